@@ -1,0 +1,163 @@
+"""The Policy contract: a generator of discrete tokens that can be asked for its state.
+
+Shapes: B sequences, T tokens, V vocabulary, R rows in flight.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .sequences import Sequences, concat_trees, select_tree
+
+__all__ = ["Policy", "State", "Prefixes", "TokenScores"]
+
+State = Any
+"""What a policy remembers of the tokens consumed so far; by default a pytree, batch first."""
+
+
+class TokenScores(NamedTuple):
+    """What the policy says about every token of a batch; 0 after a sequence's end.
+
+    Attributes:
+        log_prob: [B, T], log-probability of the token given its prefix, in nats.
+        entropy: [B, T], entropy of the distribution the token was drawn from, in nats.
+    """
+
+    log_prob: Tensor
+    entropy: Tensor
+
+
+class Prefixes(NamedTuple):
+    """The states of a policy before each token of a batch was consumed.
+
+    Attributes:
+        sequences: the batch the states belong to.
+        states: opaque to everyone but the policy's own `branch`; by default a list of T states,
+            states[t] after BOS and tokens 0 .. t-1, and before token t.
+    """
+
+    sequences: Sequences
+    states: Any
+
+
+class Policy(ABC):
+    """A distribution over token sequences, one token at a time.
+
+    A policy of your own needs the five attributes, `initial_state` and `step`; everything else has
+    a default built on those two, and may be overridden with something faster. It may be an
+    ``nn.Module`` as well (``class Mine(nn.Module, Policy)``), and has to be one to be trained.
+
+    Attributes:
+        vocab_size: V, number of token ids.
+        bos_id: the id consumed before the first token.
+        eos_id: the id that ends a sequence, or None where sequences only end at the length limit.
+        pad_id: the id written after a sequence's end; never read.
+        max_length: largest number of tokens of a sequence, EOS counted.
+    """
+
+    vocab_size: int
+    bos_id: int
+    eos_id: int | None
+    pad_id: int
+    max_length: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # nn.Module brings a `forward` that only raises; where it comes first among the bases it
+        # would hide the default below.
+        if cls.forward is getattr(nn.Module, "forward", None):
+            cls.forward = Policy.forward  # type: ignore[method-assign]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Same as `forward` (a policy that is an ``nn.Module`` uses the module's own call)."""
+        return self.forward(*args, **kwargs)
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, condition: Any = None) -> State:
+        """The state before BOS is consumed.
+
+        Args:
+            batch_size: number of rows.
+            condition: a pytree of tensors, batch first, or None.
+        """
+
+    @abstractmethod
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Consumes one token a row and predicts the next.
+
+        Args:
+            tokens: int64 [R], the last token of each row.
+            state: the state before these tokens.
+
+        Returns:
+            Logits [R, V] of the next token and the state after `tokens`.
+        """
+
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Logits [B, T, V] of every token given the tokens before it (teacher forcing)."""
+        state = self.initial_state(len(sequences), sequences.condition)
+        columns = []
+        for inputs in self._inputs(sequences).unbind(1):
+            logits, state = self.step(inputs, state)
+            columns.append(logits)
+        return torch.stack(columns, dim=1)
+
+    def forward(self, sequences: Sequences) -> TokenScores:
+        """Log-probability and entropy of every token: the one path that is trained."""
+        return token_scores(self.logits(sequences), sequences)
+
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The states before every token, for `branch`."""
+        state = self.initial_state(len(sequences), sequences.condition)
+        states = []
+        for inputs in self._inputs(sequences).unbind(1):
+            _, state = self.step(inputs, state)
+            states.append(state)
+        return Prefixes(sequences, states)
+
+    def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
+        """The states from which rows go on: `step` on their token at `positions` comes next.
+
+        Args:
+            prefixes: what `prefix_states` returned.
+            rows: int64 [R], rows of the batch; a row may stand there any number of times.
+            positions: int64 [R], the position of the last token of each prefix.
+
+        Returns:
+            The state, for R rows, after BOS and the tokens before `positions`.
+        """
+        stacked = [self.select(prefixes.states[t], rows[positions == t]) for t in _each(positions)]
+        order = torch.cat([(positions == t).nonzero()[:, 0] for t in _each(positions)])
+        return self.select(self.concat(stacked), order.argsort())
+
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of `rows` (int64 [R]) in that order; rows may repeat."""
+        return select_tree(state, rows)
+
+    def concat(self, states: list[State]) -> State:
+        """One state out of several, rows in the order given."""
+        return concat_trees(states)
+
+    def _inputs(self, sequences: Sequences) -> Tensor:
+        """What is consumed before each token: BOS, then the tokens but the last, [B, T]."""
+        bos = sequences.tokens.new_full((len(sequences), 1), self.bos_id)
+        return torch.cat([bos, sequences.tokens[:, :-1]], dim=1)
+
+
+def token_scores(logits: Tensor, sequences: Sequences) -> TokenScores:
+    """Scores of the tokens of `sequences` under `logits` [B, T, V]; 0 after a sequence's end."""
+    log_probs = logits.log_softmax(-1)
+    taken = log_probs.gather(-1, sequences.tokens[..., None])[..., 0]
+    # A token that cannot be emitted has p = 0 and log p = -inf; its share of the entropy is 0.
+    terms = torch.where(log_probs.isneginf(), 0.0, log_probs * log_probs.exp())
+    zero = torch.zeros((), dtype=taken.dtype, device=taken.device)
+    mask = sequences.mask
+    return TokenScores(torch.where(mask, taken, zero), torch.where(mask, -terms.sum(-1), zero))
+
+
+def _each(positions: Tensor) -> list[int]:
+    return sorted(set(positions.tolist()))

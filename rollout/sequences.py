@@ -1,0 +1,170 @@
+"""Batches of token sequences, the one currency of the toolkit.
+
+Shapes: B sequences, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+__all__ = ["Sequences", "concat_trees", "select_tree"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """A batch of B sequences of at most T tokens.
+
+    The mask comes from the lengths alone, never from ``tokens != pad_id``: a policy may emit every
+    id, the padding id among them.
+
+    Attributes:
+        tokens: int64 [B, T]; no BOS; EOS kept where it was emitted; PAD after a sequence's end.
+        lengths: int64 [B], number of tokens of each sequence, EOS counted.
+        terminated: bool [B], True where EOS was emitted, False where the length limit cut the
+            sequence (or where nobody said). ``None`` becomes all False.
+        condition: a pytree of tensors, batch first, or None: a label, a source sequence, a
+            latent vector.
+
+    Raises:
+        ValueError: a shape or dtype is not as above.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    terminated: Tensor | None = None
+    condition: Any = None
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 2 or self.tokens.dtype != torch.int64:
+            raise ValueError(
+                f"Sequences.tokens must be int64 [B, T], got {self.tokens.dtype} "
+                f"{list(self.tokens.shape)}"
+            )
+        batch = self.tokens.shape[0]
+        if self.lengths.shape != (batch,) or self.lengths.dtype != torch.int64:
+            raise ValueError(
+                f"Sequences.lengths must be int64 [{batch}], got {self.lengths.dtype} "
+                f"{list(self.lengths.shape)}"
+            )
+        if self.terminated is None:
+            unknown = torch.zeros(batch, dtype=torch.bool, device=self.tokens.device)
+            object.__setattr__(self, "terminated", unknown)
+        elif self.terminated.shape != (batch,) or self.terminated.dtype != torch.bool:
+            raise ValueError(
+                f"Sequences.terminated must be bool [{batch}], got {self.terminated.dtype} "
+                f"{list(self.terminated.shape)}"
+            )
+        for leaf in tree_leaves(self.condition):
+            if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != batch:
+                raise ValueError(
+                    f"Sequences.condition must be a pytree of tensors with first dimension {batch}"
+                )
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    @property
+    def batch_size(self) -> int:
+        """B, the number of sequences."""
+        return self.tokens.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tokens live."""
+        return self.tokens.device
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """bool [B, T], True at the tokens of each sequence (EOS included), False after."""
+        places = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return places[None, :] < self.lengths[:, None]
+
+    def select(self, rows: Tensor | slice) -> Sequences:
+        """The sequences at `rows` (int64 [R], bool [B] or a slice), in that order."""
+        assert self.terminated is not None
+        return Sequences(
+            self.tokens[rows],
+            self.lengths[rows],
+            self.terminated[rows],
+            tree_map(lambda leaf: leaf[rows], self.condition),
+        )
+
+    def split(self, size: int) -> Iterable[Sequences]:
+        """Consecutive batches of `size` sequences; the last may be smaller."""
+        for start in range(0, len(self), size):
+            yield self.select(slice(start, start + size))
+
+    def trim(self) -> Sequences:
+        """The same sequences without the columns that are padding for all (reads the lengths)."""
+        longest = int(self.lengths.max()) if len(self) else 0
+        return Sequences(self.tokens[:, :longest], self.lengths, self.terminated, self.condition)
+
+    def to(self, device: torch.device | str) -> Sequences:
+        """The same sequences on another device."""
+        assert self.terminated is not None
+        return Sequences(
+            self.tokens.to(device),
+            self.lengths.to(device),
+            self.terminated.to(device),
+            tree_map(lambda leaf: leaf.to(device), self.condition),
+        )
+
+    def to_lists(self) -> list[list[int]]:
+        """The tokens of each sequence as Python integers, padding removed, EOS kept."""
+        return [
+            row[:length]
+            for row, length in zip(self.tokens.tolist(), self.lengths.tolist(), strict=True)
+        ]
+
+    @staticmethod
+    def from_lists(
+        rows: list[list[int]], pad_id: int, *, terminated: bool = False, width: int | None = None
+    ) -> Sequences:
+        """A batch from Python lists of token ids.
+
+        Args:
+            rows: one list of ids a sequence, EOS included where it was emitted.
+            pad_id: the id that fills the columns after a sequence's end.
+            terminated: whether the sequences end in EOS.
+            width: T; by default the longest row.
+        """
+        width = max((len(row) for row in rows), default=0) if width is None else width
+        tokens = torch.full((len(rows), width), pad_id, dtype=torch.int64)
+        for i, row in enumerate(rows):
+            tokens[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+        return Sequences(tokens, lengths, torch.full((len(rows),), terminated))
+
+    @staticmethod
+    def concat(batches: list[Sequences], pad_id: int) -> Sequences:
+        """One batch out of several; narrower ones are filled with `pad_id` on the right."""
+        width = max(batch.tokens.shape[1] for batch in batches)
+        tokens = [
+            torch.nn.functional.pad(batch.tokens, (0, width - batch.tokens.shape[1]), value=pad_id)
+            for batch in batches
+        ]
+        return Sequences(
+            torch.cat(tokens),
+            torch.cat([batch.lengths for batch in batches]),
+            torch.cat([batch.terminated for batch in batches if batch.terminated is not None]),
+            concat_trees([batch.condition for batch in batches]),
+        )
+
+
+def select_tree(tree: Any, rows: Tensor) -> Any:
+    """`tree` with `rows` taken from the first dimension of every tensor in it."""
+    return tree_map(lambda leaf: leaf.index_select(0, rows), tree)
+
+
+def concat_trees(trees: list[Any]) -> Any:
+    """Trees of the same structure joined along the first dimension of every tensor."""
+    if len(trees) == 1:
+        return trees[0]
+    return tree_map(lambda *leaves: torch.cat(leaves), *trees)
