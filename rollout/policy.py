@@ -36,8 +36,8 @@ class Prefixes(NamedTuple):
 
     Attributes:
         sequences: the batch the states belong to.
-        states: opaque to everyone but the policy's own `branch`; by default a list of T states,
-            states[t] after BOS and tokens 0 .. t-1, and before token t.
+        states: opaque to everyone but the policy's own `branch`; by default one state of T * B
+            rows, row t * B + b holding what was left by BOS and tokens 0 .. t-1 of sequence b.
     """
 
     sequences: Sequences
@@ -115,12 +115,12 @@ class Policy(ABC):
         state = self.initial_state(len(sequences), sequences.condition)
         states = []
         for inputs in self._inputs(sequences).unbind(1):
-            _, state = self.step(inputs, state)
             states.append(state)
-        return Prefixes(sequences, states)
+            _, state = self.step(inputs, state)
+        return Prefixes(sequences, self.concat(states))
 
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
-        """The states from which rows go on: `step` on their token at `positions` comes next.
+        """The states from which rows go on by consuming their token at `positions`.
 
         Args:
             prefixes: what `prefix_states` returned.
@@ -128,11 +128,10 @@ class Policy(ABC):
             positions: int64 [R], the position of the last token of each prefix.
 
         Returns:
-            The state, for R rows, after BOS and the tokens before `positions`.
+            The state, for R rows, after BOS and the tokens before `positions`; `step` on the
+            tokens at `positions` comes next.
         """
-        stacked = [self.select(prefixes.states[t], rows[positions == t]) for t in _each(positions)]
-        order = torch.cat([(positions == t).nonzero()[:, 0] for t in _each(positions)])
-        return self.select(self.concat(stacked), order.argsort())
+        return self.select(prefixes.states, positions * len(prefixes.sequences) + rows)
 
     def select(self, state: State, rows: Tensor) -> State:
         """The state of `rows` (int64 [R]) in that order; rows may repeat."""
@@ -153,11 +152,7 @@ def token_scores(logits: Tensor, sequences: Sequences) -> TokenScores:
     log_probs = logits.log_softmax(-1)
     taken = log_probs.gather(-1, sequences.tokens[..., None])[..., 0]
     # A token that cannot be emitted has p = 0 and log p = -inf; its share of the entropy is 0.
-    terms = torch.where(log_probs.isneginf(), 0.0, log_probs * log_probs.exp())
+    terms = log_probs.exp() * log_probs.masked_fill(log_probs.isneginf(), 0.0)
     zero = torch.zeros((), dtype=taken.dtype, device=taken.device)
     mask = sequences.mask
     return TokenScores(torch.where(mask, taken, zero), torch.where(mask, -terms.sum(-1), zero))
-
-
-def _each(positions: Tensor) -> list[int]:
-    return sorted(set(positions.tolist()))

@@ -1,0 +1,61 @@
+"""Errors that a user can do something about.
+
+Every one of them is a `SeqganError`: the command line prints its message on one line and exits
+with code 2. A message says what is wrong, where (file and line, flag) and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "MissingExtraError",
+    "NonFiniteLossError",
+    "RunDirectoryError",
+    "SeqganError",
+    "did_you_mean",
+]
+
+
+class SeqganError(ValueError):
+    """The base of all errors that are the user's to solve."""
+
+
+class ConfigError(SeqganError):
+    """A setting or flag is unknown or has a value that makes no sense."""
+
+
+class DataError(SeqganError):
+    """A data source cannot be read or does not hold what is asked of it."""
+
+
+class RunDirectoryError(SeqganError):
+    """An output folder is not free, or a run folder holds no run."""
+
+
+class CheckpointError(SeqganError):
+    """A checkpoint is damaged or belongs to another model or vocabulary."""
+
+
+class MissingExtraError(SeqganError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str):
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed: "
+            f"pip install 'seqgan-toolkit[{extra}]'"
+        )
+
+
+class NonFiniteLossError(SeqganError):
+    """A loss became NaN or infinite."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
