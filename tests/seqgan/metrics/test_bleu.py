@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -171,6 +172,21 @@ def test_the_way_for_keys_that_do_not_fit_an_integer_gives_the_same(monkeypatch)
     monkeypatch.setattr(ngrams, "KEY_BITS", 0)
     got = self_bleu(rows, 5, per_sentence=True)
     assert all((got[n] == expected[n]).all() for n in expected)
+
+
+@pytest.mark.slow
+def test_the_time_of_self_bleu_is_linear_in_the_sentences():
+    draws = np.minimum(np.random.default_rng(0).zipf(1.4, size=(120_000, 10)), 5000).tolist()
+
+    def seconds(rows):
+        start = time.process_time()
+        self_bleu(rows)
+        return time.process_time() - start
+
+    small = min(seconds(draws[:20_000]) for _ in range(5))
+    large = min(seconds(draws) for _ in range(3))
+    # 6 times the sentences; a quadratic way would take 36 times as long.
+    assert large / small < 15
 
 
 @pytest.mark.parametrize(

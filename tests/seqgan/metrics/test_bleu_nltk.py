@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,6 +66,17 @@ def test_bleu_equals_nltk(pair):
     expected = [by_nltk(row, references) for row in hypotheses]
     check(bleu(hypotheses, references, ORDERS, per_sentence=True), expected)
     check(backward_bleu(references, hypotheses, ORDERS, per_sentence=True), expected)
+
+
+@exhaustive
+@given(corpora(st.sampled_from("ab?"), 2))
+def test_an_unknown_token_is_nltk_with_a_new_word_at_every_place(rows):
+    places = count()
+    renamed = [[next(places) if token == "?" else token for token in row] for row in rows]
+    expected = [by_nltk(row, renamed[:i] + renamed[i + 1 :]) for i, row in enumerate(renamed)]
+    check(self_bleu(rows, ORDERS, per_sentence=True, unk="?"), expected)
+    expected = [by_nltk(row, renamed[1:]) for row in renamed[:1]]
+    check(bleu(rows[:1], rows[1:], ORDERS, per_sentence=True, unk="?"), expected)
 
 
 @pytest.mark.parametrize("vocabulary", [2, 4, 30])
