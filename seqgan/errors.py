@@ -13,6 +13,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "MetricError",
     "MissingExtraError",
     "NonFiniteLossError",
     "RunDirectoryError",
@@ -31,6 +32,10 @@ class ConfigError(SeqganError):
 
 class DataError(SeqganError):
     """A data source cannot be read or does not hold what is asked of it."""
+
+
+class MetricError(SeqganError):
+    """A metric is not defined for what it was given (too few sequences, not tokens, ...)."""
 
 
 class RunDirectoryError(SeqganError):

@@ -1,0 +1,1 @@
+"""The benchmark harness: suites, controls, tables and speed measurements."""

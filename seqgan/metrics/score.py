@@ -1,0 +1,171 @@
+"""A number with what is needed to read and to reproduce it.
+
+The signatures follow the habit of sacreBLEU (Post 2018, "A call for clarity in reporting BLEU
+scores"): ``key:value`` pairs joined by ``|``, the version last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from seqgan._version import __version__
+from seqgan.errors import MetricError
+from seqgan.metrics.tokens import Floats
+
+__all__ = ["Direction", "Score", "bootstrap_interval", "signature"]
+
+Direction: TypeAlias = Literal["higher", "lower", "none"]
+"""Which way is better; "none" for a number that describes and does not judge."""
+
+BATCH_NUMBERS = 1 << 22
+"""Numbers that are resampled at a time: bounds the memory to about 64 MB."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one set of sequences.
+
+    Attributes:
+        name: the metric, ``self-bleu-4``.
+        value: its value.
+        interval: its confidence interval, lower and upper end, or None where none is known.
+        n: the number of sequences that it was computed from.
+        direction: which way is better: "higher", "lower" or "none".
+        signature: the settings that reproduce it, as from `signature`.
+
+    Raises:
+        MetricError: the direction is none of the three, or the interval is upside down.
+    """
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None
+    n: int
+    direction: Direction
+    signature: str
+
+    def __post_init__(self) -> None:
+        if self.direction not in get_args(Direction):
+            raise MetricError(
+                f"{self.name}: direction must be one of {get_args(Direction)}, "
+                f"got {self.direction!r}"
+            )
+        if self.interval is not None and self.interval[0] > self.interval[1]:
+            raise MetricError(f"{self.name}: the interval {self.interval} is upside down")
+
+    def __str__(self) -> str:
+        interval = ""
+        if self.interval is not None:
+            interval = f" [{self.interval[0]:.4f}, {self.interval[1]:.4f}]"
+        return f"{self.name} = {self.value:.4f}{interval} ({self.signature})"
+
+    @classmethod
+    def from_values(
+        cls,
+        name: str,
+        values: Floats | Sequence[float],
+        *,
+        direction: Direction,
+        signature: str,
+        confidence: float = 0.95,
+        resamples: int = 2000,
+        seed: int = 0,
+    ) -> Score:
+        """The mean of one value a sequence, with its bootstrap interval.
+
+        Args:
+            name: the metric.
+            values: float [S], what ``per_sentence=True`` returns.
+            direction: which way is better.
+            signature: of the score.
+            confidence: as in `bootstrap_interval`.
+            resamples: as in `bootstrap_interval`.
+            seed: as in `bootstrap_interval`.
+
+        Raises:
+            MetricError: as in `bootstrap_interval`.
+        """
+        interval = bootstrap_interval(values, confidence, resamples, seed)
+        mean = float(np.mean(np.asarray(values, dtype=np.float64)))
+        return cls(name, mean, interval, len(values), direction, signature)
+
+
+def signature(metric: str, **settings: object) -> str:
+    """The signature of a score.
+
+    ``signature("self-bleu-4", refs="leave-one-out", tok="words", n=10000, smooth="method1")`` is
+    ``metric:self-bleu-4|refs:leave-one-out|tok:words|n:10000|smooth:method1|version:0.1.0``.
+
+    Args:
+        metric: the name of the metric.
+        **settings: everything that changes the value, in the order in which it is to be read.
+            None is left out; True and False become yes and no.
+
+    Raises:
+        MetricError: a name or value holds a ``|``, which would break the signature apart.
+    """
+    pairs = {"metric": metric, **settings, "version": __version__}
+    words = {True: "yes", False: "no"}
+    parts = [
+        f"{key}:{words[value] if isinstance(value, bool) else value}"
+        for key, value in pairs.items()
+        if value is not None
+    ]
+    if any("|" in part for part in parts):
+        raise MetricError(f"a signature cannot hold '|' within a setting: {parts}")
+    return "|".join(parts)
+
+
+def bootstrap_interval(
+    values: Floats | Sequence[float],
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The percentile bootstrap interval of a mean over sequences (Efron 1979), by SciPy.
+
+    It tells how far the value would move with another sample of sequences from the same model. It
+    treats the values as independent, so of a self-BLEU, where each sentence is a reference of the
+    others, it takes the references as given; and it knows nothing of the spread over training runs.
+
+    Args:
+        values: float [S], one value a sequence, S at least 2.
+        confidence: the coverage, between 0 and 1.
+        resamples: how many times the sequences are drawn anew. The cost is S times this.
+        seed: of the draws.
+
+    Returns:
+        The lower and the upper end.
+
+    Raises:
+        MetricError: there are fewer than two values, one is not finite, or a setting makes no
+            sense.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or numbers.size < 2 or not np.isfinite(numbers).all():
+        raise MetricError(
+            "a bootstrap interval needs at least two finite values in one dimension, got shape "
+            f"{list(numbers.shape)}, {int(np.isfinite(numbers).sum())} of them finite"
+        )
+    if not 0 < confidence < 1 or resamples < 1:
+        raise MetricError(
+            f"confidence must lie between 0 and 1 and resamples be at least 1, got {confidence} "
+            f"and {resamples}"
+        )
+    from scipy.stats import bootstrap  # a slow import that the metrics themselves do not need
+
+    result = bootstrap(
+        (numbers,),
+        np.mean,
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, BATCH_NUMBERS // numbers.size),
+        confidence_level=confidence,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
