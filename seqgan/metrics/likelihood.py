@@ -1,0 +1,54 @@
+"""Log-likelihoods of sequences under a policy, and what follows from two densities.
+
+All values are in nats. PAD never counts, EOS does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rollout import Policy, Sequences
+from rollout.completion import evaluating
+
+__all__ = ["SequenceScores", "sequence_scores", "token_nll"]
+
+
+class SequenceScores(NamedTuple):
+    """Sums over the tokens of each sequence.
+
+    Attributes:
+        log_prob: float64 [B], log-probability in nats.
+        entropy: float64 [B], sum of the entropies of the distributions the tokens come from.
+        tokens: int64 [B], number of tokens, EOS counted.
+    """
+
+    log_prob: Tensor
+    entropy: Tensor
+    tokens: Tensor
+
+
+@torch.no_grad()
+def sequence_scores(
+    policy: Policy, sequences: Sequences, batch_size: int = 256
+) -> SequenceScores:
+    """Scores every sequence under a policy, without dropout; the result is on the CPU."""
+    log_prob, entropy = [], []
+    # Sequences of like length together, so that little padding is computed.
+    order = sequences.lengths.argsort(stable=True)
+    with evaluating(policy):
+        for batch in sequences.select(order).split(batch_size):
+            scores = policy(batch.trim())
+            log_prob.append(scores.log_prob.double().sum(1).cpu())
+            entropy.append(scores.entropy.double().sum(1).cpu())
+    back = order.argsort().cpu()
+    lengths = sequences.lengths.cpu()
+    return SequenceScores(torch.cat(log_prob)[back], torch.cat(entropy)[back], lengths)
+
+
+def token_nll(policy: Policy, sequences: Sequences) -> float:
+    """Negative log-likelihood in nats a token: all nats over all tokens."""
+    scores = sequence_scores(policy, sequences)
+    return float(-scores.log_prob.sum() / scores.tokens.sum())

@@ -1,0 +1,1 @@
+"""Training: MLE pretraining, the discriminator, adversarial rounds, and the run's folder."""

@@ -1,0 +1,239 @@
+"""Adversarial fine-tuning: the loop of SeqGAN (Yu et al. 2017, algorithm 1), as a composition.
+
+A round samples sequences from the policy, gives every token the value that Monte Carlo rollouts
+and the reward find for it, takes a policy gradient step, and then trains the discriminator on fresh
+samples. What differs from the paper is a setting: the reward's form (log-odds instead of P(real)),
+a baseline (the paper has none), an anchor to the pretrained policy, a stop on validation. With
+``--preset paper`` all are the paper's.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from rollout import (
+    ConstantReward,
+    DiscriminatorReward,
+    LaggedPolicy,
+    Policy,
+    RandomReward,
+    Reward,
+    Sequences,
+    TokenScores,
+    action_values,
+    advantages,
+    clipped_surrogate_loss,
+    entropy_bonus,
+    generate,
+    kl_to_reference,
+    make_baseline,
+    reinforce_loss,
+)
+
+from ..config import AdversarialConfig
+from .discriminate import DiscriminatorTraining
+from .runtime import LossWatch, Runtime
+
+__all__ = ["AdversarialTraining", "Validation", "fine_tune", "make_reward"]
+
+Validation = Callable[[Policy, int], dict[str, float]]
+"""``validate(policy, round)`` gives measurements; their "score" is to be minimised."""
+
+
+def fine_tune(
+    generator: nn.Module,
+    discriminator: DiscriminatorTraining,
+    config: AdversarialConfig,
+    validate: Validation,
+    runtime: Runtime,
+    checkpoint: Callable[[AdversarialTraining], str] | None = None,
+) -> AdversarialTraining:
+    """Fine-tunes `generator` in place; ends with the state that was best on validation."""
+    work = AdversarialTraining(generator, discriminator, config, runtime)
+    work.measure(validate)
+    with runtime.progress("Adversarial (rounds)", config.rounds) as bar:
+        while not work.finished:
+            work.round()
+            if work.rounds_done % config.measure_every == 0 or work.rounds_done == config.rounds:
+                work.measure(validate)
+                work.last_good = checkpoint(work) if checkpoint else work.last_good
+            note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
+            bar.update(bar.task_ids[0], completed=work.rounds_done, note=note)
+    work.restore_best()
+    runtime.say(
+        f"Adversarial: {work.rounds_done} rounds, best validation score {work.best_score:.4f} "
+        f"after round {work.best_round} (0 is the pretrained model)"
+    )
+    return work
+
+
+def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) -> Reward:
+    """The reward a setting names: the discriminator's, or a control's."""
+    if config.reward == "constant":
+        return ConstantReward(1.0)
+    if config.reward == "random":
+        return RandomReward(seed)
+    return DiscriminatorReward(discriminator, config.reward_form)
+
+
+@dataclass
+class _Batch:
+    """Samples with what the update needs to know of them."""
+
+    sequences: Sequences
+    advantage: Tensor
+    old: TokenScores
+    reference: TokenScores | None
+    mean_reward: Tensor
+
+
+class AdversarialTraining:
+    """The rounds, one at a time.
+
+    Args:
+        generator: the policy, an ``nn.Module``, trained in place.
+        discriminator: the pretrained discriminator and its training.
+        config: settings.
+        runtime: device, seed, log.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: DiscriminatorTraining,
+        config: AdversarialConfig,
+        runtime: Runtime,
+    ):
+        self.config, self.runtime, self.discriminator = config, runtime, discriminator
+        self.generator = generator.to(runtime.device)
+        self.policy = cast(Policy, generator)
+        optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate)
+        self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
+        self.reward = make_reward(config, discriminator.discriminator, runtime.seed)
+        self.baseline = make_baseline(config.baseline)
+        self.reference = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.lagged: LaggedPolicy | None = None
+        if config.rollout_update_rate > 0:
+            self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
+        discriminator.set_learning_rate(config.discriminator_learning_rate)
+        self.rounds_done = self.best_round = self.step = 0
+        self.best_score = float("inf")
+        self.best_state = copy.deepcopy(generator.state_dict())
+        self.history: list[float] = []
+        self.last_good = "the pretrained model"
+
+    @property
+    def finished(self) -> bool:
+        """Whether all rounds are done, or validation has seen no progress for too long."""
+        waited = (self.rounds_done - self.best_round) // self.config.measure_every
+        stalled = self.config.patience > 0 and waited >= self.config.patience
+        return self.rounds_done >= self.config.rounds or stalled
+
+    def round(self) -> None:
+        """Generator steps, then discriminator steps on fresh samples."""
+        for _ in range(self.config.generator_steps):
+            self.generator_step()
+        self.rounds_done += 1
+        if self.lagged is not None:
+            self.lagged.update()
+        steps = self.config.discriminator_steps
+        if steps and self.config.reward == "discriminator":
+            count = steps * self.discriminator.config.batch_size
+            fresh = generate(self.policy, count, rng=self.runtime.rng("fresh", self.rounds_done))
+            self.discriminator.train_steps(steps, fresh)
+
+    def generator_step(self) -> None:
+        """One batch of samples and the policy gradient updates it serves."""
+        batch = self._sample()
+        watch = LossWatch(
+            "adversarial", "lower --adversarial.learning_rate or --adversarial.kl_weight"
+        )
+        self.generator.eval()  # the policy that acted is the one that is updated: no dropout
+        for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
+            scores = self.model(batch.sequences)
+            loss = self._loss(scores, batch)
+            self.optimizer.zero_grad()
+            self.runtime.accelerator.backward(loss)
+            self.runtime.accelerator.clip_grad_norm_(
+                self.model.parameters(), self.config.clip_norm
+            )
+            self.optimizer.step()
+            watch.add(loss)
+        self.step += 1
+        mask = batch.sequences.mask
+        self.runtime.log(
+            "adversarial",
+            self.step,
+            round=self.rounds_done + 1,
+            loss=watch.read(self.step, self.last_good),
+            mean_reward=float(batch.mean_reward),
+            entropy=-float(entropy_bonus(batch.old.entropy, mask)),
+        )
+
+    def measure(self, validate: Validation) -> None:
+        """Measures the policy on validation and keeps the best state."""
+        measured = validate(self.policy, self.rounds_done)
+        score = measured["score"]
+        self.history.append(score)
+        self.runtime.log("validation", self.step, round=self.rounds_done, **measured)
+        if score < self.best_score:
+            self.best_score, self.best_round = score, self.rounds_done
+            self.best_state = copy.deepcopy(self.generator.state_dict())
+
+    def restore_best(self) -> None:
+        """Puts the state that was best on validation back into the generator."""
+        self.generator.load_state_dict(self.best_state)
+        self.generator.eval()
+
+    @torch.no_grad()
+    def _sample(self) -> _Batch:
+        rng = self.runtime.rng("adversarial", self.step)
+        sequences = generate(self.policy, self.config.batch_size, rng=rng).trim()
+        values = self._values(sequences, rng)
+        last = (sequences.lengths - 1)[:, None]
+        return _Batch(
+            sequences,
+            advantages(
+                values, sequences.mask, self.baseline, normalize=self.config.normalize_advantage
+            ),
+            old=self.policy(sequences),
+            reference=self.reference(sequences) if self.config.kl_weight else None,
+            mean_reward=values.gather(1, last).mean(),
+        )
+
+    def _values(self, sequences: Sequences, rng: torch.Generator) -> Tensor:
+        """The action value of every token [B, T]."""
+        width = sequences.tokens.shape[1]
+        if self.config.rollouts == 0:  # no column is estimated: each token has the final reward
+            return action_values(self.policy, sequences, self.reward, 1, rng=rng, positions=[])
+        policy = self.lagged.policy if self.lagged is not None else self.policy
+        return action_values(
+            policy,
+            sequences,
+            self.reward,
+            self.config.rollouts,
+            rng=rng,
+            positions=range(0, width, self.config.positions),
+            stratified=self.config.stratified,
+        )
+
+    def _loss(self, scores: TokenScores, batch: _Batch) -> Tensor:
+        mask, config = batch.sequences.mask, self.config
+        if config.loss == "clipped":
+            loss = clipped_surrogate_loss(
+                scores.log_prob, batch.old.log_prob, batch.advantage, mask, config.clip
+            )
+        else:
+            loss = reinforce_loss(scores.log_prob, batch.advantage, mask)
+        if config.entropy_weight:
+            loss = loss + config.entropy_weight * entropy_bonus(scores.entropy, mask)
+        if batch.reference is not None:
+            kl = kl_to_reference(scores.log_prob, batch.reference.log_prob, mask)
+            loss = loss + config.kl_weight * kl
+        return loss

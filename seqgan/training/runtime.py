@@ -1,0 +1,131 @@
+"""What every stage of training needs: device, seed, log, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ..errors import ConfigError, NonFiniteLossError
+from .run_directory import RunDirectory
+from .seeding import derive_seed, rng_for
+
+__all__ = ["LossWatch", "Runtime", "make_accelerator"]
+
+
+def make_accelerator(device: str = "auto", precision: str = "no") -> Accelerator:
+    """An accelerator for a device (auto, cpu, cuda, mps) and a precision (no, bf16, fp16)."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("--device: 'mps' asked for, but torch sees no Metal device")
+    # accelerate keeps one state a Python process; a second run may ask for another precision.
+    if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision=precision)
+
+
+@dataclass
+class Runtime:
+    """Device, seed, log and progress of one run.
+
+    Attributes:
+        accelerator: device, precision and processes.
+        seed: the run's seed, from which every piece of work derives its own.
+        run: where the run is written; None: nowhere.
+        console: where progress and tables are shown.
+    """
+
+    accelerator: Accelerator
+    seed: int
+    run: RunDirectory | None = None
+    console: Console = field(default_factory=lambda: Console(quiet=True))
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors belong."""
+        return self.accelerator.device
+
+    def rng(self, *purpose: str | int) -> torch.Generator:
+        """A random generator for one piece of work."""
+        return rng_for(self.seed, *purpose)
+
+    def seed_dropout(self, *purpose: str | int) -> None:
+        """Seeds the global generators, which dropout draws from, for one piece of work."""
+        torch.manual_seed(derive_seed(self.seed, *purpose))
+
+    def log(self, stage: str, step: int, **values: float | int | None) -> None:
+        """One line of metrics."""
+        if self.run is not None and self.accelerator.is_main_process:
+            self.run.log(stage, step, values)
+
+    def say(self, text: str) -> None:
+        """Shows a line to the user."""
+        self.console.print(text, markup=False, highlight=False)
+
+    @contextmanager
+    def progress(self, label: str, total: int, done: int = 0) -> Iterator[Progress]:
+        """A progress bar with the time left; `advance(0)` moves it."""
+        bar = Progress(
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+        )
+        with bar:
+            bar.add_task(label, total=total, completed=done, note="")
+            yield bar
+
+
+class LossWatch:
+    """Mean of a loss, and a look-out for NaN, without making the host wait at every step.
+
+    Args:
+        stage: named in the error.
+        advice: what the user can do.
+    """
+
+    def __init__(self, stage: str, advice: str):
+        self.stage, self.advice = stage, advice
+        self._sum: torch.Tensor | None = None
+        self._count = 0
+
+    def add(self, loss: torch.Tensor) -> None:
+        """Takes in the loss of one step; nothing is read from the device."""
+        loss = loss.detach().double()
+        self._sum = loss if self._sum is None else self._sum + loss
+        self._count += 1
+
+    def read(self, step: int, last_good: str = "none") -> float:
+        """The mean since the last reading.
+
+        Raises:
+            NonFiniteLossError: a loss since then was NaN or infinite.
+        """
+        mean = float(self._sum) / self._count if self._sum is not None else float("nan")
+        first = step - self._count + 1
+        self._sum, self._count = None, 0
+        if not (mean - mean == 0):
+            raise NonFiniteLossError(
+                f"{self.stage}: the loss became {mean} between steps {first} and {step}; "
+                f"last good state: {last_good}; {self.advice}"
+            )
+        return mean
