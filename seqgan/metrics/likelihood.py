@@ -31,9 +31,7 @@ class SequenceScores(NamedTuple):
 
 
 @torch.no_grad()
-def sequence_scores(
-    policy: Policy, sequences: Sequences, batch_size: int = 256
-) -> SequenceScores:
+def sequence_scores(policy: Policy, sequences: Sequences, batch_size: int = 256) -> SequenceScores:
     """Scores every sequence under a policy, without dropout; the result is on the CPU."""
     log_prob, entropy = [], []
     # Sequences of like length together, so that little padding is computed.

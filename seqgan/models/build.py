@@ -37,15 +37,11 @@ def make_generator(config: GeneratorConfig, spec: TokenSpec, seed: int) -> LSTMG
         )
 
 
-def make_discriminator(
-    config: DiscriminatorConfig, vocab_size: int, seed: int
-) -> Discriminator:
+def make_discriminator(config: DiscriminatorConfig, vocab_size: int, seed: int) -> Discriminator:
     """A discriminator with fresh parameters drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if config.architecture == "bilstm":
             return BiLSTMDiscriminator(vocab_size, config.embedding, config.hidden, config.dropout)
         filters = [max(1, round(count * config.filter_share)) for count in PAPER_FILTERS]
-        return CNNDiscriminator(
-            vocab_size, config.embedding, PAPER_WIDTHS, filters, config.dropout
-        )
+        return CNNDiscriminator(vocab_size, config.embedding, PAPER_WIDTHS, filters, config.dropout)

@@ -160,9 +160,7 @@ class AdversarialTraining:
             loss = self._loss(scores, batch)
             self.optimizer.zero_grad()
             self.runtime.accelerator.backward(loss)
-            self.runtime.accelerator.clip_grad_norm_(
-                self.model.parameters(), self.config.clip_norm
-            )
+            self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
             watch.add(loss)
         self.step += 1

@@ -111,9 +111,7 @@ class DiscriminatorTraining:
             loss = binary_cross_entropy_with_logits(self.model(both), labels)
             self.optimizer.zero_grad()
             self.runtime.accelerator.backward(loss)
-            self.runtime.accelerator.clip_grad_norm_(
-                self.model.parameters(), self.config.clip_norm
-            )
+            self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
             watch.add(loss)
             self.step += 1

@@ -94,9 +94,7 @@ class Pretraining:
             loss = nll_loss(self.model(batch).log_prob, batch.mask)
             self.optimizer.zero_grad()
             self.runtime.accelerator.backward(loss)
-            self.runtime.accelerator.clip_grad_norm_(
-                self.model.parameters(), self.config.clip_norm
-            )
+            self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
             watch.add(loss)
             self.step += 1

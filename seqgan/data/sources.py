@@ -1,0 +1,259 @@
+"""What ``--data`` names: a file of the user's, or a source whose density is known.
+
+Whatever it is, training and evaluation see one thing, a `Dataset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+from rollout import Policy, Sequences, generate
+
+from ..config import CorpusConfig
+from ..errors import ConfigError, DataError, did_you_mean
+from ..training.seeding import derive_seed, rng_for
+from .corpus import TextCorpus, corpus_from_lines, load_corpus
+from .grammar import GrammarPolicy
+from .oracle import LSTMOracle
+from .tokenizers import Tokenizer, make_tokenizer
+from .vocabulary import Vocabulary
+
+__all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "load_data"]
+
+NAMED = ("grammar", "oracle", "wordnet")
+
+
+class TokenSpec(NamedTuple):
+    """The token ids of a source, as a policy needs them.
+
+    Attributes:
+        vocab_size: V.
+        bos_id: consumed before the first token.
+        eos_id: ends a sequence, or None.
+        pad_id: written after a sequence's end.
+        max_length: largest number of tokens of a sequence, EOS counted.
+        forbidden: ids that are never emitted.
+    """
+
+    vocab_size: int
+    bos_id: int
+    eos_id: int | None
+    pad_id: int
+    max_length: int
+    forbidden: tuple[int, ...]
+
+
+class Density(Protocol):
+    """A source that knows the probability of every sequence."""
+
+    def log_prob(self, sequences: Sequences) -> Tensor:
+        """Log-probability [B] in nats; -inf for what the source never emits."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Token ids back into what people read.
+
+    Attributes:
+        vocabulary: token strings, or None where tokens are bare ids.
+        tokenizer: joins token strings to a line.
+        eos_id: the id left out at a sequence's end, or None.
+    """
+
+    vocabulary: Vocabulary | None
+    tokenizer: Tokenizer
+    eos_id: int | None
+
+    def tokens(self, sequences: Sequences) -> list[list[Any]]:
+        """The tokens of each sequence without EOS: strings, or ids where there are no strings."""
+        rows = sequences.to_lists()
+        if self.vocabulary is not None:
+            return [self.vocabulary.decode(row) for row in rows]
+        if self.eos_id is None:
+            return rows
+        return [row[:-1] if row and row[-1] == self.eos_id else row for row in rows]
+
+    def texts(self, sequences: Sequences) -> list[str]:
+        """Each sequence as a line of text."""
+        return [
+            self.tokenizer.detokenize([str(token) for token in row])
+            for row in self.tokens(sequences)
+        ]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Sequences of token ids in four splits, and what is known of their source.
+
+    Attributes:
+        source: what ``--data`` named.
+        train: what generator and discriminator learn from.
+        validation: for the choice of checkpoints and temperatures.
+        heldout: real sequences that neither model is trained on, to measure the discriminator by.
+        test: for the final figures, read once.
+        spec: the token ids.
+        decoder: ids back to text.
+        real_tokens: the tokens of a split ("train", "test", ...) as its source has them, before
+            unknown ones were replaced: what n-gram metrics compare with.
+        density: the source's own density, or None.
+        report: counts and warnings, as JSON has it.
+        report_lines: the same for people.
+    """
+
+    source: str
+    train: Sequences
+    validation: Sequences
+    heldout: Sequences
+    test: Sequences
+    spec: TokenSpec
+    decoder: Decoder
+    real_tokens: Callable[[str], list[list[Any]]]
+    density: Density | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+    report_lines: list[str] = field(default_factory=list)
+
+
+def load_data(
+    source: str,
+    config: CorpusConfig,
+    *,
+    test_data: str | None = None,
+    validation_data: str | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Reads or draws the data that `source` names.
+
+    Args:
+        source: a file, or grammar, oracle, wordnet.
+        config: tokenizer, limits, shares, sizes.
+        test_data: a file with the test sequences (for a file).
+        validation_data: a file with the validation sequences (for a file).
+        seed: of the splits or of the draws.
+
+    Raises:
+        DataError: the source cannot be read or does not hold enough.
+        ConfigError: settings that do not fit the source.
+    """
+    if source in ("grammar", "oracle") or (source == "wordnet" and test_data):
+        for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
+            if value is not None:
+                raise ConfigError(f"--{flag}: {source} brings its own splits; leave it out")
+    if source == "grammar":
+        return _drawn(source, GrammarPolicy(max_length=max(21, config.max_length)), config, seed)
+    if source == "oracle":
+        return _drawn(source, _oracle(config, seed), config, seed)
+    if source == "wordnet" and not Path(source).exists():
+        from .wordnet import wordnet_lines
+
+        return _text(source, corpus_from_lines(wordnet_lines(), config, name=source, seed=seed))
+    if not Path(source).exists():
+        near = did_you_mean(source, NAMED)
+        raise DataError(
+            f"--data: {source}: no such file, and no source of that name{near}; "
+            f"sources are {', '.join(NAMED)}"
+        )
+    corpus = load_corpus(
+        source, config, test_path=test_data, validation_path=validation_data, seed=seed
+    )
+    return _text(source, corpus)
+
+
+def _oracle(config: CorpusConfig, seed: int) -> LSTMOracle:
+    if config.oracle_parameters is not None:
+        return LSTMOracle.from_npz(config.oracle_parameters, config.oracle_length)
+    return LSTMOracle.random(
+        config.oracle_vocabulary,
+        config.oracle_hidden,
+        config.oracle_length,
+        derive_seed(seed, "oracle"),
+    )
+
+
+def _text(source: str, corpus: TextCorpus) -> Dataset:
+    vocabulary = corpus.vocabulary
+    spec = TokenSpec(
+        vocab_size=len(vocabulary),
+        bos_id=vocabulary.bos_id,
+        eos_id=vocabulary.eos_id,
+        pad_id=vocabulary.pad_id,
+        max_length=corpus.report.max_length,
+        forbidden=(vocabulary.pad_id, vocabulary.bos_id),
+    )
+    return Dataset(
+        source,
+        corpus.train,
+        corpus.validation,
+        corpus.heldout,
+        corpus.test,
+        spec,
+        Decoder(vocabulary, corpus.tokenizer, vocabulary.eos_id),
+        corpus.original_tokens,
+        report=corpus.report.to_dict(),
+        report_lines=corpus.report.lines(),
+    )
+
+
+def _drawn(
+    source: str, policy: GrammarPolicy | LSTMOracle, config: CorpusConfig, seed: int
+) -> Dataset:
+    """Four independent draws from a source with a density."""
+    counts = {
+        "train": config.num_train or 10_000,
+        "validation": config.num_validation,
+        "heldout": config.num_heldout,
+        "test": config.num_test,
+    }
+    for name, count in counts.items():
+        if count < 4:
+            raise ConfigError(f"--corpus.num_{name}: {count} is below 4")
+    splits = {
+        name: generate(policy, count, rng=rng_for(seed, source, name))
+        for name, count in counts.items()
+    }
+    vocabulary = Vocabulary(policy.tokens) if isinstance(policy, GrammarPolicy) else None
+    decoder = Decoder(vocabulary, make_tokenizer("spaces"), policy.eos_id)
+    forbidden = () if vocabulary is None else (policy.pad_id, policy.bos_id)
+    spec = TokenSpec(
+        policy.vocab_size, policy.bos_id, policy.eos_id, policy.pad_id, policy.max_length, forbidden
+    )
+    report = _drawn_report(policy, splits)
+    sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    lines = [f"{source}: independent draws: {sizes}"]
+    if "entropy" in report:
+        lines.append(
+            f"{report['sentences']:,} distinct sentences, entropy {report['entropy']:.3f} nats "
+            f"a sentence, {report['vocabulary_size']} token ids"
+        )
+    return Dataset(
+        source,
+        splits["train"],
+        splits["validation"],
+        splits["heldout"],
+        splits["test"],
+        spec,
+        decoder,
+        lambda name: decoder.tokens(splits[name]),
+        policy,
+        report,
+        lines,
+    )
+
+
+def _drawn_report(policy: Policy, splits: dict[str, Sequences]) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "vocabulary_size": policy.vocab_size,
+        "max_length": policy.max_length,
+        "splits": {
+            name: {"sequences": len(split), "tokens": int(split.lengths.sum())}
+            for name, split in splits.items()
+        },
+    }
+    if isinstance(policy, GrammarPolicy):
+        report["entropy"] = policy.entropy()
+        report["sentences"] = policy.num_sentences()
+    return report
