@@ -133,6 +133,12 @@ class Policy(ABC):
         """
         return self.select(prefixes.states, positions * len(prefixes.sequences) + rows)
 
+    def tempered(self, temperature: float) -> Policy:
+        """This policy with its logits divided by `temperature`, for sampling and for scoring."""
+        from .tempered import TemperedPolicy
+
+        return TemperedPolicy(self, temperature)
+
     def select(self, state: State, rows: Tensor) -> State:
         """The state of `rows` (int64 [R]) in that order; rows may repeat."""
         return select_tree(state, rows)

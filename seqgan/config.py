@@ -14,10 +14,13 @@ __all__ = [
     "CorpusConfig",
     "DiscriminateConfig",
     "DiscriminatorConfig",
+    "EvaluateConfig",
     "EvaluationConfig",
+    "FinetuneConfig",
     "GeneratorConfig",
     "PretrainConfig",
     "RunConfig",
+    "SampleConfig",
 ]
 
 
@@ -388,3 +391,78 @@ def _optimizer(flag: str, config: PretrainConfig | DiscriminateConfig) -> None:
     )
     _require(config.weight_decay >= 0, f"{flag}.weight_decay: {config.weight_decay} is below 0")
     _require(config.clip_norm > 0, f"{flag}.clip_norm: {config.clip_norm} is not above 0")
+
+
+@dataclass
+class FinetuneConfig(RunConfig):
+    """Adversarial fine-tuning of a pretrained run; its other settings are the defaults here.
+
+    Attributes:
+        run: folder of the pretrained run.
+    """
+
+    run: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(bool(self.run), "--run: give the folder of a pretrained run")
+
+
+@dataclass
+class SampleConfig:
+    """Samples from the generator of a run.
+
+    Attributes:
+        run: folder of the run.
+        model: best (adversarial, where there is one, else mle), mle, latest.
+        number: how many sequences.
+        temperature: softmax temperature, above 0; below 1 is more careful.
+        top_k: keep only the k most likely tokens at each step; none: all.
+        top_p: keep only the most likely tokens that together reach this probability; none: all.
+        output: file to write to, one sequence a line; none: the terminal.
+        seed: of the samples.
+        device: auto, cpu, cuda, mps.
+    """
+
+    run: str
+    model: str = "best"
+    number: int = 10
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    output: str | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _choice("--model", self.model, ("best", "mle", "latest"))
+        _require(1 <= self.number <= 10**8, f"--number: {self.number} is not in 1 .. 10^8")
+        _require(
+            0 < self.temperature < float("inf"), f"--temperature: {self.temperature} is not above 0"
+        )
+        _require(self.top_k is None or self.top_k >= 1, f"--top_k: {self.top_k} is below 1")
+        _require(
+            self.top_p is None or 0 < self.top_p <= 1, f"--top_p: {self.top_p} is not in (0, 1]"
+        )
+        _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+
+
+@dataclass
+class EvaluateConfig:
+    """Scores of the generators of a run on its own test split.
+
+    Attributes:
+        run: folder of the run.
+        num_samples: sequences sampled from each model; none: as in the run.
+        output: JSON file for the scores; none: the terminal only.
+        seed: of the samples; none: as in the run.
+    """
+
+    run: str
+    num_samples: int | None = None
+    output: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        count = self.num_samples
+        _require(count is None or count >= 2, f"--num_samples: {count} is below 2")

@@ -16,7 +16,7 @@ from rollout import Policy, Sequences, generate
 
 from ..config import CorpusConfig
 from ..errors import ConfigError, DataError, did_you_mean
-from ..training.seeding import derive_seed, rng_for
+from ..seeding import derive_seed, rng_for
 from .corpus import TextCorpus, corpus_from_lines, load_corpus
 from .grammar import GrammarPolicy
 from .oracle import LSTMOracle

@@ -162,6 +162,7 @@ class AdversarialTraining:
             self.runtime.accelerator.backward(loss)
             self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
+            self.runtime.steps_done += 1
             watch.add(loss)
         self.step += 1
         mask = batch.sequences.mask
@@ -183,6 +184,15 @@ class AdversarialTraining:
         if score < self.best_score:
             self.best_score, self.best_round = score, self.rounds_done
             self.best_state = copy.deepcopy(self.generator.state_dict())
+
+    def summary(self) -> dict[str, float | int | list[float]]:
+        """What became of the rounds."""
+        return {
+            "rounds": self.rounds_done,
+            "best_round": self.best_round,
+            "best_score": self.best_score,
+            "validation_scores": self.history,
+        }
 
     def restore_best(self) -> None:
         """Puts the state that was best on validation back into the generator."""

@@ -113,6 +113,7 @@ class DiscriminatorTraining:
             self.runtime.accelerator.backward(loss)
             self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
+            self.runtime.steps_done += 1
             watch.add(loss)
             self.step += 1
         self.model.eval()

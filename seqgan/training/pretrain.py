@@ -96,6 +96,7 @@ class Pretraining:
             self.runtime.accelerator.backward(loss)
             self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
+            self.runtime.steps_done += 1
             watch.add(loss)
             self.step += 1
         self.epochs_done += 1

@@ -141,12 +141,15 @@ class RunDirectory:
         lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
-    def save_checkpoint(self, step: int, write: Callable[[Path], None]) -> Path:
-        """A checkpoint that appears in one step.
+    def save_checkpoint(
+        self, step: int, write: Callable[[Path], None], names: tuple[str, ...] = ()
+    ) -> Path:
+        """A checkpoint that appears in one step. Older ones that have no name are removed.
 
         Args:
             step: its number.
             write: writes the checkpoint's files into the folder it is given.
+            names: what it is from now on besides "latest", e.g. ("mle",).
         """
         folder = self.path / "checkpoints"
         folder.mkdir(exist_ok=True)
@@ -161,18 +164,23 @@ class RunDirectory:
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        write_text(folder / "latest", place.name + "\n")
+        for name in ("latest", *names):
+            write_text(folder / name, place.name + "\n")
+        named = {file.read_text().strip() for file in folder.iterdir() if file.is_file()}
+        for old in folder.glob("step-*"):
+            if old.name not in named:
+                shutil.rmtree(old)
         return place
 
-    def latest_checkpoint(self) -> Path:
-        """The newest checkpoint.
+    def checkpoint(self, name: str = "latest") -> Path:
+        """The checkpoint of that name: latest, mle (after pretraining), best (adversarial).
 
         Raises:
             CheckpointError: there is none.
         """
-        pointer = self.path / "checkpoints" / "latest"
+        pointer = self.path / "checkpoints" / name
         if not pointer.is_file():
-            raise CheckpointError(f"{self.path}: the run has no checkpoint yet")
+            raise CheckpointError(f"{self.path}: the run has no checkpoint {name!r} yet")
         place = pointer.parent / pointer.read_text(encoding="utf-8").strip()
         if place.parent != pointer.parent or not place.is_dir():
             raise CheckpointError(f"{pointer}: names {place.name!r}, which is no checkpoint")

@@ -20,8 +20,8 @@ from rich.progress import (
 )
 
 from ..errors import ConfigError, NonFiniteLossError
+from ..seeding import derive_seed, rng_for
 from .run_directory import RunDirectory
-from .seeding import derive_seed, rng_for
 
 __all__ = ["LossWatch", "Runtime", "make_accelerator"]
 
@@ -47,12 +47,14 @@ class Runtime:
         seed: the run's seed, from which every piece of work derives its own.
         run: where the run is written; None: nowhere.
         console: where progress and tables are shown.
+        steps_done: gradient steps of all models so far: the number of the next checkpoint.
     """
 
     accelerator: Accelerator
     seed: int
     run: RunDirectory | None = None
     console: Console = field(default_factory=lambda: Console(quiet=True))
+    steps_done: int = 0
 
     @property
     def device(self) -> torch.device:

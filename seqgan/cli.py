@@ -1,0 +1,87 @@
+"""The command line: ``seqgan run | pretrain | finetune | sample | evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, SeqganError, did_you_mean
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "run": "pretrain by MLE, fine-tune adversarially, compare both",
+    "pretrain": "pretrain a generator by MLE",
+    "finetune": "fine-tune the generator of a pretrained run, and compare",
+    "sample": "sample from the generator of a run",
+    "evaluate": "measure the generators of a run again",
+}
+PRESETS = Path(__file__).parent / "presets"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command; errors of the user end in one line and exit code 2."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _dispatch(argv)
+    except SeqganError as error:
+        print(f"seqgan: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("seqgan: interrupted", file=sys.stderr)
+        return 130
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        from ._version import __version__
+
+        print(f"seqgan-toolkit {__version__}")
+        return 0
+    command, rest = argv[0], argv[1:]
+    if command not in COMMANDS:
+        raise ConfigError(
+            f"unknown command {command!r}{did_you_mean(command, COMMANDS)}; "
+            f"commands are {', '.join(COMMANDS)}"
+        )
+    settings = _parse(command, rest)
+    if settings is None:
+        return 0
+    return _execute(command, settings)
+
+
+def _usage() -> str:
+    lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: seqgan COMMAND [options]",
+            "",
+            "Adversarial and reinforcement-learning generation of discrete sequences.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "seqgan COMMAND --help lists a command's options.",
+            "Example: seqgan run --data captions.txt --preset quick --output_dir runs/captions",
+        ]
+    )
+
+
+def _parse(command: str, argv: list[str]) -> Any:
+    """The settings of a command, or None where it only printed something."""
+    from .parsing import parse
+
+    return parse(command, argv)
+
+
+def _execute(command: str, settings: Any) -> int:
+    # Imported here: torch takes seconds to load, and help does not need it.
+    from rich.console import Console
+
+    from . import commands
+
+    return getattr(commands, command)(settings, Console())

@@ -1,0 +1,113 @@
+"""What each command of the command line does, once its settings are read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from rollout import Sampler, generate
+
+from .config import EvaluateConfig, FinetuneConfig, RunConfig, SampleConfig
+from .data.sources import Decoder, load_data
+from .data.tokenizers import make_tokenizer
+from .data.vocabulary import Vocabulary
+from .errors import CheckpointError
+from .evaluate import Evaluator
+from .models import LSTMGenerator, load_model
+from .pipeline import finetune as finetune_run
+from .pipeline import pretrain_only
+from .pipeline import run as full_run
+from .seeding import rng_for
+from .settings import run_config
+from .tables import print_results
+from .training.run_directory import RunDirectory, write_json, write_text
+from .training.runtime import make_accelerator
+
+__all__ = ["evaluate", "finetune", "pretrain", "run", "sample"]
+
+
+def run(settings: RunConfig, console: Console) -> int:
+    """``seqgan run``."""
+    full_run(settings, console)
+    return 0
+
+
+def pretrain(settings: RunConfig, console: Console) -> int:
+    """``seqgan pretrain``."""
+    pretrain_only(settings, console)
+    return 0
+
+
+def finetune(settings: FinetuneConfig, console: Console) -> int:
+    """``seqgan finetune``."""
+    finetune_run(settings, RunDirectory.open(Path(settings.run)), console)
+    return 0
+
+
+def sample(settings: SampleConfig, console: Console) -> int:
+    """``seqgan sample``."""
+    directory = RunDirectory.open(Path(settings.run))
+    device = make_accelerator(settings.device).device
+    policy = _load(directory, settings.model).to(device)
+    sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
+    drawn = generate(policy, settings.number, sampler=sampler, rng=rng_for(settings.seed, "sample"))
+    lines = _decoder(directory, policy).texts(drawn)
+    if settings.output is None:
+        for line in lines:
+            print(line)
+    else:
+        write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def evaluate(settings: EvaluateConfig, console: Console) -> int:
+    """``seqgan evaluate``."""
+    directory = RunDirectory.open(Path(settings.run))
+    config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    if settings.num_samples is not None:
+        config.evaluation.num_samples = settings.num_samples
+    seed = config.seed if settings.seed is None else settings.seed
+    data = load_data(
+        config.data,
+        config.corpus,
+        test_data=config.test_data,
+        validation_data=config.validation_data,
+        seed=config.seed,
+    )
+    evaluator = Evaluator(data, config.evaluation, seed)
+    device = make_accelerator(config.device).device
+    scores, shown = {}, {}
+    for title, name in (("mle", "mle"), ("adversarial", "best")):
+        if (directory.path / "checkpoints" / name).is_file():
+            policy = _load(directory, name).to(device)
+            scores[title], drawn = evaluator.model(policy, title)
+            shown[title] = data.decoder.texts(drawn)[: config.evaluation.show]
+    if not scores:
+        raise CheckpointError(f"{directory.path}: the run has no finished model yet")
+    scores["real"] = evaluator.real()
+    print_results(console, scores, shown, None)
+    if settings.output is not None:
+        content = {name: [asdict(score) for score in found] for name, found in scores.items()}
+        write_json(Path(settings.output), content)
+    return 0
+
+
+def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
+    """The generator of a checkpoint; "best" is the pretrained one where there is no other."""
+    if name == "best" and not (directory.path / "checkpoints" / "best").is_file():
+        name = "mle"
+    model: LSTMGenerator = load_model(directory.checkpoint(name) / "generator")
+    return model
+
+
+def _decoder(directory: RunDirectory, policy: LSTMGenerator) -> Decoder:
+    """What turns the ids of a run's generator into text."""
+    path = directory.path / "vocabulary.json"
+    vocabulary = Vocabulary.load(path) if path.is_file() else None
+    config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    named = vocabulary is None or config.data == "grammar"
+    tokenizer = make_tokenizer("spaces" if named else config.corpus.tokenizer)
+    return Decoder(vocabulary, tokenizer, policy.eos_id)

@@ -1,0 +1,314 @@
+"""The verdict: is the adversarial model better than plain MLE, swept over temperature?
+
+Lowering the softmax temperature of an MLE model trades diversity for quality and improves most
+published metrics. So both models are swept over the same temperatures, the adversarial model is
+taken at the temperature that is best on validation, and MLE at the temperature that gives it the
+same diversity (entropy a token). The two are then compared on the test split by the primary metric,
+with a bootstrap interval over sequences.
+
+Primary metric: the Jensen-Shannon divergence where the source's density is known, otherwise the
+held-out likelihood. Both are to be minimised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rollout import Policy, Sequences, generate
+
+from .config import EvaluationConfig
+from .data.sources import Dataset
+from .evaluate import source_log_prob
+from .metrics import bleu, self_bleu
+from .metrics.density import jensen_shannon_terms
+from .metrics.likelihood import SequenceScores, sequence_scores
+from .seeding import derive_seed, rng_for
+
+__all__ = ["Comparison", "Point", "Sweep", "Verdict", "compare"]
+
+METRICS = {"js": "Jensen-Shannon divergence, nats a sequence", "nll": "held-out NLL, nats a token"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model at one temperature, measured on one split.
+
+    Attributes:
+        temperature: softmax temperature.
+        real: the split's sequences under the model at this temperature.
+        own: the model's samples under itself.
+        real_source: log-probability of the split's sequences under the source, or None.
+        own_source: log-probability of the samples under the source, or None.
+        surface: n-gram scores of the samples against the test split (of a test point).
+    """
+
+    temperature: float
+    real: SequenceScores
+    own: SequenceScores
+    real_source: np.ndarray | None
+    own_source: np.ndarray | None
+    surface: dict[str, float] = field(default_factory=dict)
+
+    def entropy(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """The model's own entropy in nats a token: the diversity axis."""
+        return float(self.own.entropy.numpy()[rows].sum() / self.own.tokens.numpy()[rows].sum())
+
+    def primary(
+        self,
+        real: np.ndarray | slice = slice(None),
+        own: np.ndarray | slice = slice(None),
+    ) -> float:
+        """The primary metric over the rows given (all by default); lower is better."""
+        log_q = self.real.log_prob.numpy()[real]
+        if self.real_source is None or self.own_source is None:
+            return float(-log_q.sum() / self.real.tokens.numpy()[real].sum())
+        of_p = jensen_shannon_terms("p", self.real_source[real], log_q)
+        of_q = jensen_shannon_terms("q", self.own_source[own], self.own.log_prob.numpy()[own])
+        return float(of_p.mean() + of_q.mean())
+
+    def nll(self) -> float:
+        """Held-out NLL in nats a token."""
+        return float(-self.real.log_prob.sum() / self.real.tokens.sum())
+
+    def to_dict(self) -> dict[str, float]:
+        """The point's figures as JSON has them."""
+        return {
+            "temperature": self.temperature,
+            "entropy": self.entropy(),
+            "nll": self.nll(),
+            "primary": self.primary(),
+            **self.surface,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer, and the figures behind it.
+
+    Attributes:
+        label: better, not distinguishable, worse, or not comparable.
+        metric: the primary metric: js or nll.
+        difference: adversarial minus MLE at equal diversity; below 0 is better. None where not
+            comparable.
+        interval: its bootstrap interval.
+        confidence: the interval's level.
+        adversarial_temperature: chosen on validation.
+        mle_temperature: where MLE has the same entropy.
+        adversarial_entropy: own entropy, nats a token.
+        mle_entropy: own entropy, nats a token.
+        adversarial_value: primary metric on the test split.
+        mle_value: primary metric on the test split.
+        sentence: all of that in words.
+    """
+
+    label: str
+    metric: str
+    difference: float | None
+    interval: tuple[float, float] | None
+    confidence: float
+    adversarial_temperature: float
+    mle_temperature: float | None
+    adversarial_entropy: float
+    mle_entropy: float | None
+    adversarial_value: float
+    mle_value: float | None
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both sweeps on validation and on the test split, and the verdict.
+
+    Attributes:
+        validation: for each model the points on the validation split.
+        test: for each model the points on the test split, at the same temperatures.
+        verdict: the answer.
+    """
+
+    validation: dict[str, list[Point]]
+    test: dict[str, list[Point]]
+    verdict: Verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Both sweeps as JSON has them."""
+        splits = {"validation": self.validation, "test": self.test}
+        return {
+            split: {name: [point.to_dict() for point in points] for name, points in found.items()}
+            for split, found in splits.items()
+        }
+
+
+class Sweep:
+    """Measures models at temperatures.
+
+    Args:
+        data: the data set.
+        config: temperatures and sample counts.
+        seed: of the samples.
+    """
+
+    def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
+        self.data, self.config, self.seed = data, config, seed
+        self._source = {
+            name: source_log_prob(data, split)
+            for name, split in (("validation", data.validation), ("test", data.test))
+        }
+
+    def point(
+        self, policy: Policy, temperature: float, split: str, count: int | None = None
+    ) -> Point:
+        """One model at one temperature on one split ("validation" or "test").
+
+        The samples' random numbers depend on the split alone, so neighbouring temperatures and
+        the two models share them and differ by less noise.
+        """
+        tempered = policy.tempered(temperature)
+        rng = rng_for(self.seed, "sweep", split)
+        samples = generate(tempered, count or self.config.sweep_samples, rng=rng)
+        real: Sequences = getattr(self.data, split).to(samples.device)
+        return Point(
+            temperature,
+            sequence_scores(tempered, real),
+            sequence_scores(tempered, samples),
+            self._source[split],
+            source_log_prob(self.data, samples),
+            self._surface(samples) if split == "test" else {},
+        )
+
+    def _surface(self, samples: Sequences) -> dict[str, float]:
+        tokens = self.data.decoder.tokens(samples)
+        forward, own = bleu(tokens, self.data.real_tokens("test"), 5), self_bleu(tokens, 5)
+        return {f"bleu-{k}": forward[k] for k in (2, 3, 4, 5)} | {
+            f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)
+        }
+
+    def points(self, policy: Policy, split: str) -> list[Point]:
+        """A model at all temperatures on one split."""
+        return [self.point(policy, t, split) for t in self.config.temperatures]
+
+    def at_entropy(self, policy: Policy, entropy: float, around: list[Point]) -> float | None:
+        """The temperature at which a model has this entropy a token.
+
+        Args:
+            policy: the model.
+            entropy: nats a token.
+            around: the model's sweep on validation.
+
+        Returns:
+            A temperature, or None where the entropy lies outside the sweep.
+        """
+        known = {point.temperature: point.entropy() for point in around}
+        if not min(known.values()) <= entropy <= max(known.values()):
+            return None
+        temperature = 1.0
+        for _ in range(4):  # the curve is smooth and rising: interpolate, measure, again
+            temperature = _interpolate(known, entropy)
+            if temperature in known:
+                break
+            known[temperature] = self.point(policy, temperature, "validation").entropy()
+        return temperature
+
+
+def compare(
+    mle: Policy, adversarial: Policy, data: Dataset, config: EvaluationConfig, seed: int
+) -> Comparison:
+    """Sweeps both models, chooses on validation, and reads the test split once."""
+    sweep = Sweep(data, config, seed)
+    models = {"mle": mle, "adversarial": adversarial}
+    validation = {name: sweep.points(policy, "validation") for name, policy in models.items()}
+    chosen = min(validation["adversarial"], key=Point.primary)
+    matched = sweep.at_entropy(mle, chosen.entropy(), validation["mle"])
+    test = {name: sweep.points(policy, "test") for name, policy in models.items()}
+    ours = sweep.point(adversarial, chosen.temperature, "test", config.num_samples)
+    theirs = None
+    if matched is not None:
+        theirs = sweep.point(mle, matched, "test", config.num_samples)
+    return Comparison(validation, test, decide(ours, theirs, test["mle"], config, seed))
+
+
+def decide(
+    ours: Point,
+    theirs: Point | None,
+    curve: list[Point],
+    config: EvaluationConfig,
+    seed: int,
+) -> Verdict:
+    """The verdict on the adversarial model at its point and MLE at equal diversity.
+
+    What is left of a difference in entropy, and the sampling error of both entropies, is taken
+    into account to first order: along MLE's own curve a nat of entropy is worth `slope`.
+
+    Args:
+        ours: the adversarial model on the test split.
+        theirs: MLE at equal diversity on the test split, or None outside its range.
+        curve: MLE's sweep on the test split.
+        config: confidence and resamples.
+        seed: of the bootstrap.
+    """
+    metric = "nll" if ours.real_source is None else "js"
+    if theirs is None:
+        sentence = (
+            f"Not comparable: at temperature {ours.temperature:g} the adversarial model has an "
+            f"entropy of {ours.entropy():.3f} nats a token, outside the range of MLE's sweep "
+            f"({min(p.entropy() for p in curve):.3f} to {max(p.entropy() for p in curve):.3f})."
+        )
+        return Verdict(
+            "not comparable", metric, None, None, config.confidence, ours.temperature, None,
+            ours.entropy(), None, ours.primary(), None, sentence,
+        )  # fmt: skip
+    slope = _slope(curve, theirs.entropy())
+
+    def difference(real: Any, own: Any, other: Any) -> float:
+        gap = ours.entropy(own) - theirs.entropy(other)
+        return ours.primary(real, own) - theirs.primary(real, other) - slope * gap
+
+    everything = slice(None)
+    value = difference(everything, everything, everything)
+    rng = np.random.default_rng(derive_seed(seed, "verdict"))
+    sizes = (len(ours.real.tokens), len(ours.own.tokens), len(theirs.own.tokens))
+    draws = [
+        difference(*(rng.integers(size, size=size) for size in sizes))
+        for _ in range(config.resamples)
+    ]
+    tail = (1 - config.confidence) / 2
+    low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
+    label = "better" if high < 0 else "worse" if low > 0 else "not distinguishable"
+    sentence = (
+        f"The adversarial model (temperature {ours.temperature:g}) is "
+        f"{_phrase(label)} MLE at equal diversity (temperature {theirs.temperature:.3f}): "
+        f"{METRICS[metric]}: {ours.primary():.4f} against {theirs.primary():.4f}, "
+        f"difference {value:+.4f}, {config.confidence:.0%} interval [{low:+.4f}, {high:+.4f}] "
+        "over sequences, one training seed; lower is better."
+    )
+    return Verdict(
+        label, metric, value, (low, high), config.confidence, ours.temperature,
+        theirs.temperature, ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
+        sentence,
+    )  # fmt: skip
+
+
+def _phrase(label: str) -> str:
+    return {"better": "better than", "worse": "worse than"}.get(label, "not distinguishable from")
+
+
+def _interpolate(known: dict[float, float], entropy: float) -> float:
+    """The temperature at which the straight lines through (temperature, entropy) pass."""
+    temperatures = np.array(sorted(known))
+    entropies = np.maximum.accumulate([known[t] for t in temperatures])
+    return float(np.interp(entropy, entropies, temperatures))
+
+
+def _slope(curve: list[Point], entropy: float) -> float:
+    """Change of the primary metric a nat of entropy along a curve, at an entropy."""
+    points = sorted(curve, key=Point.entropy)
+    entropies = np.array([point.entropy() for point in points])
+    values = np.array([point.primary() for point in points])
+    slopes = np.gradient(values, entropies)
+    return float(np.interp(entropy, entropies, slopes))

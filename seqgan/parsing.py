@@ -1,0 +1,129 @@
+"""From command line and YAML to settings, with jsonargparse."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from .config import EvaluateConfig, FinetuneConfig, RunConfig, SampleConfig
+from .errors import ConfigError, did_you_mean
+
+__all__ = ["parse"]
+
+PRESETS = Path(__file__).parent / "presets"
+SETTINGS: dict[str, type] = {
+    "run": RunConfig,
+    "pretrain": RunConfig,
+    "finetune": FinetuneConfig,
+    "sample": SampleConfig,
+    "evaluate": EvaluateConfig,
+}
+EXAMPLES = {
+    "run": "seqgan run --data captions.txt --preset quick --output_dir runs/captions",
+    "pretrain": "seqgan pretrain --data captions.txt --output_dir runs/mle",
+    "finetune": "seqgan finetune --run runs/mle --output_dir runs/adversarial",
+    "sample": "seqgan sample --run runs/captions --number 20 --temperature 0.8",
+    "evaluate": "seqgan evaluate --run runs/captions --num_samples 2000",
+}
+WITH_PRESETS = ("run", "pretrain", "finetune")
+
+
+def presets() -> list[str]:
+    """The names that ``--preset`` takes."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def parse(command: str, argv: list[str]) -> Any:
+    """The settings of a command; None where help or the settings were printed instead.
+
+    Raises:
+        ConfigError: a flag, key or value is wrong.
+    """
+    parser = _parser(command)
+    _set_defaults(parser, command, argv)
+    try:
+        parsed = parser.parse_args(argv)
+        built = parser.instantiate_classes(parsed)
+    except ArgumentError as error:
+        raise ConfigError(_one_line(str(error), parser)) from None
+    except SystemExit as stop:  # help and --print_config leave this way
+        if stop.code in (0, None):
+            return None
+        raise
+    values = {k: v for k, v in vars(built).items() if k not in ("config", "preset")}
+    return SETTINGS[command](**values)
+
+
+def _parser(command: str) -> ArgumentParser:
+    parser = ArgumentParser(
+        prog=f"seqgan {command}",
+        description=(SETTINGS[command].__doc__ or "").split("\n")[0],
+        epilog=f"Example: {EXAMPLES[command]}",
+        exit_on_error=False,
+    )
+    parser.add_argument("--config", action="config", help="YAML file with settings.")
+    if command in WITH_PRESETS:
+        parser.add_argument(
+            "--preset", default="default", help=f"a set of defaults: {', '.join(presets())}."
+        )
+    parser.add_class_arguments(SETTINGS[command])
+    return parser
+
+
+def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None:
+    """Defaults from the pretrained run, then from the preset; flags and --config come on top."""
+    if command not in WITH_PRESETS:
+        return
+    if command == "finetune" and (folder := _value_of("run", argv)):
+        from .training.run_directory import RunDirectory
+
+        settings = RunDirectory.open(Path(folder)).config()
+        _defaults_from(parser, settings, f"{folder}/config.yaml")
+    name = _value_of("preset", argv)
+    if name is None:
+        return
+    if name not in presets():
+        raise ConfigError(
+            f"--preset: {name!r} is none of {', '.join(presets())}{did_you_mean(name, presets())}"
+        )
+    _defaults_from(parser, yaml.safe_load((PRESETS / f"{name}.yaml").read_text()) or {}, name)
+
+
+def _defaults_from(parser: ArgumentParser, settings: dict[str, Any], where: str) -> None:
+    flat = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": each for inner, each in value.items()})
+        else:
+            flat[key] = value
+    for key, value in flat.items():
+        try:
+            parser.set_defaults({key: value})
+        except (KeyError, ValueError):
+            raise ConfigError(f"{where}: unknown setting {key!r}") from None
+
+
+def _value_of(flag: str, argv: list[str]) -> str | None:
+    """The value of a flag before the parser has seen it; None where it is not given."""
+    for i, word in enumerate(argv):
+        if word == f"--{flag}" and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith(f"--{flag}="):
+            return word.split("=", 1)[1]
+    return None
+
+
+def _one_line(message: str, parser: ArgumentParser) -> str:
+    """jsonargparse's message on one line, with the closest flag where one is unknown."""
+    text = " ".join(message.split())
+    unknown = re.search(r"[Uu]nrecognized arguments?: (--[\w.]+)", text)
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        return f"unknown flag {unknown[1]}{did_you_mean(unknown[1], flags)}"
+    return text

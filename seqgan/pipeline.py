@@ -1,0 +1,219 @@
+"""The whole path: data, MLE pretraining, adversarial fine-tuning, comparison."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch import nn
+
+from rollout import Policy
+
+from .comparison import Comparison, Sweep, compare
+from .config import RunConfig
+from .data.sources import Dataset, load_data
+from .errors import CheckpointError
+from .evaluate import Evaluator
+from .metrics import Score
+from .models import LSTMGenerator, load_model, make_discriminator, make_generator, save_model
+from .seeding import derive_seed
+from .tables import print_results
+from .training.adversarial import AdversarialTraining, fine_tune
+from .training.discriminate import discriminate
+from .training.pretrain import pretrain
+from .training.run_directory import RESULTS, RunDirectory, write_json, write_text
+from .training.runtime import Runtime, make_accelerator
+
+__all__ = ["RunResult", "finetune", "pretrain_only", "run"]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves in memory.
+
+    Attributes:
+        path: the run's folder.
+        data: the data set.
+        mle: the pretrained policy.
+        adversarial: the fine-tuned policy, or None.
+        scores: for "mle", "adversarial" and "real" their scores.
+        comparison: sweeps and verdict, or None.
+        results: what `results.json` holds.
+    """
+
+    path: Path
+    data: Dataset
+    mle: LSTMGenerator
+    adversarial: LSTMGenerator | None
+    scores: dict[str, list[Score]]
+    comparison: Comparison | None
+    results: dict[str, Any]
+
+
+def run(config: RunConfig, console: Console | None = None) -> RunResult:
+    """Pretrains by MLE, fine-tunes adversarially, compares both, and writes the run's folder.
+
+    Args:
+        config: all settings.
+        console: where progress and tables are shown; None: nowhere.
+
+    Raises:
+        SeqganError: a setting, the data, or the output folder is not as it should be; nothing is
+            written then.
+    """
+    runtime, data = _begin(config, console)
+    generator = _pretrained(config, data, runtime)
+    return _adversarial_part(config, data, generator, runtime)
+
+
+def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
+    """MLE pretraining alone, and its scores."""
+    runtime, data = _begin(config, console)
+    generator = _pretrained(config, data, runtime)
+    return _finish(config, data, runtime, {"mle": generator}, None)
+
+
+def finetune(
+    config: RunConfig, pretrained: RunDirectory, console: Console | None = None
+) -> RunResult:
+    """Adversarial fine-tuning of the generator of another run, compared with it.
+
+    Args:
+        config: all settings; the data must be those of the pretrained run.
+        pretrained: the run whose MLE generator is taken.
+        console: where progress and tables are shown; None: nowhere.
+    """
+    place = pretrained.checkpoint("mle")
+    generator = load_model(place / "generator")
+    runtime, data = _begin(config, console)
+    if generator.vocab_size != data.spec.vocab_size:
+        raise CheckpointError(
+            f"{place}: the generator has {generator.vocab_size} token ids, the data "
+            f"{data.spec.vocab_size}: give the data and --corpus settings it was trained with"
+        )
+    generator.to(runtime.device)
+    _save(runtime, generator, None, "mle")
+    return _adversarial_part(config, data, generator, runtime)
+
+
+def default_folder(data: str) -> Path:
+    """``runs/`` and a name made of the data and the time."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{Path(data).stem or 'run'}-{now}"
+
+
+def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset]:
+    """Reads the data and makes the run's folder; nothing is written before all of it is right."""
+    path = Path(config.output_dir) if config.output_dir else default_folder(config.data)
+    RunDirectory.check_free(path, config.overwrite)
+    accelerator = make_accelerator(config.device, config.precision)
+    data = load_data(
+        config.data,
+        config.corpus,
+        test_data=config.test_data,
+        validation_data=config.validation_data,
+        seed=config.seed,
+    )
+    settings = asdict(replace(config, output_dir=None, overwrite=False))
+    directory = RunDirectory.create(path, settings, config.overwrite)
+    if data.decoder.vocabulary is not None:
+        data.decoder.vocabulary.save(path / "vocabulary.json")
+    runtime = Runtime(accelerator, config.seed, directory, console or Console(quiet=True))
+    for line in data.report_lines:
+        runtime.say(line)
+    return runtime, data
+
+
+def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> LSTMGenerator:
+    generator = make_generator(config.generator, data.spec, derive_seed(config.seed, "generator"))
+    pretrain(generator, data.train, data.validation, config.pretrain, runtime)
+    _save(runtime, generator, None, "mle")
+    return generator
+
+
+def _adversarial_part(
+    config: RunConfig, data: Dataset, generator: LSTMGenerator, runtime: Runtime
+) -> RunResult:
+    mle = copy.deepcopy(generator)
+    discriminator = make_discriminator(
+        config.discriminator, data.spec.vocab_size, derive_seed(config.seed, "discriminator")
+    )
+    judge = discriminate(
+        discriminator, generator, data.train, data.heldout, config.discriminate, runtime
+    )
+    sweep = Sweep(data, config.evaluation, config.seed)
+
+    def validate(policy: Policy, round_number: int) -> dict[str, float]:
+        point = sweep.point(policy, 1.0, "validation")
+        return {"score": point.primary(), "nll": point.nll(), "entropy": point.entropy()}
+
+    def checkpoint(work: AdversarialTraining) -> str:
+        return str(_save(runtime, generator, discriminator))
+
+    work = fine_tune(generator, judge, config.adversarial, validate, runtime, checkpoint)
+    _save(runtime, generator, discriminator, "best")
+    return _finish(config, data, runtime, {"mle": mle, "adversarial": generator}, work)
+
+
+def _finish(
+    config: RunConfig,
+    data: Dataset,
+    runtime: Runtime,
+    models: dict[str, LSTMGenerator],
+    training: AdversarialTraining | None,
+) -> RunResult:
+    """Measures, compares, prints and writes."""
+    evaluator = Evaluator(data, config.evaluation, config.seed)
+    scores, samples = {}, {"real": data.decoder.texts(data.test)}
+    with runtime.progress("Evaluation", len(models) + 2) as bar:
+        for name, model in models.items():
+            scores[name], drawn = evaluator.model(model, name)
+            samples[name] = data.decoder.texts(drawn)
+            bar.advance(bar.task_ids[0])
+        scores["real"] = evaluator.real()
+        bar.advance(bar.task_ids[0])
+        comparison = None
+        if "adversarial" in models:
+            comparison = compare(
+                models["mle"], models["adversarial"], data, config.evaluation, config.seed
+            )
+    results = {
+        "format": 1,
+        "source": config.data,
+        "seed": config.seed,
+        "data": data.report,
+        "adversarial": None if training is None else training.summary(),
+        "verdict": None if comparison is None else comparison.verdict.to_dict(),
+        "scores": {name: [asdict(score) for score in found] for name, found in scores.items()},
+        "sweep": None if comparison is None else comparison.to_dict(),
+    }
+    assert runtime.run is not None
+    for name, lines in samples.items():
+        write_text(runtime.run.path / "samples" / f"{name}.txt", "".join(f"{x}\n" for x in lines))
+    write_json(runtime.run.path / RESULTS, results)
+    shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
+    print_results(runtime.console, scores, shown, comparison)
+    runtime.say(f"Run: {runtime.run.path}")
+    return RunResult(
+        runtime.run.path, data, models["mle"], models.get("adversarial"), scores, comparison,
+        results,
+    )  # fmt: skip
+
+
+def _save(
+    runtime: Runtime, generator: nn.Module, discriminator: nn.Module | None, *names: str
+) -> Path:
+    """A checkpoint of the models."""
+
+    def write(folder: Path) -> None:
+        save_model(generator, folder / "generator")
+        if discriminator is not None:
+            save_model(discriminator, folder / "discriminator")
+        write_json(folder / "state.json", {"format": 1, "steps": runtime.steps_done})
+
+    assert runtime.run is not None
+    return runtime.run.save_checkpoint(runtime.steps_done, write, names)

@@ -1,0 +1,39 @@
+"""Settings from plain data, as a run's `config.yaml` holds them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from .config import RunConfig
+from .errors import ConfigError, did_you_mean
+
+__all__ = ["run_config"]
+
+
+def run_config(content: dict[str, Any], where: str) -> RunConfig:
+    """A `RunConfig` from a mapping.
+
+    Args:
+        content: settings; groups are mappings.
+        where: the file they come from, for messages.
+
+    Raises:
+        ConfigError: an unknown or wrong setting.
+    """
+    return _fill(RunConfig(), content, where)
+
+
+def _fill(config: Any, content: dict[str, Any], where: str) -> Any:
+    known = {field.name for field in fields(config)}
+    for key, value in content.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown setting {key!r}{did_you_mean(key, known)}")
+        current = getattr(config, key)
+        if is_dataclass(current):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{where}: {key!r} must be a group of settings")
+            value = _fill(current, value, where)
+        setattr(config, key, value)
+    config.__post_init__()
+    return config
