@@ -115,8 +115,8 @@ class Policy(ABC):
         state = self.initial_state(len(sequences), sequences.condition)
         states = []
         for inputs in self._inputs(sequences).unbind(1):
-            states.append(state)
             _, state = self.step(inputs, state)
+            states.append(state)
         return Prefixes(sequences, self.concat(states))
 
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:

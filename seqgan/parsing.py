@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser
 
 from .config import EvaluateConfig, FinetuneConfig, RunConfig, SampleConfig
 from .errors import ConfigError, did_you_mean
@@ -120,7 +118,7 @@ def _value_of(flag: str, argv: list[str]) -> str | None:
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:
-    """jsonargparse's message on one line, with the closest flag where one is unknown."""
+    """Jsonargparse's message on one line, with the closest flag where one is unknown."""
     text = " ".join(message.split())
     unknown = re.search(r"[Uu]nrecognized arguments?: (--[\w.]+)", text)
     if unknown:

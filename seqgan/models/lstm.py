@@ -98,8 +98,8 @@ class LSTMGenerator(nn.Module, Policy):
         state = self.initial_state(len(sequences))
         states = []
         for inputs in self._inputs(sequences).unbind(1):
-            states.append(state)
             state = self._advance(inputs, state)
+            states.append(state)
         return Prefixes(sequences, self.concat(states))
 
     def tempered(self, temperature: float) -> LSTMGenerator:
