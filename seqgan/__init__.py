@@ -1,0 +1,1 @@
+"""The toolkit: data, models, training, metrics, reports."""
