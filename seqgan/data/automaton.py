@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from .grammar import Grammar
+from .rules import Grammar
 
 __all__ = ["Arc", "Automaton"]
+
+T = TypeVar("T")
 
 _DIGITS = 12
 """Probabilities that agree in so many digits are taken as equal (they differ by rounding)."""
@@ -68,43 +70,40 @@ class Automaton:
     def entropies(self) -> list[float]:
         """Entropy of the rest of the sentence, in nats, for each state.
 
-        The entropy of the next word plus the mean entropy of what follows it.
+        By the chain rule: the entropy of the next word, plus the mean entropy of what follows it.
         """
         totals: list[float] = []
         for arcs in self.arcs:
-            totals.append(
-                sum(
-                    arc.probability
-                    * (_of(totals, arc.target, 0.0) - math.log(arc.probability))
-                    for arc in arcs
-                )
-            )
+            terms = [
+                arc.probability * (_after(arc, totals, 0.0) - math.log(arc.probability))
+                for arc in arcs
+            ]
+            totals.append(math.fsum(terms))
         return totals
 
     def mean_lengths(self) -> list[float]:
         """Mean number of words to come, the end counted as one, for each state."""
         totals: list[float] = []
         for arcs in self.arcs:
-            totals.append(
-                sum(arc.probability * (1.0 + _of(totals, arc.target, 0.0)) for arc in arcs)
-            )
+            terms = [arc.probability * (1.0 + _after(arc, totals, 0.0)) for arc in arcs]
+            totals.append(math.fsum(terms))
         return totals
 
     def counts(self) -> list[int]:
         """Number of distinct ways to complete the sentence, for each state.
 
-        The automaton is deterministic: two paths never spell the same sentence.
+        The automaton is deterministic: two of its paths never spell the same sentence.
         """
         totals: list[int] = []
         for arcs in self.arcs:
-            totals.append(sum(_of(totals, arc.target, 1) for arc in arcs))
+            totals.append(sum(_after(arc, totals, 1) for arc in arcs))
         return totals
 
     def length_range(self) -> tuple[int, int]:
         """Words of the shortest and the longest sentence, the end counted as one."""
         ranges: list[tuple[int, int]] = []
         for arcs in self.arcs:
-            rest = [_of(ranges, arc.target, (0, 0)) for arc in arcs]
+            rest = [_after(arc, ranges, (0, 0)) for arc in arcs]
             ranges.append((1 + min(low for low, _ in rest), 1 + max(high for _, high in rest)))
         return ranges[self.start]
 
@@ -145,6 +144,6 @@ class Automaton:
         return self._closures[stack]
 
 
-def _of(values: list, state: int, after_end: object):  # type: ignore[no-untyped-def]
-    """The value of a state worked out before, or `after_end` where the sentence is over."""
-    return after_end if state < 0 else values[state]
+def _after(arc: Arc, values: list[T], at_end: T) -> T:
+    """The value of the state that `arc` leads to, or `at_end` where it ends the sentence."""
+    return at_end if arc.target < 0 else values[arc.target]

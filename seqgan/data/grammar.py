@@ -1,180 +1,201 @@
-"""Probabilistic grammars: weighted rules without recursion, read from text.
+"""A probabilistic grammar as a policy: text with a known density.
 
-A grammar is the rules and what can be said from the rules alone: a random derivation with its
-probability, the number of derivations. `seqgan.data.grammar_policy` makes a policy of it.
+The prefixes of a grammar without recursion fall into finitely many states (`Automaton`), so the
+exact distribution of every next token is one row of a table. Entropy, mean length and the number of
+sentences are in closed form. The grammar that comes with the toolkit writes captions of pictures.
+
+Shapes: B sequences, T tokens, V vocabulary, R rows in flight, S rows of the tables.
 """
 
 from __future__ import annotations
 
 import math
-import random
-import re
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from ..errors import DataError, did_you_mean
+import torch
+from torch import Tensor, nn
 
-__all__ = ["Grammar", "Production"]
+from rollout.policy import Policy, Prefixes, TokenScores
+from rollout.sequences import Sequences
 
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9_]*\Z")
-_NUMBER = re.compile(r"\d+(\.\d+)?\Z")
+from ..errors import ConfigError, DataError
+from .automaton import Automaton
+from .caption_grammar import CAPTION_RULES
+from .rules import Grammar
+
+__all__ = ["Grammar", "GrammarPolicy", "caption_grammar"]
+
+SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
+PAD, BOS, EOS, UNK = range(len(SPECIALS))
 
 
-@dataclass(frozen=True)
-class Production:
-    """One way to rewrite a symbol.
+def caption_grammar() -> Grammar:
+    """The grammar of captions that comes with the toolkit."""
+    return Grammar.parse(CAPTION_RULES, "the caption grammar")
+
+
+class GrammarPolicy(nn.Module, Policy):
+    """The distribution over sentences that a grammar defines.
+
+    It has no parameters and cannot be trained. A sentence ends in EOS. PAD, BOS and UNK are never
+    emitted; UNK stands for words that the grammar does not know. Where a prefix cannot be
+    continued (it is no prefix of a sentence, or EOS was emitted) `step` offers EOS alone, so that
+    its logits can always be sampled from; `forward` gives tokens there log-probability -inf.
+
+    Args:
+        grammar: the rules; by default the caption grammar.
+        max_length: largest number of tokens of a sequence, EOS counted; not below that of the
+            longest sentence, which would be cut.
 
     Attributes:
-        probability: of this way among all ways to rewrite the symbol.
-        parts: symbols and words that take the symbol's place; may be empty.
+        grammar: the rules.
+        automaton: the states behind the tables; state i is row i.
+        tokens: the token of each id: four special tokens, then the words in alphabetical order.
+
+    Raises:
+        ConfigError: `max_length` is too small.
+        DataError: a word of the grammar is one of the special tokens.
     """
 
-    probability: float
-    parts: tuple[str, ...]
+    _log_probs: Tensor  # float [S, V], of each next token; -inf where impossible
+    _next_states: Tensor  # int64 [S, V]
+    _entropies: Tensor  # float [S], of the next token
 
+    def __init__(self, grammar: Grammar | None = None, max_length: int = 21):
+        super().__init__()
+        self.grammar = caption_grammar() if grammar is None else grammar
+        self.automaton = Automaton(self.grammar)
+        _, longest = self.automaton.length_range()
+        if max_length < longest:
+            raise ConfigError(
+                f"max_length: {max_length} is below {longest}, the length of the grammar's longest "
+                "sentence with its EOS"
+            )
+        if taken := [token for token in SPECIALS if token in self.grammar.words]:
+            raise DataError(
+                f"the grammar writes {', '.join(taken)}, which has a meaning of its own"
+            )
+        self.pad_id, self.bos_id, self.eos_id, self.unk_id = PAD, BOS, EOS, UNK
+        self.tokens = SPECIALS + self.grammar.words
+        self.vocab_size = len(self.tokens)
+        self.max_length = max_length
+        self._ids = {token: index for index, token in enumerate(self.tokens)}
+        # Two rows beside the automaton's: where nothing can follow, and before BOS.
+        self._over = len(self.automaton)
+        self._before = self._over + 1
+        self._fill_tables()
 
-@dataclass(frozen=True)
-class Grammar:
-    """A probabilistic context-free grammar in which no symbol leads back to itself.
+    def _fill_tables(self) -> None:
+        log_probs = torch.full((self._before + 1, self.vocab_size), -math.inf, dtype=torch.float64)
+        next_states = torch.full(log_probs.shape, self._over)
+        for state, arcs in enumerate(self.automaton.arcs):
+            ids = [EOS if arc.word is None else self._ids[arc.word] for arc in arcs]
+            probabilities = torch.tensor([arc.probability for arc in arcs], dtype=torch.float64)
+            log_probs[state, ids] = probabilities.log()
+            targets = [self._over if arc.target < 0 else arc.target for arc in arcs]
+            next_states[state, ids] = torch.tensor(targets)
+        log_probs[self._over, EOS] = 0.0
+        log_probs[self._before, BOS] = 0.0
+        next_states[self._before, BOS] = self.automaton.start
+        entropies = torch.special.entr(log_probs.exp()).sum(-1)
+        # Not persistent: they are made of the rules, so a checkpoint has no use for them.
+        self.register_buffer("_log_probs", log_probs.float(), persistent=False)
+        self.register_buffer("_next_states", next_states, persistent=False)
+        self.register_buffer("_entropies", entropies.float(), persistent=False)
 
-    Attributes:
-        start: the symbol that stands for a whole sentence.
-        productions: the ways to rewrite each symbol; probabilities of a symbol sum to 1.
-    """
+    # The policy contract
 
-    start: str
-    productions: dict[str, tuple[Production, ...]]
+    def initial_state(self, batch_size: int, condition: Any = None) -> Tensor:
+        """The row of each sequence before BOS, int64 [R]."""
+        return torch.full((batch_size,), self._before, device=self._next_states.device)
 
-    @staticmethod
-    def parse(text: str, where: str = "grammar") -> Grammar:
-        """Reads rules such as ``NOUN -> 3 dog | 2 old dog | cat``.
+    def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [R, V] of the next token, and the rows after `tokens`."""
+        state = self._next_states[state, tokens]
+        return self._log_probs[state], state
 
-        A symbol is written in capitals (with digits and ``_``), everything else is a word. The
-        first symbol stands for the sentence. A number that opens an alternative is its weight
-        (1 by default), to be divided by the sum of the weights of the rule. A rule may go on in
-        lines that open with ``|``; an alternative without parts is the empty string; a line that
-        opens with ``#`` is a comment.
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Log-probabilities [B, T, V] of every token given the tokens before it."""
+        return self._log_probs[self._states(sequences)]
 
-        Args:
-            text: the rules.
-            where: name of the rules in error messages.
+    def forward(self, sequences: Sequences) -> TokenScores:
+        """Exact log-probability and entropy of every token, float [B, T]; see `Policy.forward`."""
+        states = self._states(sequences)
+        log_probs = self._log_probs[states, sequences.tokens]
+        log_probs = log_probs.masked_fill(states == self._over, -math.inf)
+        outside = ~sequences.mask
+        return TokenScores(
+            log_probs.masked_fill(outside, 0.0),
+            self._entropies[states].masked_fill(outside, 0.0),
+        )
 
-        Raises:
-            DataError: a line cannot be read, a symbol is defined twice, not at all, out of reach
-                or recursive, or a weight is 0.
-        """
-        alternatives: dict[str, list[tuple[float, tuple[str, ...]]]] = {}
-        symbol = ""
-        for number, line in enumerate(text.splitlines(), start=1):
-            place, line = f"{where}, line {number}", line.strip()
-            if not line or line.startswith("#"):
-                continue
-            head, arrow, body = line.partition("->")
-            if arrow:
-                symbol = head.strip()
-                if not _SYMBOL.match(symbol):
-                    raise DataError(f"{place}: {symbol!r} is no symbol (A-Z, 0-9, _)")
-                if symbol in alternatives:
-                    raise DataError(f"{place}: {symbol} is defined a second time")
-                alternatives[symbol] = []
-            elif line.startswith("|") and symbol:
-                body = line[1:]
-            else:
-                raise DataError(f"{place}: expected 'SYMBOL -> ...' or '| ...', got {line!r}")
-            alternatives[symbol] += [_alternative(part, place) for part in body.split("|")]
-        if not alternatives:
-            raise DataError(f"{where}: holds no rule")
-        productions = {}
-        for symbol, ways in alternatives.items():
-            total = sum(weight for weight, _ in ways)
-            productions[symbol] = tuple(Production(w / total, parts) for w, parts in ways)
-        _check_symbols(productions, where)
-        return Grammar(next(iter(productions)), productions)
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The states after BOS and the tokens before each token, int64 [T * B]."""
+        return Prefixes(sequences, self._states(sequences).T.flatten())
 
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """The words of the language in alphabetical order."""
-        parts = {
-            part for ways in self.productions.values() for way in ways for part in way.parts
-        }
-        return tuple(sorted(parts - self.productions.keys()))
+    def _states(self, sequences: Sequences) -> Tensor:
+        """The row that predicts each token, int64 [B, T]."""
+        tokens = sequences.tokens
+        states = torch.full_like(tokens, self.automaton.start)
+        for t in range(1, tokens.shape[1]):
+            states[:, t] = self._next_states[states[:, t - 1], tokens[:, t - 1]]
+        return states
 
-    def derive(self, rng: random.Random) -> tuple[list[str], float]:
-        """Samples a sentence by rewriting symbols from the start symbol downwards.
+    # The density
 
-        Args:
-            rng: where the choices come from.
+    def log_prob(self, sequences: Sequences) -> Tensor:
+        """Log-probability of each sentence in nats, float64 [B]; -inf where it does not parse."""
+        total = self.forward(sequences).log_prob.sum(1, dtype=torch.float64)
+        last = (sequences.lengths - 1).clamp(min=0)[:, None]
+        if not sequences.tokens.shape[1]:
+            return torch.full_like(total, -math.inf)
+        ended = (sequences.tokens.gather(1, last)[:, 0] == EOS) & (sequences.lengths > 0)
+        return total.masked_fill(~ended, -math.inf)
 
-        Returns:
-            The words and the probability of the derivation: the product of the probabilities of
-            the productions used. Where the grammar is unambiguous, this is the probability of
-            the sentence.
-        """
-        words: list[str] = []
-        log_probability = 0.0
-        stack = [self.start]
-        while stack:
-            part = stack.pop()
-            if part not in self.productions:
-                words.append(part)
-                continue
-            ways = self.productions[part]
-            (way,) = rng.choices(ways, [way.probability for way in ways])
-            log_probability += math.log(way.probability)
-            stack.extend(reversed(way.parts))
-        return words, math.exp(log_probability)
+    def parses(self, sequences: Sequences) -> Tensor:
+        """Whether each sequence is a sentence of the grammar, EOS included; bool [B]."""
+        return self.log_prob(sequences) > -math.inf
+
+    def entropy(self) -> float:
+        """Entropy of a sentence in nats, by dynamic programming over the automaton."""
+        return self.automaton.entropies()[self.automaton.start]
+
+    def mean_length(self) -> float:
+        """Mean number of tokens of a sentence, EOS counted."""
+        return self.automaton.mean_lengths()[self.automaton.start]
+
+    def num_sentences(self) -> int:
+        """Number of distinct sentences."""
+        return self.automaton.counts()[self.automaton.start]
 
     def num_derivations(self) -> int:
-        """Number of derivations: sums over alternatives of products over their parts.
+        """Number of derivations; as many as sentences where none is ambiguous."""
+        return self.grammar.num_derivations()
 
-        Every sentence has at least one derivation, so a grammar has as many sentences as
-        derivations exactly if no sentence has two. Counting the sentences (`GrammarPolicy`) and
-        the derivations (here, from the rules alone) therefore decides whether it is ambiguous,
-        which no look at the rules or at samples could.
-        """
-        counts: dict[str, int] = {}
+    @property
+    def shortest(self) -> int:
+        """Tokens of the shortest sentence, EOS counted."""
+        return self.automaton.length_range()[0]
 
-        def count(part: str) -> int:
-            if part not in self.productions:
-                return 1
-            if part not in counts:
-                ways = self.productions[part]
-                counts[part] = sum(math.prod(map(count, way.parts)) for way in ways)
-            return counts[part]
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sentence, EOS counted."""
+        return self.automaton.length_range()[1]
 
-        return count(self.start)
+    # Words and ids
 
+    def encode(self, sentences: Iterable[Sequence[str]]) -> Sequences:
+        """Sentences of words as sequences of ids; EOS is added, unknown words become UNK."""
+        rows = [[*(self._ids.get(word, UNK) for word in sentence), EOS] for sentence in sentences]
+        return Sequences.from_lists(rows, PAD, terminated=True)
 
-def _alternative(text: str, place: str) -> tuple[float, tuple[str, ...]]:
-    """Weight and parts of one alternative."""
-    parts = text.split()
-    if not parts or not _NUMBER.match(parts[0]):
-        return 1.0, tuple(parts)
-    weight = float(parts[0])
-    if weight == 0:
-        raise DataError(f"{place}: the alternative {text.strip()!r} has weight 0; leave it out")
-    return weight, tuple(parts[1:])
+    def decode(self, sequences: Sequences) -> list[list[str]]:
+        """The words of each sequence, without its EOS."""
+        return [
+            [self.tokens[index] for index in row if index != EOS] for row in sequences.to_lists()
+        ]
 
-
-def _check_symbols(productions: dict[str, tuple[Production, ...]], where: str) -> None:
-    """Raises DataError for undefined, recursive and unreachable symbols."""
-    finished: set[str] = set()
-
-    def visit(symbol: str, path: tuple[str, ...]) -> None:
-        if symbol in path:
-            circle = " -> ".join([*path[path.index(symbol) :], symbol])
-            raise DataError(f"{where}: {circle} is recursive; sentences must be finitely many")
-        if symbol in finished:
-            return
-        for way in productions[symbol]:
-            for part in way.parts:
-                if part in productions:
-                    visit(part, (*path, symbol))
-                elif _SYMBOL.match(part):
-                    hint = did_you_mean(part, productions)
-                    raise DataError(f"{where}: {symbol} uses {part}, which has no rule{hint}")
-        finished.add(symbol)
-
-    visit(next(iter(productions)), ())
-    if unused := productions.keys() - finished:
-        raise DataError(f"{where}: no sentence uses {', '.join(sorted(unused))}")
+    def extra_repr(self) -> str:
+        """What the module prints about itself."""
+        return f"tokens={self.vocab_size}, states={len(self.automaton)}"
