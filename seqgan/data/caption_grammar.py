@@ -127,12 +127,12 @@ PET_IS -> 7 PET_COLOUR | 4 PET_LOOKS
 PET_LOOKS -> 4 small | 3 fluffy | 3 young
 PET_COLOUR -> 4 black | 4 brown | 4 white | 3 gray
 PET_DOES -> 6 sleeping PET_PLACE | 6 lying PET_PLACE | 5 sitting PET_PLACE
-  | 3 looking out of a WINDOW_IS window | 4 playing with a TOY WHERE_PLAY | 4 running RUN
+  | 3 looking out of WINDOW | 4 playing with a TOY WHERE_PLAY | 4 running RUN
 PET_PLACE -> 2 | 7 on A_SOFT | 5 on top of a COLOUR car | 5 next to OBJECT | 5 under TABLE
   | 4 BY LANDMARK
 A_SOFT -> 5 a COLOUR couch | 5 a COLOUR blanket | 3 the bed | 2 the floor
 OBJECT -> 4 a laptop | 4 a COLOUR suitcase | 4 a COLOUR chair | 3 the window
-WINDOW_IS -> 3 | 3 large | 2 open
+WINDOW -> 3 a window | 3 a large window | 2 an open window
 TOY -> 6 COLOUR ball | 5 COLOUR frisbee
 KID_TOY -> 4 teddy bear | 3 COLOUR ball
 WHERE_PLAY -> 3 BY LANDMARK | 3 on the beach | 3 in the grass | 3 in the snow

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rollout.policy import Policy, TokenScores
+from rollout.policy import Policy, Prefixes, TokenScores
 from rollout.sequences import Sequences
 
 from ..errors import ConfigError, DataError
@@ -88,7 +88,7 @@ class LSTMOracle(nn.Module, Policy):
             self.register_buffer(name, torch.from_numpy(array.copy()))
         self.register_buffer("_inputs_table", torch.empty(0), persistent=False)
         self._tabulate()
-        self.register_load_state_dict_post_hook(lambda module, _: module._tabulate())
+        self.register_load_state_dict_post_hook(_tabulate_again)
 
     def _tabulate(self) -> None:
         """What each token adds to the gates: a step is then one look-up and one product."""
@@ -167,7 +167,7 @@ class LSTMOracle(nn.Module, Policy):
     @torch.no_grad()
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it."""
-        return self._hidden_states(sequences) @ self._w_out + self._b_out
+        return self._states(sequences)[0].transpose(0, 1) @ self._w_out + self._b_out
 
     @torch.no_grad()
     def forward(self, sequences: Sequences) -> TokenScores:
@@ -176,7 +176,8 @@ class LSTMOracle(nn.Module, Policy):
         Logits are made for some tokens at a time, so memory does not grow with B * T * V.
         """
         mask = sequences.mask
-        hidden, targets = self._hidden_states(sequences)[mask], sequences.tokens[mask]
+        hidden = self._states(sequences)[0].transpose(0, 1)[mask]
+        targets = sequences.tokens[mask]
         size = max(1, _CHUNK // self.vocab_size)
         log_probs, entropies = [hidden.new_empty(0)], [hidden.new_empty(0)]
         for rows, ids in zip(hidden.split(size), targets.split(size), strict=True):
@@ -191,6 +192,12 @@ class LSTMOracle(nn.Module, Policy):
             zeros.masked_scatter(mask, torch.cat(entropies)),
         )
 
+    @torch.no_grad()
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """Hidden states and cells before each token, [T * B, H]; no logits are made on the way."""
+        hidden, cell = self._states(sequences)
+        return Prefixes(sequences, (hidden.flatten(0, 1), cell.flatten(0, 1)))
+
     def log_prob(self, sequences: Sequences) -> Tensor:
         """Log-probability of each sequence in nats, float64 [B]."""
         return self.forward(sequences).log_prob.sum(1, dtype=torch.float64)
@@ -203,19 +210,25 @@ class LSTMOracle(nn.Module, Policy):
         cell = f * cell + i * gates[:, 3 * self.hidden :].tanh()
         return o * cell.tanh(), cell
 
-    def _hidden_states(self, sequences: Sequences) -> Tensor:
-        """The hidden state that predicts each token, [B, T, H]."""
-        state = self.initial_state(len(sequences))
-        columns = self._u.new_empty(*sequences.tokens.shape, self.hidden)
+    def _states(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
+        """Hidden states and cells after BOS and the tokens before each token, [T, B, H]."""
         inputs = self._inputs(sequences)
-        for t in range(columns.shape[1]):
+        batch, width = sequences.tokens.shape
+        hidden, cell = (self._u.new_empty(width, batch, self.hidden) for _ in range(2))
+        state = self.initial_state(batch)
+        for t in range(width):
             state = self._advance(inputs[:, t], state)
-            columns[:, t] = state[0]
-        return columns
+            hidden[t], cell[t] = state
+        return hidden, cell
 
     def extra_repr(self) -> str:
         """What the module prints about itself."""
         return f"tokens={self.vocab_size}, hidden={self.hidden}, length={self.max_length}"
+
+
+def _tabulate_again(oracle: LSTMOracle, _: Any) -> None:
+    """After new parameters were loaded (a function with a name, so that oracles can be pickled)."""
+    oracle._tabulate()
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 import random
 from collections import Counter
 
 import pytest
 import torch
 
+from rollout.monte_carlo import action_values
 from rollout.policy import Policy
 from rollout.sequences import Sequences
 from seqgan.data.automaton import Automaton
@@ -194,6 +196,20 @@ class TestPolicy:
         logits, _ = captions.step(batch.tokens[rows, positions], state)
         assert torch.equal(logits, captions.logits(batch)[rows, positions + 1])
 
+    def test_action_values(self, tiny):
+        # The reward counts "sleeps", which follows "a dog" half the time.
+        batch = tiny.encode([["a", "dog", "sleeps"], ["dogs", "run"]])
+        sleeps = tiny.tokens.index("sleeps")
+        values = action_values(
+            tiny,
+            batch,
+            lambda sequences: (sequences.tokens == sleeps).sum(1).float(),
+            4_000,
+            rng=torch.Generator().manual_seed(0),
+        )
+        assert values[0].tolist() == pytest.approx([0.5, 0.5, 1, 1], abs=0.04)
+        assert values[1].tolist() == [0, 0, 0, 0]
+
     def test_nothing_follows_the_end(self, captions):
         state = captions.initial_state(1)
         for token in (captions.bos_id, captions.tokens.index("a"), captions.eos_id):
@@ -232,8 +248,9 @@ class TestPolicy:
 
     def test_is_a_module_without_state(self, captions):
         assert not list(captions.parameters()) and not captions.state_dict()
-        assert captions.double()._log_probs.dtype == torch.float64
-        captions.float()
+        again = pickle.loads(pickle.dumps(captions)).double()
+        assert again.initial_state(2).dtype == torch.int64
+        assert again.step(torch.tensor([1]), again.initial_state(1))[0].dtype == torch.float64
 
 
 class TestCaptions:

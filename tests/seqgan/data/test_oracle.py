@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +91,15 @@ def test_contract():
     assert not ours.log_prob.requires_grad and not list(oracle.parameters())
 
 
+def test_branch_continues_a_prefix():
+    oracle = LSTMOracle.random(20, 4, 5, seed=1)
+    batch = sample(oracle, 3, seed=0)
+    rows, positions = torch.tensor([0, 2, 2, 1]), torch.tensor([0, 3, 1, 2])
+    state = oracle.branch(oracle.prefix_states(batch), rows, positions)
+    logits, _ = oracle.step(batch.tokens[rows, positions], state)
+    assert torch.allclose(logits, oracle.logits(batch)[rows, positions + 1], atol=1e-5)
+
+
 def test_chunks_do_not_matter(monkeypatch):
     oracle = LSTMOracle.random(11, 3, 6, seed=1)
     tokens = torch.randint(11, (9, 6), generator=torch.Generator().manual_seed(0))
@@ -119,7 +130,8 @@ def test_state_dict_brings_the_whole_oracle():
     one, other = LSTMOracle.random(50, 8, 4, seed=3), LSTMOracle.random(50, 8, 4, seed=4)
     batch = sample(one, 10, seed=0)
     other.load_state_dict(one.state_dict())
-    assert torch.equal(one.log_prob(batch), other.log_prob(batch))
+    for again in (other, copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert torch.equal(one.log_prob(batch), again.log_prob(batch))
 
 
 class TestFiles:
