@@ -6,7 +6,7 @@ What makes it a source worth learning, small as it is:
   *a* and *an*;
 - meaning at a distance: the subject decides what it may be doing and where (a train does not sleep,
   a cat does not graze), a room what may stand in it;
-- unequal choices: most slots have a common filling and several rare ones.
+- unequal choices: slots have common fillings and rare ones.
 
 The weights are chosen so that 10,000 captions are enough for a small LSTM to come close.
 
@@ -162,7 +162,7 @@ MANY_VEHICLES -> 3 NUMBER VEHICLES | 7 NUMBER COLOUR VEHICLES | 4 a row of COLOU
 SIZE -> 4 large | 3 small
 VEHICLE -> 5 bus | 4 truck | 4 car | 3 motorcycle
 VEHICLES -> 4 buses | 4 cars | 4 motorcycles | 3 trucks
-VEHICLE_DOES -> 7 parked PARK_PLACE | 7 driving down STREET DRIVE | 4 stopped at a STOP DRIVE
+VEHICLE_DOES -> 7 parked PARK_PLACE | 7 driving down STREET DRIVE | 4 stopped at a STOP AT_STOP
 DRIVE -> 2 | 4 WHEN | 5 past LANDMARK
 PARK_PLACE -> 4 on the side of the ROAD | 7 BY LANDMARK | 3 in a parking lot WHEN
 ROAD -> 4 road | 3 street
