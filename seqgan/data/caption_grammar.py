@@ -33,7 +33,7 @@ ONE_MAN -> 10 a man LOOK | 8 a ADULT_IS man LOOK | 5 an ADULT_IS_AN man LOOK
 ONE_WOMAN -> 10 a woman LOOK | 8 a ADULT_IS woman LOOK | 5 an ADULT_IS_AN lady LOOK
   | 4 a girl LOOK | 6 a KID_IS girl LOOK | 2 the woman LOOK
 ONE_PERSON -> 4 a person LOOK | 3 an ADULT_IS_AN person LOOK | 4 a KID_IS child LOOK
-MANY_PEOPLE -> 9 NUMBER MANY_ARE PERSONS LOOKS | 4 a group of GROUP LOOKS
+MANY_PEOPLE -> 9 NUMBER SOME_PERSONS LOOKS | 4 a group of GROUP LOOKS
   | 2 a couple of PERSONS LOOKS | 4 a COUPLE_IS man and a COUPLE_IS woman
   | 4 a COUPLE_IS GROWN_UP and a KID_IS KID
 ADULT_IS -> 5 young | 4 tall | 3 smiling
@@ -43,7 +43,8 @@ GROWN_UP -> 4 man | 4 woman
 KID -> 4 boy | 4 girl | 3 child
 KID_IS -> 4 little | 3 young | 2 small
 NUMBER -> 6 two | 4 three | 4 several
-MANY_ARE -> 4 | 5 young | 4 old
+SOME_PERSONS -> 5 PERSONS | 5 young PERSONS | 3 old GROWN_UPS
+GROWN_UPS -> 5 men | 4 women
 PERSONS -> 5 men | 4 women | 3 boys | 3 girls | 2 children
 GROUP -> 6 people | 3 children | 2 men
 LOOK -> 5 | 5 in CLOTHES | 4 wearing CLOTHES
