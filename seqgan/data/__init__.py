@@ -1,0 +1,1 @@
+"""Data sources with and without a known density."""
