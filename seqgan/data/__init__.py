@@ -1,0 +1,1 @@
+"""Data: vocabularies, tokenizers, readers of a user's own files, corpora."""
