@@ -198,14 +198,16 @@ class Vocabulary:
 
 def _read_json(path: Path) -> Any:
     """What a JSON file holds."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a file, so it holds no vocabulary")
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path} is not a file, so it holds no vocabulary")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"cannot read the vocabulary {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8, so it holds no vocabulary") from error
+    except ValueError as error:
+        raise DataError(f"cannot read the vocabulary {str(path)!r}: {error}") from error
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
