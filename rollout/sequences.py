@@ -5,7 +5,7 @@ Shapes: B sequences, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,8 @@ class Sequences:
                 f"{list(self.terminated.shape)}"
             )
         for leaf in tree_leaves(self.condition):
+            if leaf is None:
+                continue
             if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != batch:
                 raise ValueError(
                     f"Sequences.condition must be a pytree of tensors with first dimension {batch}"
@@ -82,7 +84,7 @@ class Sequences:
 
     @cached_property
     def mask(self) -> Tensor:
-        """bool [B, T], True at the tokens of each sequence (EOS included), False after."""
+        """Bool [B, T], True at the tokens of each sequence (EOS included), False after."""
         places = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         return places[None, :] < self.lengths[:, None]
 
@@ -93,7 +95,7 @@ class Sequences:
             self.tokens[rows],
             self.lengths[rows],
             self.terminated[rows],
-            tree_map(lambda leaf: leaf[rows], self.condition),
+            _map(lambda leaf: leaf[rows], self.condition),
         )
 
     def split(self, size: int) -> Iterable[Sequences]:
@@ -113,7 +115,7 @@ class Sequences:
             self.tokens.to(device),
             self.lengths.to(device),
             self.terminated.to(device),
-            tree_map(lambda leaf: leaf.to(device), self.condition),
+            _map(lambda leaf: leaf.to(device), self.condition),
         )
 
     def to_lists(self) -> list[list[int]]:
@@ -158,13 +160,18 @@ class Sequences:
         )
 
 
+def _map(function: Callable[..., Tensor], *trees: Any) -> Any:
+    """`function` on the tensors of trees of the same structure; None stays None."""
+    return tree_map(lambda *leaves: None if leaves[0] is None else function(*leaves), *trees)
+
+
 def select_tree(tree: Any, rows: Tensor) -> Any:
     """`tree` with `rows` taken from the first dimension of every tensor in it."""
-    return tree_map(lambda leaf: leaf.index_select(0, rows), tree)
+    return _map(lambda leaf: leaf.index_select(0, rows), tree)
 
 
 def concat_trees(trees: list[Any]) -> Any:
     """Trees of the same structure joined along the first dimension of every tensor."""
     if len(trees) == 1:
         return trees[0]
-    return tree_map(lambda *leaves: torch.cat(leaves), *trees)
+    return _map(lambda *leaves: torch.cat(leaves), *trees)

@@ -5,11 +5,20 @@ This module imports nothing heavy: the command line reads it before torch is loa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .errors import ConfigError
+from .errors import ConfigError, did_you_mean
 
-__all__ = ["CorpusConfig"]
+__all__ = [
+    "AdversarialConfig",
+    "CorpusConfig",
+    "DiscriminateConfig",
+    "DiscriminatorConfig",
+    "EvaluationConfig",
+    "GeneratorConfig",
+    "PretrainConfig",
+    "RunConfig",
+]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -18,8 +27,6 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
-    from .errors import did_you_mean
-
     if value not in choices:
         raise ConfigError(
             f"{flag}: {value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}"
@@ -90,3 +97,304 @@ class CorpusConfig:
         for name in ("validation_share", "heldout_share", "test_share"):
             value = getattr(self, name)
             _require(0 <= value <= 0.5, f"--corpus.{name}: {value} is not between 0 and 0.5")
+
+
+@dataclass
+class GeneratorConfig:
+    """The policy.
+
+    Attributes:
+        architecture: lstm.
+        embedding: size of the token embeddings.
+        hidden: units of each layer.
+        layers: number of layers.
+        dropout: probability of dropping a unit in training, from 0 to below 1.
+        initial_scale: standard deviation of the normal distribution that all parameters are
+            drawn from (the SeqGAN code: 0.1); none: torch's defaults.
+    """
+
+    architecture: str = "lstm"
+    embedding: int = 128
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.4
+    initial_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        _choice("--generator.architecture", self.architecture, ("lstm",))
+        _sizes("--generator", self, "embedding", "hidden", "layers")
+        _dropout("--generator", self.dropout)
+
+
+@dataclass
+class DiscriminatorConfig:
+    """What tells real sequences from generated ones.
+
+    Attributes:
+        architecture: bilstm (bidirectional LSTM, pooled) or cnn (the SeqGAN paper's).
+        embedding: size of the token embeddings.
+        hidden: units of each direction (bilstm).
+        filter_share: share of the paper's numbers of filters, for a narrower network (cnn).
+        dropout: probability of dropping a unit in training, from 0 to below 1.
+    """
+
+    architecture: str = "bilstm"
+    embedding: int = 32
+    hidden: int = 128
+    filter_share: float = 1.0
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        _choice("--discriminator.architecture", self.architecture, ("bilstm", "cnn"))
+        _sizes("--discriminator", self, "embedding", "hidden")
+        _require(
+            0 < self.filter_share <= 1,
+            f"--discriminator.filter_share: {self.filter_share} is not in (0, 1]",
+        )
+        _dropout("--discriminator", self.dropout)
+
+
+@dataclass
+class PretrainConfig:
+    """Maximum likelihood (MLE) training of the generator.
+
+    Attributes:
+        epochs: passes over the training split: at most, or exactly where early_stopping is off.
+        early_stopping: stop when validation NLL has not improved for `patience` epochs, and keep
+            the best state; off: train exactly `epochs` and keep the last state (the paper's way).
+        patience: epochs without improvement before training stops.
+        learning_rate: of AdamW.
+        lr_factor: the learning rate is multiplied by it when validation NLL stalls for an epoch;
+            1 keeps it.
+        weight_decay: of AdamW.
+        batch_size: sequences a step.
+        clip_norm: largest norm of the gradient.
+    """
+
+    epochs: int = 40
+    early_stopping: bool = True
+    patience: int = 3
+    learning_rate: float = 3e-3
+    lr_factor: float = 0.5
+    weight_decay: float = 0.01
+    batch_size: int = 64
+    clip_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        _sizes("--pretrain", self, "epochs", "patience", "batch_size")
+        _optimizer("--pretrain", self)
+        _require(
+            0 < self.lr_factor <= 1, f"--pretrain.lr_factor: {self.lr_factor} is not in (0, 1]"
+        )
+
+
+@dataclass
+class DiscriminateConfig:
+    """Pretraining of the discriminator.
+
+    Attributes:
+        steps: gradient steps: at most, or exactly where early_stopping is off.
+        early_stopping: stop when the calibrated held-out gain has not improved for `patience`
+            measurements, and keep the best state.
+        patience: measurements without improvement before training stops.
+        measure_every: steps between two measurements of accuracies and held-out gain.
+        negatives: generated sequences to train against, drawn once before the pretraining;
+            0: as many as there are training sequences.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW.
+        batch_size: real sequences a step, and as many generated ones.
+        clip_norm: largest norm of the gradient.
+    """
+
+    steps: int = 1_000
+    early_stopping: bool = True
+    patience: int = 4
+    measure_every: int = 100
+    negatives: int = 0
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    batch_size: int = 128
+    clip_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        _sizes("--discriminate", self, "steps", "patience", "measure_every", "batch_size")
+        _require(self.negatives >= 0, f"--discriminate.negatives: {self.negatives} is below 0")
+        _optimizer("--discriminate", self)
+
+
+@dataclass
+class AdversarialConfig:
+    """Adversarial rounds: policy gradient steps and discriminator steps in turn.
+
+    Attributes:
+        rounds: number of rounds at most.
+        patience: measurements on validation without progress before the rounds stop; 0: never.
+        measure_every: rounds between two measurements on validation.
+        generator_steps: policy gradient steps a round.
+        discriminator_steps: discriminator steps a round, on fresh samples.
+        batch_size: sequences a policy gradient step.
+        rollouts: completions of every prefix; 0: no rollouts, every token gets the reward of its
+            complete sequence.
+        positions: prefixes are completed at every so many tokens; 1: at all.
+        stratified: spread the first random numbers of a prefix's rollouts evenly.
+        rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
+            of itself a round (0.8 in the SeqGAN code); 0: by the generator itself.
+        reward: discriminator, or a control with nothing to teach: constant, random.
+        reward_form: probability (the paper's P(real)) or log_odds.
+        baseline: none, mean, leave_one_out, moving_average.
+        normalize_advantage: divide advantages by their standard deviation.
+        loss: reinforce, or clipped (the surrogate of PPO, over `updates` updates a batch).
+        updates: gradient updates on each batch of samples (clipped).
+        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped).
+        entropy_weight: weight of the entropy bonus, in reward units a nat.
+        kl_weight: weight of the KL divergence to the pretrained policy.
+        learning_rate: of Adam, for the generator.
+        discriminator_learning_rate: of AdamW, for the discriminator in the rounds.
+        clip_norm: largest norm of the generator's gradient.
+    """
+
+    rounds: int = 40
+    patience: int = 5
+    measure_every: int = 2
+    generator_steps: int = 1
+    discriminator_steps: int = 10
+    batch_size: int = 64
+    rollouts: int = 4
+    positions: int = 1
+    stratified: bool = True
+    rollout_update_rate: float = 0.0
+    reward: str = "discriminator"
+    reward_form: str = "log_odds"
+    baseline: str = "leave_one_out"
+    normalize_advantage: bool = False
+    loss: str = "reinforce"
+    updates: int = 1
+    clip: float = 0.2
+    entropy_weight: float = 0.0
+    kl_weight: float = 0.0
+    learning_rate: float = 3e-4
+    discriminator_learning_rate: float = 5e-4
+    clip_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        flag = "--adversarial"
+        _sizes(flag, self, "rounds", "measure_every", "generator_steps", "batch_size", "positions")
+        _sizes(flag, self, "updates")
+        for name in ("patience", "discriminator_steps", "rollouts"):
+            _require(getattr(self, name) >= 0, f"{flag}.{name}: {getattr(self, name)} is below 0")
+        _choice(f"{flag}.reward", self.reward, ("discriminator", "constant", "random"))
+        _choice(f"{flag}.reward_form", self.reward_form, ("probability", "log_odds"))
+        _choice(
+            f"{flag}.baseline", self.baseline, ("none", "mean", "leave_one_out", "moving_average")
+        )
+        _choice(f"{flag}.loss", self.loss, ("reinforce", "clipped"))
+        _require(
+            0 <= self.rollout_update_rate <= 1,
+            f"{flag}.rollout_update_rate: {self.rollout_update_rate} is not in [0, 1]",
+        )
+        for name in ("learning_rate", "discriminator_learning_rate", "clip_norm", "clip"):
+            _require(
+                getattr(self, name) > 0, f"{flag}.{name}: {getattr(self, name)} is not above 0"
+            )
+        for name in ("entropy_weight", "kl_weight"):
+            _require(getattr(self, name) >= 0, f"{flag}.{name}: {getattr(self, name)} is below 0")
+
+
+@dataclass
+class EvaluationConfig:
+    """What is measured in the end, and with how much care.
+
+    Attributes:
+        num_samples: sequences sampled from each model for the metrics.
+        temperatures: both models are swept over these softmax temperatures.
+        sweep_samples: sequences sampled at each temperature of the sweep.
+        confidence: level of the intervals.
+        resamples: bootstrap resamples.
+        show: samples of each model that are printed and kept at the top of the report.
+    """
+
+    num_samples: int = 5_000
+    temperatures: list[float] = field(default_factory=lambda: [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2])
+    sweep_samples: int = 2_000
+    confidence: float = 0.95
+    resamples: int = 1_000
+    show: int = 10
+
+    def __post_init__(self) -> None:
+        flag = "--evaluation"
+        for name in ("num_samples", "sweep_samples", "resamples"):
+            value = getattr(self, name)
+            _require(value >= 2, f"{flag}.{name}: {value} is below 2")
+        _require(self.show >= 0, f"{flag}.show: {self.show} is below 0")
+        _require(0 < self.confidence < 1, f"{flag}.confidence: {self.confidence} is not in (0, 1)")
+        _require(
+            len(self.temperatures) >= 2 and all(t > 0 for t in self.temperatures),
+            f"{flag}.temperatures: {self.temperatures} must be two or more numbers above 0",
+        )
+        _require(
+            1.0 in self.temperatures,
+            f"{flag}.temperatures: {self.temperatures} must contain 1.0, the models as trained",
+        )
+        self.temperatures = sorted(set(self.temperatures))
+
+
+@dataclass
+class RunConfig:
+    """One run: MLE pretraining, adversarial fine-tuning, comparison.
+
+    Attributes:
+        data: a text file with one sequence a line, or oracle, or grammar.
+        test_data: a text file with the test sequences; none: a share of `data`.
+        validation_data: a text file with the validation sequences; none: a share of `data`.
+        corpus: how the source becomes token ids.
+        generator: the policy.
+        discriminator: what tells real from generated.
+        pretrain: MLE training of the generator.
+        discriminate: pretraining of the discriminator.
+        adversarial: the adversarial rounds.
+        evaluation: what is measured in the end.
+        output_dir: the run's folder; none: runs/ and a name made of the data and the time.
+        overwrite: replace a run that the output folder holds.
+        seed: of everything random.
+        device: auto, cpu, cuda, mps.
+        precision: no, bf16, fp16 (mixed precision of the training steps).
+    """
+
+    data: str = "grammar"
+    test_data: str | None = None
+    validation_data: str | None = None
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    discriminate: DiscriminateConfig = field(default_factory=DiscriminateConfig)
+    adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    output_dir: str | None = None
+    overwrite: bool = False
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        _choice("--device", self.device.split(":")[0], ("auto", "cpu", "cuda", "mps"))
+        _choice("--precision", self.precision, ("no", "bf16", "fp16"))
+        _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+
+
+def _sizes(flag: str, config: object, *names: str) -> None:
+    for name in names:
+        _require(getattr(config, name) >= 1, f"{flag}.{name}: {getattr(config, name)} is below 1")
+
+
+def _dropout(flag: str, value: float) -> None:
+    _require(0 <= value < 1, f"{flag}.dropout: {value} is not in [0, 1)")
+
+
+def _optimizer(flag: str, config: PretrainConfig | DiscriminateConfig) -> None:
+    _require(
+        0 < config.learning_rate < 10,
+        f"{flag}.learning_rate: {config.learning_rate} is not between 0 and 10",
+    )
+    _require(config.weight_decay >= 0, f"{flag}.weight_decay: {config.weight_decay} is below 0")
+    _require(config.clip_norm > 0, f"{flag}.clip_norm: {config.clip_norm} is not above 0")

@@ -1,0 +1,67 @@
+"""The reinforcement-learning core: tokens, policies, rewards, action values and losses.
+
+It knows nothing of files, corpora, command lines or GANs.
+"""
+
+from .generate import generate
+from .lagged import LaggedPolicy
+from .losses import (
+    clipped_surrogate_loss,
+    entropy_bonus,
+    kl_to_reference,
+    nll_loss,
+    reinforce_loss,
+)
+from .monte_carlo import action_values
+from .policy import Policy, Prefixes, State, TokenScores
+from .returns import (
+    Baseline,
+    LeaveOneOutBaseline,
+    MeanBaseline,
+    MovingAverageBaseline,
+    NoBaseline,
+    advantages,
+    discounted_returns,
+    make_baseline,
+)
+from .rewards import (
+    ConstantReward,
+    DiscriminatorReward,
+    MixtureReward,
+    ObjectiveReward,
+    RandomReward,
+    Reward,
+)
+from .sampling import Sampler
+from .sequences import Sequences
+
+__all__ = [
+    "Baseline",
+    "ConstantReward",
+    "DiscriminatorReward",
+    "LaggedPolicy",
+    "LeaveOneOutBaseline",
+    "MeanBaseline",
+    "MixtureReward",
+    "MovingAverageBaseline",
+    "NoBaseline",
+    "ObjectiveReward",
+    "Policy",
+    "Prefixes",
+    "RandomReward",
+    "Reward",
+    "Sampler",
+    "Sequences",
+    "State",
+    "TokenScores",
+    "action_values",
+    "advantages",
+    "clipped_surrogate_loss",
+    "discounted_returns",
+    "entropy_bonus",
+    "generate",
+    "kl_to_reference",
+    "make_baseline",
+    "nll_loss",
+    "reinforce_loss",
+]

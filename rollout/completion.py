@@ -1,0 +1,185 @@
+"""Rows in flight: sequences being completed token by token, all at the same position.
+
+This is the inner loop of `generate` and of `action_values`. Rows join at the position where their
+prefix ends, every step samples one token for each row in flight, and rows that have ended are
+dropped now and then ("compaction", the one place where the host reads from the device).
+
+Shapes: R rows in flight, P prefixes, N rollouts a prefix, S rows of the output, L max_length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .policy import Policy, State
+from .randomness import UniformStream
+from .sampling import Sampler
+from .sequences import Sequences
+
+__all__ = ["Flight", "Joining", "default_chunk_size", "evaluating"]
+
+
+@contextmanager
+def evaluating(*candidates: object) -> Iterator[None]:
+    """Modules among the candidates in evaluation mode (no dropout), their mode restored after."""
+    modules = [m for m in candidates if isinstance(m, nn.Module) and m.training]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.train()
+
+
+def default_chunk_size(policy: Policy, device: torch.device) -> int:
+    """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget."""
+    budget = 4 << 20 if device.type == "cpu" else 1 << 30
+    return max(64, budget // (4 * policy.vocab_size))
+
+
+def default_compaction(device: torch.device) -> int:
+    """Tokens between two droppings of finished rows; on a GPU each makes the host wait."""
+    return 1 if device.type == "cpu" else 8
+
+
+@dataclass(frozen=True)
+class Joining:
+    """Prefixes whose completions join the flight together.
+
+    Attributes:
+        position: where their next token goes, the same for all.
+        tokens: int64 [P], their last tokens (BOS for an empty prefix).
+        state: the policy's state before `tokens`, P rows.
+        keys: int64 [P, N], the random keys of the rows.
+        slots: int64 [P, N], the rows of the output they are written to.
+        strata: (n, M): the first uniform of column j here is moved into ((n + j) / M,
+            (n + j + 1) / M), so that the M rollouts of a prefix are spread evenly over (0, 1),
+            which takes variance out of their mean; None: independent rollouts.
+    """
+
+    position: int
+    tokens: Tensor
+    state: State
+    keys: Tensor
+    slots: Tensor
+    strata: tuple[int, int] | None = None
+
+
+class Flight:
+    """Completes sequences into an output batch.
+
+    Args:
+        policy: what predicts the next token.
+        sampler: how it is drawn.
+        stream: the uniform numbers.
+        tokens: int64 [S, L], the output, prefixes filled in, padding elsewhere.
+        lengths: int64 [S], the lengths of the prefixes; grows to the lengths of the sequences.
+        terminated: bool [S], all False; set where EOS is emitted.
+        compact_every: finished rows are dropped every so many tokens; 0: never.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        sampler: Sampler,
+        stream: UniformStream,
+        tokens: Tensor,
+        lengths: Tensor,
+        terminated: Tensor,
+        compact_every: int,
+    ):
+        self.policy, self.sampler, self.stream = policy, sampler, stream
+        self.output, self.lengths, self.terminated = tokens, lengths, terminated
+        self.compact_every = compact_every
+        self.synchronisations = 0
+
+    def run(self, joinings: list[Joining]) -> None:
+        """Completes all rows of `joinings`, which come in the order of their positions."""
+        waiting = list(joinings)
+        flying: tuple[Tensor, State, Tensor, Tensor, Tensor] | None = None
+        for position in range(waiting[0].position, self.policy.max_length):
+            parts = []
+            if flying is not None:
+                tokens, state, keys, slots, alive = flying
+                logits, state = self.policy.step(tokens, state)
+                tokens = self.sampler.sample(logits, self.stream.uniforms(keys, position))
+                parts.append((tokens, state, keys, slots, alive))
+            while waiting and waiting[0].position == position:
+                parts.append(self._first_tokens(waiting.pop(0)))
+            flying = self._emit(self._joined(parts), position) if parts else None
+            if flying is None and not waiting:
+                return
+
+    def _first_tokens(self, new: Joining) -> tuple[Tensor, State, Tensor, Tensor, Tensor]:
+        """One prediction a prefix serves all its N rollouts."""
+        logits, state = self.policy.step(new.tokens, new.state)
+        uniforms = self.stream.uniforms(new.keys, new.position)
+        count = new.keys.shape[1]
+        if new.strata is not None:
+            first, total = new.strata
+            numbers = torch.arange(first, first + count, device=uniforms.device)
+            uniforms = (numbers + uniforms) / total
+        tokens = self.sampler.sample(logits, uniforms).flatten()
+        if count > 1:
+            rows = torch.arange(new.keys.shape[0], device=tokens.device)
+            state = self.policy.select(
+                state, rows.repeat_interleave(count, output_size=len(tokens))
+            )
+        alive = torch.ones_like(tokens, dtype=torch.bool)
+        return tokens, state, new.keys.flatten(), new.slots.flatten(), alive
+
+    def _joined(self, parts: list) -> tuple[Tensor, State, Tensor, Tensor, Tensor]:
+        if len(parts) == 1:
+            return parts[0]
+        tokens, states, keys, slots, alive = zip(*parts, strict=True)
+        state = self.policy.concat(list(states))
+        return torch.cat(tokens), state, torch.cat(keys), torch.cat(slots), torch.cat(alive)
+
+    def _emit(self, rows, position):  # type: ignore[no-untyped-def]
+        """Writes the tokens drawn; returns the rows that go on, None where none does."""
+        tokens, state, keys, slots, alive = rows
+        policy = self.policy
+        if policy.eos_id is None:
+            self.output[slots, position] = tokens
+            self.lengths[slots] = position + 1
+        else:
+            self.output[slots, position] = tokens.masked_fill(~alive, policy.pad_id)
+            self.lengths.index_add_(0, slots, alive.to(torch.int64))
+            ended = tokens == policy.eos_id
+            self.terminated[slots] |= alive & ended
+            alive = alive & ~ended
+        if position + 1 >= policy.max_length:
+            return None
+        compact = self.compact_every and (position + 1) % self.compact_every == 0
+        if policy.eos_id is not None and compact:
+            self.synchronisations += 1
+            kept = alive.nonzero()[:, 0]
+            if len(kept) == 0:
+                return None
+            if len(kept) < len(tokens):
+                tokens, keys, slots, alive = tokens[kept], keys[kept], slots[kept], alive[kept]
+                state = policy.select(state, kept)
+        return tokens, state, keys, slots, alive
+
+
+def empty_output(policy: Policy, rows: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens [S, L] of padding, lengths [S] of 0 and terminated [S] of False."""
+    tokens = torch.full((rows, policy.max_length), policy.pad_id, dtype=torch.int64, device=device)
+    lengths = torch.zeros(rows, dtype=torch.int64, device=device)
+    return tokens, lengths, torch.zeros(rows, dtype=torch.bool, device=device)
+
+
+def policy_device(policy: Policy, sequences: Sequences | None = None) -> torch.device:
+    """Where a policy works: with its sequences, else with its parameters, else on the CPU."""
+    if sequences is not None:
+        return sequences.device
+    if isinstance(policy, nn.Module):
+        for tensor in (*policy.parameters(), *policy.buffers()):
+            return tensor.device
+    return torch.device("cpu")

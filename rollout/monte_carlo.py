@@ -1,0 +1,284 @@
+"""Action values by Monte Carlo rollouts (Yu et al. 2017, equation 4).
+
+Q(s = Y_1:t-1, a = y_t) is the expected reward of the complete sequence after token t was emitted,
+estimated by N completions sampled from the rollout policy. The paper samples each of them from
+scratch; here one pass gives the policy's state after every prefix, the rollouts of all prefixes
+advance together, position by position, new rows joining, and each of them goes on from a
+prediction that is made once a prefix.
+
+Shapes: B sequences, T tokens, N rollouts, P prefixes, L max_length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .completion import (
+    Flight,
+    Joining,
+    default_chunk_size,
+    default_compaction,
+    empty_output,
+    evaluating,
+)
+from .policy import Policy, Prefixes
+from .randomness import UniformStream
+from .rewards import Reward, reward_values
+from .sampling import Sampler
+from .sequences import Sequences, select_tree
+
+__all__ = ["action_values"]
+
+_DEFAULT = Sampler()
+_MAX_TOKENS = 1 << 24
+"""Tokens of completions held at once (128 MB); more are worked off in blocks of sequences."""
+
+
+@torch.no_grad()
+def action_values(
+    policy: Policy,
+    sequences: Sequences,
+    reward: Reward,
+    num_rollouts: int,
+    *,
+    sampler: Sampler = _DEFAULT,
+    rng: torch.Generator | None = None,
+    positions: Sequence[int] | None = None,
+    max_completions: int | None = None,
+    stratified: bool = False,
+    chunk_size: int | None = None,
+    compact_every: int | None = None,
+) -> Tensor:
+    """The expected reward after each token of each sequence was emitted.
+
+    Column t is estimated by `num_rollouts` completions sampled from `policy` after the prefix
+    ``tokens[:, :t + 1]``, each run to EOS or to ``policy.max_length``. At a sequence's last token
+    it is the reward of the sequence itself, and after it 0. A reward with ``per_token = True``
+    counts from token t on: column t is the expected sum of the rewards of tokens t, t + 1, ...
+
+    Every completed token takes one uniform number fixed by its place (sequence, prefix, rollout,
+    position), so the result does not depend on `chunk_size` nor on `compact_every`, up to the
+    rounding of the policy's logits.
+
+    Args:
+        policy: the rollout policy: the generator itself or a lagged copy; used without dropout.
+        sequences: B complete sequences of at most ``policy.max_length`` tokens.
+        reward: what judges complete sequences.
+        num_rollouts: N, completions a prefix.
+        sampler: how the rollouts' tokens are drawn.
+        rng: the source of randomness (one number is drawn from it); None: torch's default.
+        positions: columns to estimate (0-based); None: all. A column that is not estimated takes
+            the value of the next one that is.
+        max_completions: at most this many completions in all: fewer columns, evenly spread, are
+            estimated where all would be more.
+        stratified: spread the first uniforms of a prefix's rollouts evenly: the same expected
+            value and no larger variance, but the N rollouts are no longer independent.
+        chunk_size: completions advanced at once; by default what suits the device.
+        compact_every: finished rows are dropped every so many tokens (0: never, then nothing
+            makes the host wait for the device); by default 1 on a CPU, 8 on a GPU.
+
+    Returns:
+        Tensor [B, T], float32.
+
+    Raises:
+        ValueError: a number out of range, or a reward of the wrong shape.
+    """
+    if num_rollouts < 1:
+        raise ValueError(f"num_rollouts must be 1 or more, got {num_rollouts}")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
+    if sequences.tokens.shape[1] > policy.max_length:
+        raise ValueError(
+            f"sequences of {sequences.tokens.shape[1]} tokens are longer than the policy's "
+            f"max_length = {policy.max_length}"
+        )
+    columns = _columns(sequences, num_rollouts, positions, max_completions)
+    device = sequences.device
+    work = _Rollouts(
+        policy,
+        reward,
+        num_rollouts,
+        sampler,
+        UniformStream(rng, device),
+        stratified,
+        chunk_size or default_chunk_size(policy, device),
+        default_compaction(device) if compact_every is None else compact_every,
+    )
+    values = _own_values(reward, sequences)
+    known = _last_token(sequences)
+    each = len(columns) * num_rollouts * policy.max_length
+    block_size = max(1, _MAX_TOKENS // max(1, each))
+    with evaluating(policy):
+        for start in range(0, len(sequences), block_size):
+            block = slice(start, start + block_size)
+            work.estimate(sequences.select(block), start, columns, values[block], known[block])
+    return _fill_backwards(values, known, sequences.mask)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rollouts `first` .. `last` - 1 of the prefixes that end at position `t` of `rows`."""
+
+    t: int
+    rows: Tensor
+    slot: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class _Rollouts:
+    """The settings of one call of `action_values`, and the work."""
+
+    policy: Policy
+    reward: Reward
+    count: int
+    sampler: Sampler
+    stream: UniformStream
+    stratified: bool
+    chunk_size: int
+    compact_every: int
+
+    def estimate(
+        self, sequences: Sequences, offset: int, columns: list[int], values: Tensor, known: Tensor
+    ) -> None:
+        """Writes the columns of a block of sequences (rows `offset` on) into `values`."""
+        plan = self._plan(sequences, columns)
+        if not plan:
+            return
+        completed = self._complete(sequences, plan, offset)
+        judged = reward_values(self.reward, completed)
+        for piece in plan:
+            part = judged[piece.slot : piece.slot + len(piece.rows) * self.count]
+            if part.ndim == 2:
+                part = part[:, piece.t :].sum(1)
+            mean = part.view(-1, self.count).mean(1)
+            inside = piece.t + 1 < sequences.lengths[piece.rows]
+            column = values[piece.rows, piece.t]
+            values[piece.rows, piece.t] = torch.where(inside, mean, column)
+            known[piece.rows, piece.t] |= inside
+
+    def _plan(self, sequences: Sequences, columns: list[int]) -> list[_Piece]:
+        """All prefixes to estimate, those that end first first."""
+        everyone = torch.arange(len(sequences), device=sequences.device)
+        lengths = sequences.lengths
+        if self.compact_every:  # the host looks at the lengths, and ended sequences cost nothing
+            longer = (lengths[:, None] > torch.tensor(columns, device=lengths.device) + 1).cpu()
+        plan, slot = [], 0
+        for i, t in enumerate(columns):
+            rows = everyone
+            if self.compact_every:
+                rows = longer[:, i].nonzero()[:, 0].to(lengths.device)
+            if len(rows):
+                plan.append(_Piece(t, rows, slot, 0, self.count))
+                slot += len(rows) * self.count
+        return plan
+
+    def _complete(self, sequences: Sequences, plan: list[_Piece], offset: int) -> Sequences:
+        """N completions of every prefix, in the order of the plan."""
+        rows = torch.cat([piece.rows for piece in plan])
+        total = len(rows) * self.count
+        rows = rows.repeat_interleave(self.count, output_size=total)
+        tokens, lengths, terminated = empty_output(self.policy, total, sequences.device)
+        for piece in plan:
+            place = slice(piece.slot, piece.slot + len(piece.rows) * self.count)
+            tokens[place, : piece.t + 1] = sequences.tokens[rows[place], : piece.t + 1]
+            lengths[place] = piece.t + 1
+        flight = Flight(
+            self.policy, self.sampler, self.stream, tokens, lengths, terminated, self.compact_every
+        )
+        prefixes = self.policy.prefix_states(sequences)
+        for chunk in self._chunks(plan):
+            flight.run([self._join(prefixes, piece, offset) for piece in chunk])
+        return Sequences(tokens, lengths, terminated, select_tree(sequences.condition, rows))
+
+    def _chunks(self, plan: list[_Piece]) -> Iterator[list[_Piece]]:
+        """The plan cut into chunks of at most `chunk_size` rows."""
+        chunk: list[_Piece] = []
+        space = self.chunk_size
+        for piece in self._cut(plan):
+            size = len(piece.rows) * (piece.last - piece.first)
+            if size > space:
+                yield chunk
+                chunk, space = [], self.chunk_size
+            chunk.append(piece)
+            space -= size
+        yield chunk
+
+    def _cut(self, plan: list[_Piece]) -> Iterator[_Piece]:
+        """Pieces of at most `chunk_size` rows: some prefixes, or some rollouts of one prefix."""
+        prefixes = max(1, self.chunk_size // self.count)
+        rollouts = min(self.chunk_size, self.count)
+        for piece in plan:
+            for start in range(0, len(piece.rows), prefixes):
+                rows = piece.rows[start : start + prefixes]
+                for first in range(0, self.count, rollouts):
+                    last = min(first + rollouts, self.count)
+                    slot = piece.slot + start * self.count
+                    yield _Piece(piece.t, rows, slot, first, last)
+
+    def _join(self, prefixes: Prefixes, piece: _Piece, offset: int) -> Joining:
+        device = piece.rows.device
+        positions = torch.full_like(piece.rows, piece.t)
+        numbers = torch.arange(piece.first, piece.last, device=device)
+        starts = torch.arange(len(piece.rows), device=device) * self.count
+        return Joining(
+            position=piece.t + 1,
+            tokens=prefixes.sequences.tokens[piece.rows, piece.t],
+            state=self.policy.branch(prefixes, piece.rows, positions),
+            keys=self.stream.rows((piece.rows + offset)[:, None], positions[:, None], numbers),
+            slots=piece.slot + starts[:, None] + numbers,
+            strata=(piece.first, self.count) if self.stratified else None,
+        )
+
+
+def _columns(
+    sequences: Sequences,
+    num_rollouts: int,
+    positions: Sequence[int] | None,
+    max_completions: int | None,
+) -> list[int]:
+    """The columns to estimate, ascending. The last one needs no rollouts."""
+    width = sequences.tokens.shape[1]
+    columns = sorted(set(range(width) if positions is None else positions))
+    if columns and not (0 <= columns[0] and columns[-1] < width):
+        raise ValueError(f"positions must lie in 0 .. {width - 1}, got {list(positions or [])}")
+    columns = [t for t in columns if t < width - 1]
+    if max_completions is None or not columns:
+        return columns
+    affordable = max_completions // (len(sequences) * num_rollouts)
+    if affordable < 1:
+        raise ValueError(
+            f"max_completions = {max_completions} does not pay for one column: "
+            f"{len(sequences)} sequences x {num_rollouts} rollouts"
+        )
+    if affordable >= len(columns):
+        return columns
+    spread = torch.linspace(0, len(columns) - 1, affordable).round().long().tolist()
+    return [columns[i] for i in spread]
+
+
+def _own_values(reward: Reward, sequences: Sequences) -> Tensor:
+    """The sequences' own rewards in every column: exact at their last token."""
+    own = reward_values(reward, sequences)
+    if own.ndim == 1:
+        return own[:, None].expand(-1, sequences.tokens.shape[1]).clone()
+    return own.clone()
+
+
+def _last_token(sequences: Sequences) -> Tensor:
+    """Bool [B, T], True at the last token of each sequence."""
+    places = torch.arange(sequences.tokens.shape[1], device=sequences.device)
+    return places[None, :] == sequences.lengths[:, None] - 1
+
+
+def _fill_backwards(values: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+    """Columns that were not estimated take the next known value; 0 after a sequence's end."""
+    filled = values.clone()
+    for t in range(values.shape[1] - 2, -1, -1):
+        filled[:, t] = torch.where(known[:, t], values[:, t], filled[:, t + 1])
+    return torch.where(mask, filled, 0.0)

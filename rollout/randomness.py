@@ -1,0 +1,70 @@
+"""Uniform numbers that belong to a place, not to the order of the work.
+
+A rollout needs one number for every (sequence, prefix, rollout, position). They come from a
+counter-based generator: the place is hashed together with a key drawn once from the caller's
+``torch.Generator``. So nothing has to be drawn ahead or kept, and no result depends on how rows
+are put into chunks or when finished rows are dropped.
+
+The hash is the finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom
+number generators", figure 15), in int64 arithmetic that wraps, which torch has on every device.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["UniformStream"]
+
+
+def _signed(value: int) -> int:
+    """The int64 with the same 64 bits."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_GAMMA = _signed(0x9E3779B97F4A7C15)
+_MUL_1 = _signed(0xBF58476D1CE4E5B9)
+_MUL_2 = _signed(0x94D049BB133111EB)
+
+
+def _shift_right(bits: Tensor, count: int) -> Tensor:
+    """Logical shift: `>>` on int64 copies the sign bit, so it is masked away."""
+    return (bits >> count) & ((1 << (64 - count)) - 1)
+
+
+def _mix(bits: Tensor) -> Tensor:
+    bits = (bits ^ _shift_right(bits, 30)) * _MUL_1
+    bits = (bits ^ _shift_right(bits, 27)) * _MUL_2
+    return bits ^ _shift_right(bits, 31)
+
+
+class UniformStream:
+    """Uniform numbers in (0, 1), one for every place.
+
+    Args:
+        rng: where the key is drawn from (one number); None: torch's default generator.
+        device: where the numbers are needed.
+    """
+
+    def __init__(self, rng: torch.Generator | None, device: torch.device | str):
+        source = rng.device if rng is not None else "cpu"
+        key = torch.randint(
+            -(1 << 63), (1 << 63) - 1, (1,), dtype=torch.int64, generator=rng, device=source
+        )
+        self._key = key.to(device)
+
+    def rows(self, *place: Tensor) -> Tensor:
+        """A key for each row from its place: int64 tensors that broadcast, e.g. [P, 1] and [N]."""
+        key = self._key
+        for part in place:
+            key = _mix(key + (part + 1) * _GAMMA)
+        return key
+
+    def uniforms(self, rows: Tensor, position: int) -> Tensor:
+        """The number of each row (keys of `rows`) at a token position, float32 in (0, 1).
+
+        24 bits each, in the middle of their interval, so neither 0 nor 1 comes out.
+        """
+        counter = _signed((position + 1) * _GAMMA % (1 << 64))
+        bits = _shift_right(_mix(rows + counter), 40)
+        return (bits.to(torch.float32) + 0.5) * 2.0**-24

@@ -1,0 +1,200 @@
+"""What judges complete sequences.
+
+A reward is any callable ``reward(sequences) -> Tensor [B]``, or [B, T] where it has an attribute
+``per_token = True``. It is called without gradients, and the reward of a sequence must not depend
+on the other sequences of the batch: rollouts are scored in batches of any size and order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .completion import evaluating
+from .randomness import UniformStream
+from .sequences import Sequences
+
+__all__ = [
+    "ConstantReward",
+    "DiscriminatorReward",
+    "MixtureReward",
+    "ObjectiveReward",
+    "RandomReward",
+    "Reward",
+    "reward_values",
+]
+
+
+class Reward(Protocol):
+    """``reward(sequences) -> Tensor [B]``, or [B, T] with ``per_token = True``."""
+
+    def __call__(self, sequences: Sequences, /) -> Tensor:
+        """Judges complete sequences."""
+
+
+def reward_values(reward: Reward, sequences: Sequences) -> Tensor:
+    """Calls a reward and checks what it returns.
+
+    Returns:
+        float32 [B], or [B, T] for a reward with ``per_token = True`` (0 after a sequence's end).
+
+    Raises:
+        ValueError: the reward does not return a tensor of that shape.
+    """
+    with torch.no_grad():
+        values = reward(sequences)
+    per_token = getattr(reward, "per_token", False)
+    shape = sequences.tokens.shape if per_token else sequences.lengths.shape
+    if not isinstance(values, Tensor) or values.shape != shape:
+        got = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        kind = "a reward with per_token = True" if per_token else "a reward"
+        raise ValueError(
+            f"{kind} must return a tensor of shape {list(shape)} for {len(sequences)} sequences; "
+            f"{getattr(reward, '__name__', type(reward).__name__)} returned {got}"
+        )
+    values = values.to(device=sequences.device, dtype=torch.float32)
+    return values.masked_fill(~sequences.mask, 0.0) if per_token else values
+
+
+class DiscriminatorReward:
+    """A discriminator's judgement as a reward.
+
+    Args:
+        discriminator: module with ``forward(sequences) -> logits [B]`` ([B, T] where it has
+            ``per_token = True``), positive for real. It is used in evaluation mode.
+        form: "probability": P(real), as in the SeqGAN paper (equation 4); "log_odds":
+            log P(real) - log P(generated), which for an optimal discriminator is
+            log p_data - log p_policy: policy gradient on it descends the reverse KL.
+        batch_size: sequences scored at once.
+
+    Raises:
+        ValueError: an unknown form.
+    """
+
+    FORMS = ("probability", "log_odds")
+
+    def __init__(self, discriminator: nn.Module, form: str = "probability", batch_size: int = 512):
+        if form not in self.FORMS:
+            raise ValueError(f"form must be one of {', '.join(self.FORMS)}, got {form!r}")
+        self.discriminator = discriminator
+        self.form = form
+        self.batch_size = batch_size
+
+    @property
+    def per_token(self) -> bool:
+        """Whether the discriminator judges every token."""
+        return bool(getattr(self.discriminator, "per_token", False))
+
+    @torch.no_grad()
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B] (or [B, T]) of the sequences."""
+        with evaluating(self.discriminator):
+            parts = [self.discriminator(part) for part in sequences.split(self.batch_size)]
+        logits = torch.cat(parts).float()
+        return logits.sigmoid() if self.form == "probability" else logits
+
+
+class ObjectiveReward:
+    """A Python function of the decoded sequences as a reward: an objective of the user's domain.
+
+    Args:
+        function: gets a list of decoded sequences and returns one number for each.
+        decode: turns `Sequences` into that list; None: lists of token ids, EOS included.
+
+    Raises:
+        ValueError: (when called) the function does not return one finite number a sequence.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[list[Any]], Sequence[float]],
+        decode: Callable[[Sequences], list[Any]] | None = None,
+    ):
+        self.function = function
+        self.decode = decode or Sequences.to_lists
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B] of the sequences."""
+        decoded = self.decode(sequences)
+        values = torch.as_tensor(list(self.function(decoded)), dtype=torch.float32)
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        if values.shape != (len(decoded),):
+            raise ValueError(
+                f"{name} must return one number for each of {len(decoded)} sequences, "
+                f"got shape {list(values.shape)}"
+            )
+        bad = (~values.isfinite()).nonzero()[:, 0].tolist()
+        if bad:
+            raise ValueError(f"{name} returned {values[bad[0]].item()} for {decoded[bad[0]]!r}")
+        return values.to(sequences.device)
+
+
+class ConstantReward:
+    """The same reward for every sequence: the control that has nothing to teach."""
+
+    def __init__(self, value: float = 1.0):
+        self.value = value
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B], all `value`."""
+        return torch.full((len(sequences),), self.value, device=sequences.device)
+
+
+class RandomReward:
+    """A reward uniform in (0, 1) that depends on nothing but the sequence's tokens and a seed.
+
+    The control that has something to learn, but nothing of the data: equal sequences get equal
+    rewards, so a policy can chase it.
+
+    Args:
+        seed: two seeds give unrelated rewards.
+    """
+
+    def __init__(self, seed: int = 0):
+        self.seed = seed
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B]."""
+        device = sequences.device
+        stream = UniformStream(torch.Generator().manual_seed(self.seed), device)
+        key = stream.rows(torch.zeros(len(sequences), dtype=torch.int64, device=device))
+        for t in range(sequences.tokens.shape[1]):
+            mixed = stream.rows(key, sequences.tokens[:, t])
+            key = torch.where(sequences.mask[:, t], mixed, key)
+        return stream.uniforms(key, 0)
+
+
+class MixtureReward:
+    """A weighted sum of rewards.
+
+    Where one of them judges every token the mixture does, and a whole sequence's reward then
+    stands at its last token.
+
+    Args:
+        parts: (weight, reward) pairs.
+
+    Raises:
+        ValueError: no part.
+    """
+
+    def __init__(self, parts: Sequence[tuple[float, Reward]]):
+        if not parts:
+            raise ValueError("a mixture needs at least one (weight, reward) pair")
+        self.parts = list(parts)
+        self.per_token = any(getattr(reward, "per_token", False) for _, reward in self.parts)
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B] (or [B, T]) of the sequences."""
+        total: Tensor | float = 0.0
+        for weight, reward in self.parts:
+            values = reward_values(reward, sequences)
+            if self.per_token and values.ndim == 1:
+                places = torch.arange(sequences.tokens.shape[1], device=sequences.device)
+                last = places[None, :] == sequences.lengths[:, None] - 1
+                values = values[:, None] * last
+            total = total + weight * values
+        assert isinstance(total, Tensor)
+        return total

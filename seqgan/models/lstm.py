@@ -1,0 +1,136 @@
+"""The LSTM generator: the policy of the SeqGAN paper, with the regularisation of a tuned one.
+
+Shapes: B sequences, T tokens, R rows in flight, V vocabulary, E embedding, H hidden units.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout import Policy, Prefixes, Sequences, State, TokenScores
+
+__all__ = ["LSTMGenerator"]
+
+
+class LSTMGenerator(nn.Module, Policy):
+    """An LSTM language model as a policy.
+
+    Args:
+        vocab_size: V.
+        max_length: largest number of tokens of a sequence, EOS counted.
+        bos_id: consumed before the first token.
+        eos_id: ends a sequence; None where all sequences have `max_length` tokens.
+        pad_id: written after a sequence's end.
+        embedding: E, size of the token embeddings.
+        hidden: H, units of each LSTM layer.
+        layers: number of LSTM layers.
+        dropout: probability of dropping an embedding or output unit in training.
+        forbidden: ids whose logits are -inf, so that they are never emitted (BOS and PAD, where
+            they are not tokens of their own).
+        initial_scale: standard deviation of the normal distribution all parameters are drawn
+            from (0.1 in the SeqGAN code); None: torch's defaults.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        max_length: int,
+        bos_id: int,
+        eos_id: int | None,
+        pad_id: int,
+        embedding: int = 64,
+        hidden: int = 128,
+        layers: int = 1,
+        dropout: float = 0.0,
+        forbidden: tuple[int, ...] | list[int] = (),
+        initial_scale: float | None = None,
+    ):
+        super().__init__()
+        self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.vocab_size, self.max_length = vocab_size, max_length
+        self.bos_id, self.eos_id, self.pad_id = bos_id, eos_id, pad_id
+        self.embedding = nn.Embedding(vocab_size, embedding)
+        self.lstm = nn.LSTM(embedding, hidden, layers, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, vocab_size)
+        allowed = torch.zeros(vocab_size)
+        allowed[list(forbidden)] = -torch.inf
+        # Added to the output's bias, so that forbidden tokens cost no pass over the logits.
+        self.register_buffer("_forbidden", allowed, persistent=False)
+        if initial_scale is not None:
+            for parameter in self.parameters():
+                nn.init.normal_(parameter, std=initial_scale)
+
+    def initial_state(self, batch_size: int, condition: Any = None) -> State:
+        """Zeros: for each layer h and c, both [R, H]."""
+        zeros = self.output.weight.new_zeros(batch_size, self.lstm.hidden_size)
+        return [(zeros, zeros) for _ in range(self.lstm.num_layers)]
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits [R, V] after one more token, and the new state."""
+        state = self._advance(tokens, state)
+        return self._project(self.dropout(state[-1][0])), state
+
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Logits [B, T, V] of every token given the tokens before it."""
+        return self._project(self._hidden(sequences))
+
+    def forward(self, sequences: Sequences) -> TokenScores:
+        """Log-probability and entropy [B, T] of every token; padding costs nothing on a CPU."""
+        hidden = self._hidden(sequences)
+        mask = sequences.mask
+        if hidden.device.type != "cpu":
+            log_prob, entropy = self._scores(hidden, sequences.tokens)
+            zero = torch.zeros_like(log_prob)
+            return TokenScores(torch.where(mask, log_prob, zero), torch.where(mask, entropy, zero))
+        log_prob, entropy = self._scores(hidden[mask], sequences.tokens[mask])
+        blank = hidden.new_zeros(mask.shape)
+        return TokenScores(
+            blank.masked_scatter(mask, log_prob), blank.masked_scatter(mask, entropy)
+        )
+
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The states before every token, without a single logit."""
+        state = self.initial_state(len(sequences))
+        states = []
+        for inputs in self._inputs(sequences).unbind(1):
+            states.append(state)
+            state = self._advance(inputs, state)
+        return Prefixes(sequences, self.concat(states))
+
+    def tempered(self, temperature: float) -> LSTMGenerator:
+        """The same policy with its logits divided by `temperature`; the other layers are shared."""
+        tempered = copy.copy(self)
+        tempered._modules = dict(self._modules)
+        output = copy.deepcopy(self.output).requires_grad_(False)
+        output.weight.div_(temperature)
+        output.bias.div_(temperature)
+        tempered.output = output
+        return tempered
+
+    def _advance(self, tokens: Tensor, state: State) -> State:
+        inputs = self.dropout(self.embedding(tokens))
+        after = []
+        for layer, (h, c) in enumerate(state):
+            weights = self.lstm.all_weights[layer]
+            h, c = torch.lstm_cell(inputs, (h, c), *weights)
+            after.append((h, c))
+            inputs = h
+        return after
+
+    def _hidden(self, sequences: Sequences) -> Tensor:
+        inputs = self.dropout(self.embedding(self._inputs(sequences)))
+        return self.dropout(self.lstm(inputs)[0])
+
+    def _project(self, hidden: Tensor) -> Tensor:
+        return nn.functional.linear(hidden, self.output.weight, self.output.bias + self._forbidden)
+
+    def _scores(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        log_probs = self._project(hidden).log_softmax(-1)
+        log_prob = log_probs.gather(-1, tokens[..., None])[..., 0]
+        terms = log_probs.exp() * log_probs.masked_fill(log_probs.isneginf(), 0.0)
+        return log_prob, -terms.sum(-1)
