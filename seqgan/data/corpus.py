@@ -225,9 +225,7 @@ def _parts(
     source = tables["train"]
     shares = {name: getattr(config, f"{name}_share") for name in SPLITS[1:] if name not in tables}
     contiguous = config.split == "contiguous"
-    rows = split_rows(
-        keys["train"], shares, contiguous=contiguous, seed=seed, source=source.name
-    )
+    rows = split_rows(keys["train"], shares, contiguous=contiguous, seed=seed, source=source.name)
     count = len(rows["train"])
     if config.num_train:
         if not 2 <= config.num_train <= count:

@@ -66,7 +66,8 @@ def read_lines(
 
     The name decides: ``.jsonl`` (or ``.ndjson``) is one JSON object a line, ``.csv`` a table whose
     first row names the columns, anything else one text a line; ``.gz`` after any of them is
-    compressed. Empty texts are given as they are. A text out of JSON or CSV may hold line ends.
+    compressed. Empty texts are given as they are, and an empty line of a ``.jsonl`` or ``.csv`` file
+    is one. A text out of JSON or CSV may hold line ends.
 
     Args:
         path: the file.
@@ -98,7 +99,9 @@ def read_lines(
                 for line in lines.read(stream):
                     yield Record(line, lines.number)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}, after line {lines.number}: cannot read on: {error}") from error
+            raise DataError(
+                f"{path}, after line {lines.number}: cannot read on: {error}"
+            ) from error
     if lines.number == 0:
         raise DataError(f"{path} is empty")
 
@@ -196,6 +199,9 @@ def _check_utf8(lines: _Lines, text: str) -> None:
 
 def _json_texts(lines: _Lines, stream: IO[bytes], field: str) -> Iterator[Record]:
     for line in lines.read(stream):
+        if not line.strip():
+            yield Record("", lines.number)
+            continue
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -227,14 +233,17 @@ def _csv_texts(lines: _Lines, stream: IO[bytes], column: str) -> Iterator[Record
     rows = _csv_rows(lines, stream)
     header = next(rows, (0, []))[1]
     if not header:
-        raise lines.error("is to name the columns, and is empty") if lines.number else DataError(
-            f"{lines.path} is empty"
+        raise (
+            lines.error("is to name the columns, and is empty")
+            if lines.number
+            else DataError(f"{lines.path} is empty")
         )
     if header.count(column) != 1:
         many = "several columns" if column in header else "no column"
         raise lines.error(
             f"has {many} {column!r} (--corpus.column; columns: {', '.join(header)})"
             f"{did_you_mean(column, header) if column not in header else ''}"
+            f"{'; columns are separated by commas' if header[1:] == [] else ''}"
         )
     place = header.index(column)
     count = 0
@@ -274,7 +283,7 @@ def _csv_rows(lines: _Lines, stream: IO[bytes]) -> Iterator[tuple[int, list[str]
 class _Limited(io.RawIOBase):
     """A stream that fails after so many bytes."""
 
-    def __init__(self, stream: IO[bytes], path: str, max_bytes: int):
+    def __init__(self, stream: gzip.GzipFile, path: str, max_bytes: int):
         self._stream = stream
         self._path = path
         self._max_bytes = max_bytes

@@ -170,7 +170,9 @@ def read_table(
         length = len(tokens) + 1
         if length == 1:
             if config.empty == "error":
-                raise DataError(f"{name}, line {line}: is empty (--corpus.empty drop leaves it out)")
+                raise DataError(
+                    f"{name}, line {line}: is empty (--corpus.empty drop leaves it out)"
+                )
             empty += 1
             continue
         too_long = length > config.max_length

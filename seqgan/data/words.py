@@ -56,11 +56,7 @@ class Words:
             DataError: NLTK gave up on the text (its regular expressions have a time limit).
         """
         pieces = text.split()
-        if (
-            len(pieces) < 2
-            or pieces[0].startswith(_ODD_OPENINGS)
-            or not pieces[-1].strip(_CLOSERS)
-        ):
+        if len(pieces) < 2 or pieces[0].startswith(_ODD_OPENINGS) or not pieces[-1].strip(_CLOSERS):
             return self._whole(" ".join(pieces))
         tokens: list[str] = []
         inner = self._inner
