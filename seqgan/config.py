@@ -41,17 +41,22 @@ class CorpusConfig:
     """How a data source becomes sequences of token ids.
 
     Attributes:
-        tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers.
+        tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers, the path
+            of a tokenizer.json, or package.module:Class.
+        field: the field of a .jsonl file that holds the text.
+        column: the column of a .csv file that holds the text.
         max_length: longest sequence in tokens, EOS counted where sequences end in EOS.
         max_vocabulary: most token types kept, special tokens not counted; 0 for all.
         min_count: token types rarer than this in the training split become <unk>.
         too_long: what happens to sequences over max_length: error, truncate, drop.
         empty: what happens to empty lines: error, drop.
         split: how a file is split: random (seeded) or contiguous (consecutive lines).
-        validation_share: share of a file's sequences for model selection, from 0 to 0.5.
-        heldout_share: share of a file's sequences that neither generator nor discriminator
-            trains on, to measure the discriminator by; from 0 to 0.5.
-        test_share: share of a file's sequences for the final test, where no test file is given.
+        validation_share: share of a file's distinct sequences for model selection, where no
+            validation file is given; from 0 to 0.5.
+        heldout_share: share of a file's distinct sequences that neither generator nor
+            discriminator trains on, to measure the discriminator by; from 0 to 0.5.
+        test_share: share of a file's distinct sequences for the final test, where no test file
+            is given; from 0 to 0.5.
         num_train: number of training sequences (oracle and grammar; 0: all, for files).
         num_validation: number of validation sequences (oracle and grammar).
         num_heldout: number of sequences held out for the discriminator (oracle and grammar).
@@ -63,6 +68,8 @@ class CorpusConfig:
     """
 
     tokenizer: str = "words"
+    field: str | None = None
+    column: str | None = None
     max_length: int = 40
     max_vocabulary: int = 20_000
     min_count: int = 2
@@ -87,6 +94,9 @@ class CorpusConfig:
         _choice("--corpus.split", self.split, ("random", "contiguous"))
         _require(self.max_length >= 1, f"--corpus.max_length: {self.max_length} is below 1")
         _require(self.min_count >= 1, f"--corpus.min_count: {self.min_count} is below 1")
+        _require(
+            self.max_vocabulary >= 0, f"--corpus.max_vocabulary: {self.max_vocabulary} is below 0"
+        )
         for name in ("validation_share", "heldout_share", "test_share"):
             value = getattr(self, name)
             _require(0 <= value <= 0.5, f"--corpus.{name}: {value} is not between 0 and 0.5")
