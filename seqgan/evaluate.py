@@ -110,7 +110,7 @@ class Evaluator:
         js = Score(
             "js",
             float(halves[0].mean() + halves[1].mean()),
-            self._interval(lambda p, q: p.mean(-1) + q.mean(-1), halves, paired=False),
+            self._interval(lambda p, q, axis: p.mean(axis) + q.mean(axis), halves, paired=False),
             len(samples),
             "lower",
             signature("js", unit="nats/sequence", n=len(samples), seed=self.seed),
@@ -162,7 +162,7 @@ class Evaluator:
         return [score for score in scores if math.isfinite(score.value)]
 
     def _mean(self, name: str, values: np.ndarray, direction: Direction, **settings: Any) -> Score:
-        interval = self._interval(lambda x: x.mean(-1), (values,), paired=False)
+        interval = self._interval(lambda x, axis: x.mean(axis), (values,), paired=False)
         sign = signature(name, **settings, n=len(values), seed=self.seed)
         return Score(name, float(values.mean()), interval, len(values), direction, sign)
 
@@ -172,7 +172,7 @@ class Evaluator:
     ) -> Score:  # fmt: skip
         """A sum over sequences divided by their tokens: nats a token."""
         interval = self._interval(
-            lambda a, b: a.sum(-1) / b.sum(-1), (total, tokens.astype(float)), paired=True
+            lambda a, b, axis: a.sum(axis) / b.sum(axis), (total, tokens.astype(float)), paired=True
         )
         sign = signature(name, unit="nats/token", **settings, n=len(total), seed=self.seed)
         value = float(total.sum() / tokens.sum())
@@ -185,7 +185,7 @@ class Evaluator:
         arrays = tuple(np.asarray(array, dtype=np.float64) for array in values)
         if any(len(array) < 2 for array in arrays):
             return None
-        value = float(statistic(*arrays))
+        value = float(statistic(*arrays, axis=-1))
         if not math.isfinite(value):
             return None
         if all(np.ptp(array) == 0 for array in arrays):
