@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,10 @@ def default_chunk_size(policy: Policy, device: torch.device) -> int:
 def default_compaction(device: torch.device) -> int:
     """Tokens between two droppings of finished rows; on a GPU each makes the host wait."""
     return 1 if device.type == "cpu" else 8
+
+
+_Flying: TypeAlias = tuple[Tensor, State, Tensor, Tensor, Tensor]
+"""Last tokens [R], policy state, random keys [R], output rows [R], and who has not ended [R]."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Flight:
     def run(self, joinings: list[Joining]) -> None:
         """Completes all rows of `joinings`, which come in the order of their positions."""
         waiting = list(joinings)
-        flying: tuple[Tensor, State, Tensor, Tensor, Tensor] | None = None
+        flying: _Flying | None = None
         for position in range(waiting[0].position, self.policy.max_length):
             parts = []
             if flying is not None:
@@ -116,7 +121,7 @@ class Flight:
             if flying is None and not waiting:
                 return
 
-    def _first_tokens(self, new: Joining) -> tuple[Tensor, State, Tensor, Tensor, Tensor]:
+    def _first_tokens(self, new: Joining) -> _Flying:
         """One prediction a prefix serves all its N rollouts."""
         logits, state = self.policy.step(new.tokens, new.state)
         uniforms = self.stream.uniforms(new.keys, new.position)
@@ -134,14 +139,14 @@ class Flight:
         alive = torch.ones_like(tokens, dtype=torch.bool)
         return tokens, state, new.keys.flatten(), new.slots.flatten(), alive
 
-    def _joined(self, parts: list) -> tuple[Tensor, State, Tensor, Tensor, Tensor]:
+    def _joined(self, parts: list[_Flying]) -> _Flying:
         if len(parts) == 1:
             return parts[0]
         tokens, states, keys, slots, alive = zip(*parts, strict=True)
         state = self.policy.concat(list(states))
         return torch.cat(tokens), state, torch.cat(keys), torch.cat(slots), torch.cat(alive)
 
-    def _emit(self, rows, position):  # type: ignore[no-untyped-def]
+    def _emit(self, rows: _Flying, position: int) -> _Flying | None:
         """Writes the tokens drawn; returns the rows that go on, None where none does."""
         tokens, state, keys, slots, alive = rows
         policy = self.policy

@@ -69,6 +69,7 @@ def generate(
     if width:
         tokens[:, :width] = torch.where(begun.mask, begun.tokens, policy.pad_id)
         lengths += begun.lengths
+        assert begun.terminated is not None
         terminated |= begun.terminated
     if compact_every is None:
         compact_every = default_compaction(begun.device)

@@ -44,7 +44,7 @@ class LaggedPolicy:
     @torch.no_grad()
     def update(self) -> None:
         """Moves the copy towards the policy by one step."""
-        for mine, current in zip(self._copy.parameters(), self._source.parameters(), strict=True):
-            mine.lerp_(current, 1 - self.rate)
-        for mine, current in zip(self._copy.buffers(), self._source.buffers(), strict=True):
-            mine.copy_(current)
+        for mine, now in zip(self._copy.parameters(), self._source.parameters(), strict=True):
+            mine.lerp_(now, 1 - self.rate)
+        for buffer, current in zip(self._copy.buffers(), self._source.buffers(), strict=True):
+            buffer.copy_(current)

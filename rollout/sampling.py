@@ -62,7 +62,7 @@ class Sampler:
         logits = logits.float()
         if self.temperature != 1.0:
             logits = logits / self.temperature
-        filtered = self.top_p is not None and self.top_p < 1
+        filtered = self.top_p is not None and self.top_p < 1.0
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             logits, ids = logits.topk(self.top_k, dim=-1)
         elif filtered:
@@ -70,7 +70,7 @@ class Sampler:
         else:
             return logits.softmax(-1), None
         probs = logits.softmax(-1)
-        if filtered:
+        if self.top_p is not None and filtered:
             before = probs.cumsum(-1) - probs  # mass of the tokens that are more likely
             probs = probs.masked_fill(before >= self.top_p, 0.0)
             probs = probs / probs.sum(-1, keepdim=True)

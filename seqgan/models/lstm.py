@@ -35,6 +35,8 @@ class LSTMGenerator(nn.Module, Policy):
             from (0.1 in the SeqGAN code); None: torch's defaults.
     """
 
+    _forbidden: Tensor  # [V], 0 or -inf
+
     def __init__(
         self,
         vocab_size: int,

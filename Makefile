@@ -1,0 +1,37 @@
+# Everything a fresh machine needs, in one virtual environment that is made when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup test slow lint demo clean
+
+help:
+	@echo "make demo   train on the caption grammar and compare with MLE (a few minutes)"
+	@echo "make test   the fast tests"
+	@echo "make slow   the tests that take minutes"
+	@echo "make lint   ruff and mypy"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt "torch" -e ".[dev]"
+	touch $(READY)
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow" -q
+
+slow: setup
+	$(BIN)/python -m pytest -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+demo: setup
+	$(BIN)/seqgan run --data grammar --preset quick --output_dir runs/demo --overwrite true
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
