@@ -63,19 +63,19 @@ class Evaluator:
         samples = generate(policy, self.count, rng=rng_for(self.seed, "samples", name))
         own = sequence_scores(policy, samples)
         test = sequence_scores(policy, self.data.test.to(samples.device))
+        tokens = self.data.decoder.tokens(samples)
         scores = [
             self._ratio("nll", -test.log_prob.numpy(), test.tokens.numpy(), "lower", on="test"),
             self._ratio("entropy", own.entropy.numpy(), own.tokens.numpy(), "none", on="samples"),
             *self._against_source(samples, own, test),
-            *self._surface(self.data.decoder.tokens(samples), against_test=True),
+            *self._surface(tokens, bleu(tokens, self.references, 5, per_sentence=True), "test"),
         ]
         return scores, samples
 
     def real(self) -> list[Score]:
         """The same scores of the real test split: the ceiling.
 
-        Its BLEU compares each test sequence with all the others, so it is its self-BLEU; its
-        training data is that of the models.
+        Its BLEU compares each test sequence with all the others of the split.
         """
         scores = []
         if self.test_log_prob is not None:
@@ -90,7 +90,9 @@ class Evaluator:
             scores.append(
                 self._ratio("nll-source", -self.test_log_prob, tokens, "lower", on="test")
             )
-        return scores + self._surface(self.references[: self.count], against_test=False)
+        others = self_bleu(self.references, 5, per_sentence=True)
+        forward = {k: values[: self.count] for k, values in others.items()}
+        return scores + self._surface(self.references[: self.count], forward, "test, others")
 
     def _against_source(
         self, samples: Sequences, own: SequenceScores, test: SequenceScores
@@ -132,12 +134,10 @@ class Evaluator:
             scores.append(self._mean("parses", possible.astype(float), "higher"))
         return scores
 
-    def _surface(self, tokens: list[list[Any]], *, against_test: bool) -> list[Score]:
+    def _surface(self, tokens: list[list[Any]], forward: dict[int, Any], refs: str) -> list[Score]:
         """Scores of token sequences alone: n-grams, uniqueness, copies, lengths."""
         n = len(tokens)
         own = self_bleu(tokens, 5, per_sentence=True)
-        forward = bleu(tokens, self.references, 5, per_sentence=True) if against_test else own
-        refs = "test" if against_test else "test, leave-one-out"
         scores = [
             self._mean(f"bleu-{k}", forward[k], "higher", refs=refs, smooth="method1")
             for k in ORDERS

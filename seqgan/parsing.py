@@ -12,7 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from .config import EvaluateConfig, FinetuneConfig, RunConfig, SampleConfig
 from .errors import ConfigError, did_you_mean
 
-__all__ = ["parse"]
+__all__ = ["parse", "parse_settings"]
 
 PRESETS = Path(__file__).parent / "presets"
 SETTINGS: dict[str, type] = {
@@ -43,34 +43,41 @@ def parse(command: str, argv: list[str]) -> Any:
     Raises:
         ConfigError: a flag, key or value is wrong.
     """
-    parser = _parser(command)
+    parser = _parser(f"seqgan {command}", SETTINGS[command], EXAMPLES[command])
+    if command in WITH_PRESETS:
+        parser.add_argument(
+            "--preset", default="default", help=f"a set of defaults: {', '.join(presets())}."
+        )
     _set_defaults(parser, command, argv)
+    return _read(parser, SETTINGS[command], argv)
+
+
+def parse_settings(program: str, settings: type, argv: list[str], example: str = "") -> Any:
+    """The settings of another program's command, as `parse`."""
+    return _read(_parser(program, settings, example), settings, argv)
+
+
+def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
     try:
-        parsed = parser.parse_args(argv)
-        built = parser.instantiate_classes(parsed)
+        built = parser.instantiate_classes(parser.parse_args(argv))
     except ArgumentError as error:
         raise ConfigError(_one_line(str(error), parser)) from None
     except SystemExit as stop:  # help and --print_config leave this way
         if stop.code in (0, None):
             return None
         raise
-    values = {k: v for k, v in vars(built).items() if k not in ("config", "preset")}
-    return SETTINGS[command](**values)
+    return settings(**{k: v for k, v in vars(built).items() if k not in ("config", "preset")})
 
 
-def _parser(command: str) -> ArgumentParser:
+def _parser(program: str, settings: type, example: str) -> ArgumentParser:
     parser = ArgumentParser(
-        prog=f"seqgan {command}",
-        description=(SETTINGS[command].__doc__ or "").split("\n")[0],
-        epilog=f"Example: {EXAMPLES[command]}",
+        prog=program,
+        description=(settings.__doc__ or "").split("\n")[0],
+        epilog=f"Example: {example}" if example else None,
         exit_on_error=False,
     )
     parser.add_argument("--config", action="config", help="YAML file with settings.")
-    if command in WITH_PRESETS:
-        parser.add_argument(
-            "--preset", default="default", help=f"a set of defaults: {', '.join(presets())}."
-        )
-    parser.add_class_arguments(SETTINGS[command])
+    parser.add_class_arguments(settings)
     return parser
 
 

@@ -52,12 +52,12 @@ def print_results(
     console.print(scores_table(scores))
     if comparison is not None:
         console.print("\nVerdict", style="bold")
-        console.print(comparison.verdict.sentence, markup=False, highlight=False)
+        console.print(comparison.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def scores_table(scores: dict[str, list[Score]]) -> Table:
-    """Metrics down, models across; value and 95% interval in each cell."""
-    table = Table(title="Comparison at temperature 1 (intervals over sequences)")
+    """Metrics down, models across; value and half the width of its interval in each cell."""
+    table = Table(title="Comparison at temperature 1 (± half the interval over sequences)")
     table.add_column("metric")
     for name in scores:
         table.add_column(TITLES[name], justify="right")
@@ -75,4 +75,5 @@ def _cell(score: Score | None) -> str:
         return "-"
     if score.interval is None:
         return f"{score.value:.3f}"
-    return f"{score.value:.3f} [dim]\\[{score.interval[0]:.3f}, {score.interval[1]:.3f}][/dim]"
+    half = (score.interval[1] - score.interval[0]) / 2
+    return f"{score.value:.3f} [dim]± {half:.3f}[/dim]"

@@ -70,9 +70,11 @@ class Pretraining:
             generator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
-        self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=config.lr_factor, patience=0
-        )
+        self.schedule = None
+        if config.lr_factor < 1:
+            self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=config.lr_factor, patience=0
+            )
         self.step = self.epochs_done = self.best_epoch = 0
         self.history: list[float] = []
         self.best_nll = float("inf")
@@ -124,7 +126,7 @@ class Pretraining:
             "mle", self.step, epoch=self.epochs_done, train_nll=train_nll, validation_nll=nll,
             learning_rate=rate,
         )  # fmt: skip
-        if self.config.early_stopping:
+        if self.schedule is not None:
             self.schedule.step(nll)
         if nll < self.best_nll:
             self.best_nll, self.best_epoch = nll, self.epochs_done

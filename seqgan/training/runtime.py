@@ -76,7 +76,7 @@ class Runtime:
 
     def say(self, text: str) -> None:
         """Shows a line to the user."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, label: str, total: int, done: int = 0) -> Iterator[Progress]:

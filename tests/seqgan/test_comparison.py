@@ -1,0 +1,118 @@
+"""The verdict, on points whose answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from seqgan.comparison import Point, Sweep, compare, decide
+from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.data.sources import load_data
+from seqgan.metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
+from seqgan.metrics.likelihood import SequenceScores
+
+CONFIG = EvaluationConfig(resamples=300, temperatures=[0.8, 1.0, 1.2], sweep_samples=400)
+
+
+def point(temperature: float, nll: float, entropy: float, seed: int = 0, n: int = 500) -> Point:
+    """A point with noise around its NLL and entropy a token; 10 tokens a sequence."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, 0.3, n)  # of the test sequences: the same for every model
+    own = rng.normal(0, 0.3, n)
+    tokens = torch.full((n,), 10)
+    real = SequenceScores(torch.tensor(-10 * (nll + noise)), torch.zeros(n), tokens)
+    samples = SequenceScores(
+        torch.zeros(n), torch.tensor(10 * (entropy + own - own.mean())), tokens
+    )
+    return Point(temperature, real, samples, None, None)
+
+
+CURVE = [point(0.8, 4.2, 3.0), point(1.0, 4.0, 4.0), point(1.2, 4.2, 5.0)]
+
+
+def test_the_same_model_is_not_distinguishable():
+    verdict = decide(point(1.0, 4.0, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
+    assert verdict.label == "not distinguishable"
+    assert verdict.difference == pytest.approx(0, abs=1e-9)
+    assert "not distinguishable from MLE" in verdict.sentence
+
+
+@pytest.mark.parametrize(("nll", "label"), [(3.9, "better"), (4.1, "worse")])
+def test_a_clear_difference_is_called_by_its_name(nll, label):
+    verdict = decide(point(1.0, nll, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
+    assert verdict.label == label
+    assert verdict.difference == pytest.approx(nll - 4.0, abs=1e-9)
+    low, high = verdict.interval
+    assert low < verdict.difference < high
+    # entropies of 500 x 10 tokens with spread 0.3: errors of 0.013 each; the slope at 4.0 is 0
+    assert high - low < 0.02
+
+
+def test_what_is_left_of_a_difference_in_diversity_is_taken_out_along_mles_curve():
+    rising = [point(1.0, 4.0, 4.0), point(1.2, 4.5, 5.0), point(1.4, 5.0, 6.0)]
+    verdict = decide(point(1.0, 4.55, 5.1), point(1.2, 4.5, 5.0), rising, CONFIG, 0)
+    # MLE pays 0.5 a nat of entropy, so at 5.1 it would have 4.55 too
+    assert verdict.difference == pytest.approx(0, abs=1e-9)
+    assert verdict.label == "not distinguishable"
+    # and the sampling error of the entropies counts
+    low, high = verdict.interval
+    assert high - low > 2 * 1.96 * 0.5 * 0.013
+
+
+def test_outside_the_range_of_diversity_nothing_is_compared():
+    verdict = decide(point(1.0, 3.0, 1.0), None, CURVE, CONFIG, 0)
+    assert verdict.label == "not comparable" and verdict.difference is None
+    assert "3.000 to 5.000" in verdict.sentence
+
+
+def test_divergences_by_hand():
+    # p = (1/2, 1/2, 0), q = (1/4, 1/4, 1/2), each sequence weighted as it would be drawn
+    log_p = np.array([math.log(0.5), math.log(0.5), -math.inf])
+    log_q = np.log([0.25, 0.25, 0.5])
+    assert forward_kl_terms(log_p[:2], log_q[:2]).mean() == pytest.approx(math.log(2))
+    assert reverse_kl_terms(log_p, log_q).tolist() == pytest.approx([-math.log(2)] * 2)
+    js = (np.array([0.5, 0.5]) * jensen_shannon_terms("p", log_p[:2], log_q[:2])).sum()
+    js += (np.exp(log_q) * jensen_shannon_terms("q", log_p, log_q)).sum()
+    m = np.array([0.375, 0.375, 0.25])
+    expected = 0.5 * (2 * 0.5 * math.log(0.5 / 0.375))
+    expected += 0.5 * (2 * 0.25 * math.log(0.25 / 0.375) + 0.5 * math.log(0.5 / m[2]))
+    assert js == pytest.approx(expected)
+
+
+def test_far_apart_distributions_have_js_log_2():
+    log_p, log_q = np.full(9, -10.0), np.full(9, -10_000.0)
+    js = (
+        jensen_shannon_terms("p", log_p, log_q).mean()
+        + jensen_shannon_terms("q", log_q, log_p).mean()
+    )
+    assert js == pytest.approx(math.log(2))
+
+
+@pytest.fixture(scope="module")
+def data():
+    corpus = CorpusConfig(num_train=50, num_validation=400, num_heldout=50, num_test=400)
+    return load_data("grammar", corpus, seed=2)
+
+
+def test_a_source_against_itself_has_divergence_zero(data):
+    sweep = Sweep(data, CONFIG, 0)
+    assert sweep.point(data.density, 1.0, "validation").primary() == pytest.approx(0, abs=1e-5)
+    assert sweep.point(data.density, 0.6, "validation").primary() > 0.05
+
+
+def test_equal_entropy_is_found_where_it_exists(data):
+    sweep = Sweep(data, CONFIG, 0)
+    around = sweep.points(data.density, "validation")
+    target = sweep.point(data.density, 0.93, "validation").entropy()
+    assert sweep.at_entropy(data.density, target, around) == pytest.approx(0.93, abs=0.01)
+    assert sweep.at_entropy(data.density, 9.0, around) is None
+
+
+def test_lowering_the_temperature_is_no_new_method(data):
+    cooled = data.density.tempered(0.9)
+    found = compare(data.density, cooled, data, CONFIG, 0)
+    assert found.verdict.label == "not distinguishable"
+    assert set(found.to_dict()) == {"validation", "test"}

@@ -1,0 +1,182 @@
+"""Generators and discriminators: exactness, padding, saving."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from rollout import Sequences, action_values, generate
+from rollout.policy import Policy
+from seqgan.errors import CheckpointError
+from seqgan.models import (
+    BiLSTMDiscriminator,
+    CNNDiscriminator,
+    LSTMGenerator,
+    load_model,
+    save_model,
+)
+
+
+def make_policy(layers=1, eos=2, forbidden=(0, 1)) -> LSTMGenerator:
+    torch.manual_seed(0)
+    return LSTMGenerator(
+        vocab_size=12, max_length=7, bos_id=1, eos_id=eos, pad_id=0, embedding=6, hidden=8,
+        layers=layers, dropout=0.3, forbidden=forbidden, initial_scale=0.7,
+    ).eval()  # fmt: skip
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_fast_paths_equal_the_defaults_of_the_contract(layers):
+    policy = make_policy(layers)
+    batch = generate(policy, 9, rng=seeded(0))
+    fast, plain = policy(batch), Policy.forward(policy, batch)
+    assert torch.allclose(fast.log_prob, plain.log_prob, atol=1e-5)
+    assert torch.allclose(fast.entropy, plain.entropy, atol=1e-5)
+    assert torch.allclose(policy.logits(batch), Policy.logits(policy, batch), atol=1e-5)
+    rows, positions = torch.tensor([3, 0, 3]), torch.tensor([0, 1, 2])
+    ours = policy.branch(policy.prefix_states(batch), rows, positions)
+    theirs = policy.branch(Policy.prefix_states(policy, batch), rows, positions)
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a[0], b[0], atol=1e-6) and torch.allclose(a[1], b[1], atol=1e-6)
+
+
+def test_forbidden_tokens_are_never_emitted():
+    policy = make_policy()
+    tokens = generate(policy, 300, rng=seeded(0))
+    emitted = tokens.tokens[tokens.mask]
+    assert not ((emitted == 0) | (emitted == 1)).any()
+    free = generate(make_policy(forbidden=()), 300, rng=seeded(0))
+    assert ((free.tokens == 1) & free.mask).any()
+
+
+def test_gradients_are_finite_with_forbidden_tokens():
+    policy = make_policy().train()
+    batch = generate(policy, 9, rng=seeded(0))
+    scores = policy(batch)
+    (scores.log_prob.sum() + scores.entropy.sum()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in policy.parameters())
+
+
+def test_tempered_generator_shares_what_it_can_and_agrees():
+    policy = make_policy()
+    cold = policy.tempered(0.5)
+    assert cold.embedding is policy.embedding and cold.output is not policy.output
+    batch = generate(cold, 9, rng=seeded(0))
+    plain = Policy.tempered(policy, 0.5)
+    assert torch.allclose(cold(batch).log_prob, plain(batch).log_prob, atol=1e-5)
+    assert policy.output.weight.requires_grad
+
+
+def test_action_values_on_a_network_agree_between_chunk_sizes():
+    policy = make_policy()
+    batch = generate(policy, 6, rng=seeded(0))
+
+    def reward(sequences):
+        return (sequences.tokens * sequences.mask).sum(1).float()
+
+    a, b = (
+        action_values(policy, batch, reward, 4, rng=seeded(1), chunk_size=size)
+        for size in (3, 1000)
+    )
+    assert (a - b).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["cnn", "bilstm"])
+class TestDiscriminators:
+    def make(self, kind):
+        torch.manual_seed(0)
+        if kind == "cnn":
+            return CNNDiscriminator(12, 5, (1, 3, 6), (4, 4, 4)).eval()
+        return BiLSTMDiscriminator(12, 5, 7).eval()
+
+    def test_padding_never_changes_a_score(self, kind):
+        judge = self.make(kind)
+        rows = [[3, 4, 5], [6], [7, 8, 9, 10, 11, 3, 4]]
+        batch = Sequences.from_lists(rows, pad_id=0)
+        alone = torch.cat([judge(Sequences.from_lists([row], pad_id=0)) for row in rows])
+        wide = Sequences.from_lists(rows, pad_id=5, width=15)
+        assert torch.allclose(judge(batch), alone, atol=1e-5)
+        assert torch.allclose(judge(wide), alone, atol=1e-5)
+
+    def test_order_and_length_matter(self, kind):
+        judge = self.make(kind)
+        batch = Sequences.from_lists([[3, 4, 5], [5, 4, 3], [3, 4]], pad_id=0)
+        assert len(set(judge(batch).tolist())) == 3
+
+    def test_forward_embedded_is_forward_after_the_embedding(self, kind):
+        judge = self.make(kind)
+        batch = Sequences.from_lists([[3, 4, 5], [6]], pad_id=0)
+        embedded = judge.embedding(batch.tokens).detach().requires_grad_()
+        logits = judge.forward_embedded(embedded, batch.lengths)
+        assert torch.allclose(logits, judge(batch))
+        gradient = torch.autograd.grad(logits.sum(), embedded)[0]
+        assert gradient[0].abs().sum() > 0 and gradient[1, 1:].abs().sum() == 0
+
+    def test_it_learns_a_plain_difference(self, kind):
+        judge = self.make(kind).train()
+        optimizer = torch.optim.Adam(judge.parameters(), 0.02)
+        rng = seeded(0)
+        for _ in range(60):
+            tokens = torch.randint(3, 12, (32, 6), generator=rng)
+            tokens[:16, 2] = 3
+            tokens[16:][tokens[16:] == 3] = 4
+            batch = Sequences(tokens, torch.full((32,), 6))
+            labels = torch.cat([torch.ones(16), torch.zeros(16)])
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(judge(batch), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert ((judge.eval()(batch) > 0) == (labels > 0)).float().mean() > 0.9
+
+    def test_saving_gives_the_same_model_back(self, kind, tmp_path):
+        judge = self.make(kind)
+        save_model(judge, tmp_path / "judge")
+        again = load_model(tmp_path / "judge")
+        batch = Sequences.from_lists([[3, 4, 5], [6]], pad_id=0)
+        assert torch.equal(judge(batch), again(batch)) and not again.training
+
+
+def test_the_papers_cnn_has_its_1720_filters():
+    judge = CNNDiscriminator(50)
+    assert judge.widths == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
+    assert judge.output.in_features == 1720
+    with pytest.raises(ValueError, match="2 widths but 1"):
+        CNNDiscriminator(50, widths=(1, 2), filters=(3,))
+
+
+def test_a_generator_comes_back_from_disk(tmp_path):
+    policy = make_policy(layers=2)
+    save_model(policy, tmp_path / "generator")
+    again = load_model(tmp_path / "generator")
+    batch = generate(policy, 5, rng=seeded(0))
+    assert torch.equal(batch.tokens, generate(again, 5, rng=seeded(0)).tokens)
+    assert torch.equal(policy(batch).log_prob, again(batch).log_prob)
+
+
+def test_damaged_models_are_named(tmp_path):
+    path = tmp_path / "generator"
+    with pytest.raises(CheckpointError, match=r"generator\.json: no such file"):
+        load_model(path)
+    save_model(make_policy(), path)
+    weights = path.with_suffix(".safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_model(path)
+    weights.write_bytes(whole)
+    description = json.loads(path.with_suffix(".json").read_text())
+    for change, message in [
+        ({"model": "LSTMGenerater"}, "did you mean 'LSTMGenerator'"),
+        ({"format": 99}, "not a model of format 1"),
+        ({"arguments": {**description["arguments"], "hidden": 9}}, "does not fit"),
+        ({"arguments": {"size": 3}}, "does not fit"),
+    ]:
+        path.with_suffix(".json").write_text(json.dumps({**description, **change}))
+        with pytest.raises(CheckpointError, match=message):
+            load_model(path)

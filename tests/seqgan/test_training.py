@@ -1,0 +1,247 @@
+"""Training: MLE, the discriminator and its held-out gain, adversarial rounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rollout import Sequences, generate
+from seqgan.config import (
+    AdversarialConfig,
+    CorpusConfig,
+    DiscriminateConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    PretrainConfig,
+)
+from seqgan.data.sources import load_data
+from seqgan.errors import NonFiniteLossError
+from seqgan.metrics.gain import gain, heldout_gain
+from seqgan.metrics.likelihood import sequence_scores, token_nll
+from seqgan.models import make_discriminator, make_generator
+from seqgan.training.adversarial import AdversarialTraining, fine_tune
+from seqgan.training.discriminate import DiscriminatorTraining, discriminate
+from seqgan.training.pretrain import pretrain
+from seqgan.training.run_directory import RunDirectory
+from seqgan.training.runtime import Runtime, make_accelerator
+
+
+@pytest.fixture(scope="module")
+def data():
+    corpus = CorpusConfig(num_train=400, num_validation=100, num_heldout=100, num_test=100)
+    return load_data("grammar", corpus, seed=1)
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    run = RunDirectory.create(tmp_path / "run", {}, overwrite=False)
+    return Runtime(make_accelerator("cpu"), seed=3, run=run)
+
+
+def small_generator(data, seed=0):
+    return make_generator(GeneratorConfig(embedding=16, hidden=24, dropout=0.1), data.spec, seed)
+
+
+def small_discriminator(data, seed=0):
+    config = DiscriminatorConfig(embedding=8, hidden=8)
+    return make_discriminator(config, data.spec.vocab_size, seed)
+
+
+MLE = PretrainConfig(epochs=3, learning_rate=0.02, batch_size=32)
+
+
+def test_nll_is_the_mean_over_tokens(data):
+    policy = small_generator(data).eval()
+    batch = data.test
+    scores = sequence_scores(policy, batch, batch_size=7)
+    one_by_one = torch.stack(
+        [policy(batch.select(slice(i, i + 1)).trim()).log_prob.sum() for i in range(len(batch))]
+    )
+    assert torch.allclose(scores.log_prob.float(), one_by_one, atol=1e-3)
+    expected = -one_by_one.sum() / batch.lengths.sum()
+    assert token_nll(policy, batch) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_mle_learns_and_keeps_the_best_state(data, runtime):
+    policy = small_generator(data)
+    before = token_nll(policy, data.validation)
+    work = pretrain(policy, data.train, data.validation, MLE, runtime)
+    after = token_nll(policy, data.validation)
+    assert after < before - 1.0
+    assert after == pytest.approx(min(work.history), rel=1e-6) == work.best_nll
+    lines = [line for line in runtime.run.read_log() if line["stage"] == "mle"]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["validation_nll"] == pytest.approx(work.history[-1])
+
+
+def test_early_stopping_goes_back_and_fixed_epochs_do_not(data, runtime):
+    wild = replace(MLE, learning_rate=0.3, epochs=9, patience=2, lr_factor=1.0)
+    policy = small_generator(data)
+    work = pretrain(policy, data.train, data.validation, wild, runtime)
+    assert work.epochs_done == work.best_epoch + 2 < 9
+    assert token_nll(policy, data.validation) == pytest.approx(work.best_nll, rel=1e-6)
+    fixed = replace(wild, early_stopping=False, epochs=4)
+    other = small_generator(data)
+    work = pretrain(other, data.train, data.validation, fixed, runtime)
+    assert work.epochs_done == 4
+    assert token_nll(other, data.validation) == pytest.approx(work.history[-1], rel=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights(data, runtime):
+    weights = []
+    for _ in range(2):
+        policy = small_generator(data)
+        pretrain(policy, data.train, data.validation, replace(MLE, epochs=1), runtime)
+        weights.append(policy.output.weight.detach().clone())
+    assert torch.equal(weights[0], weights[1])
+
+
+def test_nan_in_a_loss_names_the_step_and_the_last_good_state(data, runtime):
+    policy = small_generator(data)
+    with torch.no_grad():
+        policy.output.bias[5] = float("nan")
+    message = "MLE pretraining: the loss became nan between steps 1 and 13; last good state"
+    with pytest.raises(NonFiniteLossError, match=message):
+        pretrain(policy, data.train, data.validation, MLE, runtime)
+
+
+# p = (.5, .3, .2) and q = (.2, .3, .5): KL(p || q) = .3 log 2.5
+P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
+
+
+def test_the_gain_of_the_exact_log_odds_is_the_kl_divergence():
+    rng = np.random.default_rng(0)
+    odds = np.log(P / Q)
+    real, generated = odds[rng.choice(3, 200_000, p=P)], odds[rng.choice(3, 200_000, p=Q)]
+    kl = 0.3 * math.log(2.5)
+    assert gain(real, generated, 1.0) == pytest.approx(kl, abs=0.01)
+    found = heldout_gain(real, generated, resamples=50)
+    assert found.beta == pytest.approx(1.0, abs=0.05)
+    assert found.calibrated == pytest.approx(kl, abs=0.01)
+    assert found.low < found.calibrated < found.high
+
+
+def test_calibration_finds_the_factor_of_overconfident_odds():
+    rng = np.random.default_rng(0)
+    odds = 4 * np.log(P / Q)
+    real, generated = odds[rng.choice(3, 50_000, p=P)], odds[rng.choice(3, 50_000, p=Q)]
+    found = heldout_gain(real, generated, resamples=50)
+    assert found.beta == pytest.approx(0.25, abs=0.02)
+    assert found.raw < found.calibrated
+
+
+def test_odds_that_know_nothing_gain_nothing():
+    rng = np.random.default_rng(0)
+    noise = heldout_gain(rng.normal(size=5000), rng.normal(size=5000), resamples=50)
+    assert abs(noise.calibrated) < 0.01
+    upside_down = heldout_gain(rng.normal(-1, 1, 5000), rng.normal(1, 1, 5000), resamples=50)
+    assert upside_down.beta == 0 and upside_down.calibrated == 0
+    with pytest.raises(ValueError, match="4 real and 4 generated"):
+        heldout_gain(np.zeros(3), np.zeros(9))
+
+
+def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
+    policy = small_generator(data)
+    judge = small_discriminator(data)
+    config = DiscriminateConfig(steps=40, measure_every=20, batch_size=32, learning_rate=0.01)
+    work = discriminate(judge, policy, data.train, data.heldout, config, runtime)
+    fresh = generate(policy, 200, rng=torch.Generator().manual_seed(9))
+    measured = work.measure(fresh, fresh, log=False)
+    assert measured["heldout_accuracy"] > 0.9 and measured["heldout_gain"] > 1.0
+    lines = [line for line in runtime.run.read_log() if line["stage"] == "discriminator"]
+    assert [line["step"] for line in lines] == [20, 40]
+    assert {"train_accuracy", "heldout_accuracy", "heldout_gain"} <= set(lines[0])
+
+
+ROUNDS = AdversarialConfig(
+    rounds=2, measure_every=1, batch_size=16, rollouts=2, discriminator_steps=1, patience=0
+)
+
+
+def adversarial(data, runtime, config, seed=0):
+    policy = small_generator(data, seed)
+    judge = DiscriminatorTraining(
+        small_discriminator(data), data.train, data.heldout,
+        DiscriminateConfig(batch_size=8), runtime,
+    )  # fmt: skip
+    return policy, judge, AdversarialTraining(policy, judge, config, runtime)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"loss": "clipped", "updates": 3},
+        {"baseline": "moving_average", "reward_form": "probability"},
+        {"kl_weight": 0.1, "entropy_weight": 0.1},
+        {"rollouts": 0},
+        {"rollout_update_rate": 0.8, "positions": 3, "stratified": False},
+        {"reward": "random", "normalize_advantage": True},
+    ],
+    ids=str,
+)
+def test_every_composition_takes_a_step(data, runtime, change):
+    policy, _, work = adversarial(data, runtime, replace(ROUNDS, **change))
+    before = policy.output.weight.detach().clone()
+    work.round()
+    assert work.rounds_done == 1
+    assert not torch.equal(before, policy.output.weight)
+    assert all(parameter.isfinite().all() for parameter in policy.parameters())
+
+
+def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(data, runtime):
+    policy, _, work = adversarial(data, runtime, replace(ROUNDS, reward="constant"))
+    before = policy.output.weight.detach().clone()
+    work.round()
+    assert torch.equal(before, policy.output.weight)
+    bare = replace(ROUNDS, reward="constant", baseline="none", learning_rate=3e-3, batch_size=128)
+    policy, _, work = adversarial(data, runtime, bare)
+    with torch.no_grad():
+        policy.output.bias.normal_(std=2.0, generator=torch.Generator().manual_seed(0))
+    samples = generate(policy, 500, rng=torch.Generator().manual_seed(0))
+    entropy = sequence_scores(policy, samples).entropy.sum() / samples.lengths.sum()
+    for _ in range(15):
+        work.generator_step()
+    after = generate(policy, 500, rng=torch.Generator().manual_seed(0))
+    assert sequence_scores(policy, after).entropy.sum() / after.lengths.sum() < entropy - 0.05
+
+
+def test_the_policy_gradient_raises_the_reward_it_is_given(data, runtime):
+    config = replace(ROUNDS, learning_rate=1e-2, batch_size=64)
+    policy, _, work = adversarial(data, runtime, config)
+    wanted = data.spec.vocab_size - 3
+
+    def count(sequences: Sequences) -> torch.Tensor:
+        return ((sequences.tokens == wanted) & sequences.mask).sum(1).float()
+
+    work.reward = count
+    before = count(generate(policy, 500, rng=torch.Generator().manual_seed(0))).mean()
+    for _ in range(25):
+        work.generator_step()
+    after = count(generate(policy, 500, rng=torch.Generator().manual_seed(0))).mean()
+    assert after > before + 1.0
+
+
+def test_fine_tuning_ends_with_the_best_state_and_stops_without_progress(data, runtime):
+    policy = small_generator(data)
+    judge = DiscriminatorTraining(
+        small_discriminator(data), data.train, data.heldout,
+        DiscriminateConfig(batch_size=8), runtime,
+    )  # fmt: skip
+    scores = iter([3.0, 2.0, 2.5, 2.6, 2.7, 2.8])
+    states = []
+
+    def validate(model, round_number):
+        states.append(model.output.weight.detach().clone())
+        return {"score": next(scores)}
+
+    config = replace(ROUNDS, rounds=50, patience=3)
+    work = fine_tune(policy, judge, config, validate, runtime)
+    assert work.rounds_done == 4 and work.best_round == 1
+    assert torch.equal(policy.output.weight, states[1])
+    logged = [line["round"] for line in runtime.run.read_log() if line["stage"] == "validation"]
+    assert logged == [0, 1, 2, 3, 4]
