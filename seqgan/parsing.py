@@ -75,6 +75,7 @@ def _parser(program: str, settings: type, example: str) -> ArgumentParser:
         description=(settings.__doc__ or "").split("\n")[0],
         epilog=f"Example: {example}" if example else None,
         exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="YAML file with settings.")
     parser.add_class_arguments(settings)

@@ -110,7 +110,7 @@ def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset
     """Reads the data and makes the run's folder; nothing is written before all of it is right."""
     path = Path(config.output_dir) if config.output_dir else default_folder(config.data)
     RunDirectory.check_free(path, config.overwrite)
-    accelerator = make_accelerator(config.device, config.precision)
+    make_accelerator(config.device, config.precision)  # fails before anything is written
     data = load_data(
         config.data,
         config.corpus,
@@ -122,6 +122,7 @@ def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset
     directory = RunDirectory.create(path, settings, config.overwrite)
     if data.decoder.vocabulary is not None:
         data.decoder.vocabulary.save(path / "vocabulary.json")
+    accelerator = make_accelerator(config.device, config.precision, path)
     runtime = Runtime(accelerator, config.seed, directory, console or Console(quiet=True))
     for line in data.report_lines:
         runtime.say(line)
@@ -197,6 +198,7 @@ def _finish(
     write_json(runtime.run.path / RESULTS, results)
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
     print_results(runtime.console, scores, shown, comparison)
+    runtime.accelerator.end_training()
     runtime.say(f"Run: {runtime.run.path}")
     return RunResult(
         runtime.run.path, data, models["mle"], models.get("adversarial"), scores, comparison,

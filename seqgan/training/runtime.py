@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import ProjectConfiguration
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,8 +28,19 @@ from .run_directory import RunDirectory
 __all__ = ["LossWatch", "Runtime", "make_accelerator"]
 
 
-def make_accelerator(device: str = "auto", precision: str = "no") -> Accelerator:
-    """An accelerator for a device (auto, cpu, cuda, mps) and a precision (no, bf16, fp16)."""
+def make_accelerator(
+    device: str = "auto", precision: str = "no", folder: Path | None = None
+) -> Accelerator:
+    """An accelerator for a device and a precision.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+        precision: no, bf16 or fp16.
+        folder: where TensorBoard events are written; None: nowhere.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
     if device == "mps" and not torch.backends.mps.is_available():
@@ -35,7 +48,16 @@ def make_accelerator(device: str = "auto", precision: str = "no") -> Accelerator
     # accelerate keeps one state a Python process; a second run may ask for another precision.
     if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    if folder is None:
+        return Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=precision,
+        log_with="tensorboard",
+        project_config=ProjectConfiguration(logging_dir=str(folder)),
+    )
+    accelerator.init_trackers("")
+    return accelerator
 
 
 @dataclass
@@ -73,6 +95,7 @@ class Runtime:
         """One line of metrics."""
         if self.run is not None and self.accelerator.is_main_process:
             self.run.log(stage, step, values)
+            self.accelerator.log({f"{stage}/{key}": value for key, value in values.items()}, step)
 
     def say(self, text: str) -> None:
         """Shows a line to the user."""

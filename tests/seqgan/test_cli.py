@@ -1,0 +1,135 @@
+"""What users get wrong ends in one clear line, exit code 2, no traceback, and nothing written."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from seqgan.cli import COMMANDS, main
+from seqgan.parsing import EXAMPLES, SETTINGS, presets
+
+
+def fails(capsys, arguments: list[str], message: str, program: str = "seqgan") -> None:
+    """Runs a command that must fail, and checks how."""
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    error = printed.err.strip()
+    assert error.startswith(f"{program}: error: ")
+    assert "\n" not in error and "Traceback" not in error
+    assert message in error, error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--data", "nothing.txt"], "--data: nothing.txt: no such file"),
+        (["run", "--data", "gramar"], "did you mean 'grammar'?"),
+        (["runn"], "unknown command 'runn' (did you mean 'run'?)"),
+        (["run", "--dta", "x"], "unknown flag --dta (did you mean '--data'?)"),
+        (["run", "--pretrain.epoch", "3"], "--pretrain.epoch"),
+        (["run", "--preset", "quik"], "--preset: 'quik' is none of"),
+        (["run", "--preset", "quik"], "did you mean 'quick'?"),
+        (["run", "--pretrain.epochs", "many"], "pretrain.epochs"),
+        (["run", "--pretrain.learning_rate", "-1"], "--pretrain.learning_rate: -1.0 is not"),
+        (["run", "--evaluation.temperatures", "[0,1]"], "--evaluation.temperatures: [0.0, 1.0]"),
+        (["run", "--corpus.too_long", "cut"], "--corpus.too_long: 'cut' is none of error"),
+        (["run", "--adversarial.baseline", "meen"], "did you mean 'mean'?"),
+        (["run", "--seed", "-1"], "--seed: -1 is not in"),
+        (["run", "--device", "tpu"], "--device: 'tpu' is none of"),
+        (["run", "--config", "missing.yaml"], "missing.yaml"),
+        (["sample", "--run", "missing"], "missing: no run there"),
+        (["sample", "--run", "missing", "--temperature", "0"], "--temperature: 0.0 is not above 0"),
+        (["sample"], "run"),
+        (["finetune", "--run", "missing"], "missing: no run there"),
+        (["evaluate", "--run", "missing"], "missing: no run there"),
+    ],
+)
+def test_one_clear_line(capsys, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    fails(capsys, arguments, message)
+    assert not list(tmp_path.iterdir()), "something was written"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"one line only\n", "2"),
+        (b"a b\nc \x00 d\n" * 20, "NUL"),
+        ("caf\u00e9\n".encode() * 3 + b"\xff\n", "4"),
+    ],
+    ids=["empty", "one line", "binary", "not UTF-8"],
+)
+def test_files_that_are_no_corpus(capsys, monkeypatch, tmp_path, content, message):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "data.txt"
+    path.write_bytes(content)
+    fails(capsys, ["run", "--data", "data.txt"], "data.txt")
+    fails(capsys, ["run", "--data", "data.txt"], message)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_is_never_overwritten_unless_asked(capsys, tmp_path):
+    taken = tmp_path / "run"
+    taken.mkdir()
+    (taken / "config.yaml").write_text("seed: 1\n")
+    fails(capsys, ["run", "--output_dir", str(taken)], "already holds a run")
+    (taken / "config.yaml").rename(taken / "diary.txt")
+    fails(capsys, ["run", "--output_dir", str(taken)], "is not empty and holds no run")
+    overwrite = ["run", "--output_dir", str(taken), "--overwrite", "true"]
+    fails(capsys, overwrite, "is not empty and holds no run")
+    assert (taken / "diary.txt").read_text() == "seed: 1\n"
+    (tmp_path / "file").write_text("")
+    fails(capsys, ["run", "--output_dir", str(tmp_path / "file")], "is a file")
+
+
+def test_help_of_every_command(capsys):
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in COMMANDS)
+    assert main([]) == 2
+    for name in COMMANDS:
+        assert main([name, "--help"]) == 0
+        printed = capsys.readouterr().out
+        assert "Example: seqgan" in " ".join(printed.split())
+    assert main(["--version"]) == 0
+
+
+def test_every_setting_has_a_help_text(capsys):
+    from jsonargparse import ArgumentParser
+
+    for command, settings in SETTINGS.items():
+        parser = ArgumentParser()
+        parser.add_class_arguments(settings)
+        for action in parser._actions:
+            flags = [flag for flag in action.option_strings if flag.startswith("--")]
+            is_group = type(action).__name__ == "_ActionConfigLoad"
+            if flags and not is_group and flags[0] not in ("--help",):
+                assert action.help and action.help != "==SUPPRESS==", (command, flags)
+    assert set(EXAMPLES) == set(SETTINGS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_presets_parse_and_print(capsys, preset):
+    assert main(["run", "--preset", preset, "--print_config"]) == 0
+    content = yaml.safe_load(capsys.readouterr().out)
+    assert content["data"] == "grammar" and "learning_rate" in content["pretrain"]
+
+
+def test_printed_settings_can_be_fed_back(capsys, tmp_path):
+    arguments = ["run", "--preset", "quick", "--seed", "5", "--adversarial.rounds", "3"]
+    assert main([*arguments, "--print_config"]) == 0
+    first = capsys.readouterr().out
+    path = tmp_path / "settings.yaml"
+    path.write_text(first)
+    assert main(["run", "--config", str(path), "--print_config"]) == 0
+    again = capsys.readouterr().out
+    a, b = yaml.safe_load(first), yaml.safe_load(again)
+    a.pop("preset"), b.pop("preset")
+    assert a == b and a["seed"] == 5 and a["generator"]["hidden"] == 128
+
+
+def test_a_config_with_an_unknown_key_is_refused(capsys, tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("pretrain:\n  epoch: 3\n")
+    fails(capsys, ["run", "--config", str(path)], "epoch")

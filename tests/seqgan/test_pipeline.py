@@ -1,0 +1,135 @@
+"""The whole path on tiny data: files, reproducibility, fine-tuning, sampling, evaluation."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from seqgan.cli import main
+from seqgan.training.run_directory import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of the smoke preset through the command line, and what it printed."""
+    path = tmp_path_factory.mktemp("runs") / "first"
+    assert main(["run", "--data", "grammar", "--preset", "smoke", "--output_dir", str(path)]) == 0
+    return path
+
+
+def test_the_folder_holds_what_the_design_names(run):
+    for name in ("config.yaml", "environment.json", "metrics.jsonl", "results.json"):
+        assert (run / name).is_file(), name
+    for name in ("mle", "adversarial", "real"):
+        assert len((run / "samples" / f"{name}.txt").read_text().splitlines()) >= 200
+    for name in ("latest", "mle", "best"):
+        place = RunDirectory(run).checkpoint(name)
+        assert (place / "generator.safetensors").is_file()
+    assert (RunDirectory(run).checkpoint("best") / "discriminator.safetensors").is_file()
+    leftovers = [p for p in run.rglob("*") if p.name.startswith(".")]
+    assert not leftovers
+    assert list(run.glob("events*")), "TensorBoard events"
+
+
+def test_results_hold_scores_intervals_sweeps_and_a_verdict(run):
+    results = json.loads((run / "results.json").read_text())
+    assert results["verdict"]["label"] in (
+        "better", "worse", "not distinguishable", "not comparable",
+    )  # fmt: skip
+    names = {score["name"] for score in results["scores"]["mle"]}
+    wanted = {"nll", "entropy", "forward-kl", "js", "parses", "distinct-1", "unique", "copied"}
+    assert wanted | {f"bleu-{k}" for k in (2, 3, 4, 5)} <= names
+    assert {f"self-bleu-{k}" for k in (2, 3, 4, 5)} <= names
+    for score in results["scores"]["adversarial"]:
+        assert "version:" in score["signature"] and score["n"] > 0
+        if score["interval"] is not None:
+            low, high = score["interval"]
+            assert low <= score["value"] <= high
+    for split in ("validation", "test"):
+        for points in results["sweep"][split].values():
+            assert [point["temperature"] for point in points] == [0.8, 1.0, 1.2]
+            entropies = [point["entropy"] for point in points]
+            assert entropies == sorted(entropies)
+    stages = {line["stage"] for line in RunDirectory(run).read_log()}
+    assert {"mle", "discriminator", "adversarial", "validation"} <= stages
+
+
+def test_its_config_repeats_it(run, tmp_path):
+    again = tmp_path / "again"
+    config = str(run / "config.yaml")
+    assert main(["run", "--config", config, "--output_dir", str(again)]) == 0
+    assert (again / "results.json").read_text() == (run / "results.json").read_text()
+    assert (again / "samples/adversarial.txt").read_text() == (
+        run / "samples/adversarial.txt"
+    ).read_text()
+    other = tmp_path / "other"
+    assert main(["run", "--config", config, "--seed", "1", "--output_dir", str(other)]) == 0
+    assert (other / "results.json").read_text() != (run / "results.json").read_text()
+
+
+def test_sampling_from_a_run(run, tmp_path, capsys):
+    assert main(["sample", "--run", str(run), "--number", "4", "--temperature", "0.7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and all(lines)
+    out = tmp_path / "samples.txt"
+    arguments = ["sample", "--run", str(run), "--number", "4", "--output", str(out)]
+    assert main([*arguments, "--model", "mle", "--top_k", "5", "--top_p", "0.9"]) == 0
+    assert len(out.read_text().splitlines()) == 4
+
+
+def test_evaluating_a_run_again(run, tmp_path, capsys):
+    out = tmp_path / "scores.json"
+    assert main(["evaluate", "--run", str(run), "--output", str(out)]) == 0
+    again = json.loads(out.read_text())
+    assert again == json.loads((run / "results.json").read_text())["scores"]
+    assert "held-out NLL" in capsys.readouterr().out
+
+
+def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path):
+    first, second = tmp_path / "mle", tmp_path / "adversarial"
+    base = ["--data", "grammar", "--preset", "smoke"]
+    assert main(["pretrain", *base, "--output_dir", str(first)]) == 0
+    results = json.loads((first / "results.json").read_text())
+    assert set(results["scores"]) == {"mle", "real"} and results["verdict"] is None
+    assert main(["finetune", "--run", str(first), "--output_dir", str(second)]) == 0
+    whole = json.loads((run / "results.json").read_text())
+    assert json.loads((second / "results.json").read_text())["scores"] == whole["scores"]
+    assert yaml.safe_load((second / "config.yaml").read_text())["generator"]["hidden"] == 32
+
+
+def test_the_same_for_a_text_file(tmp_path, capsys):
+    corpus = tmp_path / "my words.txt"
+    lines = [f"the {a} cat {b} the {c} mat ." for a in "abcde" for b in "fghij" for c in "klmnop"]
+    corpus.write_text("\n".join(lines))
+    path = tmp_path / "run"
+    arguments = ["run", "--data", str(corpus), "--preset", "smoke", "--corpus.min_count", "1"]
+    assert main([*arguments, "--output_dir", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "Verdict" in printed and "held-out NLL" in printed
+    results = json.loads((path / "results.json").read_text())
+    assert results["verdict"]["metric"] == "nll"
+    assert main(["sample", "--run", str(path), "--number", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_python_interface(tmp_path):
+    from seqgan import run
+    from seqgan.config import RunConfig
+    from seqgan.settings import run_config
+
+    smoke = {"output_dir": str(tmp_path / "run"), "corpus": {"num_train": 60, "num_test": 60}}
+    smoke["corpus"] |= {"num_validation": 60, "num_heldout": 60}
+    smoke |= {
+        "generator": {"hidden": 16, "embedding": 8},
+        "pretrain": {"epochs": 1},
+        "discriminate": {"steps": 1},
+        "adversarial": {"rounds": 1, "batch_size": 8, "rollouts": 1},
+        "evaluation": {"num_samples": 50, "sweep_samples": 50, "resamples": 20},
+    }
+    config = run_config(smoke, "the test")
+    assert isinstance(config, RunConfig)
+    result = run(config)
+    assert result.comparison is not None and result.adversarial is not None
+    assert result.comparison.verdict.sentence
