@@ -13,14 +13,16 @@ import re
 from collections.abc import Sequence
 
 from ..errors import DataError
+from .vocabulary import SPECIAL_TOKENS
 
 __all__ = ["Words"]
 
-_PLAIN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+_PLAIN = re.compile(r"([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)([.,]?)")
 # A period counts as the sentence's last one where only these and blanks follow it.
 _CLOSERS = "])}>\"'»”’"
 # Quotes that NLTK reads in another way at the very start of a text.
 _ODD_OPENINGS = ("''", '""', "\"''")
+_SPECIAL = frozenset(SPECIAL_TOKENS)
 _CACHE_SIZE = 200_000
 _LONGEST_PIECE = 100
 _LONGEST_JOIN = 6
@@ -76,7 +78,7 @@ class Words:
         """
         tokens = list(tokens)
         text: str = self._treebank.detokenize(tokens)
-        if self.tokenize(text) == tokens:
+        if not _SPECIAL.isdisjoint(tokens) or self.tokenize(text) == tokens:
             return text
         pieced = self._piece_together(tokens)
         return pieced if self.tokenize(pieced) == tokens else text
@@ -92,23 +94,30 @@ class Words:
 
     def _cut_inner(self, piece: str) -> list[str]:
         """The tokens of a piece that another one follows."""
-        if _PLAIN.fullmatch(piece) and not self._is_contraction(piece):
-            tokens = [piece]
-        else:
+        tokens = self._cut_plain(piece, ("", ","))
+        if tokens is None:
             tokens = self._whole(f"x {piece} x")[1:-1]
         return self._remember(self._inner, piece, tokens)
 
     def _cut_final(self, piece: str) -> list[str]:
         """The tokens of the last piece of a line, where a period is a full stop."""
-        if _PLAIN.fullmatch(piece) and not self._is_contraction(piece):
-            tokens = [piece]
-        else:
+        tokens = self._cut_plain(piece, ("", ",", "."))
+        if tokens is None:
             tokens = self._whole(f"x {piece}")[1:]
         return self._remember(self._final, piece, tokens)
 
-    def _is_contraction(self, piece: str) -> bool:
-        """Whether NLTK cuts a piece without punctuation in two (``cannot``)."""
-        return any(rule.search(f" {piece} ") for rule in self._nltk.CONTRACTIONS2)
+    def _cut_plain(self, piece: str, marks: tuple[str, ...]) -> list[str] | None:
+        """The tokens of letters and digits with one of `marks` after them; None for other pieces.
+
+        Only for speed: where many pieces are new (numbers, names), asking NLTK takes the time.
+        """
+        found = _PLAIN.fullmatch(piece)
+        if not found or found[2] not in marks:
+            return None
+        # A few words without punctuation are cut all the same (``cannot``).
+        if any(rule.search(f" {found[1]} ") for rule in self._nltk.CONTRACTIONS2):
+            return None
+        return [found[1], found[2]] if found[2] else [found[1]]
 
     def _remember(self, cache: dict[str, list[str]], piece: str, tokens: list[str]) -> list[str]:
         if len(cache) >= _CACHE_SIZE:
@@ -124,6 +133,8 @@ class Words:
         for start in range(count - 1, -1, -1):
             choices = []
             for end in range(start + 1, min(start + _LONGEST_JOIN, count) + 1):
+                if end > start + 1 and self._stand_apart(tokens[end - 2], tokens[end - 1]):
+                    break
                 for piece in _spellings(tokens[start:end]):
                     cut = self._cut(piece, first=start == 0, final=end == count)
                     cost = _cost(cut, tokens[start:end])
@@ -135,6 +146,11 @@ class Words:
             _, start, piece = best[start]
             pieces.append(piece)
         return " ".join(pieces)
+
+    def _stand_apart(self, left: str, right: str) -> bool:
+        """Whether two tokens are plain words, which saves most of the trials; not ``can not``."""
+        plain = left.isalnum() and right.isalnum()
+        return plain and self._cut(left + right, first=False, final=False) != [left, right]
 
     def _cut(self, piece: str, *, first: bool, final: bool) -> list[str]:
         """The tokens of a piece at its place in the text."""
