@@ -21,6 +21,7 @@ _LEAK_RATIO = 1.5
 _LEAK_POINTS = 0.05
 _SHARED = 0.05
 _LOST = 0.01
+_COPIES = 5
 _DOMINANT = 0.05
 
 
@@ -69,7 +70,7 @@ class SplitReport:
         unknown_share: of the tokens without EOS.
         words: blank-separated words of the texts (of what was kept, where they were cut).
         characters: code points of the same.
-        most_repeated_share: how much of the split its most frequent sequence makes.
+        most_repeated: how many copies of its most frequent sequence it has.
         shared: sequences that stand in the training split too.
         shared_share: of the sequences of this split.
         ngram_overlap: share of the 4-grams of this split, each occurrence counted, that occur in
@@ -87,7 +88,7 @@ class SplitReport:
     unknown_share: float | None
     words: int
     characters: int
-    most_repeated_share: float | None
+    most_repeated: int
     shared: int
     shared_share: float | None
     ngram_overlap: float | None
@@ -184,10 +185,11 @@ def _warnings(report: CorpusReport) -> Iterator[str]:
             )
     yield from _leak_warnings(report.splits)
     for name, split in report.splits.items():
-        if name != "train" and (split.most_repeated_share or 0) > _DOMINANT:
+        copies = split.most_repeated
+        if name != "train" and copies >= _COPIES and copies > _DOMINANT * split.sequences:
             yield (
-                f"one sequence makes {_percent(split.most_repeated_share)} of the {name} split, "
-                "because it is often repeated in the file: averages over this split lean on it"
+                f"{copies:,} of the {split.sequences:,} {name} sequences are the same one, which "
+                "the file repeats: averages over this split lean on it"
             )
 
 
@@ -271,7 +273,7 @@ def _split_report(part: Part, train: Part, ids: Int64, overlap: float | None) ->
         unknown_share=unknown / int(body.sum()) if count else None,
         words=int(part.table.words[part.rows].sum(dtype=np.int64)),
         characters=int(part.table.characters[part.rows].sum(dtype=np.int64)),
-        most_repeated_share=int(copies.max()) / count if count else None,
+        most_repeated=int(copies.max(initial=0)),
         shared=shared,
         shared_share=shared / count if count else None,
         ngram_overlap=overlap,
@@ -286,6 +288,7 @@ def _ngram_overlaps(parts: dict[str, Part]) -> dict[str, float]:
     """
     found = {name: list(part.ngrams(NGRAM)) for name, part in parts.items() if name != "train"}
     grams = {name: np.concatenate(keys) for name, keys in found.items() if keys}
+    grams = {name: keys for name, keys in grams.items() if len(keys)}
     if not grams:
         return {}
     asked = np.unique(np.concatenate(list(grams.values())))
@@ -295,7 +298,5 @@ def _ngram_overlaps(parts: dict[str, Part]) -> dict[str, float]:
         places = np.minimum(np.searchsorted(asked, distinct), len(asked) - 1)
         in_train[places[asked[places] == distinct]] = True
     return {
-        name: float(in_train[np.searchsorted(asked, keys)].mean())
-        for name, keys in grams.items()
-        if len(keys)
+        name: float(in_train[np.searchsorted(asked, keys)].mean()) for name, keys in grams.items()
     }

@@ -66,8 +66,8 @@ def read_lines(
 
     The name decides: ``.jsonl`` (or ``.ndjson``) is one JSON object a line, ``.csv`` a table whose
     first row names the columns, anything else one text a line; ``.gz`` after any of them is
-    compressed. Empty texts are given as they are, and an empty line of a ``.jsonl`` or ``.csv`` file
-    is one. A text out of JSON or CSV may hold line ends.
+    compressed. Empty texts are given as they are, and an empty line of a ``.jsonl`` or ``.csv``
+    file is one. A text out of JSON or CSV may hold line ends.
 
     Args:
         path: the file.
@@ -99,9 +99,7 @@ def read_lines(
                 for line in lines.read(stream):
                     yield Record(line, lines.number)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{path}, after line {lines.number}: cannot read on: {error}"
-            ) from error
+            raise DataError(f"cannot read {path} after line {lines.number}: {error}") from error
     if lines.number == 0:
         raise DataError(f"{path} is empty")
 

@@ -13,15 +13,18 @@ import re
 from collections.abc import Sequence
 
 from ..errors import DataError
+from .vocabulary import SPECIAL_TOKENS
 
 __all__ = ["Words"]
 
-_PLAIN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+_PLAIN = re.compile(r"([A-Za-z0-9]+(?:[-.][A-Za-z0-9]+)*)('s)?([.,]?)")
+_MARK = "xq0qx"
 # A period counts as the sentence's last one where only these and blanks follow it.
 _CLOSERS = "])}>\"'»”’"
 # Quotes that NLTK reads in another way at the very start of a text.
 _ODD_OPENINGS = ("''", '""', "\"''")
-_CACHE_SIZE = 200_000
+_SPECIAL = frozenset(SPECIAL_TOKENS)
+_CACHE_SIZE = 100_000
 _LONGEST_PIECE = 100
 _LONGEST_JOIN = 6
 _IMPOSSIBLE = 1_000
@@ -58,14 +61,10 @@ class Words:
         pieces = text.split()
         if len(pieces) < 2 or pieces[0].startswith(_ODD_OPENINGS) or not pieces[-1].strip(_CLOSERS):
             return self._whole(" ".join(pieces))
-        tokens: list[str] = []
-        inner = self._inner
-        for piece in pieces[:-1]:
-            known = inner.get(piece)
-            tokens += self._cut_inner(piece) if known is None else known
-        known = self._final.get(pieces[-1])
-        tokens += self._cut_final(pieces[-1]) if known is None else known
-        return tokens
+        found = [self._inner.get(piece) for piece in pieces]
+        found[-1] = self._final.get(pieces[-1])
+        cuts = self._learn(pieces, found) if None in found else found
+        return [token for cut in cuts for token in cut or ()]
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """A text of which `tokenize` makes `tokens` again, where there is one.
@@ -76,7 +75,7 @@ class Words:
         """
         tokens = list(tokens)
         text: str = self._treebank.detokenize(tokens)
-        if self.tokenize(text) == tokens:
+        if not _SPECIAL.isdisjoint(tokens) or self.tokenize(text) == tokens:
             return text
         pieced = self._piece_together(tokens)
         return pieced if self.tokenize(pieced) == tokens else text
@@ -90,32 +89,38 @@ class Words:
                 "cut it, or use --corpus.tokenizer spaces"
             ) from error
 
-    def _cut_inner(self, piece: str) -> list[str]:
-        """The tokens of a piece that another one follows."""
-        if _PLAIN.fullmatch(piece) and not self._is_contraction(piece):
-            tokens = [piece]
-        else:
-            tokens = self._whole(f"x {piece} x")[1:-1]
-        return self._remember(self._inner, piece, tokens)
+    def _learn(
+        self, pieces: list[str], found: Sequence[list[str] | None], *, final: bool = True
+    ) -> list[list[str]]:
+        """The tokens of every piece of a line, the unknown ones cut and remembered.
 
-    def _cut_final(self, piece: str) -> list[str]:
-        """The tokens of the last piece of a line, where a period is a full stop."""
-        if _PLAIN.fullmatch(piece) and not self._is_contraction(piece):
-            tokens = [piece]
-        else:
-            tokens = self._whole(f"x {piece}")[1:]
-        return self._remember(self._final, piece, tokens)
-
-    def _is_contraction(self, piece: str) -> bool:
-        """Whether NLTK cuts a piece without punctuation in two (``cannot``)."""
-        return any(rule.search(f" {piece} ") for rule in self._nltk.CONTRACTIONS2)
-
-    def _remember(self, cache: dict[str, list[str]], piece: str, tokens: list[str]) -> list[str]:
-        if len(cache) >= _CACHE_SIZE:
-            cache.clear()
-        if len(piece) <= _LONGEST_PIECE:
-            cache[piece] = tokens
-        return tokens
+        Args:
+            pieces: the pieces of a line, or some of them.
+            found: the tokens of each where they are known.
+            final: whether the last of `pieces` is the last one of its line.
+        """
+        last = len(pieces) - 1 if final else len(pieces)
+        cuts = [
+            _cut_plain(piece, i == last, self._nltk.CONTRACTIONS2) if known is None else known
+            for i, (piece, known) in enumerate(zip(pieces, found, strict=True))
+        ]
+        unknown = [i for i, cut in enumerate(cuts) if cut is None]
+        # One call for all of them, a mark before each to tell their tokens apart.
+        mark = _MARK
+        while any(mark in pieces[i] for i in unknown):
+            mark += "q"
+        line = "".join(f"{mark} {pieces[i]} " for i in unknown)
+        tokens = self._whole(line[:-1] if last in unknown else line + mark) if unknown else []
+        marks = [at for at, token in enumerate(tokens) if token == mark] + [len(tokens)]
+        for i, begin, end in zip(unknown, marks, marks[1:], strict=False):
+            cuts[i] = tokens[begin + 1 : end]
+        for i, (piece, known) in enumerate(zip(pieces, found, strict=True)):
+            if known is None and len(piece) <= _LONGEST_PIECE:
+                cache = self._final if i == last else self._inner
+                if len(cache) >= _CACHE_SIZE:
+                    cache.clear()
+                cache[piece] = cuts[i] or []
+        return [cut or [] for cut in cuts]
 
     def _piece_together(self, tokens: list[str]) -> str:
         """The pieces, of up to six tokens each, that give `tokens` back (dynamic programme)."""
@@ -124,6 +129,8 @@ class Words:
         for start in range(count - 1, -1, -1):
             choices = []
             for end in range(start + 1, min(start + _LONGEST_JOIN, count) + 1):
+                if end > start + 1 and self._stand_apart(tokens[end - 2], tokens[end - 1]):
+                    break
                 for piece in _spellings(tokens[start:end]):
                     cut = self._cut(piece, first=start == 0, final=end == count)
                     cost = _cost(cut, tokens[start:end])
@@ -136,14 +143,31 @@ class Words:
             pieces.append(piece)
         return " ".join(pieces)
 
+    def _stand_apart(self, left: str, right: str) -> bool:
+        """Whether two tokens are plain words, which saves most of the trials; not ``can not``."""
+        plain = left.isalnum() and right.isalnum()
+        return plain and self._cut(left + right, first=False, final=False) != [left, right]
+
     def _cut(self, piece: str, *, first: bool, final: bool) -> list[str]:
         """The tokens of a piece at its place in the text."""
         if first and piece.startswith(_ODD_OPENINGS):
             return self._whole(piece) if final else self._whole(f"{piece} x")[:-1]
         known = self._final.get(piece) if final else self._inner.get(piece)
-        if known is not None:
-            return known
-        return self._cut_final(piece) if final else self._cut_inner(piece)
+        return known or self._learn([piece], [None], final=final)[0]
+
+
+def _cut_plain(piece: str, final: bool, contractions: list[re.Pattern[str]]) -> list[str] | None:
+    """The tokens of a piece of letters and digits, perhaps with a mark; None for other pieces.
+
+    Only for speed: where many pieces are new (numbers, names), asking NLTK takes the time.
+    """
+    found = _PLAIN.fullmatch(piece)
+    # A few words without punctuation are cut all the same (``cannot``).
+    if not found or any(rule.search(f" {found[1]} ") for rule in contractions):
+        return None
+    if found[3] == "." and not final:
+        return None if found[2] else [piece]
+    return [part for part in found.groups() if part]
 
 
 def _cost(cut: list[str], tokens: list[str]) -> int:
