@@ -59,7 +59,7 @@ def parse_settings(program: str, settings: type, argv: list[str], example: str =
 
 def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
     try:
-        built = parser.instantiate_classes(parser.parse_args(argv))
+        built = parser.instantiate(parser.parse_args(argv))
     except ArgumentError as error:
         raise ConfigError(_one_line(str(error), parser)) from None
     except SystemExit as stop:  # help and --print_config leave this way

@@ -105,6 +105,7 @@ def test_the_same_for_a_text_file(tmp_path, capsys):
     corpus.write_text("\n".join(lines))
     path = tmp_path / "run"
     arguments = ["run", "--data", str(corpus), "--preset", "smoke", "--corpus.min_count", "1"]
+    arguments += ["--corpus.num_train", "0"]
     assert main([*arguments, "--output_dir", str(path)]) == 0
     printed = capsys.readouterr().out
     assert "Verdict" in printed and "held-out NLL" in printed
