@@ -1,4 +1,4 @@
-"""The command line: ``seqgan run | pretrain | finetune | sample | evaluate``."""
+"""The command line: ``seqgan run | pretrain | finetune | sample | evaluate | ...``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ COMMANDS = {
     "pretrain": "pretrain a generator by MLE",
     "finetune": "fine-tune the generator of a pretrained run, and compare",
     "sample": "sample from the generator of a run",
-    "evaluate": "measure the generators of a run again",
+    "evaluate": "measure the generators of a run, or any file of samples",
+    "compare": "show several runs side by side",
+    "data": "show what a data source holds, before training on it",
 }
 PRESETS = Path(__file__).parent / "presets"
 

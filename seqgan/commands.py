@@ -9,23 +9,31 @@ from rich.console import Console
 
 from rollout import Sampler, generate
 
-from .config import EvaluateConfig, FinetuneConfig, RunConfig, SampleConfig
+from .config import (
+    CompareConfig,
+    DataConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    RunConfig,
+    SampleConfig,
+)
 from .data.sources import Decoder, load_data
 from .data.tokenizers import make_tokenizer
 from .data.vocabulary import Vocabulary
-from .errors import CheckpointError
+from .errors import CheckpointError, ConfigError, did_you_mean
 from .evaluate import Evaluator
+from .evaluate_file import file_scores
 from .models import LSTMGenerator, load_model
 from .pipeline import finetune as finetune_run
 from .pipeline import pretrain_only
 from .pipeline import run as full_run
 from .seeding import rng_for
 from .settings import run_config
-from .tables import print_results
+from .tables import print_results, runs_table
 from .training.run_directory import RunDirectory, write_json, write_text
 from .training.runtime import make_accelerator
 
-__all__ = ["evaluate", "finetune", "pretrain", "run", "sample"]
+__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "run", "sample"]
 
 
 def run(settings: RunConfig, console: Console) -> int:
@@ -52,8 +60,11 @@ def sample(settings: SampleConfig, console: Console) -> int:
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
-    drawn = generate(policy, settings.number, sampler=sampler, rng=rng_for(settings.seed, "sample"))
-    lines = _decoder(directory, policy).texts(drawn)
+    decoder = _decoder(directory, policy)
+    prefix = _prefix(settings.prefix, decoder, policy)
+    rng = rng_for(settings.seed, "sample")
+    drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
+    lines = decoder.texts(drawn)
     if settings.output is None:
         for line in lines:
             print(line)
@@ -64,6 +75,8 @@ def sample(settings: SampleConfig, console: Console) -> int:
 
 def evaluate(settings: EvaluateConfig, console: Console) -> int:
     """``seqgan evaluate``."""
+    if settings.run is None:
+        return _evaluate_file(settings, console)
     directory = RunDirectory.open(Path(settings.run))
     config = run_config(directory.config(), str(directory.path / "config.yaml"))
     if settings.num_samples is not None:
@@ -92,6 +105,67 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
         content = {name: [asdict(score) for score in found] for name, found in scores.items()}
         write_json(Path(settings.output), content)
     return 0
+
+
+def _evaluate_file(settings: EvaluateConfig, console: Console) -> int:
+    """Scores of a file of samples."""
+    scores = file_scores(settings)
+    print_results(console, {"samples": scores}, {}, None)
+    if settings.output is not None:
+        write_json(Path(settings.output), {"samples": [asdict(score) for score in scores]})
+    return 0
+
+
+def compare(settings: CompareConfig, console: Console) -> int:
+    """``seqgan compare``."""
+    console.print(runs_table([RunDirectory.open(Path(run)) for run in settings.runs]))
+    return 0
+
+
+def data(settings: DataConfig, console: Console) -> int:
+    """``seqgan data``."""
+    found = load_data(
+        settings.source,
+        settings.corpus,
+        test_data=settings.test_data,
+        validation_data=settings.validation_data,
+        seed=settings.seed,
+    )
+    for line in found.report_lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for name in ("train", "validation", "heldout", "test"):
+        split = getattr(found, name)
+        shown = split.select(slice(0, settings.examples))
+        for line in found.decoder.texts(shown) if len(shown) else []:
+            console.print(f"{name}: {line}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _prefix(text: str, decoder: Decoder, policy: LSTMGenerator) -> list[int] | None:
+    """The token ids of a prefix.
+
+    Raises:
+        ConfigError: a word that the vocabulary does not hold, or too many of them.
+    """
+    tokens = decoder.tokenizer.tokenize(text)
+    if not tokens:
+        return None
+    if decoder.vocabulary is None:
+        bad = [token for token in tokens if not token.isdigit() or int(token) >= policy.vocab_size]
+        ids = [] if bad else [int(token) for token in tokens]
+    else:
+        vocabulary = decoder.vocabulary
+        bad = [token for token in tokens if token not in vocabulary]
+        ids = vocabulary.encode(tokens, eos=False)
+    if bad:
+        near = did_you_mean(bad[0], decoder.vocabulary.tokens if decoder.vocabulary else [])
+        raise ConfigError(f"--prefix: {bad[0]!r} is not in the run's vocabulary{near}")
+    if len(ids) >= policy.max_length:
+        raise ConfigError(
+            f"--prefix: {len(ids)} tokens leave nothing to generate: the longest sequence has "
+            f"{policy.max_length}"
+        )
+    return ids
 
 
 def _load(directory: RunDirectory, name: str) -> LSTMGenerator:

@@ -11,7 +11,9 @@ from .errors import ConfigError, did_you_mean
 
 __all__ = [
     "AdversarialConfig",
+    "CompareConfig",
     "CorpusConfig",
+    "DataConfig",
     "DiscriminateConfig",
     "DiscriminatorConfig",
     "EvaluateConfig",
@@ -426,6 +428,7 @@ class SampleConfig:
         run: folder of the run.
         model: best (adversarial, where there is one, else mle), mle, latest.
         number: how many sequences.
+        prefix: text that every sequence begins with, in words of the run's vocabulary.
         temperature: softmax temperature, above 0; below 1 is more careful.
         top_k: keep only the k most likely tokens at each step; none: all.
         top_p: keep only the most likely tokens that together reach this probability; none: all.
@@ -437,6 +440,7 @@ class SampleConfig:
     run: str
     model: str = "best"
     number: int = 10
+    prefix: str = ""
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
@@ -446,7 +450,9 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         _choice("--model", self.model, ("best", "mle", "latest"))
-        _require(1 <= self.number <= 10**8, f"--number: {self.number} is not in 1 .. 10^8")
+        _require(
+            1 <= self.number <= 10_000_000, f"--number: {self.number} is not in 1 .. 10,000,000"
+        )
         _require(
             0 < self.temperature < float("inf"), f"--temperature: {self.temperature} is not above 0"
         )
@@ -459,20 +465,86 @@ class SampleConfig:
 
 @dataclass
 class EvaluateConfig:
-    """Scores of the generators of a run on its own test split.
+    """Scores of the generators of a run, or of any file of samples against a file of references.
 
     Attributes:
-        run: folder of the run.
-        num_samples: sequences sampled from each model; none: as in the run.
+        run: folder of the run, whose models are measured on the run's own test split.
+        samples: file with one sample a line, to measure instead of a run.
+        references: file with real sequences for the samples, one a line.
+        training: file with the samples' training sequences, to look for copies; none: no copies
+            are looked for.
+        bleu_tokenizer: how samples and references are cut for BLEU: words, spaces, characters,
+            integers.
+        self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores.
+        num_samples: sequences sampled from each model (none: as in the run), or samples read.
+        resamples: bootstrap resamples.
         output: JSON file for the scores; none: the terminal only.
-        seed: of the samples; none: as in the run.
+        seed: of samples and bootstrap; none: as in the run, or 0.
     """
 
-    run: str
+    run: str | None = None
+    samples: str | None = None
+    references: str | None = None
+    training: str | None = None
+    bleu_tokenizer: str = "words"
+    self_bleu_tokenizer: str = "words"
     num_samples: int | None = None
+    resamples: int = 1_000
     output: str | None = None
     seed: int | None = None
 
     def __post_init__(self) -> None:
         count = self.num_samples
         _require(count is None or count >= 2, f"--num_samples: {count} is below 2")
+        _require(self.resamples >= 2, f"--resamples: {self.resamples} is below 2")
+        _require(
+            (self.run is None) != (self.samples is None),
+            "give either --run DIR, or --samples FILE and --references FILE",
+        )
+        _require(
+            (self.samples is None) == (self.references is None),
+            "--samples and --references go together",
+        )
+        _require(
+            self.training is None or self.samples is not None,
+            "--training goes with --samples; a run knows its training data",
+        )
+
+
+@dataclass
+class DataConfig:
+    """What a data source holds, and what would be done with it; nothing is trained.
+
+    Attributes:
+        source: a file (.txt, .jsonl, .csv, each also .gz), or grammar, oracle, wordnet.
+        test_data: a file with the test sequences; none: a share of the source.
+        validation_data: a file with the validation sequences; none: a share of the source.
+        corpus: how the source becomes token ids.
+        examples: sequences shown of each split.
+        seed: of the splits.
+    """
+
+    source: str
+    test_data: str | None = None
+    validation_data: str | None = None
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    examples: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.examples >= 0, f"--examples: {self.examples} is below 0")
+        _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+
+
+@dataclass
+class CompareConfig:
+    """Several finished runs side by side.
+
+    Attributes:
+        runs: folders of the runs, two or more.
+    """
+
+    runs: list[str]
+
+    def __post_init__(self) -> None:
+        _require(len(self.runs) >= 2, "give the folders of two runs or more")

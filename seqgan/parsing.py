@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
+from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentError, ArgumentParser
 
-from .config import EvaluateConfig, FinetuneConfig, RunConfig, SampleConfig
+from .config import (
+    CompareConfig,
+    DataConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    RunConfig,
+    SampleConfig,
+)
 from .errors import ConfigError, did_you_mean
 
 __all__ = ["parse", "parse_settings"]
@@ -21,15 +29,20 @@ SETTINGS: dict[str, type] = {
     "finetune": FinetuneConfig,
     "sample": SampleConfig,
     "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
+    "data": DataConfig,
 }
 EXAMPLES = {
     "run": "seqgan run --data captions.txt --preset quick --output_dir runs/captions",
     "pretrain": "seqgan pretrain --data captions.txt --output_dir runs/mle",
     "finetune": "seqgan finetune --run runs/mle --output_dir runs/adversarial",
     "sample": "seqgan sample --run runs/captions --number 20 --temperature 0.8",
-    "evaluate": "seqgan evaluate --run runs/captions --num_samples 2000",
+    "evaluate": "seqgan evaluate --samples generated.txt --references test.txt",
+    "compare": "seqgan compare runs/first runs/second",
+    "data": "seqgan data captions.txt --corpus.tokenizer words",
 }
 WITH_PRESETS = ("run", "pretrain", "finetune")
+POSITIONAL = {"compare": "runs", "data": "source"}
 
 
 def presets() -> list[str]:
@@ -43,7 +56,9 @@ def parse(command: str, argv: list[str]) -> Any:
     Raises:
         ConfigError: a flag, key or value is wrong.
     """
-    parser = _parser(f"seqgan {command}", SETTINGS[command], EXAMPLES[command])
+    parser = _parser(
+        f"seqgan {command}", SETTINGS[command], EXAMPLES[command], POSITIONAL.get(command)
+    )
     if command in WITH_PRESETS:
         parser.add_argument(
             "--preset", default="default", help=f"a set of defaults: {', '.join(presets())}."
@@ -69,7 +84,9 @@ def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
     return settings(**{k: v for k, v in vars(built).items() if k not in ("config", "preset")})
 
 
-def _parser(program: str, settings: type, example: str) -> ArgumentParser:
+def _parser(
+    program: str, settings: type, example: str, positional: str | None = None
+) -> ArgumentParser:
     parser = ArgumentParser(
         prog=program,
         description=(settings.__doc__ or "").split("\n")[0],
@@ -78,8 +95,19 @@ def _parser(program: str, settings: type, example: str) -> ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="YAML file with settings.")
-    parser.add_class_arguments(settings)
+    skip = set() if positional is None else {positional}
+    if positional is not None:
+        kind = get_type_hints(settings)[positional]
+        many = {"nargs": "+", "type": str} if kind == list[str] else {"type": kind}
+        parser.add_argument(positional, help=_help_of(settings, positional), **many)
+    parser.add_class_arguments(settings, skip=skip)
     return parser
+
+
+def _help_of(settings: type, name: str) -> str:
+    """What the settings' docstring says of an attribute."""
+    parsed = parse_docstring(settings.__doc__ or "")
+    return next(part.description or "" for part in parsed.params if part.arg_name == name)
 
 
 def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
 from .comparison import Comparison
 from .metrics import Score
+from .training.run_directory import RunDirectory
 
-__all__ = ["print_results"]
+__all__ = ["print_results", "runs_table"]
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 TITLES = {
     "mle": "MLE",
     "adversarial": "adversarial",
     "real": "real (test)",
+    "samples": "samples",
 }
 LABELS = {
     "nll": "held-out NLL, nats a token",
@@ -61,13 +65,48 @@ def scores_table(scores: dict[str, list[Score]]) -> Table:
     table.add_column("metric")
     for name in scores:
         table.add_column(TITLES[name], justify="right")
-    found = {name: {score.name: score for score in row} for name, row in scores.items()}
-    everything = [score for row in scores.values() for score in row]
+    _add_rows(table, list(scores.values()))
+    return table
+
+
+def _add_rows(table: Table, scores: list[list[Score]]) -> None:
+    """A row a metric, a column a model."""
+    found = [{score.name: score for score in column} for column in scores]
+    everything = [score for column in scores for score in column]
     for name in dict.fromkeys(score.name for score in everything):
         direction = next(score.direction for score in everything if score.name == name)
-        cells = [_cell(row.get(name)) for row in found.values()]
+        cells = [_cell(column.get(name)) for column in found]
         table.add_row(f"{label(name, everything)} {ARROWS[direction]}".rstrip(), *cells)
+
+
+def runs_table(runs: list[RunDirectory]) -> Table:
+    """Finished runs across: data, seed, verdict, and the scores of their best model.
+
+    Raises:
+        RunDirectoryError: a run has no results yet.
+    """
+    table = Table(title="Runs: scores of the adversarial model (MLE where there is no other)")
+    table.add_column("")
+    results = []
+    for run in runs:
+        results.append(run.results())
+        table.add_column(str(run.path), justify="right", overflow="fold")
+    table.add_row("data", *(str(result["source"]) for result in results))
+    table.add_row("seed", *(str(result["seed"]) for result in results))
+    verdicts = [(result["verdict"] or {}).get("label", "-") for result in results]
+    table.add_row("verdict", *verdicts)
+    scores = [
+        [Score(**_plain(score)) for score in (found.get("adversarial") or found["mle"])]
+        for found in (result["scores"] for result in results)
+    ]
+    _add_rows(table, scores)
     return table
+
+
+def _plain(score: dict[str, Any]) -> dict[str, Any]:
+    """A score out of JSON, where an interval is a list."""
+    interval = score["interval"]
+    return {**score, "interval": None if interval is None else tuple(interval)}
 
 
 def _cell(score: Score | None) -> str:

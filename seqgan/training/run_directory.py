@@ -141,6 +141,23 @@ class RunDirectory:
         lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
+    def results(self) -> dict[str, Any]:
+        """What `results.json` holds.
+
+        Raises:
+            RunDirectoryError: the run is not finished, or the file is damaged.
+        """
+        path = self.path / RESULTS
+        if not path.is_file():
+            raise RunDirectoryError(f"{self.path}: the run is not finished (no {RESULTS})")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise RunDirectoryError(f"{path}: cannot be read ({error})") from None
+        if not isinstance(content, dict):
+            raise RunDirectoryError(f"{path}: not the results of a run")
+        return content
+
     def save_checkpoint(
         self, step: int, write: Callable[[Path], None], names: tuple[str, ...] = ()
     ) -> Path:

@@ -133,3 +133,36 @@ def test_a_config_with_an_unknown_key_is_refused(capsys, tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text("pretrain:\n  epoch: 3\n")
     fails(capsys, ["run", "--config", str(path)], "epoch")
+
+
+def test_a_file_of_samples_is_scored(capsys, tmp_path):
+    samples, references = tmp_path / "samples.txt", tmp_path / "references.txt"
+    samples.write_text("a cat sat .\na dog ran .\na cat sat .\n")
+    references.write_text("a cat sat .\nthe dog ran .\n")
+    out = tmp_path / "scores.json"
+    arguments = ["evaluate", "--samples", str(samples), "--references", str(references)]
+    assert main([*arguments, "--training", str(references), "--output", str(out)]) == 0
+    assert "bleu-4" in capsys.readouterr().out
+    scores = {score["name"]: score for score in yaml.safe_load(out.read_text())["samples"]}
+    # two sentences are copies; of the third 2 of 3 bigrams match, and 3 of 4 words
+    assert scores["bleu-2"]["value"] == pytest.approx((2 + (3 / 4 * 2 / 3) ** 0.5) / 3)
+    assert scores["copied"]["value"] == pytest.approx(2 / 3)
+    assert scores["unique"]["value"] == pytest.approx(2 / 3)
+    assert "tok:words" in scores["self-bleu-2"]["signature"]
+    fails(capsys, [*arguments, "--num_samples", "9"], "has 3 sequences, --num_samples asks for 9")
+    fails(capsys, [*arguments, "--bleu_tokenizer", "word"], "did you mean 'words'?")
+    fails(capsys, ["evaluate", "--samples", str(samples)], "--samples and --references go together")
+    fails(capsys, ["evaluate"], "give either --run DIR")
+    samples.write_text("")
+    fails(capsys, arguments, "samples.txt")
+
+
+def test_data_is_shown_before_training(capsys, tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(f"the {a} sat on the {b} mat" for a in "abcdef" for b in "uvwxyz"))
+    assert main(["data", str(path), "--corpus.min_count", "1", "--examples", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "vocabulary" in printed and "train: the" in printed
+    assert main(["data", "grammar", "--corpus.num_train", "20"]) == 0
+    assert "entropy 14.210" in capsys.readouterr().out
+    fails(capsys, ["data", "nothing.txt"], "nothing.txt: no such file")

@@ -134,3 +134,22 @@ def test_the_python_interface(tmp_path):
     result = run(config)
     assert result.comparison is not None and result.adversarial is not None
     assert result.comparison.verdict.sentence
+
+
+def test_a_prefix_is_continued(run, capsys):
+    arguments = ["sample", "--run", str(run), "--number", "3", "--prefix"]
+    assert main([*arguments, "a man"]) == 0
+    assert all(line.startswith("a man ") for line in capsys.readouterr().out.splitlines())
+    assert main([*arguments, "a mann"]) == 2
+    assert "'mann' is not in the run's vocabulary (did you mean" in capsys.readouterr().err
+    assert main([*arguments, "a " * 60]) == 2
+    assert "leave nothing to generate" in capsys.readouterr().err
+
+
+def test_runs_side_by_side(run, capsys, tmp_path):
+    assert main(["compare", str(run), str(run)]) == 0
+    assert "verdict" in capsys.readouterr().out
+    assert main(["compare", str(run)]) == 2
+    assert "two runs or more" in capsys.readouterr().err
+    assert main(["compare", str(run), str(tmp_path)]) == 2
+    assert "not finished" in capsys.readouterr().err
