@@ -18,11 +18,10 @@ from .config import (
     SampleConfig,
 )
 from .data.sources import Decoder, load_data
-from .data.tokenizers import make_tokenizer
-from .data.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError, did_you_mean
 from .evaluate import Evaluator
 from .evaluate_file import file_scores
+from .hub import directory_decoder
 from .models import LSTMGenerator, load_model
 from .pipeline import finetune as finetune_run
 from .pipeline import pretrain_only
@@ -60,7 +59,7 @@ def sample(settings: SampleConfig, console: Console) -> int:
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
-    decoder = _decoder(directory, policy)
+    decoder = directory_decoder(directory, policy, settings.tokenizer)
     prefix = _prefix(settings.prefix, decoder, policy)
     rng = rng_for(settings.seed, "sample")
     drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
@@ -174,13 +173,3 @@ def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
         name = "mle"
     model: LSTMGenerator = load_model(directory.checkpoint(name) / "generator")
     return model
-
-
-def _decoder(directory: RunDirectory, policy: LSTMGenerator) -> Decoder:
-    """What turns the ids of a run's generator into text."""
-    path = directory.path / "vocabulary.json"
-    vocabulary = Vocabulary.load(path) if path.is_file() else None
-    config = run_config(directory.config(), str(directory.path / "config.yaml"))
-    named = vocabulary is None or config.data == "grammar"
-    tokenizer = make_tokenizer("spaces" if named else config.corpus.tokenizer)
-    return Decoder(vocabulary, tokenizer, policy.eos_id)

@@ -433,6 +433,7 @@ class SampleConfig:
         top_k: keep only the k most likely tokens at each step; none: all.
         top_p: keep only the most likely tokens that together reach this probability; none: all.
         output: file to write to, one sequence a line; none: the terminal.
+        tokenizer: the one to join tokens with; none: the run's, where it is built in.
         seed: of the samples.
         device: auto, cpu, cuda, mps.
     """
@@ -445,6 +446,7 @@ class SampleConfig:
     top_k: int | None = None
     top_p: float | None = None
     output: str | None = None
+    tokenizer: str | None = None
     seed: int = 0
     device: str = "auto"
 
