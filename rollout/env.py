@@ -22,8 +22,8 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
     """One episode is one sequence, one action its next token.
 
     **Action**: a token id, ``Discrete(vocab_size)``. ``info["action_mask"]`` (int8 [V]) has 1 for
-    the legal ones, as ``action_space.sample(mask)`` wants it; a forbidden one raises
-    `IllegalTokenError`.
+    the legal ones, as ``action_space.sample(mask)`` wants it (`action_masks` is the same for
+    sb3-contrib); a forbidden one raises `IllegalTokenError`.
 
     **Observation**, a ``Dict``:
 
@@ -136,6 +136,10 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
                 info["token_rewards"] = values[0]
         terminated = ended or (full and task.limit_terminates)
         return self._observation(), reward, terminated, full and not terminated, info
+
+    def action_masks(self) -> np.ndarray:
+        """The mask of the legal actions as bool [V]: sb3-contrib's MaskablePPO asks for it."""
+        return self.task.allowed.copy()
 
     def render(self) -> str | None:
         """The prefix as text, where `render_mode` is "ansi"."""

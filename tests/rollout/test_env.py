@@ -274,6 +274,7 @@ def test_forbidden_tokens_are_masked_and_refused():
     env.action_space.seed(0)
     sampled = {int(env.action_space.sample(info["action_mask"])) for _ in range(50)}
     assert sampled == {1, 3, 4}
+    assert env.action_masks().tolist() == [False, True, False, True, True]
     info["action_mask"][:] = 1  # the caller's own copy
     message = "action 2 is forbidden \\(as are 0, 2\\).*action_mask"
     with pytest.raises(IllegalTokenError, match=message):
