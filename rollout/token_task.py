@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 from .rewards import Reward, reward_values
 from .sequences import Sequences, select_tree
 
-__all__ = ["IllegalTokenError", "TokenTask"]
+__all__ = ["IllegalTokenError", "TokenTask", "checked_integer"]
 
 
 class IllegalTokenError(gymnasium.error.InvalidAction, ValueError):
@@ -75,10 +75,10 @@ class TokenTask:
             if not callable(function) and (name == "reward" or function is not None):
                 raise ValueError(f"{name} must be a callable, got {function!r}")
         self.reward, self.decode = reward, decode
-        self.vocab_size = _integer("vocab_size", vocab_size, 2)
-        self.max_length = _integer("max_length", max_length, 1)
-        self.bos_id = _integer("bos_id", bos_id, 0)
-        self.pad_id = _integer("pad_id", pad_id, 0)
+        self.vocab_size = checked_integer("vocab_size", vocab_size, 2)
+        self.max_length = checked_integer("max_length", max_length, 1)
+        self.bos_id = checked_integer("bos_id", bos_id, 0)
+        self.pad_id = checked_integer("pad_id", pad_id, 0)
         self.eos_id = eos_id if eos_id is None else self._id("eos_id", eos_id)
         self.allowed = self._allowed(forbidden)
         self.condition, self.num_conditions = condition, _rows("condition", condition)
@@ -160,8 +160,8 @@ class TokenTask:
         """
         if options is None or options.get("condition") is None:
             return None
-        chosen = _integer("options['condition']", options["condition"], 0)
-        if chosen >= max(1, self.num_conditions):
+        chosen = checked_integer("options['condition']", options["condition"], 0)
+        if chosen >= self.num_conditions:
             raise ValueError(
                 f"options['condition'] must be below {self.num_conditions}, the number of "
                 f"conditions, got {chosen}"
@@ -180,7 +180,7 @@ class TokenTask:
         return spaces.Dict(seen)
 
     def _id(self, name: str, value: Any) -> int:
-        token = _integer(name, value, 0)
+        token = checked_integer(name, value, 0)
         if token >= self.vocab_size:
             raise ValueError(f"{name} must be below vocab_size = {self.vocab_size}, got {token}")
         return token
@@ -199,7 +199,7 @@ class TokenTask:
         return allowed
 
 
-def _integer(name: str, value: Any, least: int) -> int:
+def checked_integer(name: str, value: Any, least: int) -> int:
     """`value` as a Python integer of at least `least`."""
     try:
         number = operator.index(value)

@@ -19,7 +19,7 @@ from gymnasium.vector.utils import batch_space
 
 from .env import TokenGenerationEnv, checked_render_mode
 from .rewards import Reward
-from .token_task import IllegalTokenError, TokenTask
+from .token_task import IllegalTokenError, TokenTask, checked_integer
 
 __all__ = ["TokenGenerationVectorEnv"]
 
@@ -74,8 +74,6 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **settings: Any,
     ):
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise ValueError(f"num_envs must be an integer of at least 1, got {num_envs!r}")
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
@@ -86,7 +84,7 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = checked_render_mode(render_mode)
         self.task = task = TokenTask(reward, vocab_size, max_length, **settings)
-        self.num_envs = num_envs
+        self.num_envs = num_envs = checked_integer("num_envs", num_envs, 1)
         self.single_action_space = task.action_space
         self.single_observation_space = task.observation_space
         self.action_space = batch_space(task.action_space, num_envs)
