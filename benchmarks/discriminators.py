@@ -6,6 +6,7 @@ trained against its samples, with accuracies and held-out gain over training.
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,7 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
     test_nll = token_nll(generator, data.test)
     console.print(f"tuned MLE, {config.hidden} units: held-out NLL {test_nll:.4f} nats a token")
     results: dict[str, Any] = {
-        "environment": environment(),
+        "environment": {**environment(), "command": shareable(sys.argv)},
         "seed": config.seed,
         "mle": {
             "hidden": config.hidden,
@@ -102,6 +103,13 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
         if config.output is not None:
             write_json(Path(config.output), results)
     return results
+
+
+def shareable(words: list[str]) -> str:
+    """A command line without the folders of the machine it ran on."""
+    return " ".join(
+        ["seqgan-bench", *(Path(word).name if "/" in word else word for word in words[1:])]
+    )
 
 
 def _train(
