@@ -12,13 +12,23 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .config import RunConfig
+    from .hub import TextGenerator
     from .pipeline import RunResult, finetune, pretrain_only, run
 
-__all__ = ["RunConfig", "RunResult", "__version__", "finetune", "pretrain_only", "run"]
+__all__ = [
+    "RunConfig",
+    "RunResult",
+    "TextGenerator",
+    "__version__",
+    "finetune",
+    "pretrain_only",
+    "run",
+]
 
 _PLACES = {
     "RunConfig": "config",
     "RunResult": "pipeline",
+    "TextGenerator": "hub",
     "finetune": "pipeline",
     "pretrain_only": "pipeline",
     "run": "pipeline",

@@ -14,26 +14,27 @@ from .config import (
     DataConfig,
     EvaluateConfig,
     FinetuneConfig,
+    ReportConfig,
     RunConfig,
     SampleConfig,
 )
 from .data.sources import Decoder, load_data
-from .data.tokenizers import make_tokenizer
-from .data.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError, did_you_mean
 from .evaluate import Evaluator
 from .evaluate_file import file_scores
+from .hub import directory_decoder
 from .models import LSTMGenerator, load_model
 from .pipeline import finetune as finetune_run
 from .pipeline import pretrain_only
 from .pipeline import run as full_run
+from .report import write_report
 from .seeding import rng_for
 from .settings import run_config
 from .tables import print_results, runs_table
 from .training.run_directory import RunDirectory, write_json, write_text
 from .training.runtime import make_accelerator
 
-__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "run", "sample"]
+__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
 
 
 def run(settings: RunConfig, console: Console) -> int:
@@ -60,7 +61,7 @@ def sample(settings: SampleConfig, console: Console) -> int:
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
-    decoder = _decoder(directory, policy)
+    decoder = directory_decoder(directory, policy, settings.tokenizer)
     prefix = _prefix(settings.prefix, decoder, policy)
     rng = rng_for(settings.seed, "sample")
     drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
@@ -122,6 +123,13 @@ def compare(settings: CompareConfig, console: Console) -> int:
     return 0
 
 
+def report(settings: ReportConfig, console: Console) -> int:
+    """``seqgan report``."""
+    path = write_report(RunDirectory.open(Path(settings.run)))
+    console.print(f"Report: {path}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
 def data(settings: DataConfig, console: Console) -> int:
     """``seqgan data``."""
     found = load_data(
@@ -174,13 +182,3 @@ def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
         name = "mle"
     model: LSTMGenerator = load_model(directory.checkpoint(name) / "generator")
     return model
-
-
-def _decoder(directory: RunDirectory, policy: LSTMGenerator) -> Decoder:
-    """What turns the ids of a run's generator into text."""
-    path = directory.path / "vocabulary.json"
-    vocabulary = Vocabulary.load(path) if path.is_file() else None
-    config = run_config(directory.config(), str(directory.path / "config.yaml"))
-    named = vocabulary is None or config.data == "grammar"
-    tokenizer = make_tokenizer("spaces" if named else config.corpus.tokenizer)
-    return Decoder(vocabulary, tokenizer, policy.eos_id)

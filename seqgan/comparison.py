@@ -130,7 +130,7 @@ class Comparison:
         validation: for each model the points on the validation split.
         test: for each model the points on the test split, at the same temperatures.
         verdict: the answer.
-        real: n-gram scores of real sequences, for the same plots.
+        real: self-BLEU of as many real sequences as a point has samples.
     """
 
     validation: dict[str, list[Point]]
@@ -159,6 +159,7 @@ class Sweep:
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
         self.data, self.config, self.seed = data, config, seed
+        self._best: int | None = None  # index of the temperature that suited the last policy
         self._source = {
             name: source_log_prob(data, split)
             for name, split in (("validation", data.validation), ("test", data.test))
@@ -193,19 +194,51 @@ class Sweep:
         }
 
     def real(self) -> dict[str, float]:
-        """N-gram scores of real test sequences, as many as a point has samples.
+        """Self-BLEU of real test sequences, as many as a point has samples.
 
-        The number matters: self-BLEU grows with it. Their BLEU is against the rest of the split.
+        The number matters: self-BLEU grows with it.
         """
-        tokens = self.data.real_tokens("test")
-        count = min(self.config.sweep_samples, len(tokens))
-        forward, own = self_bleu(tokens, 5, per_sentence=True), self_bleu(tokens[:count], 5)
-        scores = {f"bleu-{k}": float(forward[k][:count].mean()) for k in (2, 3, 4, 5)}
-        return {"sequences": count, **scores} | {f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)}
+        tokens = self.data.real_tokens("test")[: self.config.sweep_samples]
+        own = self_bleu(tokens, 5)
+        return {"sequences": len(tokens)} | {f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)}
 
     def points(self, policy: Policy, split: str) -> list[Point]:
         """A model at all temperatures on one split."""
         return [self.point(policy, t, split) for t in self.config.temperatures]
+
+    def validate(self, policy: Policy) -> dict[str, float]:
+        """A policy on validation, at the temperature that suits it best.
+
+        Policy gradients change how sharp a policy is. At a fixed temperature that alone would
+        pass for progress, or hide it. The search walks along the grid of temperatures from where
+        the last policy was best.
+
+        Returns:
+            "score", the primary metric, its "temperature", and "nll" and "entropy" there.
+        """
+        grid = self.config.temperatures
+        found: dict[int, Point] = {}
+
+        def score(i: int) -> float:
+            if i not in found:
+                found[i] = self.point(policy, grid[i], "validation")
+            return found[i].primary()
+
+        i = self._best if self._best is not None else grid.index(1.0)
+        while True:
+            near = [j for j in (i - 1, i, i + 1) if 0 <= j < len(grid)]
+            best = min(near, key=score)
+            if best == i:
+                break
+            i = best
+        self._best = i
+        point = found[i]
+        return {
+            "score": point.primary(),
+            "temperature": point.temperature,
+            "nll": point.nll(),
+            "entropy": point.entropy(),
+        }
 
     def at_entropy(self, policy: Policy, entropy: float, around: list[Point]) -> float | None:
         """The temperature at which a model has this entropy a token.

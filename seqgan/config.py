@@ -21,6 +21,7 @@ __all__ = [
     "FinetuneConfig",
     "GeneratorConfig",
     "PretrainConfig",
+    "ReportConfig",
     "RunConfig",
     "SampleConfig",
 ]
@@ -433,6 +434,7 @@ class SampleConfig:
         top_k: keep only the k most likely tokens at each step; none: all.
         top_p: keep only the most likely tokens that together reach this probability; none: all.
         output: file to write to, one sequence a line; none: the terminal.
+        tokenizer: the one to join tokens with; none: the run's, where it is built in.
         seed: of the samples.
         device: auto, cpu, cuda, mps.
     """
@@ -445,6 +447,7 @@ class SampleConfig:
     top_k: int | None = None
     top_p: float | None = None
     output: str | None = None
+    tokenizer: str | None = None
     seed: int = 0
     device: str = "auto"
 
@@ -534,6 +537,17 @@ class DataConfig:
     def __post_init__(self) -> None:
         _require(self.examples >= 0, f"--examples: {self.examples} is below 0")
         _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+
+
+@dataclass
+class ReportConfig:
+    """The report of a run, written again from the run's folder.
+
+    Attributes:
+        run: folder of the run.
+    """
+
+    run: str
 
 
 @dataclass

@@ -11,7 +11,7 @@ from rollout.policy import TokenScores
 
 from .config import EvaluationConfig
 from .data.sources import Dataset
-from .metrics import Score, bleu, self_bleu, signature
+from .metrics import Score, bleu, signature
 from .metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
 from .metrics.likelihood import SequenceScores, sequence_scores
 from .scoring import Scorer
@@ -67,7 +67,9 @@ class Evaluator:
     def real(self) -> list[Score]:
         """The same scores of the real test split: the ceiling.
 
-        Its BLEU compares each test sequence with all the others of the split.
+        For BLEU, real sequences that no model was trained on (validation and held-out) are
+        compared with the test split. The test split itself, each sequence against the others,
+        would flatter where sequences come in families, such as several captions of one picture.
         """
         scores = []
         if self.test_log_prob is not None:
@@ -82,9 +84,9 @@ class Evaluator:
             scores.append(
                 self.score.ratio("nll-source", -self.test_log_prob, tokens, "lower", on="test")
             )
-        others = self_bleu(self.references, 5, per_sentence=True)
-        forward = {k: values[: self.count] for k, values in others.items()}
-        return scores + self._surface(self.references[: self.count], forward, "test, others")
+        real = self.data.real_tokens("validation") + self.data.real_tokens("heldout")
+        forward = bleu(real, self.references, 5, per_sentence=True)
+        return scores + self._surface(self.references[: self.count], forward, "test, real others")
 
     def _against_source(
         self, samples: Sequences, own: SequenceScores, test: SequenceScores

@@ -151,8 +151,7 @@ def _adversarial_part(
     sweep = Sweep(data, config.evaluation, config.seed)
 
     def validate(policy: Policy, round_number: int) -> dict[str, float]:
-        point = sweep.point(policy, 1.0, "validation")
-        return {"score": point.primary(), "nll": point.nll(), "entropy": point.entropy()}
+        return sweep.validate(policy)
 
     def checkpoint(work: AdversarialTraining) -> str:
         return str(_save(runtime, generator, discriminator))
@@ -171,7 +170,7 @@ def _finish(
 ) -> RunResult:
     """Measures, compares, prints and writes."""
     evaluator = Evaluator(data, config.evaluation, config.seed)
-    scores, drawn, samples = {}, {}, {"real": data.decoder.texts(data.test)}
+    scores, drawn, samples = {}, {}, {"real": _real_texts(data)}
     with runtime.progress("Evaluation", len(models) + 2) as bar:
         for name, model in models.items():
             scores[name], drawn[name] = evaluator.model(model, name)
@@ -210,6 +209,12 @@ def _finish(
         runtime.run.path, data, models["mle"], models.get("adversarial"), scores, comparison,
         results,
     )  # fmt: skip
+
+
+def _real_texts(data: Dataset) -> list[str]:
+    """The test split as people read it, unknown words included."""
+    join = data.decoder.tokenizer.detokenize
+    return [join([str(token) for token in row]) for row in data.real_tokens("test")]
 
 
 def _save(

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ..errors import ConfigError, DataError, MissingExtraError, did_you_mean
 
 __all__ = [
+    "BUILT_IN",
     "Characters",
     "HuggingFaceTokenizer",
     "Integers",
@@ -205,6 +206,10 @@ class UserTokenizer:
             ) from error
 
 
+BUILT_IN = ("words", "spaces", "characters", "integers")
+"""The tokenizers that come with the toolkit: naming one imports nothing of anyone else's."""
+
+
 def make_tokenizer(name: str) -> Tokenizer:
     """The tokenizer that a setting names.
 
@@ -233,10 +238,9 @@ def make_tokenizer(name: str) -> Tokenizer:
         return HuggingFaceTokenizer(name)
     if _DOTTED.fullmatch(name):
         return _user_tokenizer(name)
-    known = ("spaces", "words", "characters", "integers")
     raise ConfigError(
-        f"--corpus.tokenizer: {name!r} is none of {', '.join(known)}, no tokenizer.json and no "
-        f"package.module:Class{did_you_mean(name, known)}"
+        f"--corpus.tokenizer: {name!r} is none of {', '.join(BUILT_IN)}, no tokenizer.json and no "
+        f"package.module:Class{did_you_mean(name, BUILT_IN)}"
     )
 
 

@@ -95,6 +95,15 @@ def _gain(record: Record, lines: Lines) -> Plot:
     return Plot("discriminator-gain", "Discriminator: held-out gain", caption, paint)
 
 
+def _temperature(lines: Lines) -> str:
+    """At which temperature validation was measured; empty where the log does not say."""
+    used = sorted({line["temperature"] for line in lines if "temperature" in line})
+    if not used:
+        return ""
+    where = f"{used[0]:g}" if len(used) == 1 else f"from {used[0]:g} to {used[-1]:g}"
+    return f" Measured at the temperature that suited the model best ({where})."
+
+
 def _score(record: Record, lines: Lines) -> Plot:
     best = min(lines, key=lambda line: line["score"])
     metric = {"js": "Jensen-Shannon divergence", "nll": "held-out NLL"}.get(record.metric, "score")
@@ -108,6 +117,7 @@ def _score(record: Record, lines: Lines) -> Plot:
     caption = (
         f"The primary metric on validation after each round ({metric}); lower is better. Round 0 "
         f"is the pretrained model. The state after round {best['round']} was kept."
+        f"{_temperature(lines)}"
     )
     return Plot("validation-score", "Adversarial rounds: validation score", caption, paint)
 
@@ -121,6 +131,7 @@ def _likelihood(record: Record, lines: Lines) -> Plot:
     caption = (
         "NLL of validation sequences (lower is better) and the model's own entropy: how varied "
         "its output is. A falling entropy with a rising NLL is mode collapse."
+        f"{_temperature(lines)}"
     )
     return Plot("validation-nll", "Adversarial rounds: likelihood and diversity", caption, paint)
 

@@ -15,11 +15,12 @@ __all__ = ["tradeoff_plots", "verdict_plot"]
 
 ORDERS = (2, 3, 4, 5)
 MODELS = {"mle": "MLE", "adversarial": "adversarial"}
-NAMES = {"js": "Jensen-Shannon divergence, nats a sequence", "nll": "held-out NLL, nats a token"}
+NAMES = {"js": "Jensen-Shannon, nats a sequence", "nll": "held-out NLL, nats a token"}
 ENTROPY = "own entropy, nats a token (more is more diverse)"
 MOST_LABELS = 9
 
 Spot = tuple[float, float]
+Curves = dict[str, list[dict[str, float]]]
 
 
 def verdict_plot(record: Record) -> Plot | None:
@@ -57,12 +58,11 @@ def tradeoff_plots(record: Record) -> list[Plot]:
     plots = [_primary(record, curves)]
     if record.metric == "js":
         plots.append(_likelihood(record, curves))
-    real = sweep.get("real", {})
     first = next(iter(curves.values()))[0]
-    return plots + [_bleu(curves, real, k) for k in ORDERS if f"bleu-{k}" in first]
+    return plots + [_bleu(record, curves, k) for k in ORDERS if f"bleu-{k}" in first]
 
 
-def _primary(record: Record, curves: dict[str, list[dict[str, float]]]) -> Plot:
+def _primary(record: Record, curves: Curves) -> Plot:
     verdict = record.verdict or {}
     matched = {
         name: (verdict[f"{name}_entropy"], verdict[f"{name}_value"])
@@ -87,7 +87,7 @@ def _primary(record: Record, curves: dict[str, list[dict[str, float]]]) -> Plot:
     return Plot("quality-diversity", "Primary metric against diversity", caption, paint)
 
 
-def _likelihood(record: Record, curves: dict[str, list[dict[str, float]]]) -> Plot:
+def _likelihood(record: Record, curves: Curves) -> Plot:
     entropy, likelihood = record.score("real", "entropy"), record.score("real", "nll")
     real = None if entropy is None or likelihood is None else (entropy, likelihood)
     caption = (
@@ -101,18 +101,21 @@ def _likelihood(record: Record, curves: dict[str, list[dict[str, float]]]) -> Pl
     return Plot("nll-diversity", "Likelihood against diversity", caption, paint)
 
 
-def _bleu(curves: dict[str, list[dict[str, float]]], real: dict[str, float], k: int) -> Plot:
+def _bleu(record: Record, curves: Curves, k: int) -> Plot:
     x, y = f"self-bleu-{k}", f"bleu-{k}"
+    measured = record.results["sweep"].get("real", {})
+    value = record.score("real", y)
+    real = None if x not in measured or value is None else (measured[x], value)
     caption = (
         f"Overlap of the samples' {k}-grams with real sequences (higher: more like real ones) "
         "against their overlap with each other (lower: more varied). Up and left is better; "
         "these plots decide nothing."
     )
-    if x in real:
-        caption += f" Star: {real['sequences']:,} real test sequences."
+    if real is not None:
+        caption += f" Star: real sequences (self-BLEU of {measured['sequences']:,} of them)."
     paint = partial(
-        _paint, curves=curves, x=x, y=y, real=(real[x], real[y]) if x in real else None,
-        matched={}, labels=(f"self-BLEU-{k}", f"BLEU-{k}"),
+        _paint, curves=curves, x=x, y=y, real=real, matched={},
+        labels=(f"self-BLEU-{k}", f"BLEU-{k}"),
     )  # fmt: skip
     return Plot(f"bleu-{k}", f"BLEU-{k} against self-BLEU-{k}", caption, paint)
 
@@ -120,7 +123,7 @@ def _bleu(curves: dict[str, list[dict[str, float]]], real: dict[str, float], k: 
 def _paint(
     axes: Axes,
     *,
-    curves: dict[str, list[dict[str, float]]],
+    curves: Curves,
     x: str,
     y: str,
     real: Spot | None,
@@ -154,7 +157,7 @@ def _spots(axes: Axes, points: list[dict[str, float]], keys: tuple[str, str]) ->
     return np.asarray(axes.transData.transform([[point[key] for key in keys] for point in points]))
 
 
-def _side(axes: Axes, curves: dict[str, list[dict[str, float]]], keys: tuple[str, str]) -> int:
+def _side(axes: Axes, curves: Curves, keys: tuple[str, str]) -> int:
     """On which side of MLE's curve the adversarial one lies for the most part: 1 left, -1 right."""
     ours, theirs = curves.get("adversarial", []), curves.get("mle", [])
     if len(ours) != len(theirs) or len(ours) < 2:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .record import Record
 
-__all__ = ["cautions", "explanation", "headline"]
+__all__ = ["cautions", "explanation", "headline", "short_answer"]
 
 HEADLINES = {
     "better": "Adversarial training helped",
@@ -14,19 +14,27 @@ HEADLINES = {
     "worse": "Adversarial training hurt",
     "not comparable": "The two models cannot be compared",
 }
-CONCLUSIONS = {
-    "better": (
-        "The whole interval lies below 0: at equal diversity the adversarial model is better than "
-        "plain MLE on this data."
-    ),
+ANSWERS = {
+    "better": "At equal diversity the adversarially trained model beats plain MLE on this data.",
     "not distinguishable": (
-        "The interval contains 0: this run gives no evidence that adversarial training made the "
-        "model better or worse than plain MLE."
+        "At equal diversity the adversarially trained model and plain MLE cannot be told apart on "
+        "this data."
     ),
     "worse": (
-        "The whole interval lies above 0: at equal diversity the adversarial model is worse than "
-        "plain MLE on this data."
+        "At equal diversity the adversarially trained model is worse than plain MLE on this data."
     ),
+    "not comparable": (
+        "At no temperature tried is plain MLE as varied as the adversarially trained model at its "
+        "best."
+    ),
+}
+CONCLUSIONS = {
+    "better": "The whole interval lies below 0, so the difference is unlikely to be chance.",
+    "not distinguishable": (
+        "The interval contains 0, so this run gives no evidence that adversarial training made "
+        "the model better or worse."
+    ),
+    "worse": "The whole interval lies above 0, so the difference is unlikely to be chance.",
 }
 METRICS = {
     "js": (
@@ -47,6 +55,11 @@ def headline(record: Record) -> str:
         label = record.verdict["label"]
         return HEADLINES.get(label, label.capitalize())
     return "A pretrained model" if record.results else "An unfinished run"
+
+
+def short_answer(record: Record) -> str:
+    """The answer in one sentence, or empty where nothing was compared."""
+    return "" if record.verdict is None else ANSWERS.get(record.verdict["label"], "")
 
 
 def explanation(record: Record) -> list[str]:

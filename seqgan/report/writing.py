@@ -18,7 +18,7 @@ from .heat import heat_map
 from .record import MODELS, Record, read_record
 from .scores import score_table
 from .tradeoff import tradeoff_plots, verdict_plot
-from .words import cautions, explanation, headline
+from .words import cautions, explanation, headline, short_answer
 
 __all__ = ["write_report"]
 
@@ -60,6 +60,7 @@ def _content(record: Record) -> dict[str, Any]:
         "record": record,
         "verdict": record.verdict,
         "headline": headline(record),
+        "short_answer": short_answer(record),
         "paragraphs": explanation(record),
         "cautions": cautions(record),
         "warnings": (record.results.get("data") or {}).get("warnings", []),

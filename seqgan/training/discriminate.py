@@ -58,6 +58,11 @@ def discriminate(
         f"{final['heldout_accuracy']:.3f}, held-out gain {final['heldout_gain']:.3f} "
         f"[{final['heldout_gain_low']:.3f}, {final['heldout_gain_high']:.3f}] nats a sequence"
     )
+    if final["heldout_gain_low"] <= 0:
+        runtime.say(
+            "warning: the discriminator's held-out gain is not above 0: what it has learnt of the "
+            "training data does not hold on others, and there is little for the generator to learn"
+        )
     return work
 
 

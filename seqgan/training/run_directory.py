@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -145,6 +146,16 @@ class RunDirectory:
             return []
         lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
+
+    def command(self) -> str:
+        """The command line that made the run, as far as it is known."""
+        path = self.path / "environment.json"
+        try:
+            words = json.loads(path.read_text(encoding="utf-8"))["command"]
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+            return "unknown"
+        program = Path(str(words[0])).name if words else "unknown"
+        return shlex.join([program, *map(str, words[1:])])
 
     def results(self) -> dict[str, Any]:
         """What `results.json` holds.

@@ -116,3 +116,12 @@ def test_lowering_the_temperature_is_no_new_method(data):
     found = compare(data.density, cooled, data, CONFIG, 0)
     assert found.verdict.label == "not distinguishable"
     assert set(found.to_dict()) == {"validation", "test"}
+
+
+def test_validation_takes_each_policy_at_the_temperature_that_suits_it(data):
+    plain, hot = Sweep(data, CONFIG, 0), Sweep(data, CONFIG, 0)
+    assert plain.validate(data.density)["temperature"] == 1.0
+    # logits times 1.2: at temperature 1.2 it is the source again
+    found = hot.validate(data.density.tempered(1 / 1.2))
+    assert found["temperature"] == 1.2
+    assert found["score"] == pytest.approx(0, abs=1e-5)

@@ -152,4 +152,4 @@ def test_runs_side_by_side(run, capsys, tmp_path):
     assert main(["compare", str(run)]) == 2
     assert "two runs or more" in capsys.readouterr().err
     assert main(["compare", str(run), str(tmp_path)]) == 2
-    assert "not finished" in capsys.readouterr().err
+    assert "no run there" in capsys.readouterr().err

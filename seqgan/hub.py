@@ -1,0 +1,255 @@
+"""A trained generator with its vocabulary, to share and to sample from.
+
+``TextGenerator.from_run("runs/captions").save_pretrained("my-model")`` writes a folder that
+``TextGenerator.from_pretrained("my-model")`` reads, here or from the Hugging Face Hub. Parameters
+are safetensors, everything else is JSON; nothing is unpickled, and a folder from elsewhere never
+causes an import.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
+
+from rollout import Sampler, generate
+
+from ._version import __version__
+from .data.sources import Decoder
+from .data.tokenizers import BUILT_IN, Tokenizer, make_tokenizer
+from .data.vocabulary import Vocabulary
+from .errors import CheckpointError, ConfigError
+from .models import LSTMGenerator, load_model, save_model
+from .seeding import rng_for
+from .settings import run_config
+from .training.run_directory import RunDirectory, write_json
+
+__all__ = ["TextGenerator"]
+
+FORMAT = 1
+DESCRIPTION, VOCABULARY, WEIGHTS = "seqgan.json", "vocabulary.json", "generator"
+
+
+class TextGenerator(
+    ModelHubMixin, library_name="seqgan-toolkit", tags=["seqgan", "text-generation"]
+):
+    """A policy with what turns its token ids into text.
+
+    Args:
+        policy: the generator.
+        decoder: vocabulary and tokenizer.
+        facts: what the model card says: "source", "scores", "verdict", "command".
+    """
+
+    def __init__(self, policy: LSTMGenerator, decoder: Decoder, facts: dict[str, Any]):
+        self.policy, self.decoder, self.facts = policy.eval(), decoder, facts
+        # The mixin would write the arguments above into config.json; they have files of their own.
+        self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
+
+    @classmethod
+    def from_run(cls, run: str | Path, model: str = "best") -> TextGenerator:
+        """The generator of a finished run.
+
+        Args:
+            run: the run's folder.
+            model: best (adversarial, where there is one, else mle), or mle.
+
+        Raises:
+            RunDirectoryError: no run there, or not a finished one.
+            CheckpointError: its checkpoint is damaged.
+        """
+        directory = RunDirectory.open(Path(run))
+        results = directory.results()
+        name = model if (directory.path / "checkpoints" / model).is_file() else "mle"
+        policy = load_model(directory.checkpoint(name) / "generator")
+        scores = results["scores"]
+        which = "adversarial" if name == "best" and "adversarial" in scores else "mle"
+        facts = {
+            "source": results["source"],
+            "model": which,
+            "scores": scores[which],
+            "verdict": results["verdict"],
+            "command": directory.command(),
+        }
+        return cls(policy, directory_decoder(directory, policy), facts)
+
+    def sample(
+        self,
+        number: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+    ) -> list[str]:
+        """Samples as lines of text.
+
+        Args:
+            number: how many.
+            temperature: softmax temperature, above 0.
+            top_k: keep only the k most likely tokens at each step.
+            top_p: keep only the most likely tokens that together reach this probability.
+            seed: two seeds give different samples.
+        """
+        sampler = Sampler(temperature, top_k, top_p)
+        drawn = generate(self.policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
+        return self.decoder.texts(drawn)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_model(self.policy, save_directory / WEIGHTS)
+        if self.decoder.vocabulary is not None:
+            self.decoder.vocabulary.save(save_directory / VOCABULARY)
+        description = {
+            "format": FORMAT,
+            "version": __version__,
+            "tokenizer": self.decoder.tokenizer.name,
+            "facts": self.facts,
+        }
+        write_json(save_directory / DESCRIPTION, description)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        tokenizer: Tokenizer | None = None,
+        **_: Any,
+    ) -> TextGenerator:
+        """Reads a folder, or a repository of the Hub.
+
+        Args:
+            model_id: the folder or the repository.
+            revision: branch, tag or commit.
+            cache_dir: where downloads are kept.
+            force_download: download again.
+            local_files_only: never download.
+            token: of the Hub.
+            tokenizer: the one to use, where the model names one that is not built in.
+        """
+        folder = Path(model_id)
+        if not folder.is_dir():
+            folder = Path(
+                snapshot_download(
+                    model_id,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
+                )
+            )
+        description = _read_description(folder / DESCRIPTION)
+        policy = load_model(folder / WEIGHTS)
+        path = folder / VOCABULARY
+        vocabulary = Vocabulary.load(path) if path.is_file() else None
+        if tokenizer is None:
+            name = str(description.get("tokenizer"))
+            if name not in BUILT_IN:
+                raise CheckpointError(
+                    f"{folder / DESCRIPTION}: the tokenizer {name!r} is not built in; "
+                    "give it as from_pretrained(..., tokenizer=...)"
+                )
+            tokenizer = make_tokenizer(name)
+        decoder = Decoder(vocabulary, tokenizer, policy.eos_id)
+        return cls(policy, decoder, dict(description.get("facts") or {}))
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """The model card: what it is, its scores with intervals, the command that made it."""
+        facts = self.facts
+        rows = [
+            f"| {score['name']} | {score['value']:.4f} | {_interval(score['interval'])} "
+            f"| {score['n']:,} | `{score['signature'].replace('|', ' ')}` |"
+            for score in facts.get("scores", [])
+        ]
+        verdict = (facts.get("verdict") or {}).get("sentence", "Not compared with another model.")
+        lines = [
+            "---",
+            "library_name: seqgan-toolkit",
+            "tags: [seqgan, text-generation]",
+            "---",
+            "# A generator of discrete sequences",
+            f"Trained on `{facts.get('source', 'unknown')}` with seqgan-toolkit {__version__} "
+            f"({facts.get('model', 'model')}).",
+            "## Verdict against MLE",
+            verdict,
+            "## Scores",
+            "| metric | value | 95% interval | n | signature |",
+            "|---|---|---|---|---|",
+            *rows,
+            "## Made by",
+            "```bash",
+            str(facts.get("command", "unknown")),
+            "```",
+            "## Use",
+            "```python",
+            "from seqgan import TextGenerator",
+            "",
+            'print(TextGenerator.from_pretrained("PATH_OR_REPOSITORY").sample(10))',
+            "```",
+        ]
+        # A blank line between blocks, none inside tables and code.
+        text = "\n".join(_spaced(lines)) + "\n"
+        return ModelCard(text)
+
+
+def directory_decoder(
+    directory: RunDirectory, policy: LSTMGenerator, tokenizer: str | None = None
+) -> Decoder:
+    """What turns the ids of a run's generator into text.
+
+    Args:
+        directory: the run.
+        policy: its generator.
+        tokenizer: the name of one to use, where the run's is not built in. A run's settings alone
+            never cause an import: the run may be a stranger's.
+
+    Raises:
+        ConfigError: the run's tokenizer is not built in, and none is given.
+    """
+    path = directory.path / VOCABULARY
+    vocabulary = Vocabulary.load(path) if path.is_file() else None
+    config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    if tokenizer is None:
+        drawn = vocabulary is None or config.data == "grammar"
+        tokenizer = "spaces" if drawn else config.corpus.tokenizer
+        if tokenizer not in BUILT_IN:
+            raise ConfigError(
+                f"{directory.path}: the run's tokenizer {tokenizer!r} is not built in; "
+                "name it with --tokenizer to use it"
+            )
+    return Decoder(vocabulary, make_tokenizer(tokenizer), policy.eos_id)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; this is no saved generator") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not a saved generator of format {FORMAT}")
+    return content
+
+
+def _interval(interval: list[float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _spaced(lines: list[str]) -> list[str]:
+    """Blank lines around headings and paragraphs, so that Markdown reads them as such."""
+    spaced: list[str] = []
+    for line in lines:
+        if line.startswith("#") and spaced and spaced[-1] != "":
+            spaced.append("")
+        spaced.append(line)
+        if line.startswith("#") or line.endswith("."):
+            spaced.append("")
+    return spaced
