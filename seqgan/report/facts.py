@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 from typing import Any
 
 from .record import Record
@@ -64,11 +63,9 @@ def split_table(record: Record) -> tuple[list[str], list[list[str]]]:
 def environment_facts(record: Record) -> Facts:
     """Versions, machine, command, seed, times."""
     known = dict(record.environment)
-    command, packages = known.pop("command", None), known.pop("packages", None) or {}
-    facts: Facts = []
-    if command:
-        facts.append(("command", shlex.join(str(word) for word in command)))
-    facts.append(("seed", str(record.config.get("seed", ""))))
+    packages = known.pop("packages", None) or {}
+    known.pop("command", None)
+    facts: Facts = [("command", record.command), ("seed", str(record.config.get("seed", "")))]
     times = [line["time"] for lines in record.log.values() for line in lines if "time" in line]
     if times:
         facts.append(("logged", f"{_moment(min(times))} to {_moment(max(times))}"))

@@ -23,6 +23,7 @@ class Record:
         name: of the folder.
         settings: `config.yaml` as text.
         config: the same as plain data.
+        command: the command line that made the run, as far as it is known.
         environment: `environment.json`, or empty.
         log: for each stage of `metrics.jsonl` its lines.
         results: `results.json`, or empty where the run is not finished.
@@ -32,6 +33,7 @@ class Record:
     name: str
     settings: str
     config: dict[str, Any]
+    command: str = "unknown"
     environment: dict[str, Any] = field(default_factory=dict)
     log: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +83,7 @@ def read_record(run: RunDirectory) -> Record:
         run.path.resolve().name,
         (run.path / CONFIG).read_text(encoding="utf-8"),
         run.config(),
+        run.command(),
         _environment(run),
         _log(run),
         run.results() if finished else {},

@@ -18,6 +18,8 @@ MODELS = {"mle": "MLE", "adversarial": "adversarial"}
 NAMES = {"js": "Jensen-Shannon, nats a sequence", "nll": "held-out NLL, nats a token"}
 ENTROPY = "own entropy, nats a token (more is more diverse)"
 MOST_LABELS = 9
+LEAST_REACH = 1e-3
+"""The verdict's axis goes at least this far: a smaller difference is none."""
 
 Spot = tuple[float, float]
 Curves = dict[str, list[dict[str, float]]]
@@ -34,11 +36,11 @@ def verdict_plot(record: Record) -> Plot | None:
         axes.axvline(0, color=COLOURS["text"], linewidth=1)
         axes.plot([low, high], [0, 0], color=COLOURS["adversarial"], linewidth=3)
         axes.plot([verdict["difference"]], [0], "o", color=COLOURS["adversarial"], markersize=8)
-        reach = 1.25 * max(abs(low), abs(high), 1e-9)
+        reach = 1.25 * max(abs(low), abs(high), LEAST_REACH)
         axes.set(xlim=(-reach, reach), ylim=(-0.6, 1), yticks=[])
         for side, text, align in ((-1, "adversarial better", "right"), (1, "MLE better", "left")):
             axes.text(0.03 * reach * side, 0.62, text, ha=align, va="center")
-        axes.locator_params(axis="x", nbins=5)
+        axes.locator_params(axis="x", nbins=4)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(NAMES[verdict["metric"]])
 
@@ -135,7 +137,11 @@ def _paint(
         points = curves.get(name, [])
         if points:
             across, up = [point[x] for point in points], [point[y] for point in points]
-            axes.plot(across, up, "o-", color=COLOURS[name], label=title)
+            wide = name == "mle"  # so that it shows on either side where the curves coincide
+            axes.plot(
+                across, up, "o-", color=COLOURS[name], label=title,
+                linewidth=3.2 if wide else 1.5, markersize=7 if wide else 4.5,
+            )  # fmt: skip
     for i, (name, spot) in enumerate(matched.items()):
         axes.plot(
             *spot, marker="D", markersize=9, markerfacecolor="none", linestyle="",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .record import Record
@@ -139,29 +140,44 @@ def _learnable(record: Record) -> list[str]:
 
 def cautions(record: Record) -> list[str]:
     """What a careful reader should know; empty where nothing is to be said."""
-    found = []
-    if record.verdict is not None:
-        found.append(
-            "One training seed: the intervals are over sequences and say nothing about how much "
-            "the answer moves from one training run to the next."
-        )
+    return [*_about_pretraining(record), *_about_rounds(record), *_about_verdict(record)]
+
+
+def _about_pretraining(record: Record) -> Iterator[str]:
     lines = record.log.get("mle", [])
     epochs = record.setting("pretrain", "epochs", 0)
-    if lines and record.setting("pretrain", "early_stopping", True):
-        best = min(lines, key=lambda line: line["validation_nll"])
-        if len(lines) > 1 and best is lines[-1] and best["epoch"] == epochs:
-            found.append(
-                f"MLE was still improving at its last epoch ({epochs}): the baseline may be "
-                "undertrained, and further training of any kind would help it. Raise "
-                "--pretrain.epochs."
-            )
-    summary = record.results.get("adversarial") or {}
-    if summary.get("best_round") == 0:
-        found.append(
+    if len(lines) < 2 or not record.setting("pretrain", "early_stopping", True):
+        return
+    best = min(lines, key=lambda line: line["validation_nll"])
+    if best is lines[-1] and best["epoch"] == epochs:
+        yield (
+            f"MLE was still improving at its last epoch ({epochs}): the baseline may be "
+            "undertrained, and further training of any kind would help it. Raise --pretrain.epochs."
+        )
+
+
+def _about_rounds(record: Record) -> Iterator[str]:
+    if (record.results.get("adversarial") or {}).get("best_round") == 0:
+        yield (
             "No adversarial round improved on validation, so the adversarial model is the "
             "pretrained one."
         )
     kind = record.setting("adversarial", "reward", "discriminator")
     if record.verdict is not None and kind in CONTROLS:
-        found.append(f"A control: the reward was {CONTROLS[kind]}.")
-    return found
+        yield f"A control: the reward was {CONTROLS[kind]}."
+
+
+def _about_verdict(record: Record) -> Iterator[str]:
+    if record.verdict is None:
+        return
+    chosen = record.verdict["adversarial_temperature"]
+    tried = record.setting("evaluation", "temperatures", [])
+    if tried and chosen in (min(tried), max(tried)):
+        yield (
+            f"The adversarial model was best at temperature {chosen:g}, the end of the range that "
+            "was tried: beyond it the answer may be another. Widen --evaluation.temperatures."
+        )
+    yield (
+        "One training seed: the intervals are over sequences and say nothing about how much the "
+        "answer moves from one training run to the next."
+    )

@@ -104,8 +104,18 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"prose": _prose, "markdown": _markdown, "fenced": _fenced}
+    templates.filters |= {
+        "flags": _flags,
+        "prose": _prose,
+        "markdown": _markdown,
+        "fenced": _fenced,
+    }
     return templates
+
+
+def _flags(text: object) -> Markup:
+    """Sentences in HTML, their command line flags as code, which does not break at hyphens."""
+    return Markup(re.sub(r"--[a-z][\w.]*\w", r"<code>\g<0></code>", escape(str(text))))
 
 
 def _prose(text: object) -> Markup:
