@@ -97,6 +97,8 @@ def draw(plot: Plot) -> Drawn:
     with _style():
         figure = Figure(figsize=(plot.width, plot.height), layout="constrained")
         plot.paint(figure.add_subplot())
+        figure.draw_without_rendering()  # the layout is found once and serves both files
+        figure.set_layout_engine("none")
         text, picture = io.StringIO(), io.BytesIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)

@@ -101,6 +101,11 @@ def results() -> dict[str, Any]:
     }
 
 
+def without_sweep(**changes: Any) -> dict[str, Any]:
+    """Results with fewer figures, for tests that do not look at them."""
+    return {**results(), "sweep": None, **changes}
+
+
 def log() -> list[dict[str, Any]]:
     lines = [
         {"stage": "mle", "step": 10 * e, "epoch": e, "train_nll": 5 - e, "validation_nll": nll}

@@ -14,7 +14,7 @@ from seqgan.errors import RunDirectoryError
 from seqgan.report import write_report
 from seqgan.training.run_directory import RunDirectory
 
-from .folder import CONFIG, log, make_run, results, score, verdict
+from .folder import CONFIG, log, make_run, results, score, verdict, without_sweep
 
 FIGURES = {
     "verdict", "quality-diversity", "bleu-2", "bleu-3", "bleu-4", "bleu-5", "mle-nll",
@@ -112,10 +112,10 @@ def test_every_score_stands_in_the_table_with_interval_and_arrow(whole):
 
 
 def test_a_score_that_a_model_has_not_and_one_without_interval(tmp_path):
-    content = results()
+    content = without_sweep()
     content["scores"]["real"] = [score("unique", 0.0312, "higher", half=None)]
     content["scores"]["mle"].append({**score("js", 0.04), "signature": "metric:js|only:parsing"})
-    _, markdown = report(tmp_path / "run", results=content)
+    _, markdown = report(tmp_path / "run", results=content, log=None)
     assert re.search(
         r"\| Jensen-Shannon.*parsing samples only ↓ \| 0.0400 \[.*\] \| – \| – \|", markdown
     )
@@ -196,9 +196,8 @@ def test_data_settings_and_environment(whole):
     ],
 )
 def test_every_verdict_has_its_words(tmp_path, label, difference, words):
-    html, markdown = report(
-        tmp_path / "run", results=results() | {"verdict": verdict(label, difference)}
-    )
+    changed = without_sweep(verdict=verdict(label, difference))
+    html, markdown = report(tmp_path / "run", results=changed, log=None)
     assert words in html and words in markdown
     assert ("figures/verdict.png" in markdown) == (difference is not None)
     assert "lies outside everything" in html or difference is not None
@@ -210,7 +209,7 @@ def test_cautions(tmp_path):
     lines = [line for line in log() if line["stage"] != "mle" or line["epoch"] < 3]
     lines.append({**lines[0], "step": 30, "epoch": 3, "validation_nll": 1.0})
     lines[3] |= {"heldout_gain": 0.5, "heldout_gain_low": -0.1}
-    changed = results() | {"adversarial": {"best_round": 0}}
+    changed = without_sweep(adversarial={"best_round": 0})
     changed["verdict"]["adversarial_temperature"] = 0.8
     html, markdown = report(tmp_path / "run", config=config, log=lines, results=changed)
     for text in (html, markdown):
@@ -235,7 +234,7 @@ HOSTILE = [
 
 
 def test_samples_may_hold_anything(tmp_path):
-    changed = results()
+    changed = without_sweep()
     changed["data"]["warnings"] = [HOSTILE[0]]
     changed["data"]["files"] = [{"path": HOSTILE[1], "lines": 5}]
     changed["source"] = HOSTILE[0]
@@ -247,7 +246,7 @@ def test_samples_may_hold_anything(tmp_path):
     samples = {"real": HOSTILE, "mle": HOSTILE, "adversarial": HOSTILE[::-1]}
     config = {**CONFIG, "evaluation": {"show": 20}, "data": HOSTILE[0]}
     place = tmp_path / "<script>&"
-    html, markdown = report(place, results=changed, samples=samples, config=config)
+    html, markdown = report(place, results=changed, samples=samples, config=config, log=None)
     page = Page(html)
     assert not page.all("script") and not page.all("img")
     assert len(page.all("b")) == 4  # ours: the run, "Data:", the ends of the scale
@@ -286,13 +285,12 @@ def test_results_of_older_runs_lack_parts(tmp_path):
     assert "discriminator thinks" not in html and "quality-diversity" in html
 
 
-@pytest.mark.parametrize(
-    "missing",
-    [("results",), ("log",), ("samples",), ("environment",), ("results", "log", "samples")],
-)
+@pytest.mark.parametrize("missing", [("results",), ("log",), ("results", "log")])
 def test_missing_files(tmp_path, missing):
-    html, markdown = report(tmp_path / "run", **dict.fromkeys(missing))
+    changes: dict[str, Any] = {"results": without_sweep(), **dict.fromkeys(missing)}
+    html, markdown = report(tmp_path / "run", samples=None, environment=None, **changes)
     Page(html)
+    assert "- command: unknown" in markdown
     if "results" in missing:
         assert "An unfinished run" in html and "no results yet" in markdown
 
