@@ -26,9 +26,13 @@ PRESETS = Path(__file__).parent / "presets"
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; errors of the user end in one line and exit code 2."""
     argv = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in argv
+    argv = [word for word in argv if word != "--debug"]
     try:
         return _dispatch(argv)
     except SeqganError as error:
+        if debug:
+            raise
         print(f"seqgan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -68,7 +72,7 @@ def _usage() -> str:
             "commands:",
             *lines,
             "",
-            "seqgan COMMAND --help lists a command's options.",
+            "seqgan COMMAND --help lists a command's options; --debug shows where an error arose.",
             "Example: seqgan run --data captions.txt --preset quick --output_dir runs/captions",
         ]
     )

@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+CONFIG_FORMAT = 1
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigError(message)
@@ -224,7 +227,7 @@ class DiscriminateConfig:
 
     def __post_init__(self) -> None:
         _sizes("--discriminate", self, "steps", "patience", "measure_every", "batch_size")
-        _require(self.negatives >= 0, f"--discriminate.negatives: {self.negatives} is below 0")
+        _sizes("--discriminate", self, "negatives", least=0)
         _optimizer("--discriminate", self)
 
 
@@ -286,8 +289,7 @@ class AdversarialConfig:
         flag = "--adversarial"
         _sizes(flag, self, "rounds", "measure_every", "generator_steps", "batch_size", "positions")
         _sizes(flag, self, "updates")
-        for name in ("patience", "discriminator_steps", "rollouts"):
-            _require(getattr(self, name) >= 0, f"{flag}.{name}: {getattr(self, name)} is below 0")
+        _sizes(flag, self, "patience", "discriminator_steps", "rollouts", least=0)
         _choice(f"{flag}.reward", self.reward, ("discriminator", "constant", "random"))
         _choice(f"{flag}.reward_form", self.reward_form, ("probability", "log_odds"))
         _choice(
@@ -328,9 +330,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         flag = "--evaluation"
-        for name in ("num_samples", "sweep_samples", "resamples"):
-            value = getattr(self, name)
-            _require(value >= 2, f"{flag}.{name}: {value} is below 2")
+        _sizes(flag, self, "num_samples", "sweep_samples", "resamples", least=2)
         _require(self.show >= 0, f"{flag}.show: {self.show} is below 0")
         _require(0 < self.confidence < 1, f"{flag}.confidence: {self.confidence} is not in (0, 1)")
         _require(
@@ -361,6 +361,7 @@ class RunConfig:
         evaluation: what is measured in the end.
         output_dir: the run's folder; none: runs/ and a name made of the data and the time.
         overwrite: replace a run that the output folder holds.
+        config_format: format of these settings; written by the toolkit, to be left as it is.
         seed: of everything random.
         device: auto, cpu, cuda, mps.
         precision: no, bf16, fp16 (mixed precision of the training steps).
@@ -378,19 +379,46 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     output_dir: str | None = None
     overwrite: bool = False
+    config_format: int = CONFIG_FORMAT
     seed: int = 0
     device: str = "auto"
     precision: str = "no"
 
     def __post_init__(self) -> None:
         _choice("--device", self.device.split(":")[0], ("auto", "cpu", "cuda", "mps"))
+        _require(
+            self.config_format == CONFIG_FORMAT,
+            f"config_format: {self.config_format}: these settings were written by another version "
+            f"of the toolkit; this one reads format {CONFIG_FORMAT}",
+        )
         _choice("--precision", self.precision, ("no", "bf16", "fp16"))
+        _require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
+        _require(self.data != "", "--data: an empty name")
         _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
 
 
-def _sizes(flag: str, config: object, *names: str) -> None:
+# Above these, something else was meant: no machine that the toolkit runs on could do the work.
+_LARGEST = {
+    "batch_size": 100_000,
+    "rollouts": 10_000,
+    "num_samples": 10_000_000,
+    "sweep_samples": 10_000_000,
+    "resamples": 1_000_000,
+    "hidden": 100_000,
+    "embedding": 100_000,
+    "layers": 100,
+    "updates": 1_000,
+    "negatives": 100_000_000,
+}
+
+
+def _sizes(flag: str, config: object, *names: str, least: int = 1) -> None:
     for name in names:
-        _require(getattr(config, name) >= 1, f"{flag}.{name}: {getattr(config, name)} is below 1")
+        value = getattr(config, name)
+        _require(value >= least, f"{flag}.{name}: {value} is below {least}")
+        largest = _LARGEST.get(name)
+        if largest is not None:
+            _require(value <= largest, f"{flag}.{name}: {value:,} is above {largest:,}")
 
 
 def _dropout(flag: str, value: float) -> None:

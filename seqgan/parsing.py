@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -76,6 +77,9 @@ def parse_settings(program: str, settings: type, argv: list[str], example: str =
 
 
 def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
+    path = _value_of("config", argv)
+    if path is not None:
+        _check_file(Path(path), settings)
     try:
         built = parser.instantiate(parser.parse_args(argv))
     except ArgumentError as error:
@@ -156,6 +160,41 @@ def _value_of(flag: str, argv: list[str]) -> str | None:
     return None
 
 
+def _check_file(path: Path, settings: type) -> None:
+    """Refuses a settings file that jsonargparse would complain of in its own words."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"--config: {path}: not a text file in UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise ConfigError(f"--config: {path}{line}: not plain YAML: {problem}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"--config: {path}: a {type(content).__name__}, not a mapping of settings; "
+            "--print_config shows what it looks like"
+        )
+    _check_keys(content, settings, str(path), "")
+
+
+def _check_keys(content: dict[str, Any], settings: type, where: str, group: str) -> None:
+    kinds = get_type_hints(settings)
+    known = [field.name for field in fields(settings)]
+    for key, value in content.items():
+        name = f"{group}{key}"
+        if key not in known and not (group == "" and key in ("preset", "config")):
+            near = did_you_mean(str(key), known)
+            raise ConfigError(f"--config: {where}: unknown setting {name!r}{near}")
+        if is_dataclass(kinds.get(key)):
+            if not isinstance(value, dict):
+                raise ConfigError(f"--config: {where}: {name!r} must be a group of settings")
+            _check_keys(value, kinds[key], where, f"{name}.")
+
+
 def _one_line(message: str, parser: ArgumentParser) -> str:
     """Jsonargparse's message on one line, with the closest flag where one is unknown."""
     text = " ".join(message.split())
@@ -163,4 +202,10 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]
         return f"unknown flag {unknown[1]}{did_you_mean(unknown[1], flags)}"
+    wrong = re.search(
+        r'Parser key "([\w.]+)":? Expected an? <class \'(\w+)\'>. Got value: (.*)', text
+    )
+    if wrong:
+        kind = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+        return f"--{wrong[1]}: {wrong[3]!r} is not {kind.get(wrong[2], wrong[2])}"
     return text

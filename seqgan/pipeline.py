@@ -16,7 +16,7 @@ from rollout import Policy
 from .comparison import Comparison, Sweep, compare
 from .config import RunConfig
 from .data.sources import Dataset, load_data
-from .errors import CheckpointError
+from .errors import CheckpointError, DataError
 from .evaluate import Evaluator
 from .metrics import Score
 from .models import LSTMGenerator, load_model, make_discriminator, make_generator, save_model
@@ -120,6 +120,7 @@ def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset
         validation_data=config.validation_data,
         seed=config.seed,
     )
+    _check_splits(data)
     settings = asdict(replace(config, output_dir=None, overwrite=False))
     directory = RunDirectory.create(path, settings, config.overwrite)
     if data.decoder.vocabulary is not None:
@@ -129,6 +130,17 @@ def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset
     for line in data.report_lines:
         runtime.say(line)
     return runtime, data
+
+
+def _check_splits(data: Dataset) -> None:
+    """Refuses data that leave a split too small for what it is for."""
+    for name, least in (("train", 2), ("validation", 2), ("heldout", 4), ("test", 2)):
+        found = len(getattr(data, name))
+        if found < least:
+            raise DataError(
+                f"{data.source}: the {name} split has {found} sequences, {least} are needed: give "
+                f"more data, or raise --corpus.{name}_share"
+            )
 
 
 def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> LSTMGenerator:

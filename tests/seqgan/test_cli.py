@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from seqgan.cli import COMMANDS, main
+from seqgan.errors import SeqganError
 from seqgan.parsing import EXAMPLES, SETTINGS, presets
 
 
@@ -34,6 +35,14 @@ def fails(capsys, arguments: list[str], message: str, program: str = "seqgan") -
         (["run", "--evaluation.temperatures", "[0,1]"], "--evaluation.temperatures: [0.0, 1.0]"),
         (["run", "--corpus.too_long", "cut"], "--corpus.too_long: 'cut' is none of error"),
         (["run", "--adversarial.baseline", "meen"], "did you mean 'mean'?"),
+        (["run", "--adversarial.rollouts", "1000000"], "rollouts: 1,000,000 is above 10,000"),
+        (["run", "--pretrain.batch_size", "0"], "--pretrain.batch_size: 0 is below 1"),
+        (["run", "--evaluation.num_samples", "1"], "--evaluation.num_samples: 1 is below 2"),
+        (["run", "--output_dir", ""], "--output_dir: an empty name"),
+        (["run", "extra"], "unrecognized arguments: extra"),
+        (["run", "--data", "oracle", "--corpus.oracle_parameters", "no.npz"], "no.npz"),
+        (["run", "--data", "oracle", "--test_data", "x"], "oracle brings its own splits"),
+        (["data"], "source"),
         (["run", "--seed", "-1"], "--seed: -1 is not in"),
         (["run", "--device", "tpu"], "--device: 'tpu' is none of"),
         (["run", "--config", "missing.yaml"], "missing.yaml"),
@@ -129,10 +138,39 @@ def test_printed_settings_can_be_fed_back(capsys, tmp_path):
     assert a == b and a["seed"] == 5 and a["generator"]["hidden"] == 128
 
 
-def test_a_config_with_an_unknown_key_is_refused(capsys, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("pretrain:\n  epoch: 3\n", "unknown setting 'pretrain.epoch' (did you mean 'epochs'?)"),
+        ("sead: 3\n", "unknown setting 'sead' (did you mean 'seed'?)"),
+        ("- a\n- b\n", "a list, not a mapping of settings"),
+        ("a: [1\n", "line 2: not plain YAML"),
+        ("data: !!python/object/apply:os.getcwd []\n", "not plain YAML"),
+        ("pretrain: 3\n", "'pretrain' must be a group of settings"),
+        ("pretrain:\n  epochs: many\n", "--pretrain.epochs: 'many' is not a whole number"),
+        ("config_format: 99\n", "written by another version of the toolkit"),
+    ],
+)
+def test_settings_files_that_are_refused(capsys, tmp_path, content, message):
     path = tmp_path / "settings.yaml"
-    path.write_text("pretrain:\n  epoch: 3\n")
-    fails(capsys, ["run", "--config", str(path)], "epoch")
+    path.write_text(content)
+    fails(capsys, ["run", "--config", str(path)], message)
+
+
+def test_a_split_without_sequences_is_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(f"{a} {b} {c}" for a in "abcdef" for b in "abcdef" for c in "abc"))
+    arguments = ["run", "--data", "lines.txt", "--corpus.min_count", "1"]
+    for name in ("validation", "heldout"):
+        wrong = [*arguments, f"--corpus.{name}_share", "0"]
+        fails(capsys, wrong, f"raise --corpus.{name}_share")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_debug_shows_where_an_error_arose(capsys):
+    with pytest.raises(SeqganError, match="no such file"):
+        main(["run", "--data", "nothing.txt", "--debug"])
 
 
 def test_a_file_of_samples_is_scored(capsys, tmp_path):
