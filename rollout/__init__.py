@@ -3,6 +3,7 @@
 It knows nothing of files, corpora, command lines or GANs.
 """
 
+from .agent import PolicyAgent
 from .generate import generate
 from .lagged import LaggedPolicy
 from .losses import (
@@ -47,6 +48,7 @@ __all__ = [
     "NoBaseline",
     "ObjectiveReward",
     "Policy",
+    "PolicyAgent",
     "Prefixes",
     "RandomReward",
     "Reward",

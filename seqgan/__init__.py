@@ -1,7 +1,8 @@
 """Adversarial and reinforcement-learning generation of discrete sequences.
 
 ``seqgan.run(RunConfig(...))`` is what ``seqgan run`` does on the command line. Names are imported
-when they are first used, since torch takes seconds to load.
+when they are first used, since torch takes seconds to load. The gymnasium environments of `rollout`
+are registered as ``seqgan/TokenGeneration-v0``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .environments import register_when_possible
 
 if TYPE_CHECKING:
     from .config import RunConfig
@@ -33,6 +35,9 @@ _PLACES = {
     "pretrain_only": "pipeline",
     "run": "pipeline",
 }
+
+
+register_when_possible()
 
 
 def __getattr__(name: str) -> Any:

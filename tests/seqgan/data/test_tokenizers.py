@@ -134,7 +134,7 @@ def test_no_nltk_data_is_needed(monkeypatch):
     [("word", "did you mean 'words'?"), ("character", "did you mean 'characters'?"), ("", "")],
 )
 def test_unknown_names(name, hint):
-    with pytest.raises(ConfigError, match="--corpus.tokenizer: .* is none of spaces, words") as e:
+    with pytest.raises(ConfigError, match="--corpus.tokenizer: .* is none of words, spaces") as e:
         make_tokenizer(name)
     assert hint in str(e.value)
 

@@ -1,0 +1,226 @@
+"""Every example of the README and of the docs runs.
+
+The blocks of a file run in order, in one working folder that holds the files which the examples
+name: ``python`` blocks in one namespace, ``bash`` blocks line by line. What would take minutes runs
+with the settings of the smoke preset on top of its own, so that every flag and argument is still
+read. A comment above a block makes an exception of it::
+
+    <!-- not run: why -->        it is parsed (flags and all), and not run
+    <!-- needs: package -->      the same where the package is not installed
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import itertools
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+SMOKE = ROOT / "seqgan" / "presets" / "smoke.yaml"
+FENCED = re.compile(
+    r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.*?) -->\n\s*)?"
+    r"^```(?P<language>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+TRAINING = ("run", "pretrain", "finetune")
+
+
+class Block(NamedTuple):
+    """A fenced block, and whether it is to be run or only parsed."""
+
+    language: str
+    code: str
+    line: int
+    runs: bool
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in FENCED.finditer(text):
+        line = text.count("\n", 0, match.start("code"))
+        mark, what = match["mark"], match["what"]
+        runs = mark is None or (mark == "needs" and importlib.util.find_spec(what) is not None)
+        found.append(Block(match["language"], match["code"], line, runs))
+    return found
+
+
+def commands(code: str) -> list[list[str]]:
+    """The commands of a ``bash`` block, comments left out and continued lines joined."""
+    lines = code.replace("\\\n", " ").splitlines()
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+def captions() -> list[str]:
+    """1,000 different lines of eight words."""
+    kinds = "red blue green old new small big wet dry warm".split()
+    beings = "cat dog bird horse cow boy girl man woman child".split()
+    places = "mat sofa roof bench bed car table fence wall chair".split()
+    triples = itertools.product(kinds, beings, places)
+    return [f"a {kind} {being} sits on the {place} ." for kind, being, place in triples]
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory) -> Path:
+    """A folder with the files and the run that examples name."""
+    from seqgan.cli import main
+
+    folder = tmp_path_factory.mktemp("docs")
+    lines = captions()
+    for name, part in (
+        ("captions.txt", lines),
+        ("train.txt", lines[:800]),
+        ("test.txt", lines[800:]),
+        ("generated.txt", lines[::10]),
+    ):
+        (folder / name).write_text("\n".join(part) + "\n", encoding="utf-8")
+    data, out = str(folder / "captions.txt"), str(folder / "runs" / "captions")
+    assert main(["run", "--data", data, "--preset", "smoke", "--output_dir", out]) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(workplace, tmp_path, monkeypatch) -> Path:
+    """The working folder of one page: a copy, so that no page depends on another."""
+    place = tmp_path / "work"
+    shutil.copytree(workplace, place)
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def smoke(monkeypatch):
+    """What the pipeline is given in Python runs with the smoke preset on top."""
+    from seqgan import pipeline
+    from seqgan.settings import run_config
+
+    small = yaml.safe_load(SMOKE.read_text())
+
+    def shrunk(config):
+        content = dataclasses.asdict(config)
+        for group, values in small.items():
+            content[group] |= values
+        return run_config(content, "the example")
+
+    def patched(original):
+        return lambda config, *rest, **more: original(shrunk(config), *rest, **more)
+
+    for name in ("run", "pretrain_only", "finetune"):
+        monkeypatch.setattr(pipeline, name, patched(getattr(pipeline, name)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_run(page, folder, smoke):
+    namespace = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language == "python":
+            # Line numbers of the page, for whoever has to mend it.
+            code = compile("\n" * block.line + block.code, str(page.relative_to(ROOT)), "exec")
+            if block.runs:
+                exec(code, namespace)
+        elif block.language == "bash":
+            for words in commands(block.code):
+                where = f"{page.name}:{block.line}: {shlex.join(words)}"
+                assert checked(words, block.runs) == 0, where
+        elif block.language == "yaml":
+            yaml.safe_load(block.code)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_fence_is_understood(page):
+    fences = re.findall(r"^\s*```", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) == 2 * len(blocks(page))
+    known = {"python", "bash", "yaml", "json", "text", ""}
+    assert {block.language for block in blocks(page)} <= known
+
+
+def test_flags_in_the_text_exist():
+    """Those of groups, as ``--corpus.tokenizer``, wherever they stand."""
+    from jsonargparse import ArgumentParser
+
+    from seqgan.config import RunConfig
+
+    parser = ArgumentParser()
+    parser.add_class_arguments(RunConfig)
+    known = {flag for action in parser._actions for flag in action.option_strings}
+    assert "--corpus.tokenizer" in known
+    for page in PAGES:
+        named = set(re.findall(r"--[a-z]\w*\.\w+", page.read_text(encoding="utf-8")))
+        assert named <= known, f"{page.name}: {sorted(named - known)}"
+
+
+def checked(words: list[str], runs: bool) -> int:
+    """Runs or at least parses one command; its exit code."""
+    program, arguments = words[0], words[1:]
+    if program == "seqgan":
+        return seqgan(arguments, runs)
+    if program == "seqgan-bench":
+        from benchmarks.cli import main
+
+        asks = "--help" in arguments or not arguments[1:]
+        return main(arguments if asks else [*arguments, "--print_config"])
+    if program == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return 0 if set(arguments) <= set(targets) else 1
+    if program == "pip":
+        return pip(arguments)
+    if words[:2] == ["python", "-m"]:
+        return 0 if importlib.util.find_spec(words[2]) else 1
+    pytest.fail(f"an example runs {program!r}: say in {Path(__file__).name} how to check it")
+
+
+def seqgan(arguments: list[str], runs: bool) -> int:
+    """``seqgan`` with the smoke preset on top; without `runs` only its settings are read."""
+    from seqgan.cli import main
+
+    if not runs:
+        return main([*arguments, "--print_config"])
+    if arguments[0] not in TRAINING:
+        return main(arguments)
+    if "--output_dir" in arguments:
+        shutil.rmtree(arguments[arguments.index("--output_dir") + 1], ignore_errors=True)
+    return main([*arguments, "--config", str(SMOKE)])
+
+
+def pip(arguments: list[str]) -> int:
+    """``pip install`` of this project: the extras that it names exist."""
+    project = (ROOT / "pyproject.toml").read_text()
+    extras = project[project.index("[project.optional-dependencies]") :]
+    for word in arguments[1:]:
+        named = re.fullmatch(r"(?:\.|seqgan-toolkit)(?:\[([\w,]+)\])?", word)
+        if named is None or arguments[0] != "install":
+            return 1
+        for extra in (named[1] or "").split(","):
+            if extra and not re.search(rf"^{extra} = ", extras, re.MULTILINE):
+                return 1
+    return 0
+
+
+def test_the_tests_of_the_examples_can_fail(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert checked(["make", "demo"], True) == 0 and checked(["make", "dmeo"], True) == 1
+    assert checked(["pip", "install", ".[eval,rl]"], True) == 0
+    assert checked(["pip", "install", "seqgan-toolkit[all]"], True) == 1
+    assert checked(["python", "-m", "benchmarks.speed.self_bleu"], True) == 0
+    assert checked(["seqgan", "run", "--preset", "quick"], False) == 0
+    assert checked(["seqgan", "run", "--prest", "quick"], False) == 2
+    assert checked(["seqgan", "run", "--data", "nothing.txt"], True) == 2
+    with pytest.raises(pytest.fail.Exception, match="say in test_docs.py"):
+        checked(["seqgn", "run"], True)
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- not run: no -->\n\n```bash\nmake a \\\n  b  # c\n\nls\n```\n```python\n1\n```\n"
+    )
+    bash, python = blocks(page)
+    assert not bash.runs and python.runs and python.line == 9
+    assert commands(bash.code) == [["make", "a", "b"], ["ls"]]
