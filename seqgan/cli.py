@@ -17,6 +17,7 @@ COMMANDS = {
     "sample": "sample from the generator of a run",
     "evaluate": "measure the generators of a run, or any file of samples",
     "compare": "show several runs side by side",
+    "report": "write the report of a run again",
     "data": "show what a data source holds, before training on it",
 }
 PRESETS = Path(__file__).parent / "presets"

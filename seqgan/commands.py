@@ -14,6 +14,7 @@ from .config import (
     DataConfig,
     EvaluateConfig,
     FinetuneConfig,
+    ReportConfig,
     RunConfig,
     SampleConfig,
 )
@@ -26,13 +27,14 @@ from .models import LSTMGenerator, load_model
 from .pipeline import finetune as finetune_run
 from .pipeline import pretrain_only
 from .pipeline import run as full_run
+from .report import write_report
 from .seeding import rng_for
 from .settings import run_config
 from .tables import print_results, runs_table
 from .training.run_directory import RunDirectory, write_json, write_text
 from .training.runtime import make_accelerator
 
-__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "run", "sample"]
+__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
 
 
 def run(settings: RunConfig, console: Console) -> int:
@@ -118,6 +120,13 @@ def _evaluate_file(settings: EvaluateConfig, console: Console) -> int:
 def compare(settings: CompareConfig, console: Console) -> int:
     """``seqgan compare``."""
     console.print(runs_table([RunDirectory.open(Path(run)) for run in settings.runs]))
+    return 0
+
+
+def report(settings: ReportConfig, console: Console) -> int:
+    """``seqgan report``."""
+    path = write_report(RunDirectory.open(Path(settings.run)))
+    console.print(f"Report: {path}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

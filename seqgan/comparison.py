@@ -130,19 +130,22 @@ class Comparison:
         validation: for each model the points on the validation split.
         test: for each model the points on the test split, at the same temperatures.
         verdict: the answer.
+        real: self-BLEU of as many real sequences as a point has samples.
     """
 
     validation: dict[str, list[Point]]
     test: dict[str, list[Point]]
     verdict: Verdict
+    real: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Both sweeps as JSON has them."""
         splits = {"validation": self.validation, "test": self.test}
-        return {
+        points: dict[str, Any] = {
             split: {name: [point.to_dict() for point in points] for name, points in found.items()}
             for split, found in splits.items()
         }
+        return {**points, "real": self.real}
 
 
 class Sweep:
@@ -189,6 +192,15 @@ class Sweep:
         return {f"bleu-{k}": forward[k] for k in (2, 3, 4, 5)} | {
             f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)
         }
+
+    def real(self) -> dict[str, float]:
+        """Self-BLEU of real test sequences, as many as a point has samples.
+
+        The number matters: self-BLEU grows with it.
+        """
+        tokens = self.data.real_tokens("test")[: self.config.sweep_samples]
+        own = self_bleu(tokens, 5)
+        return {"sequences": len(tokens)} | {f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)}
 
     def points(self, policy: Policy, split: str) -> list[Point]:
         """A model at all temperatures on one split."""
@@ -265,7 +277,8 @@ def compare(
     theirs = None
     if matched is not None:
         theirs = sweep.point(mle, matched, "test", config.num_samples)
-    return Comparison(validation, test, decide(ours, theirs, test["mle"], config, seed))
+    verdict = decide(ours, theirs, test["mle"], config, seed)
+    return Comparison(validation, test, verdict, sweep.real())
 
 
 def decide(

@@ -21,6 +21,7 @@ __all__ = [
     "FinetuneConfig",
     "GeneratorConfig",
     "PretrainConfig",
+    "ReportConfig",
     "RunConfig",
     "SampleConfig",
 ]
@@ -564,6 +565,17 @@ class DataConfig:
     def __post_init__(self) -> None:
         _require(self.examples >= 0, f"--examples: {self.examples} is below 0")
         _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+
+
+@dataclass
+class ReportConfig:
+    """The report of a run, written again from the run's folder.
+
+    Attributes:
+        run: folder of the run.
+    """
+
+    run: str
 
 
 @dataclass

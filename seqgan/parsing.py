@@ -16,6 +16,7 @@ from .config import (
     DataConfig,
     EvaluateConfig,
     FinetuneConfig,
+    ReportConfig,
     RunConfig,
     SampleConfig,
 )
@@ -31,6 +32,7 @@ SETTINGS: dict[str, type] = {
     "sample": SampleConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
+    "report": ReportConfig,
     "data": DataConfig,
 }
 EXAMPLES = {
@@ -40,6 +42,7 @@ EXAMPLES = {
     "sample": "seqgan sample --run runs/captions --number 20 --temperature 0.8",
     "evaluate": "seqgan evaluate --samples generated.txt --references test.txt",
     "compare": "seqgan compare runs/first runs/second",
+    "report": "seqgan report --run runs/captions",
     "data": "seqgan data captions.txt --corpus.tokenizer words",
 }
 WITH_PRESETS = ("run", "pretrain", "finetune")

@@ -20,8 +20,10 @@ from .errors import CheckpointError, DataError
 from .evaluate import Evaluator
 from .metrics import Score
 from .models import LSTMGenerator, load_model, make_discriminator, make_generator, save_model
+from .report import write_report
 from .seeding import derive_seed
 from .tables import print_results
+from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.discriminate import discriminate
 from .training.pretrain import pretrain
@@ -180,18 +182,20 @@ def _finish(
 ) -> RunResult:
     """Measures, compares, prints and writes."""
     evaluator = Evaluator(data, config.evaluation, config.seed)
-    scores, samples = {}, {"real": _real_texts(data)}
+    scores, drawn, samples = {}, {}, {"real": _real_texts(data)}
     with runtime.progress("Evaluation", len(models) + 2) as bar:
         for name, model in models.items():
-            scores[name], drawn = evaluator.model(model, name)
-            samples[name] = data.decoder.texts(drawn)
+            scores[name], drawn[name] = evaluator.model(model, name)
+            samples[name] = data.decoder.texts(drawn[name])
             bar.advance(bar.task_ids[0])
         scores["real"] = evaluator.real()
         bar.advance(bar.task_ids[0])
-        comparison = None
-        if "adversarial" in models:
-            comparison = compare(
-                models["mle"], models["adversarial"], data, config.evaluation, config.seed
+        comparison = values = None
+        if training is not None:
+            tuned, judge = models["adversarial"], training.discriminator.discriminator
+            comparison = compare(models["mle"], tuned, data, config.evaluation, config.seed)
+            values = token_values(
+                tuned, judge, drawn["adversarial"], data.test, data.decoder, config.seed
             )
     results = {
         "format": 1,
@@ -202,6 +206,7 @@ def _finish(
         "verdict": None if comparison is None else comparison.verdict.to_dict(),
         "scores": {name: [asdict(score) for score in found] for name, found in scores.items()},
         "sweep": None if comparison is None else comparison.to_dict(),
+        "action_values": values,
     }
     assert runtime.run is not None
     for name, lines in samples.items():
@@ -210,6 +215,7 @@ def _finish(
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
     print_results(runtime.console, scores, shown, comparison)
     runtime.accelerator.end_training()
+    runtime.say(f"Report: {write_report(runtime.run)}")
     runtime.say(f"Run: {runtime.run.path}")
     return RunResult(
         runtime.run.path, data, models["mle"], models.get("adversarial"), scores, comparison,

@@ -22,23 +22,28 @@ import yaml
 
 from ..errors import CheckpointError, RunDirectoryError
 
-__all__ = ["RunDirectory", "write_json", "write_text"]
+__all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
 CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
 
 
-def write_text(path: Path, text: str) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file in one step: readers see the old content or the new, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8 in one step."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -115,7 +115,9 @@ def test_lowering_the_temperature_is_no_new_method(data):
     cooled = data.density.tempered(0.9)
     found = compare(data.density, cooled, data, CONFIG, 0)
     assert found.verdict.label == "not distinguishable"
-    assert set(found.to_dict()) == {"validation", "test"}
+    assert set(found.to_dict()) == {"validation", "test", "real"}
+    assert found.real["sequences"] == CONFIG.sweep_samples
+    assert 0.5 < found.real["self-bleu-3"] < found.real["self-bleu-2"] < 1
 
 
 def test_validation_takes_each_policy_at_the_temperature_that_suits_it(data):

@@ -19,9 +19,16 @@ def run(tmp_path_factory):
     return path
 
 
+def results_sentence(run) -> str:
+    return json.loads((run / "results.json").read_text())["verdict"]["sentence"]
+
+
 def test_the_folder_holds_what_the_design_names(run):
     for name in ("config.yaml", "environment.json", "metrics.jsonl", "results.json"):
         assert (run / name).is_file(), name
+    assert results_sentence(run) in (run / "report.html").read_text()
+    assert "](figures/quality-diversity.png)" in (run / "report.md").read_text()
+    assert (run / "figures" / "quality-diversity.png").is_file()
     for name in ("mle", "adversarial", "real"):
         assert len((run / "samples" / f"{name}.txt").read_text().splitlines()) >= 200
     for name in ("latest", "mle", "best"):
@@ -52,6 +59,9 @@ def test_results_hold_scores_intervals_sweeps_and_a_verdict(run):
             assert [point["temperature"] for point in points] == [0.8, 1.0, 1.2]
             entropies = [point["entropy"] for point in points]
             assert entropies == sorted(entropies)
+    assert results["sweep"]["real"]["sequences"] == 100
+    assert 0 < results["sweep"]["real"]["self-bleu-2"] <= 1
+    assert len(results["action_values"]["sentences"]) == 6
     stages = {line["stage"] for line in RunDirectory(run).read_log()}
     assert {"mle", "discriminator", "adversarial", "validation"} <= stages
 

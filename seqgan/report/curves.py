@@ -1,0 +1,190 @@
+"""Learning curves, from the log of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from .drawing import COLOURS, Plot, legend, whole_numbers
+from .record import Record
+
+__all__ = ["learning_curves"]
+
+Lines = list[dict[str, Any]]
+
+MARKERS_UP_TO = 60
+"""Longer curves are drawn without a marker at each point."""
+
+
+def learning_curves(record: Record) -> list[Plot]:
+    """The curves that the log has something for."""
+    makers = {
+        "mle": (_pretraining,),
+        "discriminator": (_accuracies, _gain),
+        "validation": (_score, _likelihood),
+        "adversarial": (_reward,),
+    }
+    return [
+        make(record, record.log[stage])
+        for stage, plots in makers.items()
+        if record.log.get(stage)
+        for make in plots
+    ]
+
+
+def _pretraining(record: Record, lines: Lines) -> Plot:
+    early = record.setting("pretrain", "early_stopping", True)
+    best = min(lines, key=lambda line: line["validation_nll"])
+    kept = best if early else lines[-1]
+    floor = record.score("real", "nll")
+    caption = (
+        "Negative log-likelihood in nats a token; lower is better. The training curve is measured "
+        "with dropout, while the model learns. "
+        f"The state after epoch {kept['epoch']} was kept."
+    )
+    if floor is not None:
+        caption += " Green: the likelihood that the source itself gives its test sequences."
+
+    def paint(axes: Axes) -> None:
+        _curve(axes, lines, "epoch", "train_nll", "muted", "training", dashed=True)
+        _curve(axes, lines, "epoch", "validation_nll", "mle", "validation")
+        if floor is not None:
+            axes.axhline(floor, color=COLOURS["real"], linewidth=1.2, label="source")
+        _ring(axes, kept["epoch"], kept["validation_nll"], "mle")
+        _finish(axes, "epoch", "NLL, nats a token")
+
+    return Plot("mle-nll", "MLE pretraining", caption, paint)
+
+
+def _accuracies(record: Record, lines: Lines) -> Plot:
+    def paint(axes: Axes) -> None:
+        axes.axhline(0.5, color=COLOURS["muted"], linewidth=1)
+        _curve(axes, lines, "step", "train_accuracy", "muted", "training", dashed=True)
+        _curve(axes, lines, "step", "heldout_accuracy", "adversarial", "held out")
+        _finish(axes, "discriminator step", "accuracy")
+
+    caption = (
+        "Share of real and generated sequences that the discriminator tells apart; 0.5 is "
+        "guessing. Where training runs ahead of held-out, it memorises."
+    )
+    return Plot("discriminator-accuracy", "Discriminator: accuracy", caption, paint)
+
+
+def _gain(record: Record, lines: Lines) -> Plot:
+    def paint(axes: Axes) -> None:
+        axes.axhline(0, color=COLOURS["muted"], linewidth=1)
+        axes.fill_between(
+            [line["step"] for line in lines],
+            _values(lines, "heldout_gain_low"),
+            _values(lines, "heldout_gain_high"),
+            color=COLOURS["adversarial"],
+            alpha=0.18,
+            linewidth=0,
+            label="interval",
+        )
+        _curve(axes, lines, "step", "heldout_gain_raw", "muted", "raw", dashed=True)
+        _curve(axes, lines, "step", "heldout_gain", "adversarial", "calibrated")
+        _finish(axes, "discriminator step", "nats a sequence")
+
+    caption = (
+        "How much likelier held-out real sequences would become if the generator's distribution "
+        "were reweighted by the discriminator: what there is to learn from it. Calibrated: after "
+        "its confidence was scaled on other data; with its interval."
+    )
+    return Plot("discriminator-gain", "Discriminator: held-out gain", caption, paint)
+
+
+def _temperature(lines: Lines) -> str:
+    """At which temperature validation was measured; empty where the log does not say."""
+    used = sorted({line["temperature"] for line in lines if "temperature" in line})
+    if not used:
+        return ""
+    where = f"{used[0]:g}" if len(used) == 1 else f"from {used[0]:g} to {used[-1]:g}"
+    return f" Measured at the temperature that suited the model best ({where})."
+
+
+def _score(record: Record, lines: Lines) -> Plot:
+    best = min(lines, key=lambda line: line["score"])
+    metric = {"js": "Jensen-Shannon divergence", "nll": "held-out NLL"}.get(record.metric, "score")
+
+    def paint(axes: Axes) -> None:
+        _curve(axes, lines, "round", "score", "adversarial", "adversarial")
+        axes.axhline(lines[0]["score"], color=COLOURS["mle"], linewidth=1.2, label="MLE")
+        _ring(axes, best["round"], best["score"], "adversarial")
+        _finish(axes, "round", metric)
+
+    caption = (
+        f"The primary metric on validation after each round ({metric}); lower is better. Round 0 "
+        f"is the pretrained model. The state after round {best['round']} was kept."
+        f"{_temperature(lines)}"
+    )
+    return Plot("validation-score", "Adversarial rounds: validation score", caption, paint)
+
+
+def _likelihood(record: Record, lines: Lines) -> Plot:
+    def paint(axes: Axes) -> None:
+        _curve(axes, lines, "round", "nll", "adversarial", "validation NLL")
+        _curve(axes, lines, "round", "entropy", "muted", "own entropy", dashed=True)
+        _finish(axes, "round", "nats a token")
+
+    caption = (
+        "NLL of validation sequences (lower is better) and the model's own entropy: how varied "
+        "its output is. A falling entropy with a rising NLL is mode collapse."
+        f"{_temperature(lines)}"
+    )
+    return Plot("validation-nll", "Adversarial rounds: likelihood and diversity", caption, paint)
+
+
+def _reward(record: Record, lines: Lines) -> Plot:
+    form = record.setting("adversarial", "reward_form", "reward")
+    kind = record.setting("adversarial", "reward", "discriminator")
+    unit = {"log_odds": "log-odds of being real", "probability": "probability of being real"}
+    label = unit.get(form, "reward") if kind == "discriminator" else "reward"
+
+    def paint(axes: Axes) -> None:
+        _curve(axes, lines, "step", "mean_reward", "adversarial", "mean of the batch")
+        _finish(axes, "policy gradient step", label)
+
+    caption = (
+        "What the judge gave the generator's samples on average. The discriminator goes on "
+        "learning, so a flat curve need not mean that nothing happens."
+        if kind == "discriminator"
+        else f"The reward of this control ({kind}): it teaches nothing."
+    )
+    return Plot("mean-reward", "Adversarial rounds: mean reward", caption, paint)
+
+
+def _values(lines: Lines, key: str) -> list[float]:
+    """A column of the log; what is missing leaves a gap."""
+    found = (line.get(key) for line in lines)
+    return [float("nan") if value is None else float(value) for value in found]
+
+
+def _curve(
+    axes: Axes, lines: Lines, x: str, y: str, colour: str, label: str, *, dashed: bool = False
+) -> None:
+    axes.plot(
+        _values(lines, x),
+        _values(lines, y),
+        color=COLOURS[colour],
+        linestyle="--" if dashed else "-",
+        marker="o" if len(lines) <= MARKERS_UP_TO else "",
+        markersize=3.5,
+        label=label,
+    )
+
+
+def _ring(axes: Axes, x: float, y: float, colour: str) -> None:
+    """Marks the point that was kept."""
+    axes.plot(
+        [x], [y], marker="o", markersize=10, markerfacecolor="none", linestyle="",
+        markeredgecolor=COLOURS[colour], markeredgewidth=1.4, label="kept",
+    )  # fmt: skip
+
+
+def _finish(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    whole_numbers(axes)
+    legend(axes, columns=4)

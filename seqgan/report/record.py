@@ -1,0 +1,115 @@
+"""What a run's folder tells about the run; everything but the settings may be missing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import RunDirectoryError
+from ..training.run_directory import CONFIG, LOG, RESULTS, RunDirectory
+
+__all__ = ["MODELS", "Record", "read_record"]
+
+MODELS = {"mle": "MLE", "adversarial": "Adversarial", "real": "Real (test)"}
+"""The columns of every comparison, in this order, and their titles."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as its folder has it.
+
+    Attributes:
+        name: of the folder.
+        settings: `config.yaml` as text.
+        config: the same as plain data.
+        command: the command line that made the run, as far as it is known.
+        environment: `environment.json`, or empty.
+        log: for each stage of `metrics.jsonl` its lines.
+        results: `results.json`, or empty where the run is not finished.
+        samples: for each model the lines of its file in `samples/`.
+    """
+
+    name: str
+    settings: str
+    config: dict[str, Any]
+    command: str = "unknown"
+    environment: dict[str, Any] = field(default_factory=dict)
+    log: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """The verdict, or None where nothing was compared."""
+        return self.results.get("verdict")
+
+    @property
+    def metric(self) -> str:
+        """The primary metric, js or nll; empty where nothing was compared."""
+        return (self.verdict or {}).get("metric", "")
+
+    @property
+    def confidence(self) -> float:
+        """The level of the intervals."""
+        return float(self.setting("evaluation", "confidence", 0.95))
+
+    def setting(self, group: str, name: str, default: Any) -> Any:
+        """A setting of a group, or the default where an old run has no such setting."""
+        values = self.config.get(group)
+        return values.get(name, default) if isinstance(values, dict) else default
+
+    def score(self, model: str, name: str) -> float | None:
+        """The value of a score, or None."""
+        for score in self.results.get("scores", {}).get(model, []):
+            if score["name"] == name:
+                return float(score["value"])
+        return None
+
+
+def read_record(run: RunDirectory) -> Record:
+    """Reads a run's folder.
+
+    Raises:
+        RunDirectoryError: a file is damaged.
+    """
+    finished = (run.path / RESULTS).is_file()
+    samples = {}
+    for name in MODELS:
+        path = run.path / "samples" / f"{name}.txt"
+        if path.is_file():  # split at \n alone: other line breaks may stand within a sample
+            samples[name] = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return Record(
+        run.path.resolve().name,
+        (run.path / CONFIG).read_text(encoding="utf-8"),
+        run.config(),
+        run.command(),
+        _environment(run),
+        _log(run),
+        run.results() if finished else {},
+        samples,
+    )
+
+
+def _environment(run: RunDirectory) -> dict[str, Any]:
+    path = run.path / "environment.json"
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunDirectoryError(f"{path}: cannot be read ({error})") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _log(run: RunDirectory) -> dict[str, list[dict[str, Any]]]:
+    """The log by stage. Of work that was done twice (after an interruption) the last counts."""
+    try:
+        lines = run.read_log()
+    except ValueError as error:
+        raise RunDirectoryError(f"{run.path / LOG}: cannot be read ({error})") from None
+    stages: dict[str, dict[tuple[Any, Any], dict[str, Any]]] = {}
+    for line in lines:
+        key = (line["step"], line.get("round"))
+        stages.setdefault(line["stage"], {})[key] = line
+    return {stage: list(found.values()) for stage, found in stages.items()}

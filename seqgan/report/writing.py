@@ -1,0 +1,136 @@
+"""Writes `report.html`, `report.md` and `figures/` into a run's folder."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..training.run_directory import RunDirectory, write_bytes, write_text
+from .curves import learning_curves
+from .drawing import Drawn, draw
+from .facts import data_facts, environment_facts, split_table
+from .heat import heat_map
+from .record import MODELS, Record, read_record
+from .scores import score_table
+from .tradeoff import tradeoff_plots, verdict_plot
+from .words import cautions, explanation, headline, short_answer
+
+__all__ = ["write_report"]
+
+SHOW = 10
+"""Samples of each model, where a run's settings do not say."""
+
+
+def write_report(run: RunDirectory) -> Path:
+    """Writes the report of a run, from nothing but the run's folder.
+
+    The same folder gives the same bytes. Runs that only pretrained, and unfinished ones, get a
+    report of what there is.
+
+    Args:
+        run: the folder.
+
+    Returns:
+        The path of `report.html`; `report.md` and `figures/*.png` lie beside it.
+
+    Raises:
+        RunDirectoryError: a file of the run is damaged.
+    """
+    record = read_record(run)
+    content = _content(record)
+    for figure in _figures(content):
+        write_bytes(run.path / "figures" / f"{figure.name}.png", figure.png)
+    templates = _templates()
+    for name in ("report.md", "report.html"):
+        write_text(run.path / name, templates.get_template(name).render(content))
+    return run.path / "report.html"
+
+
+def _content(record: Record) -> dict[str, Any]:
+    """Everything that the templates show."""
+    answer = verdict_plot(record)
+    columns, groups = score_table(record)
+    split_columns, splits = split_table(record)
+    return {
+        "record": record,
+        "verdict": record.verdict,
+        "headline": headline(record),
+        "short_answer": short_answer(record),
+        "paragraphs": explanation(record),
+        "cautions": cautions(record),
+        "warnings": (record.results.get("data") or {}).get("warnings", []),
+        "answer": None if answer is None else draw(answer),
+        "columns": columns,
+        "groups": groups,
+        "tradeoffs": [draw(plot) for plot in tradeoff_plots(record)],
+        "curves": [draw(plot) for plot in learning_curves(record)],
+        "samples": _samples(record),
+        "heat": heat_map(record),
+        "facts_of_data": data_facts(record),
+        "split_columns": split_columns,
+        "splits": splits,
+        "environment": environment_facts(record),
+    }
+
+
+def _figures(content: dict[str, Any]) -> list[Drawn]:
+    first = [] if content["answer"] is None else [content["answer"]]
+    return [*first, *content["tradeoffs"], *content["curves"]]
+
+
+def _samples(record: Record) -> list[tuple[str, list[str], int]]:
+    """Real ones first: title, the samples shown, how many there are."""
+    show = int(record.setting("evaluation", "show", SHOW))
+    order = ("real", "mle", "adversarial")
+    return [
+        (MODELS[name], record.samples[name][:show], len(record.samples[name]))
+        for name in order
+        if show and name in record.samples
+    ]
+
+
+def _templates() -> Environment:
+    """Both templates escape what they are given: samples hold anything."""
+    templates = Environment(
+        loader=PackageLoader("seqgan.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters |= {
+        "flags": _flags,
+        "prose": _prose,
+        "markdown": _markdown,
+        "fenced": _fenced,
+    }
+    return templates
+
+
+def _flags(text: object) -> Markup:
+    """Sentences in HTML, their command line flags as code, which does not break at hyphens."""
+    return Markup(re.sub(r"--[a-z][\w.]*\w", r"<code>\g<0></code>", escape(str(text))))
+
+
+def _prose(text: object) -> Markup:
+    """Our own sentences in Markdown: nothing in them is HTML, and quotes stay quotes."""
+    return Markup(escape(str(text), quote=False))
+
+
+def _markdown(text: object) -> Markup:
+    """Text of the user's that Markdown shows as it is, on one line."""
+    line = escape(" ".join(str(text).split()), quote=False)
+    return Markup(re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", line))
+
+
+def _fenced(text: str, kind: str = "text") -> Markup:
+    """A block of code around text, with a fence that the text cannot close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Markup(f"{fence}{kind}\n{text}\n{fence}")
