@@ -15,6 +15,9 @@ from rollout import Policy, Prefixes, Sequences, State, TokenScores
 
 __all__ = ["LSTMGenerator"]
 
+_CHUNK = 1 << 20
+"""Logits scored at once where no gradient is needed (4 MB)."""
+
 
 class LSTMGenerator(nn.Module, Policy):
     """An LSTM language model as a policy.
@@ -132,7 +135,26 @@ class LSTMGenerator(nn.Module, Policy):
         return nn.functional.linear(hidden, self.output.weight, self.output.bias + self._forbidden)
 
     def _scores(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        log_probs = self._project(hidden).log_softmax(-1)
-        log_prob = log_probs.gather(-1, tokens[..., None])[..., 0]
-        terms = log_probs.exp() * log_probs.masked_fill(log_probs.isneginf(), 0.0)
-        return log_prob, -terms.sum(-1)
+        """Log-probability and entropy of `tokens` [...] given `hidden` [..., H].
+
+        Without gradients in chunks whose logits stay in the cache: all logits of a large batch at
+        once would be written to memory and read again several times over.
+        """
+        if torch.is_grad_enabled():
+            return self._chunk_scores(hidden, tokens)
+        size = max(1, _CHUNK // self.vocab_size)
+        parts = [
+            self._chunk_scores(h, t)
+            for h, t in zip(
+                hidden.flatten(0, -2).split(size), tokens.flatten().split(size), strict=True
+            )
+        ]
+        log_prob, entropy = (torch.cat(each) for each in zip(*parts, strict=True))
+        return log_prob.view(tokens.shape), entropy.view(tokens.shape)
+
+    def _chunk_scores(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        # A finite stand-in for -inf, so that p log p is 0 and not NaN where p is 0.
+        bias = self.output.bias + self._forbidden.clamp(min=-1e30)
+        log_probs = nn.functional.linear(hidden, self.output.weight, bias).log_softmax(-1)
+        log_prob = log_probs.gather(-1, tokens[..., None])[..., 0] + self._forbidden[tokens]
+        return log_prob, -torch.linalg.vecdot(log_probs.exp(), log_probs)
