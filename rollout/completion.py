@@ -27,15 +27,23 @@ __all__ = ["Flight", "Joining", "default_chunk_size", "evaluating"]
 
 @contextmanager
 def evaluating(*candidates: object) -> Iterator[None]:
-    """Modules among the candidates in evaluation mode (no dropout), their mode restored after."""
-    modules = [m for m in candidates if isinstance(m, nn.Module) and m.training]
+    """Modules among the candidates in evaluation mode (no dropout), all modes restored after."""
+    modules = [m for c in candidates for m in _modules(c) if m.training]
     for module in modules:
-        module.eval()
+        module.training = False
     try:
         yield
     finally:
         for module in modules:
-            module.train()
+            module.training = True
+
+
+def _modules(candidate: object) -> list[nn.Module]:
+    """All modules of a candidate, also where it wraps another policy."""
+    if isinstance(candidate, nn.Module):
+        return list(candidate.modules())
+    inner = getattr(candidate, "policy", None)
+    return [] if inner is None else _modules(inner)
 
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
@@ -184,7 +192,7 @@ def policy_device(policy: Policy, sequences: Sequences | None = None) -> torch.d
     """Where a policy works: with its sequences, else with its parameters, else on the CPU."""
     if sequences is not None:
         return sequences.device
-    if isinstance(policy, nn.Module):
-        for tensor in (*policy.parameters(), *policy.buffers()):
+    for module in _modules(policy):
+        for tensor in (*module.parameters(), *module.buffers()):
             return tensor.device
     return torch.device("cpu")

@@ -62,6 +62,8 @@ def generate(
     """
     if num_sequences < 1:
         raise ValueError(f"num_sequences must be 1 or more, got {num_sequences}")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
     begun = _begin(policy, num_sequences, prefix, condition)
     stream = UniformStream(rng, begun.device)
     tokens, lengths, terminated = empty_output(policy, num_sequences, begun.device)

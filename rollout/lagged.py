@@ -35,6 +35,8 @@ class LaggedPolicy:
         self.rate = rate
         self._source = cast(nn.Module, policy)
         self._copy = copy.deepcopy(self._source).requires_grad_(False).eval()
+        # Mixed precision puts a `forward` bound to the original on the instance.
+        self._copy.__dict__.pop("forward", None)
 
     @property
     def policy(self) -> Policy:

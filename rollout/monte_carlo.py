@@ -72,7 +72,8 @@ def action_values(
         sampler: how the rollouts' tokens are drawn.
         rng: the source of randomness (one number is drawn from it); None: torch's default.
         positions: columns to estimate (0-based); None: all. A column that is not estimated takes
-            the value of the next one that is.
+            the value of the next one that is (plus the token's own reward, where the reward is
+            given per token).
         max_completions: at most this many completions in all: fewer columns, evenly spread, are
             estimated where all would be more.
         stratified: spread the first uniforms of a prefix's rollouts evenly: the same expected
@@ -109,6 +110,8 @@ def action_values(
         default_compaction(device) if compact_every is None else compact_every,
     )
     values = _own_values(reward, sequences)
+    # What a token is rewarded with by itself, on top of what comes after it.
+    own = values.clone() if getattr(reward, "per_token", False) else torch.zeros_like(values)
     known = _last_token(sequences)
     each = len(columns) * num_rollouts * policy.max_length
     block_size = max(1, _MAX_TOKENS // max(1, each))
@@ -116,7 +119,7 @@ def action_values(
         for start in range(0, len(sequences), block_size):
             block = slice(start, start + block_size)
             work.estimate(sequences.select(block), start, columns, values[block], known[block])
-    return _fill_backwards(values, known, sequences.mask)
+    return _fill_backwards(values, known, own, sequences.mask)
 
 
 @dataclass(frozen=True)
@@ -276,9 +279,12 @@ def _last_token(sequences: Sequences) -> Tensor:
     return places[None, :] == sequences.lengths[:, None] - 1
 
 
-def _fill_backwards(values: Tensor, known: Tensor, mask: Tensor) -> Tensor:
-    """Columns that were not estimated take the next known value; 0 after a sequence's end."""
+def _fill_backwards(values: Tensor, known: Tensor, own: Tensor, mask: Tensor) -> Tensor:
+    """Columns that were not estimated take the next known value; 0 after a sequence's end.
+
+    A token's own reward, where tokens have one, comes on top of that value.
+    """
     filled = values.clone()
     for t in range(values.shape[1] - 2, -1, -1):
-        filled[:, t] = torch.where(known[:, t], values[:, t], filled[:, t + 1])
+        filled[:, t] = torch.where(known[:, t], values[:, t], own[:, t] + filled[:, t + 1])
     return torch.where(mask, filled, 0.0)

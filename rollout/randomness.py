@@ -63,8 +63,8 @@ class UniformStream:
     def uniforms(self, rows: Tensor, position: int) -> Tensor:
         """The number of each row (keys of `rows`) at a token position, float32 in (0, 1).
 
-        24 bits each, in the middle of their interval, so neither 0 nor 1 comes out.
+        23 bits each, in the middle of their interval, so neither 0 nor 1 comes out.
         """
         counter = _signed((position + 1) * _GAMMA % (1 << 64))
-        bits = _shift_right(_mix(rows + counter), 40)
-        return (bits.to(torch.float32) + 0.5) * 2.0**-24
+        bits = _shift_right(_mix(rows + counter), 41)
+        return (bits.to(torch.float32) + 0.5) * 2.0**-23

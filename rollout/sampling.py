@@ -106,11 +106,11 @@ def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
         uniforms: [R, N], in (0, 1).
 
     Returns:
-        int64 [R, N]; never an index of probability 0.
+        int64 [R, N]; never an index of probability 0 (any index where probabilities are NaN).
     """
     size = probs.shape[-1]
     if size < 4 * _BLOCK:
-        return _search(probs.cumsum(-1), uniforms)[0]
+        return _search(probs.cumsum(-1), uniforms)[0].clamp(max=size - 1)
     whole = size // _BLOCK * _BLOCK
     sums = probs[:, :whole].unflatten(1, (-1, _BLOCK)).sum(-1)
     if whole < size:
@@ -124,7 +124,7 @@ def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
     cdf = inside.cumsum(-1)
     # The block sum and the block's last cumulative sum may differ by rounding: stay inside.
     index = torch.searchsorted(cdf, _below(rest[..., None], cdf[..., -1:]), right=True)
-    return block * _BLOCK + index[..., 0]
+    return (block * _BLOCK + index[..., 0]).clamp(max=size - 1)
 
 
 def _search(cdf: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, SeqganError, did_you_mean
@@ -20,7 +20,6 @@ COMMANDS = {
     "report": "write the report of a run again",
     "data": "show what a data source holds, before training on it",
 }
-PRESETS = Path(__file__).parent / "presets"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,6 +33,15 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         print(f"seqgan: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"seqgan: error: {place}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("seqgan: interrupted", file=sys.stderr)

@@ -57,6 +57,7 @@ def finetune(settings: FinetuneConfig, console: Console) -> int:
 
 def sample(settings: SampleConfig, console: Console) -> int:
     """``seqgan sample``."""
+    _check_output(settings.output)
     directory = RunDirectory.open(Path(settings.run))
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
@@ -76,6 +77,7 @@ def sample(settings: SampleConfig, console: Console) -> int:
 
 def evaluate(settings: EvaluateConfig, console: Console) -> int:
     """``seqgan evaluate``."""
+    _check_output(settings.output)
     if settings.run is None:
         return _evaluate_file(settings, console)
     directory = RunDirectory.open(Path(settings.run))
@@ -106,6 +108,12 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
         content = {name: [asdict(score) for score in found] for name, found in scores.items()}
         write_json(Path(settings.output), content)
     return 0
+
+
+def _check_output(output: str | None) -> None:
+    """Refuses an output file that is there already, before any work is done."""
+    if output is not None and Path(output).exists():
+        raise ConfigError(f"--output: {output} exists already; give another name")
 
 
 def _evaluate_file(settings: EvaluateConfig, console: Console) -> int:
@@ -166,7 +174,7 @@ def _prefix(text: str, decoder: Decoder, policy: LSTMGenerator) -> list[int] | N
         bad = [token for token in tokens if token not in vocabulary]
         ids = vocabulary.encode(tokens, eos=False)
     if bad:
-        near = did_you_mean(bad[0], decoder.vocabulary.tokens if decoder.vocabulary else [])
+        near = did_you_mean(bad[0], decoder.vocabulary.tokens[4:] if decoder.vocabulary else [])
         raise ConfigError(f"--prefix: {bad[0]!r} is not in the run's vocabulary{near}")
     if len(ids) >= policy.max_length:
         raise ConfigError(

@@ -321,10 +321,12 @@ def decide(
     value = difference(everything, everything, everything)
     rng = np.random.default_rng(derive_seed(seed, "verdict"))
     sizes = (len(ours.real.tokens), len(ours.own.tokens), len(theirs.own.tokens))
-    draws = [
-        difference(*(rng.integers(size, size=size) for size in sizes))
-        for _ in range(config.resamples)
-    ]
+    draws = []
+    for _ in range(config.resamples):
+        real, own, other = (rng.integers(size, size=size) for size in sizes)
+        if sizes[1] == sizes[2]:
+            other = own  # both models' samples were drawn with the same random numbers, in pairs
+        draws.append(difference(real, own, other))
     tail = (1 - config.confidence) / 2
     low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
     label = "better" if high < 0 else "worse" if low > 0 else "not distinguishable"

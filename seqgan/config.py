@@ -255,7 +255,7 @@ class AdversarialConfig:
         loss: reinforce, or clipped (the surrogate of PPO, over `updates` updates a batch).
         updates: gradient updates on each batch of samples (clipped).
         clip: the probability ratio counts within 1 - clip and 1 + clip (clipped).
-        entropy_weight: weight of the entropy bonus, in reward units a nat.
+        entropy_weight: weight of the policy's mean entropy a token, in nats.
         kl_weight: weight of the KL divergence to the pretrained policy.
         learning_rate: of Adam, for the generator.
         discriminator_learning_rate: of AdamW, for the discriminator in the rounds.
@@ -301,9 +301,8 @@ class AdversarialConfig:
             f"{flag}.rollout_update_rate: {self.rollout_update_rate} is not in [0, 1]",
         )
         for name in ("learning_rate", "discriminator_learning_rate", "clip_norm", "clip"):
-            _require(
-                getattr(self, name) > 0, f"{flag}.{name}: {getattr(self, name)} is not above 0"
-            )
+            value = getattr(self, name)
+            _require(0 < value < 1e6, f"{flag}.{name}: {value} is not above 0 and below 10^6")
         for name in ("entropy_weight", "kl_weight"):
             _require(getattr(self, name) >= 0, f"{flag}.{name}: {getattr(self, name)} is below 0")
 
@@ -334,8 +333,9 @@ class EvaluationConfig:
         _require(self.show >= 0, f"{flag}.show: {self.show} is below 0")
         _require(0 < self.confidence < 1, f"{flag}.confidence: {self.confidence} is not in (0, 1)")
         _require(
-            len(self.temperatures) >= 2 and all(t > 0 for t in self.temperatures),
-            f"{flag}.temperatures: {self.temperatures} must be two or more numbers above 0",
+            len(set(self.temperatures)) >= 2
+            and all(0 < t < float("inf") for t in self.temperatures),
+            f"{flag}.temperatures: {self.temperatures} must be two or more finite numbers above 0",
         )
         _require(
             1.0 in self.temperatures,
@@ -385,7 +385,7 @@ class RunConfig:
     precision: str = "no"
 
     def __post_init__(self) -> None:
-        _choice("--device", self.device.split(":")[0], ("auto", "cpu", "cuda", "mps"))
+        _choice("--device", self.device, ("auto", "cpu", "cuda", "mps"))
         _require(
             self.config_format == CONFIG_FORMAT,
             f"config_format: {self.config_format}: these settings were written by another version "

@@ -152,16 +152,24 @@ def _defaults_from(parser: ArgumentParser, settings: dict[str, Any], where: str)
 
 def _value_of(flag: str, argv: list[str]) -> str | None:
     """The value of a flag before the parser has seen it; None where it is not given."""
-    for i, word in enumerate(argv):
+    value = None
+    for i, word in enumerate(argv):  # the last one counts, as everywhere
         if word == f"--{flag}" and i + 1 < len(argv):
-            return argv[i + 1]
-        if word.startswith(f"--{flag}="):
-            return word.split("=", 1)[1]
-    return None
+            value = argv[i + 1]
+        elif word.startswith(f"--{flag}="):
+            value = word.split("=", 1)[1]
+    if value is None and flag != "config" and (path := _value_of("config", argv)) is not None:
+        value = _settings_in(Path(path)).get(flag)
+    return None if value is None else str(value)
 
 
 def _check_file(path: Path, settings: type) -> None:
     """Refuses a settings file that jsonargparse would complain of in its own words."""
+    _check_keys(_settings_in(path), settings, str(path), "")
+
+
+def _settings_in(path: Path) -> dict[str, Any]:
+    """The mapping that a settings file holds."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -178,7 +186,7 @@ def _check_file(path: Path, settings: type) -> None:
             f"--config: {path}: a {type(content).__name__}, not a mapping of settings; "
             "--print_config shows what it looks like"
         )
-    _check_keys(content, settings, str(path), "")
+    return content
 
 
 def _check_keys(content: dict[str, Any], settings: type, where: str, group: str) -> None:

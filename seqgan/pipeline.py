@@ -15,13 +15,14 @@ from rollout import Policy
 
 from .comparison import Comparison, Sweep, compare
 from .config import RunConfig
-from .data.sources import Dataset, load_data
-from .errors import CheckpointError, DataError
+from .data.sources import Dataset, fingerprint, load_data
+from .errors import ConfigError, DataError
 from .evaluate import Evaluator
 from .metrics import Score
 from .models import LSTMGenerator, load_model, make_discriminator, make_generator, save_model
 from .report import write_report
 from .seeding import derive_seed
+from .settings import run_config
 from .tables import print_results
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
@@ -89,14 +90,13 @@ def finetune(
         pretrained: the run whose MLE generator is taken.
         console: where progress and tables are shown; None: nowhere.
     """
-    place = pretrained.checkpoint("mle")
-    generator = load_model(place / "generator")
-    runtime, data = _begin(config, console)
-    if generator.vocab_size != data.spec.vocab_size:
-        raise CheckpointError(
-            f"{place}: the generator has {generator.vocab_size} token ids, the data "
-            f"{data.spec.vocab_size}: give the data and --corpus settings it was trained with"
+    generator = load_model(pretrained.checkpoint("mle") / "generator")
+    trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
+    if config.generator != trained.generator:
+        raise ConfigError(
+            f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
+    runtime, data = _begin(config, console, pretrained.data_fingerprint())
     generator.to(runtime.device)
     _save(runtime, generator, None, "mle")
     return _adversarial_part(config, data, generator, runtime)
@@ -108,8 +108,16 @@ def default_folder(data: str) -> Path:
     return Path("runs") / f"{Path(data).stem or 'run'}-{now}"
 
 
-def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset]:
-    """Reads the data and makes the run's folder; nothing is written before all of it is right."""
+def _begin(
+    config: RunConfig, console: Console | None, wanted: str | None = None
+) -> tuple[Runtime, Dataset]:
+    """Reads the data and makes the run's folder; nothing is written before all of it is right.
+
+    Args:
+        config: all settings.
+        console: where progress is shown.
+        wanted: the fingerprint that the data must have, or None for any.
+    """
     path = Path(config.output_dir) if config.output_dir else default_folder(config.data)
     RunDirectory.check_free(path, config.overwrite)
     make_accelerator(config.device, config.precision)  # fails before anything is written
@@ -121,8 +129,14 @@ def _begin(config: RunConfig, console: Console | None) -> tuple[Runtime, Dataset
         seed=config.seed,
     )
     _check_splits(data)
+    if wanted is not None and fingerprint(data) != wanted:
+        raise ConfigError(
+            "--run: these are not the splits that the generator was trained on; give the data, "
+            "--corpus settings and --seed of its run, or leave them out"
+        )
     settings = asdict(replace(config, output_dir=None, overwrite=False))
     directory = RunDirectory.create(path, settings, config.overwrite)
+    write_json(path / "data.json", {"fingerprint": fingerprint(data), "report": data.report})
     if data.decoder.vocabulary is not None:
         data.decoder.vocabulary.save(path / "vocabulary.json")
     accelerator = make_accelerator(config.device, config.precision, path)
@@ -145,7 +159,10 @@ def _check_splits(data: Dataset) -> None:
 
 def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> LSTMGenerator:
     generator = make_generator(config.generator, data.spec, derive_seed(config.seed, "generator"))
-    pretrain(generator, data.train, data.validation, config.pretrain, runtime)
+    pretrain(
+        generator, data.train, data.validation, config.pretrain, runtime,
+        checkpoint=lambda: _save(runtime, generator, None),
+    )  # fmt: skip
     _save(runtime, generator, None, "mle")
     return generator
 
@@ -154,6 +171,8 @@ def _adversarial_part(
     config: RunConfig, data: Dataset, generator: LSTMGenerator, runtime: Runtime
 ) -> RunResult:
     mle = copy.deepcopy(generator)
+    # Mixed precision puts a `forward` bound to the original on the instance.
+    mle.__dict__.pop("forward", None)
     discriminator = make_discriminator(
         config.discriminator, data.spec.vocab_size, derive_seed(config.seed, "discriminator")
     )
@@ -165,8 +184,8 @@ def _adversarial_part(
     def validate(policy: Policy, round_number: int) -> dict[str, float]:
         return sweep.validate(policy)
 
-    def checkpoint(work: AdversarialTraining) -> str:
-        return str(_save(runtime, generator, discriminator))
+    def checkpoint(work: AdversarialTraining) -> None:
+        _save(runtime, generator, discriminator)
 
     work = fine_tune(generator, judge, config.adversarial, validate, runtime, checkpoint)
     _save(runtime, generator, discriminator, "best")
@@ -231,7 +250,7 @@ def _real_texts(data: Dataset) -> list[str]:
 
 def _save(
     runtime: Runtime, generator: nn.Module, discriminator: nn.Module | None, *names: str
-) -> Path:
+) -> None:
     """A checkpoint of the models."""
 
     def write(folder: Path) -> None:
@@ -241,4 +260,5 @@ def _save(
         write_json(folder / "state.json", {"format": 1, "steps": runtime.steps_done})
 
     assert runtime.run is not None
-    return runtime.run.save_checkpoint(runtime.steps_done, write, names)
+    place = runtime.run.save_checkpoint(runtime.steps_done, write, names)
+    runtime.last_good = str(place)

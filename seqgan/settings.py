@@ -21,7 +21,8 @@ def run_config(content: dict[str, Any], where: str) -> RunConfig:
     Raises:
         ConfigError: an unknown or wrong setting.
     """
-    return _fill(RunConfig(), content, where)
+    # A fine-tuned run also names the run it began with.
+    return _fill(RunConfig(), {k: v for k, v in content.items() if k != "run"}, where)
 
 
 def _fill(config: Any, content: dict[str, Any], where: str) -> Any:
@@ -35,5 +36,8 @@ def _fill(config: Any, content: dict[str, Any], where: str) -> Any:
                 raise ConfigError(f"{where}: {key!r} must be a group of settings")
             value = _fill(current, value, where)
         setattr(config, key, value)
-    config.__post_init__()
+    try:
+        config.__post_init__()
+    except (TypeError, AttributeError) as error:  # a string where a number belongs
+        raise ConfigError(f"{where}: a setting has a value of the wrong kind ({error})") from None
     return config

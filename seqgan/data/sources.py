@@ -5,6 +5,7 @@ Whatever it is, training and evaluation see one thing, a `Dataset`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from .oracle import LSTMOracle
 from .tokenizers import Tokenizer, make_tokenizer
 from .vocabulary import Vocabulary
 
-__all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "load_data"]
+__all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "fingerprint", "load_data"]
 
 NAMED = ("grammar", "oracle", "wordnet")
 
@@ -116,6 +117,17 @@ class Dataset:
     density: Density | None = None
     report: dict[str, Any] = field(default_factory=dict)
     report_lines: list[str] = field(default_factory=list)
+
+
+def fingerprint(data: Dataset) -> str:
+    """A hash of all splits: equal for equal data, settings and seed."""
+    digest = hashlib.sha256()
+    for name in ("train", "validation", "heldout", "test"):
+        split: Sequences = getattr(data, name)
+        digest.update(split.tokens.numpy().tobytes() + split.lengths.numpy().tobytes())
+    tokens = data.decoder.vocabulary.tokens if data.decoder.vocabulary is not None else ()
+    digest.update(repr(tokens).encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()[:16]
 
 
 def load_data(

@@ -39,8 +39,8 @@ def sequence_scores(policy: Policy, sequences: Sequences, batch_size: int = 256)
     with evaluating(policy):
         for batch in sequences.select(order).split(batch_size):
             scores = policy(batch.trim())
-            log_prob.append(scores.log_prob.double().sum(1).cpu())
-            entropy.append(scores.entropy.double().sum(1).cpu())
+            log_prob.append(scores.log_prob.cpu().double().sum(1))
+            entropy.append(scores.entropy.cpu().double().sum(1))
     back = order.argsort().cpu()
     lengths = sequences.lengths.cpu()
     return SequenceScores(torch.cat(log_prob)[back], torch.cat(entropy)[back], lengths)

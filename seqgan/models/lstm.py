@@ -111,6 +111,8 @@ class LSTMGenerator(nn.Module, Policy):
         """The same policy with its logits divided by `temperature`; the other layers are shared."""
         tempered = copy.copy(self)
         tempered._modules = dict(self._modules)
+        # Mixed precision puts a `forward` bound to the original on the instance.
+        tempered.__dict__.pop("forward", None)
         output = copy.deepcopy(self.output).requires_grad_(False)
         output.weight.div_(temperature)
         output.bias.div_(temperature)

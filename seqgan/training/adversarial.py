@@ -4,7 +4,7 @@ A round samples sequences from the policy, gives every token the value that Mont
 and the reward find for it, takes a policy gradient step, and then trains the discriminator on fresh
 samples. What differs from the paper is a setting: the reward's form (log-odds instead of P(real)),
 a baseline (the paper has none), an anchor to the pretrained policy, a stop on validation. With
-``--preset paper`` all are the paper's.
+``--preset paper`` they are the paper's.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def fine_tune(
     config: AdversarialConfig,
     validate: Validation,
     runtime: Runtime,
-    checkpoint: Callable[[AdversarialTraining], str] | None = None,
+    checkpoint: Callable[[AdversarialTraining], None] | None = None,
 ) -> AdversarialTraining:
     """Fine-tunes `generator` in place; ends with the state that was best on validation."""
     work = AdversarialTraining(generator, discriminator, config, runtime)
@@ -62,7 +62,8 @@ def fine_tune(
             work.round()
             if work.rounds_done % config.measure_every == 0 or work.rounds_done == config.rounds:
                 work.measure(validate)
-                work.last_good = checkpoint(work) if checkpoint else work.last_good
+                if checkpoint is not None:
+                    checkpoint(work)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
             bar.update(bar.task_ids[0], completed=work.rounds_done, note=note)
     work.restore_best()
@@ -118,15 +119,17 @@ class AdversarialTraining:
         self.reward = make_reward(config, discriminator.discriminator, runtime.seed)
         self.baseline = make_baseline(config.baseline)
         self.reference = copy.deepcopy(generator).eval().requires_grad_(False)
+        # Mixed precision puts a `forward` bound to the original on the instance.
+        self.reference.__dict__.pop("forward", None)
         self.lagged: LaggedPolicy | None = None
         if config.rollout_update_rate > 0:
             self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
         discriminator.set_learning_rate(config.discriminator_learning_rate)
-        self.rounds_done = self.best_round = self.step = 0
+        self.rounds_done = self.best_round = self.step = self.updates_done = 0
         self.best_score = float("inf")
         self.best_state = copy.deepcopy(generator.state_dict())
+        self.best_judge = copy.deepcopy(discriminator.discriminator.state_dict())
         self.history: list[float] = []
-        self.last_good = "the pretrained model"
 
     @property
     def finished(self) -> bool:
@@ -160,17 +163,20 @@ class AdversarialTraining:
             loss = self._loss(scores, batch)
             self.optimizer.zero_grad()
             self.runtime.accelerator.backward(loss)
-            self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            norm = self.runtime.accelerator.clip_grad_norm_(
+                self.model.parameters(), self.config.clip_norm
+            )
             self.optimizer.step()
             self.runtime.steps_done += 1
-            watch.add(loss)
+            self.updates_done += 1
+            watch.add(loss, norm)
         self.step += 1
         mask = batch.sequences.mask
         self.runtime.log(
             "adversarial",
             self.step,
             round=self.rounds_done + 1,
-            loss=watch.read(self.step, self.last_good),
+            loss=watch.read(self.updates_done, self.runtime.last_good),
             mean_reward=float(batch.mean_reward),
             entropy=-float(entropy_bonus(batch.old.entropy, mask)),
         )
@@ -184,6 +190,7 @@ class AdversarialTraining:
         if score < self.best_score:
             self.best_score, self.best_round = score, self.rounds_done
             self.best_state = copy.deepcopy(self.generator.state_dict())
+            self.best_judge = copy.deepcopy(self.discriminator.discriminator.state_dict())
 
     def summary(self) -> dict[str, float | int | list[float]]:
         """What became of the rounds."""
@@ -195,8 +202,9 @@ class AdversarialTraining:
         }
 
     def restore_best(self) -> None:
-        """Puts the state that was best on validation back into the generator."""
+        """Puts the state that was best on validation back into both models."""
         self.generator.load_state_dict(self.best_state)
+        self.discriminator.discriminator.load_state_dict(self.best_judge)
         self.generator.eval()
 
     @torch.no_grad()

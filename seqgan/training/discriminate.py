@@ -75,7 +75,6 @@ class DiscriminatorTraining:
         heldout: real sequences that neither model is trained on.
         config: settings.
         runtime: device, seed, log.
-        learning_rate: another rate than `config`'s.
     """
 
     def __init__(
@@ -116,13 +115,15 @@ class DiscriminatorTraining:
             loss = binary_cross_entropy_with_logits(self.model(both), labels)
             self.optimizer.zero_grad()
             self.runtime.accelerator.backward(loss)
-            self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            norm = self.runtime.accelerator.clip_grad_norm_(
+                self.model.parameters(), self.config.clip_norm
+            )
             self.optimizer.step()
             self.runtime.steps_done += 1
-            watch.add(loss)
+            watch.add(loss, norm)
             self.step += 1
         self.model.eval()
-        return watch.read(self.step) if steps else float("nan")
+        return watch.read(self.step, self.runtime.last_good) if steps else float("nan")
 
     def measure(
         self, negatives: Sequences, fresh: Sequences, *, log: bool = True

@@ -8,7 +8,7 @@ learning rate cut where validation NLL stalls, early stopping, the best state ke
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +28,24 @@ def pretrain(
     validation: Sequences,
     config: PretrainConfig,
     runtime: Runtime,
+    checkpoint: Callable[[], None] | None = None,
 ) -> Pretraining:
-    """Trains `generator` in place, ends with its best state, and returns the record."""
+    """Trains `generator` in place, ends with its best state, and returns the record.
+
+    Args:
+        generator: the policy, an ``nn.Module``.
+        train: training sequences.
+        validation: sequences for the learning rate, the stop and the choice of the state.
+        config: settings.
+        runtime: device, seed, log.
+        checkpoint: called whenever the generator is better than before on validation.
+    """
     work = Pretraining(generator, train, validation, config, runtime)
     with runtime.progress("MLE pretraining (epochs)", config.epochs) as bar:
         while not work.finished:
             work.epoch()
+            if checkpoint is not None and work.best_epoch == work.epochs_done:
+                checkpoint()
             note = f"validation NLL {work.history[-1]:.3f}, best {work.best_nll:.3f} nats a token"
             bar.update(bar.task_ids[0], completed=work.epochs_done, note=note)
     work.restore_best()
@@ -96,13 +108,15 @@ class Pretraining:
             loss = nll_loss(self.model(batch).log_prob, batch.mask)
             self.optimizer.zero_grad()
             self.runtime.accelerator.backward(loss)
-            self.runtime.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            norm = self.runtime.accelerator.clip_grad_norm_(
+                self.model.parameters(), self.config.clip_norm
+            )
             self.optimizer.step()
             self.runtime.steps_done += 1
-            watch.add(loss)
+            watch.add(loss, norm)
             self.step += 1
         self.epochs_done += 1
-        train_nll = watch.read(self.step, f"epoch {self.best_epoch} of this stage")
+        train_nll = watch.read(self.step, self.runtime.last_good)
         self._measure(train_nll)
 
     def restore_best(self) -> None:

@@ -25,6 +25,16 @@ from ..errors import CheckpointError, RunDirectoryError
 __all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
 CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
+ENVIRONMENT = "environment.json"
+OURS = {
+    CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", "data.json", "checkpoints", "samples",
+    "figures", "report.html", "report.md",
+}  # fmt: skip
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a run writes a file or folder of this name."""
+    return name in OURS or name.startswith("events.out.tfevents")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -88,11 +98,18 @@ class RunDirectory:
             raise RunDirectoryError(f"--output_dir: {path} is a file; give a folder")
         if not path.exists() or not any(path.iterdir()):
             return
-        if not (path / CONFIG).is_file():
+        if not ((path / CONFIG).is_file() and (path / ENVIRONMENT).is_file()):
             raise RunDirectoryError(
                 f"--output_dir: {path} is not empty and holds no run; give another folder"
             )
-        if not overwrite:
+        if overwrite:
+            strange = sorted(entry.name for entry in path.iterdir() if not _is_ours(entry.name))
+            if strange:
+                raise RunDirectoryError(
+                    f"--output_dir: {path} holds {strange[0]!r}, which is no part of a run and "
+                    "would be lost; move it away, or give another folder"
+                )
+        else:
             raise RunDirectoryError(
                 f"--output_dir: {path} already holds a run; "
                 "give another folder, or --overwrite true to replace it"
@@ -110,7 +127,7 @@ class RunDirectory:
             raise RunDirectoryError(f"--output_dir: {path}: {error.strerror}") from None
         run = cls(path)
         write_text(path / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        write_json(path / "environment.json", environment())
+        write_json(path / ENVIRONMENT, environment())
         return run
 
     @classmethod
@@ -147,9 +164,21 @@ class RunDirectory:
         lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
+    def data_fingerprint(self) -> str:
+        """The hash of the splits that the run was trained on.
+
+        Raises:
+            RunDirectoryError: it is not known.
+        """
+        path = self.path / "data.json"
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
+
     def command(self) -> str:
         """The command line that made the run, as far as it is known."""
-        path = self.path / "environment.json"
+        path = self.path / ENVIRONMENT
         try:
             words = json.loads(path.read_text(encoding="utf-8"))["command"]
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
@@ -170,8 +199,8 @@ class RunDirectory:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise RunDirectoryError(f"{path}: cannot be read ({error})") from None
-        if not isinstance(content, dict):
-            raise RunDirectoryError(f"{path}: not the results of a run")
+        if not isinstance(content, dict) or content.get("format") != 1:
+            raise RunDirectoryError(f"{path}: not the results of a run in format 1")
         return content
 
     def save_checkpoint(

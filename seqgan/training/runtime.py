@@ -45,6 +45,8 @@ def make_accelerator(
         raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
     if device == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("--device: 'mps' asked for, but torch sees no Metal device")
+    if precision != "no" and (device == "cpu" or not torch.cuda.is_available()):
+        raise ConfigError(f"--precision: {precision} is for CUDA devices; leave it out elsewhere")
     # accelerate keeps one state a Python process; a second run may ask for another precision.
     if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
@@ -70,6 +72,7 @@ class Runtime:
         run: where the run is written; None: nowhere.
         console: where progress and tables are shown.
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
+        last_good: the newest checkpoint, for messages.
     """
 
     accelerator: Accelerator
@@ -77,6 +80,7 @@ class Runtime:
     run: RunDirectory | None = None
     console: Console = field(default_factory=lambda: Console(quiet=True))
     steps_done: int = 0
+    last_good: str = "none was saved yet"
 
     @property
     def device(self) -> torch.device:
@@ -133,9 +137,11 @@ class LossWatch:
         self._sum: torch.Tensor | None = None
         self._count = 0
 
-    def add(self, loss: torch.Tensor) -> None:
-        """Takes in the loss of one step; nothing is read from the device."""
-        loss = loss.detach().double()
+    def add(self, loss: torch.Tensor, gradient_norm: torch.Tensor | float | None) -> None:
+        """Takes in the loss and the gradient's norm of one step; the device is not read."""
+        gradient_norm = 0.0 if gradient_norm is None else gradient_norm
+        # A gradient that is not finite spoils the parameters though the loss was fine.
+        loss = loss.detach() + 0.0 * torch.as_tensor(gradient_norm, device=loss.device)
         self._sum = loss if self._sum is None else self._sum + loss
         self._count += 1
 
@@ -150,7 +156,8 @@ class LossWatch:
         self._sum, self._count = None, 0
         if not (mean - mean == 0):
             raise NonFiniteLossError(
-                f"{self.stage}: the loss became {mean} between steps {first} and {step}; "
+                f"{self.stage}: the loss or its gradient became {mean} between steps {first} and "
+                f"{step}; "
                 f"last good state: {last_good}; {self.advice}"
             )
         return mean

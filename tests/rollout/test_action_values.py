@@ -28,7 +28,7 @@ def test_closed_form_at_every_token(eos):
     values = repeats.mean(0)
     error = repeats.std(0) / 10
     exact = exact_count_values(chain, batch, 3)
-    assert (error.max(), (values - exact).abs().max()) < (torch.tensor(0.05), torch.tensor(0.1))
+    assert error.max() < 0.05 and (values - exact).abs().max() < 0.1
     assert ((values - exact).abs() <= 4 * error + 1e-9).all()
     once = action_values(chain, batch, count_of(3), count, rng=seeded(2)).double()
     assert ((once - exact).abs() <= 4 * error + 1e-6).all()
@@ -140,6 +140,9 @@ def test_rewards_per_token_count_from_the_token_on():
 
     values = action_values(chain, batch, Places(), 2, rng=seeded(0))
     assert values.tolist() == [[1111.0, 1110.0, 1100.0, 1000.0]]
+    for positions in ([0, 2], []):  # a token's own reward comes on top of the next value
+        some = action_values(chain, batch, Places(), 2, rng=seeded(0), positions=positions)
+        assert torch.equal(some, values)
 
 
 def test_stratified_rollouts_have_the_same_mean_and_no_larger_variance():

@@ -129,6 +129,8 @@ def test_prefixes_are_kept_and_continued():
         generate(policy, 4, prefix=ragged.select(slice(0, 3)))
     with pytest.raises(ValueError, match="at most max_length = 6"):
         generate(policy, 4, prefix=[2] * 7)
+    with pytest.raises(ValueError, match="chunk_size must be 1 or more"):
+        generate(policy, 4, chunk_size=0)
     with pytest.raises(ValueError, match="num_sequences must be 1 or more"):
         generate(policy, 0)
 
@@ -156,6 +158,12 @@ def test_dropout_is_off_while_sampling_and_the_mode_comes_back():
     assert torch.equal(batch.tokens, generate(policy, 20, rng=seeded(0)).tokens)
     action_values(policy, batch, count_of(2), 1)
     assert policy.training
+    cold = policy.tempered(0.5)  # the wrapper is no module, and dropout is off all the same
+    first, second = (generate(cold, 20, rng=seeded(0)) for _ in range(2))
+    assert torch.equal(first.tokens, second.tokens)
+    policy.cell.eval()  # a frozen part stays frozen
+    generate(policy, 2)
+    assert policy.training and not policy.cell.training
 
 
 def test_tempered_samples_and_scores_belong_together():

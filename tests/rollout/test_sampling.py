@@ -141,3 +141,9 @@ def test_numbers_are_uniform_and_places_unrelated():
         b = numbers.narrow(dim, 1, numbers.shape[dim] - 1).flatten()
         assert abs(torch.corrcoef(torch.stack([a, b]))[0, 1]) < 4 / len(a) ** 0.5
     assert len(keys.unique()) == keys.numel()
+
+
+@pytest.mark.parametrize("vocab", [5, 600])
+def test_nan_probabilities_give_an_index_inside(vocab):
+    index = inverse_cdf(torch.full((2, vocab), float("nan")), uniforms((2, 3)))
+    assert (index >= 0).all() and (index < vocab).all()

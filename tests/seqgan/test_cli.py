@@ -82,7 +82,11 @@ def test_a_run_is_never_overwritten_unless_asked(capsys, tmp_path):
     taken = tmp_path / "run"
     taken.mkdir()
     (taken / "config.yaml").write_text("seed: 1\n")
+    (taken / "environment.json").write_text("{}")
     fails(capsys, ["run", "--output_dir", str(taken)], "already holds a run")
+    (taken / "thesis.txt").write_text("years of work")
+    overwrite = ["run", "--output_dir", str(taken), "--overwrite", "true"]
+    fails(capsys, overwrite, "holds 'thesis.txt', which is no part of a run")
     (taken / "config.yaml").rename(taken / "diary.txt")
     fails(capsys, ["run", "--output_dir", str(taken)], "is not empty and holds no run")
     overwrite = ["run", "--output_dir", str(taken), "--overwrite", "true"]

@@ -19,9 +19,8 @@ CONFIG = EvaluationConfig(resamples=300, temperatures=[0.8, 1.0, 1.2], sweep_sam
 
 def point(temperature: float, nll: float, entropy: float, seed: int = 0, n: int = 500) -> Point:
     """A point with noise around its NLL and entropy a token; 10 tokens a sequence."""
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, 0.3, n)  # of the test sequences: the same for every model
-    own = rng.normal(0, 0.3, n)
+    noise = np.random.default_rng(0).normal(0, 0.3, n)  # of the test sequences: the same for all
+    own = np.random.default_rng(seed + 1).normal(0, 0.3, n)
     tokens = torch.full((n,), 10)
     real = SequenceScores(torch.tensor(-10 * (nll + noise)), torch.zeros(n), tokens)
     samples = SequenceScores(
@@ -42,7 +41,7 @@ def test_the_same_model_is_not_distinguishable():
 
 @pytest.mark.parametrize(("nll", "label"), [(3.9, "better"), (4.1, "worse")])
 def test_a_clear_difference_is_called_by_its_name(nll, label):
-    verdict = decide(point(1.0, nll, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
+    verdict = decide(point(1.0, nll, 4.0, seed=5), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
     assert verdict.label == label
     assert verdict.difference == pytest.approx(nll - 4.0, abs=1e-9)
     low, high = verdict.interval
@@ -53,7 +52,7 @@ def test_a_clear_difference_is_called_by_its_name(nll, label):
 
 def test_what_is_left_of_a_difference_in_diversity_is_taken_out_along_mles_curve():
     rising = [point(1.0, 4.0, 4.0), point(1.2, 4.5, 5.0), point(1.4, 5.0, 6.0)]
-    verdict = decide(point(1.0, 4.55, 5.1), point(1.2, 4.5, 5.0), rising, CONFIG, 0)
+    verdict = decide(point(1.0, 4.55, 5.1, seed=5), point(1.2, 4.5, 5.0), rising, CONFIG, 0)
     # MLE pays 0.5 a nat of entropy, so at 5.1 it would have 4.55 too
     assert verdict.difference == pytest.approx(0, abs=1e-9)
     assert verdict.label == "not distinguishable"
@@ -127,3 +126,27 @@ def test_validation_takes_each_policy_at_the_temperature_that_suits_it(data):
     found = hot.validate(data.density.tempered(1 / 1.2))
     assert found["temperature"] == 1.2
     assert found["score"] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_primary_metric_on_a_known_density_is_js_by_hand():
+    # p = (1/2, 1/2, 0), q = (1/4, 1/4, 1/2); real sequences 0, 1; samples 0, 1, 2, 2
+    real = SequenceScores(torch.log(torch.tensor([0.25, 0.25])), torch.zeros(2), torch.ones(2))
+    own = SequenceScores(
+        torch.log(torch.tensor([0.25, 0.25, 0.5, 0.5])), torch.zeros(4), torch.ones(4)
+    )
+    half = math.log(0.5)
+    found = Point(1.0, real, own, np.array([half] * 2), np.array([half, half, -np.inf, -np.inf]))
+    m = np.array([0.375, 0.375, 0.25])
+    expected = 0.5 * (2 * 0.5 * math.log(0.5 / m[0]))
+    expected += 0.5 * (2 * 0.25 * math.log(0.25 / m[0]) + 0.5 * math.log(0.5 / m[2]))
+    assert found.primary() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_same_model_twice_has_no_uncertainty(data):
+    sweep = Sweep(data, CONFIG, 0)
+    cold = data.density.tempered(0.9)
+    curve = sweep.points(data.density, "test")
+    verdict = decide(
+        sweep.point(cold, 1.0, "test"), sweep.point(cold, 1.0, "test"), curve, CONFIG, 0
+    )
+    assert verdict.interval == pytest.approx((0, 0), abs=1e-9)

@@ -97,7 +97,7 @@ def test_evaluating_a_run_again(run, tmp_path, capsys):
     assert "held-out NLL" in capsys.readouterr().out
 
 
-def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path):
+def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsys):
     first, second = tmp_path / "mle", tmp_path / "adversarial"
     base = ["--data", "grammar", "--preset", "smoke"]
     assert main(["pretrain", *base, "--output_dir", str(first)]) == 0
@@ -107,6 +107,16 @@ def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path):
     whole = json.loads((run / "results.json").read_text())
     assert json.loads((second / "results.json").read_text())["scores"] == whole["scores"]
     assert yaml.safe_load((second / "config.yaml").read_text())["generator"]["hidden"] == 32
+    assert main(["sample", "--run", str(second), "--number", "2"]) == 0
+    assert main(["evaluate", "--run", str(second)]) == 0
+    third = tmp_path / "third"
+    wrong = ["finetune", "--run", str(first), "--output_dir", str(third)]
+    capsys.readouterr()
+    assert main([*wrong, "--seed", "1"]) == 2
+    assert "not the splits that the generator was trained on" in capsys.readouterr().err
+    assert main([*wrong, "--generator.hidden", "99"]) == 2
+    assert "a generator of other settings" in capsys.readouterr().err
+    assert not third.exists()
 
 
 def test_the_same_for_a_text_file(tmp_path, capsys):

@@ -104,7 +104,7 @@ def test_nan_in_a_loss_names_the_step_and_the_last_good_state(data, runtime):
     policy = small_generator(data)
     with torch.no_grad():
         policy.output.bias[5] = float("nan")
-    message = "MLE pretraining: the loss became nan between steps 1 and 13; last good state"
+    message = "MLE pretraining: the loss or its gradient became nan between steps 1 and 13; last"
     with pytest.raises(NonFiniteLossError, match=message):
         pretrain(policy, data.train, data.validation, MLE, runtime)
 
