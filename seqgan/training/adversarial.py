@@ -112,7 +112,7 @@ class AdversarialTraining:
         runtime: Runtime,
     ):
         self.config, self.runtime, self.discriminator = config, runtime, discriminator
-        self.generator = generator.to(runtime.device)
+        self.generator = generator.to(runtime.device).eval()
         self.policy = cast(Policy, generator)
         optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate)
         self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
@@ -153,11 +153,11 @@ class AdversarialTraining:
 
     def generator_step(self) -> None:
         """One batch of samples and the policy gradient updates it serves."""
+        self.generator.eval()  # the policy that acts is the one that is updated: no dropout
         batch = self._sample()
         watch = LossWatch(
             "adversarial", "lower --adversarial.learning_rate or --adversarial.kl_weight"
         )
-        self.generator.eval()  # the policy that acted is the one that is updated: no dropout
         for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
             scores = self.model(batch.sequences)
             loss = self._loss(scores, batch)

@@ -150,3 +150,26 @@ def test_the_same_model_twice_has_no_uncertainty(data):
         sweep.point(cold, 1.0, "test"), sweep.point(cold, 1.0, "test"), curve, CONFIG, 0
     )
     assert verdict.interval == pytest.approx((0, 0), abs=1e-9)
+
+
+def test_everything_is_chosen_on_validation_and_the_test_split_comes_last(data, monkeypatch):
+    from dataclasses import replace
+
+    calls = []
+    original = Sweep.point
+
+    def spy(self, policy, temperature, split, count=None):
+        calls.append((policy, temperature, split, count))
+        return original(self, policy, temperature, split, count)
+
+    monkeypatch.setattr(Sweep, "point", spy)
+    mle, other = data.density, data.density.tempered(1 / 1.2)
+    found = compare(mle, other, data, replace(CONFIG, num_samples=777), 0)
+    splits = [split for _, _, split, _ in calls]
+    first = splits.index("test")
+    assert set(splits[first:]) == {"test"} and set(splits[:first]) == {"validation"}
+    best = min(found.validation["adversarial"], key=Point.primary).temperature
+    assert best == 1.2 == found.verdict.adversarial_temperature
+    assert (other, 1.2, "test", 777) in calls[first:]
+    assert (mle, found.verdict.mle_temperature, "test", 777) in calls[first:]
+    assert found.verdict.mle_temperature == pytest.approx(1.0, abs=0.02)

@@ -245,3 +245,63 @@ def test_fine_tuning_ends_with_the_best_state_and_stops_without_progress(data, r
     assert torch.equal(policy.output.weight, states[1])
     logged = [line["round"] for line in runtime.run.read_log() if line["stage"] == "validation"]
     assert logged == [0, 1, 2, 3, 4]
+
+
+def test_the_learning_rate_is_cut_where_validation_stalls(data, runtime):
+    wild = replace(MLE, learning_rate=2.0, epochs=6, patience=6, lr_factor=0.5)
+    work = pretrain(small_generator(data), data.train, data.validation, wild, runtime)
+    rates = [line["learning_rate"] for line in runtime.run.read_log() if line["stage"] == "mle"]
+    expected, best = [2.0], math.inf
+    for nll in work.history[:-1]:
+        # torch's scheduler counts less than one part in 10,000 as no progress
+        expected.append(expected[-1] if nll < best * (1 - 1e-4) else expected[-1] / 2)
+        best = min(best, nll)
+    assert rates == pytest.approx(expected) and rates[-1] < 2.0
+
+
+def test_the_gradient_is_clipped(data, runtime):
+    tiny = replace(MLE, epochs=1, clip_norm=1e-12, weight_decay=0.0, learning_rate=0.01)
+    policy = small_generator(data)
+    before = policy.output.bias.detach().clone()
+    pretrain(policy, data.train, data.validation, tiny, runtime)
+    # Adam divides by the gradient's size, but beside its epsilon of 1e-8 such a gradient is nothing
+    assert (policy.output.bias - before).abs().max() < 1e-4
+
+
+def test_held_out_figures_come_from_held_out_data(data, runtime):
+    judge = small_discriminator(data).eval()
+    work = DiscriminatorTraining(
+        judge, data.train, data.heldout, DiscriminateConfig(batch_size=8), runtime
+    )
+    policy = small_generator(data)
+    old = generate(policy, 100, rng=torch.Generator().manual_seed(1))
+    new = generate(policy, 200, rng=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        judge.output.bias.sub_(judge(data.heldout).median())
+        held, fresh = judge(data.heldout), judge(new)
+        real, seen = judge(data.train.select(slice(0, 100))), judge(old)
+    measured = work.measure(old, new, log=False)
+    half = [float((held > 0).float().mean() + (fresh <= 0).float().mean()) / 2]
+    half.append(float((real > 0).float().mean() + (seen <= 0).float().mean()) / 2)
+    assert [measured["heldout_accuracy"], measured["train_accuracy"]] == pytest.approx(half)
+    expected = heldout_gain(held.numpy(), fresh.numpy())
+    assert measured["heldout_gain"] == pytest.approx(expected.calibrated, abs=1e-6)
+
+
+def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
+    data, runtime, monkeypatch
+):
+    gains = iter([0.1, 0.3, 0.2, 0.1, 0.0, 0.9, 0.9])
+    states = []
+
+    def measure(self, negatives, fresh, *, log=True):
+        states.append(self.discriminator.output.weight.detach().clone())
+        names = ("heldout_accuracy", "heldout_gain", "heldout_gain_low", "heldout_gain_high")
+        return dict.fromkeys(names, next(gains))
+
+    monkeypatch.setattr(DiscriminatorTraining, "measure", measure)
+    judge = small_discriminator(data)
+    config = DiscriminateConfig(steps=50, measure_every=5, patience=3, batch_size=8)
+    work = discriminate(judge, small_generator(data), data.train, data.heldout, config, runtime)
+    assert work.step == 25  # best at 10, then three measurements without progress
+    assert torch.equal(judge.output.weight, states[1])

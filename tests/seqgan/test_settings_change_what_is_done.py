@@ -1,0 +1,180 @@
+"""Every setting of the adversarial rounds changes what it names, seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rollout import Sequences, generate
+from seqgan.config import (
+    AdversarialConfig,
+    CorpusConfig,
+    DiscriminateConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+)
+from seqgan.data.sources import load_data
+from seqgan.models import make_discriminator, make_generator
+from seqgan.training import adversarial as module
+from seqgan.training.adversarial import AdversarialTraining
+from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.runtime import Runtime, make_accelerator
+
+BASE = AdversarialConfig(
+    rounds=2, measure_every=1, batch_size=8, rollouts=2, discriminator_steps=1, patience=0
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    corpus = CorpusConfig(num_train=60, num_validation=20, num_heldout=20, num_test=20)
+    return load_data("grammar", corpus, seed=1)
+
+
+def training(data, **changes) -> AdversarialTraining:
+    runtime = Runtime(make_accelerator("cpu"), seed=3)
+    generator = make_generator(GeneratorConfig(embedding=8, hidden=12, dropout=0.5), data.spec, 0)
+    judge = make_discriminator(DiscriminatorConfig(embedding=6, hidden=6), data.spec.vocab_size, 0)
+    judging = DiscriminatorTraining(
+        judge, data.train, data.heldout, DiscriminateConfig(batch_size=4), runtime
+    )
+    return AdversarialTraining(generator, judging, replace(BASE, **changes), runtime)
+
+
+def spied(monkeypatch, name: str) -> list[tuple[tuple, dict]]:
+    """All calls of a function of the module from now on."""
+    calls = []
+    original = getattr(module, name)
+
+    def spy(*args, **kwargs):
+        calls.append((args, kwargs))
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, spy)
+    return calls
+
+
+def test_the_lag_decides_which_policy_runs_the_rollouts(data, monkeypatch):
+    calls = spied(monkeypatch, "action_values")
+    work = training(data)
+    work.generator_step()
+    assert calls[-1][0][0] is work.policy
+    lagging = training(data, rollout_update_rate=0.8, learning_rate=0.5)
+    start = lagging.generator.output.weight.detach().clone()
+    lagging.round()
+    assert calls[-1][0][0] is lagging.lagged.policy
+    now = lagging.generator.output.weight.detach()
+    assert torch.allclose(lagging.lagged.policy.output.weight, 0.8 * start + 0.2 * now, atol=1e-6)
+    lagging.round()
+    current = training(data, rollout_update_rate=0.0, learning_rate=0.5)
+    current.round()
+    current.round()
+    # the same random numbers, other rollouts: the second updates differ
+    assert not torch.equal(current.generator.output.weight, lagging.generator.output.weight)
+
+
+def test_rollouts_positions_and_strata_reach_the_estimate(data, monkeypatch):
+    calls = spied(monkeypatch, "action_values")
+    training(data, rollouts=3, positions=2, stratified=False).generator_step()
+    args, kwargs = calls[-1]
+    assert args[3] == 3 and list(kwargs["positions"])[:3] == [0, 2, 4]
+    assert kwargs["stratified"] is False
+    training(data, rollouts=0).generator_step()
+    assert list(calls[-1][1]["positions"]) == []
+
+
+@pytest.mark.parametrize("form", ["probability", "log_odds"])
+def test_the_form_of_the_reward(data, form):
+    work = training(data, reward_form=form)
+    values = work.reward(data.test)
+    logits = work.discriminator.discriminator.eval()(data.test)
+    expected = logits.sigmoid() if form == "probability" else logits
+    assert torch.allclose(values, expected)
+
+
+def loss_of(work: AdversarialTraining, shift: float) -> torch.Tensor:
+    """The loss of a batch whose policy has moved by `shift` since it was sampled."""
+    batch = work._sample()
+    with torch.no_grad():
+        work.generator.output.bias[5] += shift
+    return work._loss(work.policy(batch.sequences), batch)
+
+
+def test_the_anchor_pulls_back_to_the_pretrained_policy(data):
+    free, held = (loss_of(training(data, kl_weight=w), 2.0) for w in (0.0, 10.0))
+    work = training(data, kl_weight=10.0)
+    batch = work._sample()
+    with torch.no_grad():
+        work.generator.output.bias[5] += 2.0
+    scores, mask = work.policy(batch.sequences), batch.sequences.mask
+    r = torch.where(mask, batch.reference.log_prob - scores.log_prob, 0.0)
+    assert (held - free).item() == pytest.approx((10 * 0.5 * r**2).sum().item() / 8, rel=1e-4)
+
+
+def test_the_entropy_bonus_is_the_mean_entropy_a_token(data):
+    without, with_bonus = (loss_of(training(data, entropy_weight=w), 0.0) for w in (0.0, 2.0))
+    work = training(data)
+    batch = work._sample()
+    entropy = work.policy(batch.sequences).entropy[batch.sequences.mask].mean()
+    assert (with_bonus - without).item() == pytest.approx(-2 * entropy.item(), rel=1e-4)
+
+
+def test_the_clip_holds_the_ratio(data):
+    narrow, wide = (loss_of(training(data, loss="clipped", clip=c), 3.0) for c in (0.05, 10.0))
+    assert narrow.item() != pytest.approx(wide.item(), rel=1e-3)
+
+
+def test_the_policy_is_updated_without_dropout(data):
+    work = training(data)
+    modes = []
+    work.generator.register_forward_hook(lambda m, *_: modes.append(m.training))
+    work.generator.train()
+    work.generator_step()
+    assert modes and not any(modes)
+
+
+def test_each_round_trains_the_discriminator_on_fresh_samples(data, monkeypatch):
+    seen: list[Sequences] = []
+    work = training(data, discriminator_steps=2, discriminator_learning_rate=0.01)
+    assert work.discriminator.optimizer.param_groups[0]["lr"] == 0.01
+    original = work.discriminator.train_steps
+
+    def spy(steps, negatives):
+        assert steps == 2
+        seen.append(negatives)
+        return original(steps, negatives)
+
+    monkeypatch.setattr(work.discriminator, "train_steps", spy)
+    before = work.discriminator.discriminator.output.weight.detach().clone()
+    work.round()
+    assert not torch.equal(before, work.discriminator.discriminator.output.weight)
+    work.round()
+    assert len(seen) == 2 and not torch.equal(seen[0].tokens, seen[1].tokens)
+    again = generate(work.policy, 8, rng=work.runtime.rng("fresh", 2))
+    assert torch.equal(seen[1].tokens, again.tokens)  # of the policy as it is now
+
+
+def test_controls_leave_the_discriminator_alone(data):
+    work = training(data, reward="constant")
+    before = work.discriminator.discriminator.output.weight.detach().clone()
+    work.round()
+    assert torch.equal(before, work.discriminator.discriminator.output.weight)
+
+
+def test_both_models_go_back_to_the_best_round(data):
+    work = training(data)
+    scores = iter([1.0, 2.0])
+    work.measure(lambda policy, _: {"score": next(scores)})
+    states = [
+        {k: v.clone() for k, v in model.state_dict().items()}
+        for model in (work.generator, work.discriminator.discriminator)
+    ]
+    work.round()
+    work.measure(lambda policy, _: {"score": next(scores)})
+    work.restore_best()
+    for model, state in zip(
+        (work.generator, work.discriminator.discriminator), states, strict=True
+    ):
+        assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
