@@ -159,6 +159,8 @@ class Sweep:
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
         self.data, self.config, self.seed = data, config, seed
+        # Self-BLEU grows with the number of sequences: models and real data get the same.
+        self.count = min(config.sweep_samples, len(data.test))
         self._best: int | None = None  # index of the temperature that suited the last policy
         self._source = {
             name: source_log_prob(data, split)
@@ -175,7 +177,7 @@ class Sweep:
         """
         tempered = policy.tempered(temperature)
         rng = rng_for(self.seed, "sweep", split)
-        samples = generate(tempered, count or self.config.sweep_samples, rng=rng)
+        samples = generate(tempered, count or self.count, rng=rng)
         real: Sequences = getattr(self.data, split).to(samples.device)
         return Point(
             temperature,
@@ -198,7 +200,7 @@ class Sweep:
 
         The number matters: self-BLEU grows with it.
         """
-        tokens = self.data.real_tokens("test")[: self.config.sweep_samples]
+        tokens = self.data.real_tokens("test")[: self.count]
         own = self_bleu(tokens, 5)
         return {"sequences": len(tokens)} | {f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)}
 

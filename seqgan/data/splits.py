@@ -79,7 +79,6 @@ def _too_few(name: str, found: int, count: int, shares: dict[str, float], source
         return message + ", or smaller shares to the other splits"
     needed = math.ceil(200 / count) / 100
     ways = f", a larger share (--corpus.{name}_share {needed})" if needed <= 0.5 else ""
-    ways += f", no such split (--corpus.{name}_share 0)"
     if name != "heldout":
         ways += f", or a file of its own (--{name}_data FILE)"
     return message + ways

@@ -20,6 +20,8 @@ class HeldoutGain(NamedTuple):
         low: lower end of the calibrated gain's 95% bootstrap interval.
         high: its upper end.
         beta: the factor fitted on the first half.
+        fitted: gain with `beta` on the first half: the one to choose a checkpoint by, so that the
+            other stays untouched by the choice.
     """
 
     raw: float
@@ -27,6 +29,7 @@ class HeldoutGain(NamedTuple):
     low: float
     high: float
     beta: float
+    fitted: float
 
 
 def gain(real: np.ndarray, generated: np.ndarray, beta: float) -> float:
@@ -84,4 +87,5 @@ def heldout_gain(
         low=float(low),
         high=float(high),
         beta=beta,
+        fitted=gain(fit_real, fit_generated, beta),
     )

@@ -42,8 +42,12 @@ def discriminate(
             steps = min(config.measure_every, config.steps - work.step)
             work.train_steps(steps, negatives)
             measured = work.measure(negatives, fresh)
-            gain = measured["heldout_gain"]
-            note = f"held-out accuracy {measured['heldout_accuracy']:.3f}, gain {gain:.3f} nats"
+            # Chosen on one half of the held-out data, reported on the other.
+            gain = measured["heldout_gain_fitted"]
+            note = (
+                f"held-out accuracy {measured['heldout_accuracy']:.3f}, "
+                f"gain {measured['heldout_gain']:.3f} nats"
+            )
             bar.update(bar.task_ids[0], completed=work.step, note=note)
             if gain > best or not config.early_stopping:
                 best, best_step = gain, work.step
@@ -148,6 +152,7 @@ class DiscriminatorTraining:
             "heldout_gain_low": gain.low,
             "heldout_gain_high": gain.high,
             "heldout_beta": gain.beta,
+            "heldout_gain_fitted": gain.fitted,
         }
         if log:
             self.runtime.log("discriminator", self.step, **measured)

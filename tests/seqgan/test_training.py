@@ -295,7 +295,7 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
     def measure(self, negatives, fresh, *, log=True):
         states.append(self.discriminator.output.weight.detach().clone())
         names = ("heldout_accuracy", "heldout_gain", "heldout_gain_low", "heldout_gain_high")
-        return dict.fromkeys(names, next(gains))
+        return {**dict.fromkeys(names, 0.0), "heldout_gain_fitted": next(gains)}
 
     monkeypatch.setattr(DiscriminatorTraining, "measure", measure)
     judge = small_discriminator(data)
