@@ -141,7 +141,7 @@ def test_copies_go_together_and_shares_count_distinct_sequences():
     [
         (1, {}, "has 1 different sequences, which leaves 1 for the train split; it needs 2"),
         (10, {}, "has 10 .* leaves 0 for the validation split.*--corpus.validation_share 0.2"),
-        (10, {}, r"--corpus.validation_share 0\).*--validation_data FILE"),
+        (10, {}, r"--corpus.validation_share 0.2\).*--validation_data FILE"),
         (20, {"validation_share": 0}, "leaves 1 for the heldout split.*--corpus.heldout_share 0.1"),
         (3, {"validation_share": 0, "heldout_share": 0}, "leaves 0 for the test split"),
         (4, {"validation_share": 0.5, "heldout_share": 0, "test_share": 0.4},
