@@ -161,13 +161,7 @@ class AdversarialTraining:
         for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
             scores = self.model(batch.sequences)
             loss = self._loss(scores, batch)
-            self.optimizer.zero_grad()
-            self.runtime.accelerator.backward(loss)
-            norm = self.runtime.accelerator.clip_grad_norm_(
-                self.model.parameters(), self.config.clip_norm
-            )
-            self.optimizer.step()
-            self.runtime.steps_done += 1
+            norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
             self.updates_done += 1
             watch.add(loss, norm)
         self.step += 1

@@ -117,13 +117,7 @@ class DiscriminatorTraining:
             both = Sequences.concat([real, generated], pad_id=0)
             labels = torch.cat([torch.ones(size), torch.zeros(size)]).to(both.device)
             loss = binary_cross_entropy_with_logits(self.model(both), labels)
-            self.optimizer.zero_grad()
-            self.runtime.accelerator.backward(loss)
-            norm = self.runtime.accelerator.clip_grad_norm_(
-                self.model.parameters(), self.config.clip_norm
-            )
-            self.optimizer.step()
-            self.runtime.steps_done += 1
+            norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
             watch.add(loss, norm)
             self.step += 1
         self.model.eval()

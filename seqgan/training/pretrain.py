@@ -106,13 +106,7 @@ class Pretraining:
         for batch in self._batches():
             self.runtime.seed_dropout("mle", self.step)
             loss = nll_loss(self.model(batch).log_prob, batch.mask)
-            self.optimizer.zero_grad()
-            self.runtime.accelerator.backward(loss)
-            norm = self.runtime.accelerator.clip_grad_norm_(
-                self.model.parameters(), self.config.clip_norm
-            )
-            self.optimizer.step()
-            self.runtime.steps_done += 1
+            norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
             watch.add(loss, norm)
             self.step += 1
         self.epochs_done += 1

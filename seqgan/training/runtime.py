@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -20,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from torch import nn
 
 from ..errors import ConfigError, NonFiniteLossError
 from ..seeding import derive_seed, rng_for
@@ -94,6 +96,17 @@ class Runtime:
     def seed_dropout(self, *purpose: str | int) -> None:
         """Seeds the global generators, which dropout draws from, for one piece of work."""
         torch.manual_seed(derive_seed(self.seed, *purpose))
+
+    def update(
+        self, loss: torch.Tensor, model: nn.Module, optimizer: Any, clip_norm: float
+    ) -> torch.Tensor | None:
+        """One gradient step; returns the gradient's norm before it was clipped."""
+        optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        self.steps_done += 1
+        return norm
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """One line of metrics."""
