@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,17 @@ from rollout import Policy
 
 from .comparison import Comparison, Sweep, compare
 from .config import RunConfig
-from .data.sources import Dataset, fingerprint, load_data
-from .errors import ConfigError, DataError
+from .data.sources import Dataset, fingerprint, run_data
+from .errors import ConfigError, DataError, SeqganError
 from .evaluate import Evaluator
 from .metrics import Score
-from .models import LSTMGenerator, load_model, make_discriminator, make_generator, save_model
+from .models import (
+    LSTMGenerator,
+    load_generator,
+    make_discriminator,
+    make_generator,
+    save_model,
+)
 from .report import write_report
 from .seeding import derive_seed
 from .settings import run_config
@@ -90,7 +97,7 @@ def finetune(
         pretrained: the run whose MLE generator is taken.
         console: where progress and tables are shown; None: nowhere.
     """
-    generator = load_model(pretrained.checkpoint("mle") / "generator")
+    generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
     if config.generator != trained.generator:
         raise ConfigError(
@@ -120,14 +127,9 @@ def _begin(
     """
     path = Path(config.output_dir) if config.output_dir else default_folder(config.data)
     RunDirectory.check_free(path, config.overwrite)
-    make_accelerator(config.device, config.precision)  # fails before anything is written
-    data = load_data(
-        config.data,
-        config.corpus,
-        test_data=config.test_data,
-        validation_data=config.validation_data,
-        seed=config.seed,
-    )
+    # Fails before anything is written.
+    make_accelerator(config.device, config.precision, trackers=config.trackers)
+    data = run_data(config)
     _check_splits(data)
     if wanted is not None and fingerprint(data) != wanted:
         raise ConfigError(
@@ -139,7 +141,11 @@ def _begin(
     write_json(path / "data.json", {"fingerprint": fingerprint(data), "report": data.report})
     if data.decoder.vocabulary is not None:
         data.decoder.vocabulary.save(path / "vocabulary.json")
-    accelerator = make_accelerator(config.device, config.precision, path)
+    try:
+        accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
+    except SeqganError:  # a tracker could not start, and it writes into the folder
+        shutil.rmtree(path)
+        raise
     runtime = Runtime(accelerator, config.seed, directory, console or Console(quiet=True))
     for line in data.report_lines:
         runtime.say(line)

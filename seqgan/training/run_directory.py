@@ -28,7 +28,7 @@ CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
 ENVIRONMENT = "environment.json"
 OURS = {
     CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", "data.json", "checkpoints", "samples",
-    "figures", "report.html", "report.md",
+    "figures", "report.html", "report.md", "wandb",
 }  # fmt: skip
 
 

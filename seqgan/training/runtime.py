@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,22 +26,28 @@ from torch import nn
 from ..errors import ConfigError, NonFiniteLossError
 from ..seeding import derive_seed, rng_for
 from .run_directory import RunDirectory
+from .trackers import check_trackers, make_trackers
 
 __all__ = ["LossWatch", "Runtime", "make_accelerator"]
 
 
 def make_accelerator(
-    device: str = "auto", precision: str = "no", folder: Path | None = None
+    device: str = "auto",
+    precision: str = "no",
+    folder: Path | None = None,
+    trackers: Iterable[str] = ("tensorboard",),
 ) -> Accelerator:
     """An accelerator for a device and a precision.
 
     Args:
         device: auto, cpu, cuda or mps.
         precision: no, bf16 or fp16.
-        folder: where TensorBoard events are written; None: nowhere.
+        folder: the run's folder, where trackers write; None: nothing is tracked.
+        trackers: their names.
 
     Raises:
-        ConfigError: the device is not there.
+        ConfigError: the device is not there, or a tracker cannot start.
+        MissingExtraError: the package of a tracker is not installed.
     """
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
@@ -52,12 +58,13 @@ def make_accelerator(
     # accelerate keeps one state a Python process; a second run may ask for another precision.
     if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
+    check_trackers(trackers)
     if folder is None:
         return Accelerator(cpu=device == "cpu", mixed_precision=precision)
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision=precision,
-        log_with="tensorboard",
+        log_with=make_trackers(trackers, folder),
         project_config=ProjectConfiguration(logging_dir=str(folder)),
     )
     accelerator.init_trackers("")
