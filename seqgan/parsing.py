@@ -229,7 +229,7 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
     wrong = re.search(
         r'Parser key "([\w.]+)":? Expected an? <class \'(\w+)\'>. Got value: (.*)', text
     ) or re.search(
-        r'Parser key "([\w.]+)":? Does not validate .*? <class \'(\w+)\'>.* Given value: (.*)', text
+        r'Parser key "([\w.]+)":? Does not validate .*?<class \'(\w+)\'>.* Given value: (.*)', text
     )
     if wrong:
         return f"--{wrong[1]}: {wrong[3]!r} is not {KINDS.get(wrong[2], wrong[2])}"
