@@ -427,7 +427,7 @@ _LARGEST = {
     "steps": 1_000_000_000,
     "generator_steps": 1_000_000,
     "discriminator_steps": 100_000_000,
-    "max_length": 1_000_000,
+    "max_length": 20_000_000,  # above the longest line that is read
     "num_train": 100_000_000,
     "num_validation": 10_000_000,
     "num_heldout": 10_000_000,
