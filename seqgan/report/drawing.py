@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-__all__ = ["COLOURS", "Drawn", "Plot", "draw", "legend", "whole_numbers"]
+__all__ = ["COLOURS", "Drawn", "Plot", "draw", "few_ticks", "legend", "whole_numbers"]
 
 COLOURS = {
     "text": "#1b1f24",
@@ -69,8 +69,8 @@ class Plot:
     title: str
     caption: str
     paint: Callable[[Axes], None]
-    height: float = 3.15
-    width: float = 4.7
+    height: float = 3.0
+    width: float = 4.25
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,15 @@ def legend(axes: Axes, columns: int = 3) -> None:
         bbox_to_anchor=(-0.02, 1.0),
         ncols=columns,
         borderaxespad=0.2,
-        columnspacing=1.4,
-        handlelength=1.8,
-        handletextpad=0.5,
+        columnspacing=1.1,
+        handlelength=1.6,
+        handletextpad=0.4,
     )
+
+
+def few_ticks(axes: Axes) -> None:
+    """Ticks along x that leave room for numbers of five digits between them."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
 
 
 def whole_numbers(axes: Axes) -> None:

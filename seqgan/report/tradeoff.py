@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from .drawing import COLOURS, Plot, legend
+from .drawing import COLOURS, Plot, few_ticks, legend
 from .record import Record
 
 __all__ = ["tradeoff_plots", "verdict_plot"]
@@ -151,6 +151,7 @@ def _paint(
         axes.plot(*real, "*", color=COLOURS["real"], markersize=13, label="real")
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.margins(0.1, 0.12)
+    few_ticks(axes)
     legend(axes, columns=4)
     axes.autoscale_view()
     side = _side(axes, curves, (x, y))
@@ -193,5 +194,5 @@ def _temperatures(
         away = side * np.array([-along[i][1], along[i][0]]) / length
         axes.annotate(
             f"{point['temperature']:g}", (point[keys[0]], point[keys[1]]), xytext=tuple(11 * away),
-            textcoords="offset points", ha="center", va="center", fontsize=8, color=colour,
+            textcoords="offset points", ha="center", va="center", fontsize=8.5, color=colour,
         )  # fmt: skip
