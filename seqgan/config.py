@@ -11,6 +11,7 @@ from .errors import ConfigError, did_you_mean
 
 __all__ = [
     "AdversarialConfig",
+    "CheckpointConfig",
     "CompareConfig",
     "CorpusConfig",
     "DataConfig",
@@ -345,6 +346,29 @@ class EvaluationConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When a run's state is written, so that it can go on from there; no result depends on it.
+
+    Attributes:
+        every_minutes: minutes between two checkpoints; 0: not by the clock.
+        every_steps: gradient steps of all models between two checkpoints; 0: not by steps.
+        keep: how many of the newest are kept, besides that of the pretrained model and the best.
+    """
+
+    every_minutes: float = 5.0
+    every_steps: int = 0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.every_minutes < float("inf"),
+            f"--checkpoint.every_minutes: {self.every_minutes} is not 0 or above",
+        )
+        _sizes("--checkpoint", self, "every_steps", least=0)
+        _sizes("--checkpoint", self, "keep")
+
+
+@dataclass
 class RunConfig:
     """One run: MLE pretraining, adversarial fine-tuning, comparison.
 
@@ -359,8 +383,11 @@ class RunConfig:
         discriminate: pretraining of the discriminator.
         adversarial: the adversarial rounds.
         evaluation: what is measured in the end.
+        checkpoint: when the run's state is written, to go on from there.
         output_dir: the run's folder; none: runs/ and a name made of the data and the time.
         overwrite: replace a run that the output folder holds.
+        resume: go on with a run that was ended: auto (where the output folder holds one, else
+            begin), true (it must), or the folder of a run or of one of its checkpoints.
         config_format: format of these settings; written by the toolkit, to be left as it is.
         seed: of everything random.
         device: auto, cpu, cuda, mps.
@@ -377,8 +404,10 @@ class RunConfig:
     discriminate: DiscriminateConfig = field(default_factory=DiscriminateConfig)
     adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     output_dir: str | None = None
     overwrite: bool = False
+    resume: bool | str = False
     config_format: int = CONFIG_FORMAT
     seed: int = 0
     device: str = "auto"
@@ -394,6 +423,15 @@ class RunConfig:
         _choice("--precision", self.precision, ("no", "bf16", "fp16"))
         _require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
         _require(self.data != "", "--data: an empty name")
+        _require(self.resume != "", "--resume: an empty name; give auto, true or a folder")
+        _require(
+            self.resume not in (True, "auto") or self.output_dir is not None,
+            "--resume: give --output_dir, the folder of the run to go on with",
+        )
+        _require(
+            not (self.resume and self.overwrite),
+            "--overwrite replaces a run and --resume goes on with it: leave one of them out",
+        )
         _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ from rollout import (
 from ..config import AdversarialConfig
 from .discriminate import DiscriminatorTraining
 from .runtime import LossWatch, Runtime
+from .state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["AdversarialTraining", "Validation", "fine_tune", "make_reward"]
 
@@ -52,18 +53,18 @@ def fine_tune(
     config: AdversarialConfig,
     validate: Validation,
     runtime: Runtime,
-    checkpoint: Callable[[AdversarialTraining], None] | None = None,
 ) -> AdversarialTraining:
     """Fine-tunes `generator` in place; ends with the state that was best on validation."""
     work = AdversarialTraining(generator, discriminator, config, runtime)
-    work.measure(validate)
-    with runtime.progress("Adversarial (rounds)", config.rounds) as bar:
+    judge = discriminator.discriminator
+    runtime.enter("adversarial", discriminator=judge, judge=discriminator, adversarial=work)
+    if not work.history:
+        work.measure(validate)
+    with runtime.progress("Adversarial (rounds)", config.rounds, work.rounds_done) as bar:
         while not work.finished:
             work.round()
             if work.rounds_done % config.measure_every == 0 or work.rounds_done == config.rounds:
                 work.measure(validate)
-                if checkpoint is not None:
-                    checkpoint(work)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
             bar.update(bar.task_ids[0], completed=work.rounds_done, note=note)
     work.restore_best()
@@ -81,6 +82,12 @@ def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) 
     if config.reward == "random":
         return RandomReward(seed)
     return DiscriminatorReward(discriminator, config.reward_form)
+
+
+FIELDS = (
+    "rounds_done", "best_round", "step", "updates_done", "generator_steps_done", "judge_until",
+    "best_score", "history",
+)  # fmt: skip
 
 
 @dataclass
@@ -126,6 +133,8 @@ class AdversarialTraining:
             self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
         discriminator.set_learning_rate(config.discriminator_learning_rate)
         self.rounds_done = self.best_round = self.step = self.updates_done = 0
+        # How far the round has come: generator steps, and where the discriminator's will end.
+        self.generator_steps_done, self.judge_until = 0, -1
         self.best_score = float("inf")
         self.best_state = copy.deepcopy(generator.state_dict())
         self.best_judge = copy.deepcopy(discriminator.discriminator.state_dict())
@@ -139,17 +148,23 @@ class AdversarialTraining:
         return self.rounds_done >= self.config.rounds or stalled
 
     def round(self) -> None:
-        """Generator steps, then discriminator steps on fresh samples."""
-        for _ in range(self.config.generator_steps):
+        """Generator steps, then discriminator steps on fresh samples; or what is left of them."""
+        while self.generator_steps_done < self.config.generator_steps:
             self.generator_step()
-        self.rounds_done += 1
-        if self.lagged is not None:
-            self.lagged.update()
-        steps = self.config.discriminator_steps
-        if steps and self.config.reward == "discriminator":
+            self.generator_steps_done += 1
+            self.runtime.pause()
+        steps = self.config.discriminator_steps if self.config.reward == "discriminator" else 0
+        if self.judge_until < 0:
+            if self.lagged is not None:
+                self.lagged.update()
+            self.judge_until = self.discriminator.step + steps
+        if steps:
             count = steps * self.discriminator.config.batch_size
-            fresh = generate(self.policy, count, rng=self.runtime.rng("fresh", self.rounds_done))
-            self.discriminator.train_steps(steps, fresh)
+            rng = self.runtime.rng("fresh", self.rounds_done + 1)
+            fresh = generate(self.policy, count, rng=rng)
+            self.discriminator.train_steps(self.judge_until - self.discriminator.step, fresh)
+        self.rounds_done += 1
+        self.generator_steps_done, self.judge_until = 0, -1
 
     def generator_step(self) -> None:
         """One batch of samples and the policy gradient updates it serves."""
@@ -185,6 +200,7 @@ class AdversarialTraining:
             self.best_score, self.best_round = score, self.rounds_done
             self.best_state = copy.deepcopy(self.generator.state_dict())
             self.best_judge = copy.deepcopy(self.discriminator.discriminator.state_dict())
+            self.runtime.save("best")
 
     def summary(self) -> dict[str, float | int | list[float]]:
         """What became of the rounds."""
@@ -200,6 +216,34 @@ class AdversarialTraining:
         self.generator.load_state_dict(self.best_state)
         self.discriminator.discriminator.load_state_dict(self.best_judge)
         self.generator.eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to be kept to go on later, besides both models and the discriminator's own."""
+        return {
+            **fields_of(self, FIELDS),
+            "best_state": self.best_state,
+            "best_judge": self.best_judge,
+            "reference": self.reference.state_dict(),
+            "lagged": None if self.lagged is None else self._lagged_module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "baseline": self.baseline.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        set_fields(self, FIELDS, state)
+        self.best_state = weights_for(self.generator, state["best_state"])
+        self.best_judge = weights_for(self.discriminator.discriminator, state["best_judge"])
+        self.reference.load_state_dict(state["reference"])
+        if self.lagged is not None:
+            self._lagged_module.load_state_dict(state["lagged"])
+        load_optimizer(self.optimizer, state["optimizer"])
+        self.baseline.load_state_dict(state["baseline"])
+
+    @property
+    def _lagged_module(self) -> nn.Module:
+        assert self.lagged is not None
+        return cast(nn.Module, self.lagged.policy)
 
     @torch.no_grad()
     def _sample(self) -> _Batch:
