@@ -261,6 +261,10 @@ class AdversarialConfig:
         learning_rate: of Adam, for the generator.
         discriminator_learning_rate: of AdamW, for the discriminator in the rounds.
         clip_norm: largest norm of the generator's gradient.
+        on_trouble: what follows where the policy collapses or runs away from the pretrained one,
+            the discriminator wins, loses or memorises, or a loss is NaN: warn (and go on; NaN is
+            an error), stop (the best state is kept), restore (where it is the generator's: go back
+            to the best state of both models, with half the learning rate).
     """
 
     rounds: int = 40
@@ -285,9 +289,11 @@ class AdversarialConfig:
     learning_rate: float = 3e-4
     discriminator_learning_rate: float = 5e-4
     clip_norm: float = 5.0
+    on_trouble: str = "warn"
 
     def __post_init__(self) -> None:
         flag = "--adversarial"
+        _choice(f"{flag}.on_trouble", self.on_trouble, ("warn", "stop", "restore"))
         _sizes(flag, self, "rounds", "measure_every", "generator_steps", "batch_size", "positions")
         _sizes(flag, self, "updates")
         _sizes(flag, self, "patience", "discriminator_steps", "rollouts", least=0)

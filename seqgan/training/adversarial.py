@@ -37,9 +37,11 @@ from rollout import (
 )
 
 from ..config import AdversarialConfig
+from ..errors import NonFiniteLossError
 from .discriminate import DiscriminatorTraining
 from .runtime import LossWatch, Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
+from .trouble import GENERATOR, Lookout
 
 __all__ = ["AdversarialTraining", "Validation", "fine_tune", "make_reward"]
 
@@ -62,7 +64,11 @@ def fine_tune(
         work.measure(validate)
     with runtime.progress("Adversarial (rounds)", config.rounds, work.rounds_done) as bar:
         while not work.finished:
-            work.round()
+            try:
+                work.round()
+            except NonFiniteLossError as error:
+                work.recover(error)
+                continue
             if work.rounds_done % config.measure_every == 0 or work.rounds_done == config.rounds:
                 work.measure(validate)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
@@ -86,8 +92,10 @@ def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) 
 
 FIELDS = (
     "rounds_done", "best_round", "step", "updates_done", "generator_steps_done", "judge_until",
-    "best_score", "history",
+    "best_score", "history", "stopped", "times_restored",
 )  # fmt: skip
+MOST_RESTORED = 5
+"""Times that training goes back to the best state; what goes wrong more often than that stays."""
 
 
 @dataclass
@@ -139,13 +147,17 @@ class AdversarialTraining:
         self.best_state = copy.deepcopy(generator.state_dict())
         self.best_judge = copy.deepcopy(discriminator.discriminator.state_dict())
         self.history: list[float] = []
+        judging = discriminator if config.reward == "discriminator" else None
+        self.lookout = Lookout(self.reference, judging, runtime)
+        self.negatives: Sequences | None = None  # what the discriminator was last trained against
+        self.stopped, self.times_restored = False, 0
 
     @property
     def finished(self) -> bool:
         """Whether all rounds are done, or validation has seen no progress for too long."""
         waited = (self.rounds_done - self.best_round) // self.config.measure_every
         stalled = self.config.patience > 0 and waited >= self.config.patience
-        return self.rounds_done >= self.config.rounds or stalled
+        return self.rounds_done >= self.config.rounds or stalled or self.stopped
 
     def round(self) -> None:
         """Generator steps, then discriminator steps on fresh samples; or what is left of them."""
@@ -161,8 +173,9 @@ class AdversarialTraining:
         if steps:
             count = steps * self.discriminator.config.batch_size
             rng = self.runtime.rng("fresh", self.rounds_done + 1)
-            fresh = generate(self.policy, count, rng=rng)
-            self.discriminator.train_steps(self.judge_until - self.discriminator.step, fresh)
+            self.negatives = generate(self.policy, count, rng=rng)
+            left = self.judge_until - self.discriminator.step
+            self.discriminator.train_steps(left, self.negatives)
         self.rounds_done += 1
         self.generator_steps_done, self.judge_until = 0, -1
 
@@ -191,24 +204,56 @@ class AdversarialTraining:
         )
 
     def measure(self, validate: Validation) -> None:
-        """Measures the policy on validation and keeps the best state."""
+        """Measures the policy on validation, keeps the best state, and looks out for trouble."""
         measured = validate(self.policy, self.rounds_done)
         score = measured["score"]
         self.history.append(score)
         self.runtime.log("validation", self.step, round=self.rounds_done, **measured)
+        found = self.lookout.look(self.policy, self.negatives, self.step, self.rounds_done)
+        self.stopped = bool(found) and self.config.on_trouble == "stop"
         if score < self.best_score:
             self.best_score, self.best_round = score, self.rounds_done
             self.best_state = copy.deepcopy(self.generator.state_dict())
             self.best_judge = copy.deepcopy(self.discriminator.discriminator.state_dict())
             self.runtime.save("best")
+        elif self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
+            self._go_back()
 
-    def summary(self) -> dict[str, float | int | list[float]]:
+    def recover(self, error: NonFiniteLossError) -> None:
+        """What follows on a loss that is not finite; raises it where that is all one can do."""
+        if self.config.on_trouble == "warn" or self.times_restored == MOST_RESTORED:
+            raise error
+        self.runtime.say(f"warning: {error}")
+        self.stopped = self.config.on_trouble == "stop"
+        if not self.stopped:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        """Both models as they were at their best, and smaller steps from there."""
+        if self.times_restored == MOST_RESTORED:
+            return
+        self.times_restored += 1
+        self.restore_best()
+        if self.lagged is not None:
+            self._lagged_module.load_state_dict(self.best_state)
+        for optimizer in (self.optimizer, self.discriminator.optimizer):
+            optimizer.state.clear()
+        for group in self.optimizer.param_groups:
+            group["lr"] /= 2
+        self.runtime.say(
+            f"Back to the state after round {self.best_round}, with half the learning rate"
+        )
+
+    def summary(self) -> dict[str, Any]:
         """What became of the rounds."""
         return {
             "rounds": self.rounds_done,
             "best_round": self.best_round,
             "best_score": self.best_score,
             "validation_scores": self.history,
+            "troubles": self.lookout.seen,
+            "stopped": self.stopped,
+            "times_restored": self.times_restored,
         }
 
     def restore_best(self) -> None:
@@ -227,6 +272,7 @@ class AdversarialTraining:
             "lagged": None if self.lagged is None else self._lagged_module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline.state_dict(),
+            "lookout": self.lookout.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -239,6 +285,7 @@ class AdversarialTraining:
             self._lagged_module.load_state_dict(state["lagged"])
         load_optimizer(self.optimizer, state["optimizer"])
         self.baseline.load_state_dict(state["baseline"])
+        self.lookout.load_state_dict(state["lookout"])
 
     @property
     def _lagged_module(self) -> nn.Module:
