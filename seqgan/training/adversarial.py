@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+import rollout
 from rollout import (
     ConstantReward,
     DiscriminatorReward,
@@ -37,7 +38,7 @@ from rollout import (
 )
 
 from ..config import AdversarialConfig
-from ..errors import NonFiniteLossError
+from ..errors import NonFiniteLossError, RewardError
 from .discriminate import DiscriminatorTraining
 from .runtime import LossWatch, Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
@@ -92,7 +93,7 @@ def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) 
 
 FIELDS = (
     "rounds_done", "best_round", "step", "updates_done", "generator_steps_done", "judge_until",
-    "best_score", "history", "stopped", "times_restored",
+    "best_score", "history", "stopped", "times_restored", "chunk_size",
 )  # fmt: skip
 MOST_RESTORED = 5
 """Times that training goes back to the best state; what goes wrong more often than that stays."""
@@ -151,6 +152,7 @@ class AdversarialTraining:
         self.lookout = Lookout(self.reference, judging, runtime)
         self.negatives: Sequences | None = None  # what the discriminator was last trained against
         self.stopped, self.times_restored = False, 0
+        self.chunk_size = 0  # of the rollouts, where memory was once too small; 0: the default
 
     @property
     def finished(self) -> bool:
@@ -310,19 +312,33 @@ class AdversarialTraining:
 
     def _values(self, sequences: Sequences, rng: torch.Generator) -> Tensor:
         """The action value of every token [B, T]."""
-        width = sequences.tokens.shape[1]
-        if self.config.rollouts == 0:  # no column is estimated: each token has the final reward
-            return action_values(self.policy, sequences, self.reward, 1, rng=rng, positions=[])
         policy = self.lagged.policy if self.lagged is not None else self.policy
-        return action_values(
-            policy,
-            sequences,
-            self.reward,
-            self.config.rollouts,
-            rng=rng,
-            positions=range(0, width, self.config.positions),
-            stratified=self.config.stratified,
-        )
+        positions = range(0, sequences.tokens.shape[1], self.config.positions)
+        try:
+            return action_values(
+                policy,
+                sequences,
+                self.reward,
+                max(1, self.config.rollouts),
+                rng=rng,
+                # Without rollouts no column is estimated: each token has the final reward.
+                positions=positions if self.config.rollouts else [],
+                stratified=self.config.stratified,
+                chunk_size=self.chunk_size or None,
+                on_smaller_chunks=self._smaller_chunks,
+            )
+        except rollout.RewardError as error:
+            raise RewardError(f"the reward: {error}") from error
+
+    def _smaller_chunks(self, chunk_size: int) -> None:
+        """Memory was not enough: the rollouts to come take less of it from the start."""
+        if not self.chunk_size:
+            self.runtime.say(
+                f"warning: out of memory in the rollouts; going on with {chunk_size} at once, or "
+                "fewer; a smaller --adversarial.batch_size or fewer --adversarial.rollouts need "
+                "less memory too"
+            )
+        self.chunk_size = chunk_size
 
     def _loss(self, scores: TokenScores, batch: _Batch) -> Tensor:
         mask, config = batch.sequences.mask, self.config
