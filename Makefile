@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test slow lint demo clean
+.PHONY: help setup test slow lint demo docs clean
 
 help:
 	@echo "make demo   train on the caption grammar and compare with MLE (a few minutes)"
 	@echo "make test   the fast tests"
 	@echo "make slow   the tests that take minutes"
 	@echo "make lint   ruff and mypy"
+	@echo "make docs   the pages of docs/ and the API reference, into site/"
 
 setup: $(READY)
 
@@ -33,5 +34,9 @@ lint: setup
 demo: setup
 	$(BIN)/seqgan run --data grammar --preset quick --output_dir runs/demo --overwrite true
 
+docs: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -46,9 +46,24 @@ def main(argv: list[str] | None = None) -> int:
     except RunInterrupted as stop:
         print(f"seqgan: {stop}", file=sys.stderr)
         return stop.exit_code
+    except (MemoryError, RuntimeError) as error:
+        if debug or not _out_of_memory(error):
+            raise
+        print(
+            "seqgan: error: out of memory; smaller batches, fewer sequences or samples, or a "
+            "smaller --corpus.max_length need less (--debug shows where)",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("seqgan: interrupted", file=sys.stderr)
         return 130
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether it is numpy's, torch's or Python's way of saying that memory is used up."""
+    named = type(error).__name__ == "OutOfMemoryError"  # torch need not be imported to tell
+    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -62,10 +77,8 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     command, rest = argv[0], argv[1:]
     if command not in COMMANDS:
-        raise ConfigError(
-            f"unknown command {command!r}{did_you_mean(command, COMMANDS)}; "
-            f"commands are {', '.join(COMMANDS)}"
-        )
+        near = did_you_mean(command, [*COMMANDS, "--help", "--version"])
+        raise ConfigError(f"unknown command {command!r}{near}; commands are {', '.join(COMMANDS)}")
     settings = _parse(command, rest)
     if settings is None:
         return 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,12 +19,14 @@ from .config import (
     RunConfig,
     SampleConfig,
 )
-from .data.sources import Decoder, load_data
-from .errors import CheckpointError, ConfigError, did_you_mean
+from .data.readers import Record
+from .data.sources import Decoder, fingerprint, load_data, run_data
+from .errors import CheckpointError, ConfigError, DataError, did_you_mean
 from .evaluate import Evaluator
-from .evaluate_file import file_scores
+from .evaluate_file import file_scores, text_scores
 from .hub import directory_decoder
-from .models import LSTMGenerator, load_model
+from .metrics import Score
+from .models import LSTMGenerator, load_generator
 from .pipeline import finetune as finetune_run
 from .pipeline import pretrain_only
 from .pipeline import run as full_run
@@ -35,6 +38,8 @@ from .training.run_directory import RunDirectory, write_json, write_text
 from .training.runtime import make_accelerator
 
 __all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
+
+Models = dict[str, LSTMGenerator]
 
 
 def run(settings: RunConfig, console: Console) -> int:
@@ -78,31 +83,12 @@ def sample(settings: SampleConfig, console: Console) -> int:
 def evaluate(settings: EvaluateConfig, console: Console) -> int:
     """``seqgan evaluate``."""
     _check_output(settings.output)
+    scores: dict[str, list[Score]]
+    shown: dict[str, list[str]]
     if settings.run is None:
-        return _evaluate_file(settings, console)
-    directory = RunDirectory.open(Path(settings.run))
-    config = run_config(directory.config(), str(directory.path / "config.yaml"))
-    if settings.num_samples is not None:
-        config.evaluation.num_samples = settings.num_samples
-    seed = config.seed if settings.seed is None else settings.seed
-    data = load_data(
-        config.data,
-        config.corpus,
-        test_data=config.test_data,
-        validation_data=config.validation_data,
-        seed=config.seed,
-    )
-    evaluator = Evaluator(data, config.evaluation, seed)
-    device = make_accelerator(config.device).device
-    scores, shown = {}, {}
-    for title, name in (("mle", "mle"), ("adversarial", "best")):
-        if (directory.path / "checkpoints" / name).is_file():
-            policy = _load(directory, name).to(device)
-            scores[title], drawn = evaluator.model(policy, title)
-            shown[title] = data.decoder.texts(drawn)[: config.evaluation.show]
-    if not scores:
-        raise CheckpointError(f"{directory.path}: the run has no finished model yet")
-    scores["real"] = evaluator.real()
+        scores, shown = {"samples": file_scores(settings)}, {}
+    else:
+        scores, shown = _run_scores(settings, RunDirectory.open(Path(settings.run)))
     print_results(console, scores, shown, None)
     if settings.output is not None:
         content = {name: [asdict(score) for score in found] for name, found in scores.items()}
@@ -110,19 +96,86 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
     return 0
 
 
+def _run_scores(
+    settings: EvaluateConfig, directory: RunDirectory
+) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
+    """Scores and first samples of each model of a run."""
+    config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    for name in ("num_samples", "resamples"):
+        if (value := getattr(settings, name)) is not None:
+            setattr(config.evaluation, name, value)
+    if settings.seed is None:
+        settings = replace(settings, seed=config.seed)
+    device = make_accelerator(settings.device or config.device).device
+    models = {
+        title: _load(directory, name).to(device)
+        for title, name in (("mle", "mle"), ("adversarial", "best"))
+        if (directory.path / "checkpoints" / name).is_file()
+    }
+    if not models:
+        raise CheckpointError(f"{directory.path}: the run has no finished model yet")
+    # It also sees to it that a stranger's settings cause no import.
+    decoder = directory_decoder(directory, next(iter(models.values())), settings.tokenizer)
+    if settings.references is not None:
+        return _against_references(settings, config, decoder, models)
+    return _against_own_data(settings, config, directory, models)
+
+
+def _against_own_data(
+    settings: EvaluateConfig, config: RunConfig, directory: RunDirectory, models: Models
+) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
+    """All scores, with the run's own test split."""
+    if settings.tokenizer is not None:
+        config.corpus.tokenizer = settings.tokenizer
+    data = run_data(config)
+    if fingerprint(data) != directory.data_fingerprint():
+        raise DataError(
+            f"{directory.path}: its data, {config.data}, are not what the run was trained on any "
+            "more; bring them back, or give --references FILE"
+        )
+    assert settings.seed is not None
+    evaluator = Evaluator(data, config.evaluation, settings.seed)
+    scores, shown = {}, {}
+    for title, policy in models.items():
+        if policy.vocab_size != data.spec.vocab_size:
+            raise CheckpointError(
+                f"{directory.path}: the generator has {policy.vocab_size:,} token ids, the data "
+                f"{data.spec.vocab_size:,}: it was trained with another vocabulary"
+            )
+        scores[title], drawn = evaluator.model(policy, title)
+        shown[title] = data.decoder.texts(drawn)[: config.evaluation.show]
+    scores["real"] = evaluator.real()
+    return scores, shown
+
+
+def _against_references(
+    settings: EvaluateConfig, config: RunConfig, decoder: Decoder, models: Models
+) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
+    """What can be said of samples as lines of text, with any file of real ones."""
+    assert settings.seed is not None
+    scores, shown = {}, {}
+    for title, policy in models.items():
+        rng = rng_for(settings.seed, "samples", title)
+        drawn = generate(policy, config.evaluation.num_samples, rng=rng)
+        lines = decoder.texts(drawn)
+        records = [Record(line, number) for number, line in enumerate(lines, start=1)]
+        scores[title] = text_scores(records, settings, f"samples of {title}")
+        shown[title] = lines[: config.evaluation.show]
+    return scores, shown
+
+
 def _check_output(output: str | None) -> None:
-    """Refuses an output file that is there already, before any work is done."""
-    if output is not None and Path(output).exists():
+    """Refuses a place for an output file that cannot be written, before any work is done."""
+    if output is None:
+        return
+    place = Path(output)
+    if place.exists():
         raise ConfigError(f"--output: {output} exists already; give another name")
-
-
-def _evaluate_file(settings: EvaluateConfig, console: Console) -> int:
-    """Scores of a file of samples."""
-    scores = file_scores(settings)
-    print_results(console, {"samples": scores}, {}, None)
-    if settings.output is not None:
-        write_json(Path(settings.output), {"samples": [asdict(score) for score in scores]})
-    return 0
+    above = next(folder for folder in place.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ConfigError(f"--output: {output}: {above} is a file, not a folder")
+    if not os.access(above, os.W_OK):
+        raise ConfigError(f"--output: {output}: the folder {above} cannot be written to")
 
 
 def compare(settings: CompareConfig, console: Console) -> int:
@@ -188,5 +241,4 @@ def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
     """The generator of a checkpoint; "best" is the pretrained one where there is no other."""
     if name == "best" and not (directory.path / "checkpoints" / "best").is_file():
         name = "mle"
-    model: LSTMGenerator = load_model(directory.checkpoint(name) / "generator")
-    return model
+    return load_generator(directory.checkpoint(name) / "generator")

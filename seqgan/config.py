@@ -29,6 +29,8 @@ __all__ = [
 
 
 CONFIG_FORMAT = 1
+DEVICES = ("auto", "cpu", "cuda", "mps")
+TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -53,7 +55,8 @@ class CorpusConfig:
         field: the field of a .jsonl file that holds the text.
         column: the column of a .csv file that holds the text.
         max_length: longest sequence in tokens, EOS counted where sequences end in EOS.
-        max_vocabulary: most token types kept, special tokens not counted; 0 for all.
+        max_vocabulary: most token types kept, the 4 special tokens not counted; 0 for all, else 4
+            or more.
         min_count: token types rarer than this in the training split become <unk>.
         too_long: what happens to sequences over max_length: error, truncate, drop.
         empty: what happens to empty lines: error, drop.
@@ -99,11 +102,16 @@ class CorpusConfig:
         _choice("--corpus.too_long", self.too_long, ("error", "truncate", "drop"))
         _choice("--corpus.empty", self.empty, ("error", "drop"))
         _choice("--corpus.split", self.split, ("random", "contiguous"))
-        _require(self.max_length >= 1, f"--corpus.max_length: {self.max_length} is below 1")
-        _require(self.min_count >= 1, f"--corpus.min_count: {self.min_count} is below 1")
+        _sizes("--corpus", self, "max_length", "min_count")
+        _sizes("--corpus", self, "max_vocabulary", "num_train", least=0)
         _require(
-            self.max_vocabulary >= 0, f"--corpus.max_vocabulary: {self.max_vocabulary} is below 0"
+            self.max_vocabulary == 0 or self.max_vocabulary >= 4,
+            f"--corpus.max_vocabulary: {self.max_vocabulary} is fewer than the special tokens "
+            "alone; give 4 or more, or 0 for all",
         )
+        _sizes("--corpus", self, "num_validation", "num_heldout", "num_test", least=4)
+        _sizes("--corpus", self, "oracle_vocabulary", least=2)
+        _sizes("--corpus", self, "oracle_length", "oracle_hidden")
         for name in ("validation_share", "heldout_share", "test_share"):
             value = getattr(self, name)
             _require(0 <= value <= 0.5, f"--corpus.{name}: {value} is not between 0 and 0.5")
@@ -395,6 +403,8 @@ class RunConfig:
         resume: go on with a run that was ended: auto (where the output folder holds one, else
             begin), true (it must), or the folder of a run or of one of its checkpoints.
         config_format: format of these settings; written by the toolkit, to be left as it is.
+        trackers: where measurements are shown besides metrics.jsonl: tensorboard, wandb, trackio
+            (the last two need the extra `track`); empty: nowhere.
         seed: of everything random.
         device: auto, cpu, cuda, mps.
         precision: no, bf16, fp16 (mixed precision of the training steps).
@@ -415,12 +425,15 @@ class RunConfig:
     overwrite: bool = False
     resume: bool | str = False
     config_format: int = CONFIG_FORMAT
+    trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
     seed: int = 0
     device: str = "auto"
     precision: str = "no"
 
     def __post_init__(self) -> None:
-        _choice("--device", self.device, ("auto", "cpu", "cuda", "mps"))
+        _choice("--device", self.device, DEVICES)
+        for tracker in self.trackers:
+            _choice("--trackers", tracker, TRACKERS)
         _require(
             self.config_format == CONFIG_FORMAT,
             f"config_format: {self.config_format}: these settings were written by another version "
@@ -453,16 +466,30 @@ _LARGEST = {
     "layers": 100,
     "updates": 1_000,
     "negatives": 100_000_000,
+    "epochs": 1_000_000,
+    "rounds": 1_000_000,
+    "steps": 1_000_000_000,
+    "generator_steps": 1_000_000,
+    "discriminator_steps": 100_000_000,
+    "max_length": 20_000_000,  # above the longest line that is read
+    "num_train": 100_000_000,
+    "num_validation": 10_000_000,
+    "num_heldout": 10_000_000,
+    "num_test": 10_000_000,
+    "oracle_vocabulary": 10_000_000,
+    "oracle_length": 100_000,
+    "oracle_hidden": 100_000,
 }
 
 
 def _sizes(flag: str, config: object, *names: str, least: int = 1) -> None:
     for name in names:
         value = getattr(config, name)
-        _require(value >= least, f"{flag}.{name}: {value} is below {least}")
+        where = f"{flag}.{name}" if flag else f"--{name}"
+        _require(value >= least, f"{where}: {value} is below {least}")
         largest = _LARGEST.get(name)
         if largest is not None:
-            _require(value <= largest, f"{flag}.{name}: {value:,} is above {largest:,}")
+            _require(value <= largest, f"{where}: {value:,} is above {largest:,}")
 
 
 def _dropout(flag: str, value: float) -> None:
@@ -525,8 +552,10 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         _choice("--model", self.model, ("best", "mle", "latest"))
+        _choice("--device", self.device, DEVICES)
+        _require(self.output != "", "--output: an empty name; leave it out for the terminal")
         _require(
-            1 <= self.number <= 10_000_000, f"--number: {self.number} is not in 1 .. 10,000,000"
+            1 <= self.number <= 10_000_000, f"--number: {self.number:,} is not in 1 .. 10,000,000"
         )
         _require(
             0 < self.temperature < float("inf"), f"--temperature: {self.temperature} is not above 0"
@@ -540,50 +569,64 @@ class SampleConfig:
 
 @dataclass
 class EvaluateConfig:
-    """Scores of the generators of a run, or of any file of samples against a file of references.
+    """Scores of the generators of a run, or of any file of samples, against real sequences.
 
     Attributes:
-        run: folder of the run, whose models are measured on the run's own test split.
+        run: folder of the run whose models are measured.
         samples: file with one sample a line, to measure instead of a run.
-        references: file with real sequences for the samples, one a line.
+        references: file with real sequences, one a line, that samples are compared with; needed
+            for a file of samples; none for a run: its own test split, and all of its scores.
         training: file with the samples' training sequences, to look for copies; none: no copies
-            are looked for.
+            are looked for (a run without references knows its own).
         bleu_tokenizer: how samples and references are cut for BLEU: words, spaces, characters,
-            integers.
-        self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores.
+            integers, or as in `corpus.tokenizer`; none: words, or the run's own.
+        self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores, as above.
         num_samples: sequences sampled from each model (none: as in the run), or samples read.
-        resamples: bootstrap resamples.
+        resamples: bootstrap resamples; none: as in the run, or 1,000.
         output: JSON file for the scores; none: the terminal only.
         seed: of samples and bootstrap; none: as in the run, or 0.
+        tokenizer: the run's, which must be named here where it is not built in.
+        device: auto, cpu, cuda, mps; none: as in the run.
     """
 
     run: str | None = None
     samples: str | None = None
     references: str | None = None
     training: str | None = None
-    bleu_tokenizer: str = "words"
-    self_bleu_tokenizer: str = "words"
+    bleu_tokenizer: str | None = None
+    self_bleu_tokenizer: str | None = None
     num_samples: int | None = None
-    resamples: int = 1_000
+    resamples: int | None = None
     output: str | None = None
     seed: int | None = None
+    tokenizer: str | None = None
+    device: str | None = None
 
     def __post_init__(self) -> None:
-        count = self.num_samples
-        _require(count is None or count >= 2, f"--num_samples: {count} is below 2")
-        _require(self.resamples >= 2, f"--resamples: {self.resamples} is below 2")
+        for name in ("num_samples", "resamples"):
+            if getattr(self, name) is not None:
+                _sizes("", self, name, least=2)
+        _require(self.output != "", "--output: an empty name; leave it out for the terminal")
+        if self.device is not None:
+            _choice("--device", self.device, DEVICES)
+        _require(
+            self.seed is None or 0 <= self.seed < 1 << 63,
+            f"--seed: {self.seed} is not in [0, 2^63)",
+        )
         _require(
             (self.run is None) != (self.samples is None),
             "give either --run DIR, or --samples FILE and --references FILE",
         )
         _require(
-            (self.samples is None) == (self.references is None),
+            self.samples is None or self.references is not None,
             "--samples and --references go together",
         )
-        _require(
-            self.training is None or self.samples is not None,
-            "--training goes with --samples; a run knows its training data",
-        )
+        for name in ("training", "bleu_tokenizer", "self_bleu_tokenizer"):
+            _require(
+                getattr(self, name) is None or self.references is not None,
+                f"--{name} goes with --references; a run without them is measured on its own data",
+            )
+        _require(self.tokenizer is None or self.run is not None, "--tokenizer goes with --run")
 
 
 @dataclass

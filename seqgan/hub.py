@@ -21,7 +21,7 @@ from .data.sources import Decoder
 from .data.tokenizers import BUILT_IN, Tokenizer, make_tokenizer
 from .data.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError
-from .models import LSTMGenerator, load_model, save_model
+from .models import LSTMGenerator, load_generator, save_model
 from .seeding import rng_for
 from .settings import run_config
 from .training.run_directory import RunDirectory, write_json
@@ -63,7 +63,7 @@ class TextGenerator(
         directory = RunDirectory.open(Path(run))
         results = directory.results()
         name = model if (directory.path / "checkpoints" / model).is_file() else "mle"
-        policy = load_model(directory.checkpoint(name) / "generator")
+        policy = load_generator(directory.checkpoint(name) / "generator")
         scores = results["scores"]
         which = "adversarial" if name == "best" and "adversarial" in scores else "mle"
         facts = {
@@ -146,9 +146,8 @@ class TextGenerator(
                 )
             )
         description = _read_description(folder / DESCRIPTION)
-        policy = load_model(folder / WEIGHTS)
-        path = folder / VOCABULARY
-        vocabulary = Vocabulary.load(path) if path.is_file() else None
+        policy = load_generator(folder / WEIGHTS)
+        vocabulary = _vocabulary(folder / VOCABULARY, policy)
         if tokenizer is None:
             name = str(description.get("tokenizer"))
             if name not in BUILT_IN:
@@ -212,19 +211,35 @@ def directory_decoder(
 
     Raises:
         ConfigError: the run's tokenizer is not built in, and none is given.
+        CheckpointError: the generator was trained with another vocabulary.
     """
-    path = directory.path / VOCABULARY
-    vocabulary = Vocabulary.load(path) if path.is_file() else None
     config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    path = directory.path / VOCABULARY
+    vocabulary = _vocabulary(path, policy)
+    if vocabulary is None and config.data != "oracle":
+        raise CheckpointError(f"{path}: no such file; without it the run's tokens have no words")
     if tokenizer is None:
-        drawn = vocabulary is None or config.data == "grammar"
+        drawn = config.data in ("oracle", "grammar")
         tokenizer = "spaces" if drawn else config.corpus.tokenizer
         if tokenizer not in BUILT_IN:
             raise ConfigError(
                 f"{directory.path}: the run's tokenizer {tokenizer!r} is not built in; "
                 "name it with --tokenizer to use it"
             )
-    return Decoder(vocabulary, make_tokenizer(tokenizer), policy.eos_id)
+    return Decoder(vocabulary, make_tokenizer(tokenizer, "--tokenizer"), policy.eos_id)
+
+
+def _vocabulary(path: Path, policy: LSTMGenerator) -> Vocabulary | None:
+    """The vocabulary at `path`, which must be the policy's; None where there is no file."""
+    if not path.is_file():
+        return None
+    vocabulary = Vocabulary.load(path)
+    if len(vocabulary) != policy.vocab_size:
+        raise CheckpointError(
+            f"{path}: {len(vocabulary):,} tokens, but the generator has {policy.vocab_size:,}: it "
+            "was trained with another vocabulary"
+        )
+    return vocabulary
 
 
 def _read_description(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentError, ArgumentParser
 
 from .config import (
+    CONFIG_FORMAT,
     CompareConfig,
     DataConfig,
     EvaluateConfig,
@@ -21,6 +22,7 @@ from .config import (
     SampleConfig,
 )
 from .errors import ConfigError, did_you_mean
+from .settings import run_config
 
 __all__ = ["parse", "parse_settings"]
 
@@ -46,6 +48,12 @@ EXAMPLES = {
     "data": "seqgan data captions.txt --corpus.tokenizer words",
 }
 WITH_PRESETS = ("run", "pretrain", "finetune")
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list: brackets around, commas between",
+}
 POSITIONAL = {"compare": "runs", "data": "source"}
 
 
@@ -125,6 +133,7 @@ def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None
         from .training.run_directory import RunDirectory
 
         settings = RunDirectory.open(Path(folder)).config()
+        run_config(settings, f"{folder}/config.yaml")  # refuses what is not as it should be
         _defaults_from(parser, settings, f"{folder}/config.yaml")
     _defaults_of_resumed(parser, command, argv)
     name = _value_of("preset", argv)
@@ -182,11 +191,20 @@ def _value_of(flag: str, argv: list[str]) -> str | None:
 
 def _check_file(path: Path, settings: type) -> None:
     """Refuses a settings file that jsonargparse would complain of in its own words."""
-    _check_keys(_settings_in(path), settings, str(path), "")
+    content = _settings_in(path)
+    found = content.get("config_format", CONFIG_FORMAT)
+    if found != CONFIG_FORMAT and issubclass(settings, RunConfig):
+        raise ConfigError(
+            f"--config: {path}: settings of format {found}, written by another version of the "
+            f"toolkit; this one reads format {CONFIG_FORMAT}"
+        )
+    _check_keys(content, settings, str(path), "")
 
 
 def _settings_in(path: Path) -> dict[str, Any]:
     """The mapping that a settings file holds."""
+    if path.exists() and not path.is_file():  # a pipe, say, which could be read only once
+        raise ConfigError(f"--config: {path}: not a file; write the settings into one")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -229,8 +247,19 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
         return f"unknown flag {unknown[1]}{did_you_mean(unknown[1], flags)}"
     wrong = re.search(
         r'Parser key "([\w.]+)":? Expected an? <class \'(\w+)\'>. Got value: (.*)', text
+    ) or re.search(
+        r'Parser key "([\w.]+)":? Does not validate .*?<class \'(\w+)\'>.* Given value: (.*)', text
     )
     if wrong:
-        kind = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-        return f"--{wrong[1]}: {wrong[3]!r} is not {kind.get(wrong[2], wrong[2])}"
-    return text
+        return f"--{wrong[1]}: {wrong[3]!r} is not {KINDS.get(wrong[2], wrong[2])}"
+    group = re.search(r'Parser key "(\w+)":? Unable to load config', text)
+    if group:
+        return f"--{group[1]}: a group of settings; give --{group[1]}.NAME VALUE"
+    missing = re.search(r"the following arguments are required: (.*)", text)
+    if missing:
+        named = [word.strip() for word in missing[1].split(",")]
+        positional = [action.dest for action in parser._actions if not action.option_strings]
+        flags = [name.upper() if name in positional else f"--{name}" for name in named]
+        return f"give {', '.join(flags)}; {parser.prog} --help says more"
+    few = re.search(r"argument (?:-\w/)?(--[\w.]+): expected one argument", text)
+    return f"{few[1]}: give a value" if few else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ from rollout import Policy
 
 from .comparison import Comparison, Sweep, compare
 from .config import RunConfig
-from .data.sources import Dataset, fingerprint, load_data
-from .errors import ConfigError, DataError
+from .data.sources import Dataset, fingerprint, run_data
+from .errors import ConfigError, DataError, SeqganError
 from .evaluate import Evaluator
 from .metrics import Score
-from .models import LSTMGenerator, load_model, make_discriminator, make_generator
+from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
 from .report import write_report
 from .seeding import derive_seed
 from .settings import run_config
@@ -94,7 +95,7 @@ def finetune(
         pretrained: the run whose MLE generator is taken.
         console: where progress and tables are shown; None: nowhere.
     """
-    generator = load_model(pretrained.checkpoint("mle") / "generator")
+    generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
     if config.generator != trained.generator:
         raise ConfigError(
@@ -135,14 +136,9 @@ def _begin(
         check_same_settings(RunDirectory.open(path), settings)
     else:
         RunDirectory.check_free(path, config.overwrite)
-    make_accelerator(config.device, config.precision)  # fails before anything is written
-    data = load_data(
-        config.data,
-        config.corpus,
-        test_data=config.test_data,
-        validation_data=config.validation_data,
-        seed=config.seed,
-    )
+    # Fails before anything is written.
+    make_accelerator(config.device, config.precision, trackers=config.trackers)
+    data = run_data(config)
     _check_splits(data)
     if wanted is not None and fingerprint(data) != wanted:
         raise ConfigError(
@@ -161,9 +157,14 @@ def _begin(
         if data.decoder.vocabulary is not None:
             data.decoder.vocabulary.save(path / "vocabulary.json")
     saver = Saver(directory.checkpoints, config.checkpoint, saved)
-    accelerator = make_accelerator(config.device, config.precision, path)
+    accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
     runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
-    runtime.begin_tracking()
+    try:
+        runtime.begin_tracking()
+    except SeqganError:  # a tracker cannot start, and a new run's folder holds nothing else yet
+        if saved is None:
+            shutil.rmtree(path)
+        raise
     for line in data.report_lines:
         runtime.say(line)
     return runtime, data

@@ -38,6 +38,8 @@ def _fill(config: Any, content: dict[str, Any], where: str) -> Any:
         setattr(config, key, value)
     try:
         config.__post_init__()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     except (TypeError, AttributeError) as error:  # a string where a number belongs
         raise ConfigError(f"{where}: a setting has a value of the wrong kind ({error})") from None
     return config

@@ -174,6 +174,8 @@ def checked(words: list[str], runs: bool) -> int:
         return 0 if set(arguments) <= set(targets) else 1
     if program == "pip":
         return pip(arguments)
+    if program == "tensorboard":
+        return 0 if importlib.util.find_spec(program) else 1
     if words[:2] == ["python", "-m"]:
         return 0 if importlib.util.find_spec(words[2]) else 1
     pytest.fail(f"an example runs {program!r}: say in {Path(__file__).name} how to check it")

@@ -214,7 +214,7 @@ def _check_unused(paths: list[str], config: CorpusConfig) -> None:
         value = getattr(config, flag)
         if value and kind not in kinds:
             raise ConfigError(
-                f"--corpus.{flag} {value}: none of {', '.join(paths)} is a .{kind} file"
+                f"--corpus.{flag} {value}: no .{kind} file was given, only {', '.join(paths)}"
             )
 
 

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 
 from ..errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["MAX_BYTES", "MAX_LINE", "Record", "file_kind", "read_lines"]
+__all__ = ["MAX_BYTES", "MAX_LINE", "Record", "file_kind", "near_file", "read_lines"]
 
 MAX_LINE = 16 * 2**20
 """Most characters of a line: what lies in memory at once."""
@@ -316,7 +316,7 @@ def _open(path: str | os.PathLike[str], max_bytes: int) -> IO[bytes]:
             return io.BufferedReader(_Limited(packed, str(path), max_bytes), 2**16)
         return place.open("rb")
     except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}{_near(place)}") from error
+        raise DataError(f"there is no file {path}{near_file(place)}") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except DataError:
@@ -325,11 +325,11 @@ def _open(path: str | os.PathLike[str], max_bytes: int) -> IO[bytes]:
         raise DataError(f"cannot read {str(path)!r}: {error}") from error
 
 
-def _near(path: Path) -> str:
+def near_file(path: Path) -> str:
     """A file of the same folder with a name like this one, for a message."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f": there is no folder {path.parent}" if not path.parent.exists() else ""
-    close = difflib.get_close_matches(path.name, names, n=1)
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f" (did you mean {str(path.with_name(close[0]))!r}?)" if close else ""

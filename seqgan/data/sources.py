@@ -15,16 +15,17 @@ from torch import Tensor
 
 from rollout import Policy, Sequences, generate
 
-from ..config import CorpusConfig
+from ..config import CorpusConfig, RunConfig
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .corpus import TextCorpus, corpus_from_lines, load_corpus
 from .grammar import GrammarPolicy
 from .oracle import LSTMOracle
+from .readers import near_file
 from .tokenizers import Tokenizer, make_tokenizer
 from .vocabulary import Vocabulary
 
-__all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "fingerprint", "load_data"]
+__all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "fingerprint", "load_data", "run_data"]
 
 NAMED = ("grammar", "oracle", "wordnet")
 
@@ -164,7 +165,7 @@ def load_data(
 
         return _text(source, corpus_from_lines(wordnet_lines(), config, name=source, seed=seed))
     if not Path(source).exists():
-        near = did_you_mean(source, NAMED)
+        near = did_you_mean(source, NAMED) or near_file(Path(source))
         raise DataError(
             f"--data: {source}: no such file, and no source of that name{near}; "
             f"sources are {', '.join(NAMED)}"
@@ -173,6 +174,17 @@ def load_data(
         source, config, test_path=test_data, validation_path=validation_data, seed=seed
     )
     return _text(source, corpus)
+
+
+def run_data(config: RunConfig) -> Dataset:
+    """The data of a run's settings; errors as of `load_data`."""
+    return load_data(
+        config.data,
+        config.corpus,
+        test_data=config.test_data,
+        validation_data=config.validation_data,
+        seed=config.seed,
+    )
 
 
 def _oracle(config: CorpusConfig, seed: int) -> LSTMOracle:
@@ -221,8 +233,8 @@ def _drawn(
         "test": config.num_test,
     }
     for name, count in counts.items():
-        if count < 4:
-            raise ConfigError(f"--corpus.num_{name}: {count} is below 4")
+        if not 4 <= count <= 10_000_000:
+            raise ConfigError(f"--corpus.num_{name}: {count:,} is not in 4 .. 10,000,000")
     splits = {
         name: generate(policy, count, rng=rng_for(seed, source, name))
         for name, count in counts.items()

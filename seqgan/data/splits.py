@@ -69,10 +69,14 @@ def shuffled(count: int, seed: int) -> Int64:
     return np.argsort(mix(np.arange(count, dtype=np.uint64) ^ salt), kind="stable")
 
 
+def _sequences(count: int) -> str:
+    return "1 sequence" if count == 1 else f"{count:,} different sequences"
+
+
 def _too_few(name: str, found: int, count: int, shares: dict[str, float], source: str) -> str:
     """The message for a split of fewer than two sequences."""
     message = (
-        f"{source} has {count} different sequences, which leaves {found} for the {name} split; "
+        f"{source} has {_sequences(count)}, which leaves {found} for the {name} split; "
         "it needs 2: give more data"
     )
     if name == "train":

@@ -26,6 +26,7 @@ __all__ = [
     "make_tokenizer",
 ]
 
+FLAG = "--corpus.tokenizer"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -96,7 +97,7 @@ class Integers:
             if not _INTEGER.fullmatch(piece):
                 raise DataError(
                     f"{piece[:40]!r} is not a whole number of up to 18 digits; the tokenizer "
-                    "'integers' takes nothing else (--corpus.tokenizer spaces takes any words)"
+                    "'integers' takes nothing else (the tokenizer 'spaces' takes any words)"
                 )
         return [str(int(piece)) for piece in pieces]
 
@@ -113,23 +114,24 @@ class HuggingFaceTokenizer:
 
     Args:
         path: a ``tokenizer.json``.
+        flag: what named it, for messages.
 
     Raises:
         MissingExtraError: the package ``tokenizers`` is not installed.
         DataError: the file is missing or holds no tokenizer.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, flag: str = FLAG):
+        if not os.path.isfile(path):
+            raise DataError(f"{flag}: there is no file {path}")
         try:
             import tokenizers
         except ImportError as error:
             raise MissingExtraError("tokenizers", "lm", f"the tokenizer file {path}") from error
-        if not os.path.isfile(path):
-            raise DataError(f"--corpus.tokenizer: there is no file {path}")
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(path)
         except Exception as error:  # the library raises bare Exceptions
-            raise DataError(f"--corpus.tokenizer: {path} holds no tokenizer: {error}") from error
+            raise DataError(f"{flag}: {path} holds no tokenizer: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self.name = path
@@ -150,16 +152,17 @@ class UserTokenizer:
     Args:
         name: the dotted path it was found under.
         inner: an object with `tokenize` and `detokenize`.
+        flag: what named it, for messages.
 
     Raises:
         ConfigError: `inner` lacks one of the two.
     """
 
-    def __init__(self, name: str, inner: Any):
+    def __init__(self, name: str, inner: Any, flag: str = FLAG):
         for method in ("tokenize", "detokenize"):
             if not callable(getattr(inner, method, None)):
                 raise ConfigError(
-                    f"--corpus.tokenizer {name}: {type(inner).__name__} has no method {method!r}; "
+                    f"{flag} {name}: {type(inner).__name__} has no method {method!r}; "
                     "a tokenizer has tokenize(str) -> list[str] and detokenize(list[str]) -> str"
                 )
         self.name = name
@@ -210,7 +213,7 @@ BUILT_IN = ("words", "spaces", "characters", "integers")
 """The tokenizers that come with the toolkit: naming one imports nothing of anyone else's."""
 
 
-def make_tokenizer(name: str) -> Tokenizer:
+def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
     """The tokenizer that a setting names.
 
     Args:
@@ -218,6 +221,7 @@ def make_tokenizer(name: str) -> Tokenizer:
             path of a Hugging Face ``tokenizer.json``; or ``package.module:Name`` (or
             ``package.module.Name``), a class or function that is called without arguments, or a
             tokenizer object. Modules in the working directory are found.
+        flag: the setting, for messages.
 
     Raises:
         ConfigError: there is no such tokenizer, or the module does not hold one.
@@ -235,34 +239,34 @@ def make_tokenizer(name: str) -> Tokenizer:
     if name in builtin:
         return builtin[name]()
     if name.endswith(".json"):
-        return HuggingFaceTokenizer(name)
+        return HuggingFaceTokenizer(name, flag)
     if _DOTTED.fullmatch(name):
-        return _user_tokenizer(name)
+        return _user_tokenizer(name, flag)
     raise ConfigError(
-        f"--corpus.tokenizer: {name!r} is none of {', '.join(BUILT_IN)}, no tokenizer.json and no "
+        f"{flag}: {name!r} is none of {', '.join(BUILT_IN)}, no tokenizer.json and no "
         f"package.module:Class{did_you_mean(name, BUILT_IN)}"
     )
 
 
-def _user_tokenizer(name: str) -> Tokenizer:
-    found = _import(name)
+def _user_tokenizer(name: str, flag: str) -> Tokenizer:
+    found = _import(name, flag)
     if isinstance(found, type) or not hasattr(found, "tokenize"):
         if not callable(found):
             raise ConfigError(
-                f"--corpus.tokenizer {name}: this is {found!r:.60}, neither a tokenizer nor "
+                f"{flag} {name}: this is {found!r:.60}, neither a tokenizer nor "
                 "something to call for one"
             )
         try:
             found = found()
         except Exception as error:
             raise ConfigError(
-                f"--corpus.tokenizer {name}: calling it without arguments failed: "
+                f"{flag} {name}: calling it without arguments failed: "
                 f"{type(error).__name__}: {error}"
             ) from error
-    return UserTokenizer(name, found)
+    return UserTokenizer(name, found, flag)
 
 
-def _import(name: str) -> Any:
+def _import(name: str, flag: str) -> Any:
     """The object at a dotted path; the working directory is searched last."""
     if ":" in name:
         module_name, _, attributes = name.partition(":")
@@ -276,8 +280,7 @@ def _import(name: str) -> Any:
         found = importlib.import_module(module_name)
     except Exception as error:
         raise ConfigError(
-            f"--corpus.tokenizer {name}: cannot import {module_name!r}: "
-            f"{type(error).__name__}: {error}"
+            f"{flag} {name}: cannot import {module_name!r}: {type(error).__name__}: {error}"
         ) from error
     finally:
         if not searched:
@@ -285,7 +288,7 @@ def _import(name: str) -> Any:
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             raise ConfigError(
-                f"--corpus.tokenizer {name}: {module_name!r} has no {attribute!r}"
+                f"{flag} {name}: {module_name!r} has no {attribute!r}"
                 f"{did_you_mean(attribute, dir(found))}"
             )
         found = getattr(found, attribute)

@@ -15,7 +15,7 @@ from ..errors import CheckpointError, did_you_mean
 from .discriminators import BiLSTMDiscriminator, CNNDiscriminator
 from .lstm import LSTMGenerator
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_generator", "load_model", "save_model"]
 
 FORMAT = 1
 MODELS: dict[str, type[nn.Module]] = {
@@ -69,3 +69,17 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Any:
         first = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{weights}: does not fit {described.name} ({first})") from None
     return model.to(device).eval()
+
+
+def load_generator(path: Path, device: torch.device | str = "cpu") -> LSTMGenerator:
+    """The generator that `save_model` wrote at `path`, in evaluation mode.
+
+    Raises:
+        CheckpointError: as `load_model`, and where the model is no generator.
+    """
+    model = load_model(path, device)
+    if not isinstance(model, LSTMGenerator):
+        raise CheckpointError(
+            f"{path.with_suffix('.json')}: a {type(model).__name__}, not a generator"
+        )
+    return model

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..config import CONFIG_FORMAT
 from ..errors import RunDirectoryError
 from ..training.run_directory import CONFIG, LOG, RESULTS, RunDirectory
 
@@ -71,8 +72,14 @@ def read_record(run: RunDirectory) -> Record:
     """Reads a run's folder.
 
     Raises:
-        RunDirectoryError: a file is damaged.
+        RunDirectoryError: a file is damaged, or of another version of the toolkit.
     """
+    config = run.config()
+    if config.get("config_format", CONFIG_FORMAT) != CONFIG_FORMAT:
+        raise RunDirectoryError(
+            f"{run.path / CONFIG}: config_format: {config['config_format']}: the run was written "
+            f"by another version of the toolkit; this one reads format {CONFIG_FORMAT}"
+        )
     finished = (run.path / RESULTS).is_file()
     samples = {}
     for name in MODELS:
@@ -82,7 +89,7 @@ def read_record(run: RunDirectory) -> Record:
     return Record(
         run.path.resolve().name,
         (run.path / CONFIG).read_text(encoding="utf-8"),
-        run.config(),
+        config,
         run.command(),
         _environment(run),
         _log(run),

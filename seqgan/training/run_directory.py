@@ -30,7 +30,7 @@ ENVIRONMENT = "environment.json"
 EVENTS = "events.out.tfevents"
 OURS = {
     CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", "data.json", "checkpoints", "samples",
-    "figures", "report.html", "report.md",
+    "figures", "report.html", "report.md", "wandb",
 }  # fmt: skip
 
 

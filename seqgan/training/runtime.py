@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,22 +31,28 @@ from .interruption import Interruption
 from .run_directory import RunDirectory
 from .saver import Saver
 from .state import Stateful
+from .trackers import check_trackers, make_trackers
 
 __all__ = ["LossWatch", "Runtime", "make_accelerator"]
 
 
 def make_accelerator(
-    device: str = "auto", precision: str = "no", folder: Path | None = None
+    device: str = "auto",
+    precision: str = "no",
+    folder: Path | None = None,
+    trackers: Iterable[str] = ("tensorboard",),
 ) -> Accelerator:
     """An accelerator for a device and a precision.
 
     Args:
         device: auto, cpu, cuda or mps.
         precision: no, bf16 or fp16.
-        folder: where TensorBoard events are written; None: nowhere.
+        folder: the run's folder, where trackers write; None: nothing is tracked.
+        trackers: their names.
 
     Raises:
-        ConfigError: the device is not there.
+        ConfigError: the device is not there, or a tracker cannot start.
+        MissingExtraError: the package of a tracker is not installed.
     """
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
@@ -57,12 +63,13 @@ def make_accelerator(
     # accelerate keeps one state a Python process; a second run may ask for another precision.
     if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)
+    check_trackers(trackers)
     if folder is None:
         return Accelerator(cpu=device == "cpu", mixed_precision=precision)
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision=precision,
-        log_with="tensorboard",
+        log_with=make_trackers(trackers, folder),
         project_config=ProjectConfiguration(logging_dir=str(folder)),
     )
     return accelerator
@@ -203,9 +210,15 @@ class Runtime:
             self.say(f"warning: {_tracker_fails(error)}")
 
     def begin_tracking(self) -> None:
-        """Opens the loggers."""
+        """Opens the loggers.
+
+        Raises:
+            ConfigError: one that was asked for cannot start.
+        """
         try:
             self.accelerator.init_trackers("")
+        except ConfigError:
+            raise
         except Exception as error:
             self._tracking = False
             self.say(f"warning: {_tracker_fails(error)}")
@@ -243,8 +256,8 @@ class Runtime:
 
 def _tracker_fails(error: Exception) -> str:
     return (
-        f"TensorBoard's events cannot be written ({type(error).__name__}: {error}); the run goes "
-        "on without them, metrics.jsonl has every measurement"
+        f"measurements cannot be tracked ({type(error).__name__}: {error}); the run goes on "
+        "without trackers, metrics.jsonl has every measurement"
     )
 
 

@@ -139,7 +139,7 @@ def test_copies_go_together_and_shares_count_distinct_sequences():
 @pytest.mark.parametrize(
     ("count", "changes", "message"),
     [
-        (1, {}, "has 1 different sequences, which leaves 1 for the train split; it needs 2"),
+        (1, {}, "has 1 sequence, which leaves 1 for the train split; it needs 2"),
         (10, {}, "has 10 .* leaves 0 for the validation split.*--corpus.validation_share 0.2"),
         (10, {}, r"--corpus.validation_share 0.2\).*--validation_data FILE"),
         (20, {"validation_share": 0}, "leaves 1 for the heldout split.*--corpus.heldout_share 0.1"),
@@ -156,7 +156,7 @@ def test_too_few_sequences(write, count, changes, message):
 
 
 def test_one_sequence_many_times(write):
-    with pytest.raises(DataError, match="has 1 different sequences"):
+    with pytest.raises(DataError, match="has 1 sequence"):
         load_corpus(write("a.txt", *["same"] * 50), config())
 
 
@@ -177,7 +177,11 @@ def test_vocabulary_comes_from_the_training_split_alone(write):
 
 def test_vocabulary_limits_and_a_given_vocabulary(write):
     path = write("a.txt", "a a b", "a b c")
-    assert len(load_corpus(path, alone(max_vocabulary=1)).vocabulary) == 5
+    many = write("many.txt", "a a b c", "a b c d", "d e f")
+    assert load_corpus(many, alone(max_vocabulary=4)).vocabulary.tokens[4:] == ("a", "b", "c", "d")
+    for fewer in (1, 2, 3):  # than the special tokens
+        with pytest.raises(ConfigError, match=f"max_vocabulary: {fewer} is fewer than"):
+            alone(max_vocabulary=fewer)
     assert load_corpus(path, alone(min_count=2)).vocabulary.tokens[4:] == ("a", "b")
     with pytest.raises(DataError, match="lower --corpus.min_count"):
         load_corpus(path, alone(min_count=4))
@@ -370,9 +374,13 @@ def test_other_kinds_of_files(tmp_path, write):
 
 def test_settings_that_nothing_reads(write):
     path = write("a.txt", *numbered(40))
-    with pytest.raises(ConfigError, match="--corpus.field t: none of .*a.txt is a .jsonl file"):
+    with pytest.raises(
+        ConfigError, match="--corpus.field t: no .jsonl file was given, only .*a.txt"
+    ):
         load_corpus(path, config(field="t"))
-    with pytest.raises(ConfigError, match="--corpus.column t: none of .*a.txt is a .csv file"):
+    with pytest.raises(
+        ConfigError, match="--corpus.column t: no .csv file was given, only .*a.txt"
+    ):
         load_corpus(path, config(column="t"))
 
 

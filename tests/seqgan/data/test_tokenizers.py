@@ -243,10 +243,13 @@ def test_user_tokenizer_copies_the_list():
     assert Same.kept == ["a"]
 
 
-def test_tokenizer_file_without_the_package(monkeypatch):
+def test_tokenizer_file_without_the_package(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(DataError, match="--tokenizer: there is no file path/to/tokenizer.json"):
+        make_tokenizer("path/to/tokenizer.json", "--tokenizer")
+    (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(MissingExtraError, match=r"pip install 'seqgan-toolkit\[lm\]'"):
-        make_tokenizer("path/to/tokenizer.json")
+        make_tokenizer(str(tmp_path / "tokenizer.json"))
 
 
 def test_tokenizer_file(tmp_path):
