@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(BIN)/python -m pytest -m "not slow" -q -n logical --maxprocesses 8 --dist worksteal
 
 slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -32,6 +32,7 @@ from .rewards import (
     ObjectiveReward,
     RandomReward,
     Reward,
+    RewardError,
 )
 from .sampling import Sampler
 from .sequences import Sequences
@@ -52,6 +53,7 @@ __all__ = [
     "Prefixes",
     "RandomReward",
     "Reward",
+    "RewardError",
     "Sampler",
     "Sequences",
     "State",

@@ -11,7 +11,7 @@ Shapes: B sequences, T tokens, N rollouts, P prefixes, L max_length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,7 @@ from .completion import (
     empty_output,
     evaluating,
 )
+from .memory import is_out_of_memory, warn_of_smaller_chunks
 from .policy import Policy, Prefixes
 from .randomness import UniformStream
 from .rewards import Reward, reward_values
@@ -52,6 +53,7 @@ def action_values(
     stratified: bool = False,
     chunk_size: int | None = None,
     compact_every: int | None = None,
+    on_smaller_chunks: Callable[[int], None] = warn_of_smaller_chunks,
 ) -> Tensor:
     """The expected reward after each token of each sequence was emitted.
 
@@ -78,15 +80,19 @@ def action_values(
             estimated where all would be more.
         stratified: spread the first uniforms of a prefix's rollouts evenly: the same expected
             value and no larger variance, but the N rollouts are no longer independent.
-        chunk_size: completions advanced at once; by default what suits the device.
+        chunk_size: completions advanced at once; by default what suits the device. Where memory
+            runs out it is halved, and the work goes on.
         compact_every: finished rows are dropped every so many tokens (0: never, then nothing
             makes the host wait for the device); by default 1 on a CPU, 8 on a GPU.
+        on_smaller_chunks: called with the chunk size that memory was enough for, where the one
+            before was too large; by default it warns.
 
     Returns:
         Tensor [B, T], float32.
 
     Raises:
-        ValueError: a number out of range, or a reward of the wrong shape.
+        ValueError: a number out of range.
+        RewardError: the reward raised an error, or returned what is no reward.
     """
     if num_rollouts < 1:
         raise ValueError(f"num_rollouts must be 1 or more, got {num_rollouts}")
@@ -99,6 +105,7 @@ def action_values(
         )
     columns = _columns(sequences, num_rollouts, positions, max_completions)
     device = sequences.device
+    given = chunk_size or default_chunk_size(policy, device)
     work = _Rollouts(
         policy,
         reward,
@@ -106,7 +113,7 @@ def action_values(
         sampler,
         UniformStream(rng, device),
         stratified,
-        chunk_size or default_chunk_size(policy, device),
+        given,
         default_compaction(device) if compact_every is None else compact_every,
     )
     values = _own_values(reward, sequences)
@@ -119,6 +126,8 @@ def action_values(
         for start in range(0, len(sequences), block_size):
             block = slice(start, start + block_size)
             work.estimate(sequences.select(block), start, columns, values[block], known[block])
+    if work.chunk_size < given:
+        on_smaller_chunks(work.chunk_size)
     return _fill_backwards(values, known, own, sequences.mask)
 
 
@@ -133,9 +142,12 @@ class _Piece:
     last: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Rollouts:
-    """The settings of one call of `action_values`, and the work."""
+    """The settings of one call of `action_values`, and the work.
+
+    `chunk_size` shrinks where memory runs out.
+    """
 
     policy: Policy
     reward: Reward
@@ -153,7 +165,7 @@ class _Rollouts:
         plan = self._plan(sequences, columns)
         if not plan:
             return
-        completed = self._complete(sequences, plan, offset)
+        completed = self._complete_within_memory(sequences, plan, offset)
         judged = reward_values(self.reward, completed)
         for piece in plan:
             part = judged[piece.slot : piece.slot + len(piece.rows) * self.count]
@@ -180,6 +192,23 @@ class _Rollouts:
                 plan.append(_Piece(t, rows, slot, 0, self.count))
                 slot += len(rows) * self.count
         return plan
+
+    def _complete_within_memory(
+        self, sequences: Sequences, plan: list[_Piece], offset: int
+    ) -> Sequences:
+        """`_complete`, with half as many rows at once until memory is enough."""
+        while True:
+            try:
+                return self._complete(sequences, plan, offset)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if self.chunk_size == 1 or not is_out_of_memory(error):
+                    raise
+            # Out of the except clause, which holds the tensors that were in the way. No more rows
+            # were ever at work than there are.
+            rows = sum(len(piece.rows) for piece in plan) * self.count
+            self.chunk_size = max(1, min(self.chunk_size, rows) // 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
     def _complete(self, sequences: Sequences, plan: list[_Piece], offset: int) -> Sequences:
         """N completions of every prefix, in the order of the plan."""

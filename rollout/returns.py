@@ -138,7 +138,8 @@ class MovingAverageBaseline:
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Takes up what `state_dict` gave."""
-        self._average, self._weight = state["average"], state["weight"]
+        # A tensor again, so that the next average is rounded as it would have been.
+        self._average, self._weight = torch.tensor(state["average"]), state["weight"]
 
 
 BASELINES = {

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .completion import evaluating
+from .memory import is_out_of_memory
 from .randomness import UniformStream
 from .sequences import Sequences
 
@@ -24,6 +25,7 @@ __all__ = [
     "ObjectiveReward",
     "RandomReward",
     "Reward",
+    "RewardError",
     "reward_values",
 ]
 
@@ -35,6 +37,10 @@ class Reward(Protocol):
         """Judges complete sequences."""
 
 
+class RewardError(ValueError):
+    """A reward raised an error, or returned what is no reward; the message shows the sequence."""
+
+
 def reward_values(reward: Reward, sequences: Sequences) -> Tensor:
     """Calls a reward and checks what it returns.
 
@@ -42,21 +48,62 @@ def reward_values(reward: Reward, sequences: Sequences) -> Tensor:
         float32 [B], or [B, T] for a reward with ``per_token = True`` (0 after a sequence's end).
 
     Raises:
-        ValueError: the reward does not return a tensor of that shape.
+        RewardError: the reward raises an error, or does not return a tensor of that shape, or a
+            number that is not finite (which is not looked for in a discriminator's judgement:
+            that would make the host wait for the device).
     """
-    with torch.no_grad():
-        values = reward(sequences)
+    try:
+        with torch.no_grad():
+            values = reward(sequences)
+    except RewardError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise RewardError(_raised(reward, sequences, error)) from error
     per_token = getattr(reward, "per_token", False)
     shape = sequences.tokens.shape if per_token else sequences.lengths.shape
     if not isinstance(values, Tensor) or values.shape != shape:
         got = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
         kind = "a reward with per_token = True" if per_token else "a reward"
-        raise ValueError(
+        raise RewardError(
             f"{kind} must return a tensor of shape {list(shape)} for {len(sequences)} sequences; "
-            f"{getattr(reward, '__name__', type(reward).__name__)} returned {got}"
+            f"{_name(reward)} returned {got}; the first of them is {_shown(sequences, 0)}"
         )
     values = values.to(device=sequences.device, dtype=torch.float32)
-    return values.masked_fill(~sequences.mask, 0.0) if per_token else values
+    if per_token:
+        values = values.masked_fill(~sequences.mask, 0.0)
+    if not isinstance(reward, DiscriminatorReward) and not values.isfinite().all():
+        wrong = ~values.isfinite()
+        row = int(wrong.nonzero()[0, 0])
+        bad = values[wrong][0].item()
+        raise RewardError(f"{_name(reward)} returned {bad} for {_shown(sequences, row)}")
+    return values
+
+
+def _name(reward: Reward) -> str:
+    return str(getattr(reward, "__name__", type(reward).__name__))
+
+
+def _shown(sequences: Sequences, row: int) -> str:
+    return f"the sequence of token ids {sequences.select(slice(row, row + 1)).to_lists()[0]}"
+
+
+def _raised(reward: Reward, sequences: Sequences, error: Exception) -> str:
+    """Which sequence it was: a reward judges each by itself, so they can be tried one by one."""
+    which = f"a batch of {len(sequences)}, none of them by itself; the first is "
+    row = 0
+    for i in range(min(len(sequences), 4_096)):
+        try:
+            with torch.no_grad():
+                reward(sequences.select(slice(i, i + 1)))
+        except Exception:
+            which, row = "", i
+            break
+    what = " ".join(str(error).split())
+    return (
+        f"{_name(reward)} raised {type(error).__name__}: {what} for {which}{_shown(sequences, row)}"
+    )
 
 
 class DiscriminatorReward:
@@ -105,7 +152,7 @@ class ObjectiveReward:
         decode: turns `Sequences` into that list; None: lists of token ids, EOS included.
 
     Raises:
-        ValueError: (when called) the function does not return one finite number a sequence.
+        RewardError: (when called) the function does not return one finite number a sequence.
     """
 
     def __init__(
@@ -122,13 +169,13 @@ class ObjectiveReward:
         values = torch.as_tensor(list(self.function(decoded)), dtype=torch.float32)
         name = getattr(self.function, "__name__", type(self.function).__name__)
         if values.shape != (len(decoded),):
-            raise ValueError(
+            raise RewardError(
                 f"{name} must return one number for each of {len(decoded)} sequences, "
-                f"got shape {list(values.shape)}"
+                f"got shape {list(values.shape)}; the first of them is {decoded[0]!r}"
             )
         bad = (~values.isfinite()).nonzero()[:, 0].tolist()
         if bad:
-            raise ValueError(f"{name} returned {values[bad[0]].item()} for {decoded[bad[0]]!r}")
+            raise RewardError(f"{name} returned {values[bad[0]].item()} for {decoded[bad[0]]!r}")
         return values.to(sequences.device)
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from .errors import ConfigError, SeqganError, did_you_mean
+from .errors import ConfigError, RunInterrupted, SeqganError, did_you_mean
 
 __all__ = ["main"]
 
@@ -43,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         print(f"seqgan: error: {place}{error.strerror or error}", file=sys.stderr)
         return 2
+    except RunInterrupted as stop:
+        print(f"seqgan: {stop}", file=sys.stderr)
+        return stop.exit_code
     except (MemoryError, RuntimeError) as error:
         if debug or not _out_of_memory(error):
             raise

@@ -167,6 +167,14 @@ class Sweep:
             for name, split in (("validation", data.validation), ("test", data.test))
         }
 
+    def state_dict(self) -> dict[str, int | None]:
+        """Where the next search for a temperature begins."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state: dict[str, int | None]) -> None:
+        """Takes up what `state_dict` gave."""
+        self._best = state["best"]
+
     def point(
         self, policy: Policy, temperature: float, split: str, count: int | None = None
     ) -> Point:

@@ -11,6 +11,7 @@ from .errors import ConfigError, did_you_mean
 
 __all__ = [
     "AdversarialConfig",
+    "CheckpointConfig",
     "CompareConfig",
     "CorpusConfig",
     "DataConfig",
@@ -268,6 +269,10 @@ class AdversarialConfig:
         learning_rate: of Adam, for the generator.
         discriminator_learning_rate: of AdamW, for the discriminator in the rounds.
         clip_norm: largest norm of the generator's gradient.
+        on_trouble: what follows where the policy collapses or runs away from the pretrained one,
+            the discriminator wins, loses or memorises, or a loss is NaN: warn (and go on; NaN is
+            an error), stop (the best state is kept), restore (where it is the generator's: go back
+            to the best state of both models, with half the learning rate).
     """
 
     rounds: int = 40
@@ -292,9 +297,11 @@ class AdversarialConfig:
     learning_rate: float = 3e-4
     discriminator_learning_rate: float = 5e-4
     clip_norm: float = 5.0
+    on_trouble: str = "warn"
 
     def __post_init__(self) -> None:
         flag = "--adversarial"
+        _choice(f"{flag}.on_trouble", self.on_trouble, ("warn", "stop", "restore"))
         _sizes(flag, self, "rounds", "measure_every", "generator_steps", "batch_size", "positions")
         _sizes(flag, self, "updates")
         _sizes(flag, self, "patience", "discriminator_steps", "rollouts", least=0)
@@ -353,6 +360,29 @@ class EvaluationConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When a run's state is written, so that it can go on from there; no result depends on it.
+
+    Attributes:
+        every_minutes: minutes between two checkpoints; 0: not by the clock.
+        every_steps: gradient steps of all models between two checkpoints; 0: not by steps.
+        keep: how many of the newest are kept, besides that of the pretrained model and the best.
+    """
+
+    every_minutes: float = 5.0
+    every_steps: int = 0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.every_minutes < float("inf"),
+            f"--checkpoint.every_minutes: {self.every_minutes} is not 0 or above",
+        )
+        _sizes("--checkpoint", self, "every_steps", least=0)
+        _sizes("--checkpoint", self, "keep")
+
+
+@dataclass
 class RunConfig:
     """One run: MLE pretraining, adversarial fine-tuning, comparison.
 
@@ -367,8 +397,11 @@ class RunConfig:
         discriminate: pretraining of the discriminator.
         adversarial: the adversarial rounds.
         evaluation: what is measured in the end.
+        checkpoint: when the run's state is written, to go on from there.
         output_dir: the run's folder; none: runs/ and a name made of the data and the time.
         overwrite: replace a run that the output folder holds.
+        resume: go on with a run that was ended: auto (where the output folder holds one, else
+            begin), true (it must), or the folder of a run or of one of its checkpoints.
         config_format: format of these settings; written by the toolkit, to be left as it is.
         trackers: where measurements are shown besides metrics.jsonl: tensorboard, wandb, trackio
             (the last two need the extra `track`); empty: nowhere.
@@ -387,8 +420,10 @@ class RunConfig:
     discriminate: DiscriminateConfig = field(default_factory=DiscriminateConfig)
     adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     output_dir: str | None = None
     overwrite: bool = False
+    resume: bool | str = False
     config_format: int = CONFIG_FORMAT
     trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
     seed: int = 0
@@ -407,6 +442,15 @@ class RunConfig:
         _choice("--precision", self.precision, ("no", "bf16", "fp16"))
         _require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
         _require(self.data != "", "--data: an empty name")
+        _require(self.resume != "", "--resume: an empty name; give auto, true or a folder")
+        _require(
+            self.resume not in (True, "auto") or self.output_dir is not None,
+            "--resume: give --output_dir, the folder of the run to go on with",
+        )
+        _require(
+            not (self.resume and self.overwrite),
+            "--overwrite replaces a run and --resume goes on with it: leave one of them out",
+        )
         _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
 
 

@@ -16,7 +16,9 @@ __all__ = [
     "MetricError",
     "MissingExtraError",
     "NonFiniteLossError",
+    "RewardError",
     "RunDirectoryError",
+    "RunInterrupted",
     "SeqganError",
     "did_you_mean",
 ]
@@ -58,6 +60,22 @@ class MissingExtraError(SeqganError):
 
 class NonFiniteLossError(SeqganError):
     """A loss became NaN or infinite."""
+
+
+class RewardError(SeqganError):
+    """A reward raised an error, or returned what is no reward."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A signal ended a run, which can go on later; the message says how.
+
+    Attributes:
+        exit_code: 128 and the number of the signal, as shells have it.
+    """
+
+    def __init__(self, message: str, signal_number: int):
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

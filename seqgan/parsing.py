@@ -135,6 +135,7 @@ def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None
         settings = RunDirectory.open(Path(folder)).config()
         run_config(settings, f"{folder}/config.yaml")  # refuses what is not as it should be
         _defaults_from(parser, settings, f"{folder}/config.yaml")
+    _defaults_of_resumed(parser, command, argv)
     name = _value_of("preset", argv)
     if name is None:
         return
@@ -143,6 +144,22 @@ def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None
             f"--preset: {name!r} is none of {', '.join(presets())}{did_you_mean(name, presets())}"
         )
     _defaults_from(parser, yaml.safe_load((PRESETS / f"{name}.yaml").read_text()) or {}, name)
+
+
+def _defaults_of_resumed(parser: ArgumentParser, command: str, argv: list[str]) -> None:
+    """``--resume PATH`` goes on with the settings that the run there was begun with."""
+    resume = _value_of("resume", argv)
+    if resume is None or resume.lower() in ("auto", "true", "false", ""):
+        return
+    from .training.resume import run_folder
+    from .training.run_directory import RunDirectory
+
+    folder = run_folder(resume)
+    assert folder is not None
+    settings = RunDirectory.open(folder).config()
+    if command != "finetune" and settings.pop("run", None) is not None:
+        raise ConfigError(f"--resume: {folder} is fine-tuned: seqgan finetune --resume {folder}")
+    _defaults_from(parser, settings, f"{folder}/config.yaml")
 
 
 def _defaults_from(parser: ArgumentParser, settings: dict[str, Any], where: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import shutil
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
-from torch import nn
 
 from rollout import Policy
 
@@ -20,23 +19,19 @@ from .data.sources import Dataset, fingerprint, run_data
 from .errors import ConfigError, DataError, SeqganError
 from .evaluate import Evaluator
 from .metrics import Score
-from .models import (
-    LSTMGenerator,
-    load_generator,
-    make_discriminator,
-    make_generator,
-    save_model,
-)
+from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
 from .report import write_report
 from .seeding import derive_seed
 from .settings import run_config
 from .tables import print_results
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
-from .training.discriminate import discriminate
+from .training.discriminate import DiscriminatorTraining, discriminate
 from .training.pretrain import pretrain
+from .training.resume import check_same_settings, folder_of, resumes, rewind, starting_point
 from .training.run_directory import RESULTS, RunDirectory, write_json, write_text
 from .training.runtime import Runtime, make_accelerator
+from .training.saver import Saver
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 
@@ -74,17 +69,20 @@ def run(config: RunConfig, console: Console | None = None) -> RunResult:
     Raises:
         SeqganError: a setting, the data, or the output folder is not as it should be; nothing is
             written then.
+        RunInterrupted: SIGINT or SIGTERM came; the message says how to go on.
     """
-    runtime, data = _begin(config, console)
-    generator = _pretrained(config, data, runtime)
-    return _adversarial_part(config, data, generator, runtime)
+    runtime, data = _begin("run", config, console)
+    with runtime.interruption:
+        generator = _pretrained(config, data, runtime)
+        return _adversarial_part(config, data, generator, runtime)
 
 
 def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
     """MLE pretraining alone, and its scores."""
-    runtime, data = _begin(config, console)
-    generator = _pretrained(config, data, runtime)
-    return _finish(config, data, runtime, {"mle": generator}, None)
+    runtime, data = _begin("pretrain", config, console)
+    with runtime.interruption:
+        generator = _pretrained(config, data, runtime)
+        return _finish(config, data, runtime, {"mle": generator}, None)
 
 
 def finetune(
@@ -103,10 +101,13 @@ def finetune(
         raise ConfigError(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
-    runtime, data = _begin(config, console, pretrained.data_fingerprint())
-    generator.to(runtime.device)
-    _save(runtime, generator, None, "mle")
-    return _adversarial_part(config, data, generator, runtime)
+    runtime, data = _begin("finetune", config, console, pretrained.data_fingerprint())
+    with runtime.interruption:
+        generator.to(runtime.device)
+        runtime.hold(runtime=runtime, generator=generator)
+        if not runtime.past("pretrain"):
+            _keep_pretrained(runtime)
+        return _adversarial_part(config, data, generator, runtime)
 
 
 def default_folder(data: str) -> Path:
@@ -116,17 +117,25 @@ def default_folder(data: str) -> Path:
 
 
 def _begin(
-    config: RunConfig, console: Console | None, wanted: str | None = None
+    command: str, config: RunConfig, console: Console | None, wanted: str | None = None
 ) -> tuple[Runtime, Dataset]:
     """Reads the data and makes the run's folder; nothing is written before all of it is right.
 
     Args:
+        command: what goes on with the run: run, pretrain or finetune.
         config: all settings.
         console: where progress is shown.
         wanted: the fingerprint that the data must have, or None for any.
     """
-    path = Path(config.output_dir) if config.output_dir else default_folder(config.data)
-    RunDirectory.check_free(path, config.overwrite)
+    console = console or Console(quiet=True)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    settings = asdict(replace(config, output_dir=None, overwrite=False, resume=False))
+    path = folder_of(config) or default_folder(config.data)
+    going_on = resumes(config, path)
+    if going_on:
+        check_same_settings(RunDirectory.open(path), settings)
+    else:
+        RunDirectory.check_free(path, config.overwrite)
     # Fails before anything is written.
     make_accelerator(config.device, config.precision, trackers=config.trackers)
     data = run_data(config)
@@ -136,17 +145,26 @@ def _begin(
             "--run: these are not the splits that the generator was trained on; give the data, "
             "--corpus settings and --seed of its run, or leave them out"
         )
-    settings = asdict(replace(config, output_dir=None, overwrite=False))
-    directory = RunDirectory.create(path, settings, config.overwrite)
-    write_json(path / "data.json", {"fingerprint": fingerprint(data), "report": data.report})
-    if data.decoder.vocabulary is not None:
-        data.decoder.vocabulary.save(path / "vocabulary.json")
+    saved = None
+    if going_on:
+        saved = starting_point(command, config, path, fingerprint(data), say)
+    if saved is not None:
+        directory = RunDirectory.open(path)
+        rewind(directory, saved, say)
+    else:
+        directory = RunDirectory.create(path, settings, config.overwrite or going_on)
+        write_json(path / "data.json", {"fingerprint": fingerprint(data), "report": data.report})
+        if data.decoder.vocabulary is not None:
+            data.decoder.vocabulary.save(path / "vocabulary.json")
+    saver = Saver(directory.checkpoints, config.checkpoint, saved)
+    accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
+    runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
     try:
-        accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
-    except SeqganError:  # a tracker could not start, and it writes into the folder
-        shutil.rmtree(path)
+        runtime.begin_tracking()
+    except SeqganError:  # a tracker cannot start, and a new run's folder holds nothing else yet
+        if saved is None:
+            shutil.rmtree(path)
         raise
-    runtime = Runtime(accelerator, config.seed, directory, console or Console(quiet=True))
     for line in data.report_lines:
         runtime.say(line)
     return runtime, data
@@ -164,37 +182,43 @@ def _check_splits(data: Dataset) -> None:
 
 
 def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> LSTMGenerator:
+    """The generator after MLE; from a checkpoint, where the run goes on behind that."""
     generator = make_generator(config.generator, data.spec, derive_seed(config.seed, "generator"))
-    pretrain(
-        generator, data.train, data.validation, config.pretrain, runtime,
-        checkpoint=lambda: _save(runtime, generator, None),
-    )  # fmt: skip
-    _save(runtime, generator, None, "mle")
-    return generator
+    runtime.hold(runtime=runtime, generator=generator)
+    if not runtime.past("pretrain"):
+        pretrain(generator, data.train, data.validation, config.pretrain, runtime)
+        _keep_pretrained(runtime)
+    return generator.to(runtime.device)
+
+
+def _keep_pretrained(runtime: Runtime) -> None:
+    runtime.enter("pretrained")
+    runtime.save("mle")
 
 
 def _adversarial_part(
     config: RunConfig, data: Dataset, generator: LSTMGenerator, runtime: Runtime
 ) -> RunResult:
-    mle = copy.deepcopy(generator)
-    # Mixed precision puts a `forward` bound to the original on the instance.
-    mle.__dict__.pop("forward", None)
     discriminator = make_discriminator(
         config.discriminator, data.spec.vocab_size, derive_seed(config.seed, "discriminator")
     )
-    judge = discriminate(
-        discriminator, generator, data.train, data.heldout, config.discriminate, runtime
-    )
+    if runtime.past("discriminate"):  # it takes up its state when the rounds begin
+        judge = DiscriminatorTraining(
+            discriminator, data.train, data.heldout, config.discriminate, runtime
+        )
+    else:
+        judge = discriminate(
+            discriminator, generator, data.train, data.heldout, config.discriminate, runtime
+        )
     sweep = Sweep(data, config.evaluation, config.seed)
+    runtime.hold(sweep=sweep)
 
     def validate(policy: Policy, round_number: int) -> dict[str, float]:
         return sweep.validate(policy)
 
-    def checkpoint(work: AdversarialTraining) -> None:
-        _save(runtime, generator, discriminator)
-
-    work = fine_tune(generator, judge, config.adversarial, validate, runtime, checkpoint)
-    _save(runtime, generator, discriminator, "best")
+    work = fine_tune(generator, judge, config.adversarial, validate, runtime)
+    runtime.save("best")
+    mle = cast(LSTMGenerator, work.reference)
     return _finish(config, data, runtime, {"mle": mle, "adversarial": generator}, work)
 
 
@@ -205,7 +229,8 @@ def _finish(
     models: dict[str, LSTMGenerator],
     training: AdversarialTraining | None,
 ) -> RunResult:
-    """Measures, compares, prints and writes."""
+    """Measures, compares, prints and writes; the same each time, so it may be ended and redone."""
+    runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
     scores, drawn, samples = {}, {}, {"real": _real_texts(data)}
     with runtime.progress("Evaluation", len(models) + 2) as bar:
@@ -239,7 +264,7 @@ def _finish(
     write_json(runtime.run.path / RESULTS, results)
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
     print_results(runtime.console, scores, shown, comparison)
-    runtime.accelerator.end_training()
+    runtime.end_tracking()
     runtime.say(f"Report: {write_report(runtime.run)}")
     runtime.say(f"Run: {runtime.run.path}")
     return RunResult(
@@ -252,19 +277,3 @@ def _real_texts(data: Dataset) -> list[str]:
     """The test split as people read it, unknown words included."""
     join = data.decoder.tokenizer.detokenize
     return [join([str(token) for token in row]) for row in data.real_tokens("test")]
-
-
-def _save(
-    runtime: Runtime, generator: nn.Module, discriminator: nn.Module | None, *names: str
-) -> None:
-    """A checkpoint of the models."""
-
-    def write(folder: Path) -> None:
-        save_model(generator, folder / "generator")
-        if discriminator is not None:
-            save_model(discriminator, folder / "discriminator")
-        write_json(folder / "state.json", {"format": 1, "steps": runtime.steps_done})
-
-    assert runtime.run is not None
-    place = runtime.run.save_checkpoint(runtime.steps_done, write, names)
-    runtime.last_good = str(place)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+import rollout
 from rollout import (
     ConstantReward,
     DiscriminatorReward,
@@ -37,8 +38,11 @@ from rollout import (
 )
 
 from ..config import AdversarialConfig
+from ..errors import NonFiniteLossError, RewardError
 from .discriminate import DiscriminatorTraining
 from .runtime import LossWatch, Runtime
+from .state import fields_of, load_optimizer, set_fields, weights_for
+from .trouble import GENERATOR, Lookout
 
 __all__ = ["AdversarialTraining", "Validation", "fine_tune", "make_reward"]
 
@@ -52,18 +56,22 @@ def fine_tune(
     config: AdversarialConfig,
     validate: Validation,
     runtime: Runtime,
-    checkpoint: Callable[[AdversarialTraining], None] | None = None,
 ) -> AdversarialTraining:
     """Fine-tunes `generator` in place; ends with the state that was best on validation."""
     work = AdversarialTraining(generator, discriminator, config, runtime)
-    work.measure(validate)
-    with runtime.progress("Adversarial (rounds)", config.rounds) as bar:
+    judge = discriminator.discriminator
+    runtime.enter("adversarial", discriminator=judge, judge=discriminator, adversarial=work)
+    if not work.history:
+        work.measure(validate)
+    with runtime.progress("Adversarial (rounds)", config.rounds, work.rounds_done) as bar:
         while not work.finished:
-            work.round()
+            try:
+                work.round()
+            except NonFiniteLossError as error:
+                work.recover(error)
+                continue
             if work.rounds_done % config.measure_every == 0 or work.rounds_done == config.rounds:
                 work.measure(validate)
-                if checkpoint is not None:
-                    checkpoint(work)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
             bar.update(bar.task_ids[0], completed=work.rounds_done, note=note)
     work.restore_best()
@@ -81,6 +89,14 @@ def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) 
     if config.reward == "random":
         return RandomReward(seed)
     return DiscriminatorReward(discriminator, config.reward_form)
+
+
+FIELDS = (
+    "rounds_done", "best_round", "step", "updates_done", "generator_steps_done", "judge_until",
+    "best_score", "history", "stopped", "times_restored", "chunk_size",
+)  # fmt: skip
+MOST_RESTORED = 5
+"""Times that training goes back to the best state; what goes wrong more often than that stays."""
 
 
 @dataclass
@@ -126,30 +142,44 @@ class AdversarialTraining:
             self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
         discriminator.set_learning_rate(config.discriminator_learning_rate)
         self.rounds_done = self.best_round = self.step = self.updates_done = 0
+        # How far the round has come: generator steps, and where the discriminator's will end.
+        self.generator_steps_done, self.judge_until = 0, -1
         self.best_score = float("inf")
         self.best_state = copy.deepcopy(generator.state_dict())
         self.best_judge = copy.deepcopy(discriminator.discriminator.state_dict())
         self.history: list[float] = []
+        judging = discriminator if config.reward == "discriminator" else None
+        self.lookout = Lookout(self.reference, judging, runtime)
+        self.negatives: Sequences | None = None  # what the discriminator was last trained against
+        self.stopped, self.times_restored = False, 0
+        self.chunk_size = 0  # of the rollouts, where memory was once too small; 0: the default
 
     @property
     def finished(self) -> bool:
         """Whether all rounds are done, or validation has seen no progress for too long."""
         waited = (self.rounds_done - self.best_round) // self.config.measure_every
         stalled = self.config.patience > 0 and waited >= self.config.patience
-        return self.rounds_done >= self.config.rounds or stalled
+        return self.rounds_done >= self.config.rounds or stalled or self.stopped
 
     def round(self) -> None:
-        """Generator steps, then discriminator steps on fresh samples."""
-        for _ in range(self.config.generator_steps):
+        """Generator steps, then discriminator steps on fresh samples; or what is left of them."""
+        while self.generator_steps_done < self.config.generator_steps:
             self.generator_step()
-        self.rounds_done += 1
-        if self.lagged is not None:
-            self.lagged.update()
-        steps = self.config.discriminator_steps
-        if steps and self.config.reward == "discriminator":
+            self.generator_steps_done += 1
+            self.runtime.pause()
+        steps = self.config.discriminator_steps if self.config.reward == "discriminator" else 0
+        if self.judge_until < 0:
+            if self.lagged is not None:
+                self.lagged.update()
+            self.judge_until = self.discriminator.step + steps
+        if steps:
             count = steps * self.discriminator.config.batch_size
-            fresh = generate(self.policy, count, rng=self.runtime.rng("fresh", self.rounds_done))
-            self.discriminator.train_steps(steps, fresh)
+            rng = self.runtime.rng("fresh", self.rounds_done + 1)
+            self.negatives = generate(self.policy, count, rng=rng)
+            left = self.judge_until - self.discriminator.step
+            self.discriminator.train_steps(left, self.negatives)
+        self.rounds_done += 1
+        self.generator_steps_done, self.judge_until = 0, -1
 
     def generator_step(self) -> None:
         """One batch of samples and the policy gradient updates it serves."""
@@ -176,23 +206,56 @@ class AdversarialTraining:
         )
 
     def measure(self, validate: Validation) -> None:
-        """Measures the policy on validation and keeps the best state."""
+        """Measures the policy on validation, keeps the best state, and looks out for trouble."""
         measured = validate(self.policy, self.rounds_done)
         score = measured["score"]
         self.history.append(score)
         self.runtime.log("validation", self.step, round=self.rounds_done, **measured)
+        found = self.lookout.look(self.policy, self.negatives, self.step, self.rounds_done)
+        self.stopped = bool(found) and self.config.on_trouble == "stop"
         if score < self.best_score:
             self.best_score, self.best_round = score, self.rounds_done
             self.best_state = copy.deepcopy(self.generator.state_dict())
             self.best_judge = copy.deepcopy(self.discriminator.discriminator.state_dict())
+            self.runtime.save("best")
+        elif self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
+            self._go_back()
 
-    def summary(self) -> dict[str, float | int | list[float]]:
+    def recover(self, error: NonFiniteLossError) -> None:
+        """What follows on a loss that is not finite; raises it where that is all one can do."""
+        if self.config.on_trouble == "warn" or self.times_restored == MOST_RESTORED:
+            raise error
+        self.runtime.say(f"warning: {error}")
+        self.stopped = self.config.on_trouble == "stop"
+        if not self.stopped:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        """Both models as they were at their best, and smaller steps from there."""
+        if self.times_restored == MOST_RESTORED:
+            return
+        self.times_restored += 1
+        self.restore_best()
+        if self.lagged is not None:
+            self._lagged_module.load_state_dict(self.best_state)
+        for optimizer in (self.optimizer, self.discriminator.optimizer):
+            optimizer.state.clear()
+        for group in self.optimizer.param_groups:
+            group["lr"] /= 2
+        self.runtime.say(
+            f"Back to the state after round {self.best_round}, with half the learning rate"
+        )
+
+    def summary(self) -> dict[str, Any]:
         """What became of the rounds."""
         return {
             "rounds": self.rounds_done,
             "best_round": self.best_round,
             "best_score": self.best_score,
             "validation_scores": self.history,
+            "troubles": self.lookout.seen,
+            "stopped": self.stopped,
+            "times_restored": self.times_restored,
         }
 
     def restore_best(self) -> None:
@@ -200,6 +263,36 @@ class AdversarialTraining:
         self.generator.load_state_dict(self.best_state)
         self.discriminator.discriminator.load_state_dict(self.best_judge)
         self.generator.eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to be kept to go on later, besides both models and the discriminator's own."""
+        return {
+            **fields_of(self, FIELDS),
+            "best_state": self.best_state,
+            "best_judge": self.best_judge,
+            "reference": self.reference.state_dict(),
+            "lagged": None if self.lagged is None else self._lagged_module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "baseline": self.baseline.state_dict(),
+            "lookout": self.lookout.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        set_fields(self, FIELDS, state)
+        self.best_state = weights_for(self.generator, state["best_state"])
+        self.best_judge = weights_for(self.discriminator.discriminator, state["best_judge"])
+        self.reference.load_state_dict(state["reference"])
+        if self.lagged is not None:
+            self._lagged_module.load_state_dict(state["lagged"])
+        load_optimizer(self.optimizer, state["optimizer"])
+        self.baseline.load_state_dict(state["baseline"])
+        self.lookout.load_state_dict(state["lookout"])
+
+    @property
+    def _lagged_module(self) -> nn.Module:
+        assert self.lagged is not None
+        return cast(nn.Module, self.lagged.policy)
 
     @torch.no_grad()
     def _sample(self) -> _Batch:
@@ -219,19 +312,33 @@ class AdversarialTraining:
 
     def _values(self, sequences: Sequences, rng: torch.Generator) -> Tensor:
         """The action value of every token [B, T]."""
-        width = sequences.tokens.shape[1]
-        if self.config.rollouts == 0:  # no column is estimated: each token has the final reward
-            return action_values(self.policy, sequences, self.reward, 1, rng=rng, positions=[])
         policy = self.lagged.policy if self.lagged is not None else self.policy
-        return action_values(
-            policy,
-            sequences,
-            self.reward,
-            self.config.rollouts,
-            rng=rng,
-            positions=range(0, width, self.config.positions),
-            stratified=self.config.stratified,
-        )
+        positions = range(0, sequences.tokens.shape[1], self.config.positions)
+        try:
+            return action_values(
+                policy,
+                sequences,
+                self.reward,
+                max(1, self.config.rollouts),
+                rng=rng,
+                # Without rollouts no column is estimated: each token has the final reward.
+                positions=positions if self.config.rollouts else [],
+                stratified=self.config.stratified,
+                chunk_size=self.chunk_size or None,
+                on_smaller_chunks=self._smaller_chunks,
+            )
+        except rollout.RewardError as error:
+            raise RewardError(f"the reward: {error}") from error
+
+    def _smaller_chunks(self, chunk_size: int) -> None:
+        """Memory was not enough: the rollouts to come take less of it from the start."""
+        if not self.chunk_size:
+            self.runtime.say(
+                f"warning: out of memory in the rollouts; going on with {chunk_size} at once, or "
+                "fewer; a smaller --adversarial.batch_size or fewer --adversarial.rollouts need "
+                "less memory too"
+            )
+        self.chunk_size = chunk_size
 
     def _loss(self, scores: TokenScores, batch: _Batch) -> Tensor:
         mask, config = batch.sequences.mask, self.config

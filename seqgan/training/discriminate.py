@@ -8,6 +8,7 @@ sequences that neither model was trained on, and on fresh samples of the policy.
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -19,8 +20,9 @@ from rollout import DiscriminatorReward, Policy, Sequences, generate
 from ..config import DiscriminateConfig
 from ..metrics.gain import HeldoutGain, heldout_gain
 from .runtime import LossWatch, Runtime
+from .state import fields_of, load_optimizer, set_fields, weights_for
 
-__all__ = ["DiscriminatorTraining", "discriminate"]
+__all__ = ["DiscriminatorPretraining", "DiscriminatorTraining", "discriminate"]
 
 
 def discriminate(
@@ -32,33 +34,21 @@ def discriminate(
     runtime: Runtime,
 ) -> DiscriminatorTraining:
     """Pretrains `discriminator` in place against samples of `policy`."""
-    work = DiscriminatorTraining(discriminator, train, heldout, config, runtime)
-    count = config.negatives or len(train)
-    negatives = generate(policy, count, rng=runtime.rng("discriminate", "negatives"))
-    fresh = generate(policy, 2 * len(heldout), rng=runtime.rng("discriminate", "fresh"))
-    best, best_step, best_state = -float("inf"), 0, copy.deepcopy(discriminator.state_dict())
-    with runtime.progress("Discriminator (steps)", config.steps) as bar:
-        while work.step < config.steps:
-            steps = min(config.measure_every, config.steps - work.step)
-            work.train_steps(steps, negatives)
-            measured = work.measure(negatives, fresh)
-            # Chosen on one half of the held-out data, reported on the other.
-            gain = measured["heldout_gain_fitted"]
+    training = DiscriminatorTraining(discriminator, train, heldout, config, runtime)
+    work = DiscriminatorPretraining(training, policy)
+    runtime.enter("discriminate", discriminator=discriminator, judge=training, discriminating=work)
+    with runtime.progress("Discriminator (steps)", config.steps, work.measured_step) as bar:
+        while not work.finished:
+            measured = work.stretch()
             note = (
                 f"held-out accuracy {measured['heldout_accuracy']:.3f}, "
                 f"gain {measured['heldout_gain']:.3f} nats"
             )
-            bar.update(bar.task_ids[0], completed=work.step, note=note)
-            if gain > best or not config.early_stopping:
-                best, best_step = gain, work.step
-                best_state = copy.deepcopy(discriminator.state_dict())
-            waited = (work.step - best_step) // config.measure_every
-            if config.early_stopping and waited >= config.patience:
-                break
-    discriminator.load_state_dict(best_state)
-    final = work.measure(negatives, fresh, log=False)
+            bar.update(bar.task_ids[0], completed=training.step, note=note)
+    discriminator.load_state_dict(work.best_state)
+    final = training.measure(work.negatives, work.fresh, log=False)
     runtime.say(
-        f"Discriminator: {work.step} steps, best at {best_step}: held-out accuracy "
+        f"Discriminator: {training.step} steps, best at {work.best_step}: held-out accuracy "
         f"{final['heldout_accuracy']:.3f}, held-out gain {final['heldout_gain']:.3f} "
         f"[{final['heldout_gain_low']:.3f}, {final['heldout_gain_high']:.3f}] nats a sequence"
     )
@@ -67,7 +57,7 @@ def discriminate(
             "warning: the discriminator's held-out gain is not above 0: what it has learnt of the "
             "training data does not hold on others, and there is little for the generator to learn"
         )
-    return work
+    return training
 
 
 class DiscriminatorTraining:
@@ -97,6 +87,7 @@ class DiscriminatorTraining:
         )
         self.model, self.optimizer = runtime.accelerator.prepare(discriminator, optimizer)
         self.step = 0
+        self.watch = LossWatch("discriminator", "lower its learning rate")
 
     def set_learning_rate(self, rate: float) -> None:
         """Another learning rate from here on."""
@@ -105,7 +96,6 @@ class DiscriminatorTraining:
 
     def train_steps(self, steps: int, negatives: Sequences) -> float:
         """Some steps on random real sequences and random rows of `negatives`; the mean loss."""
-        watch = LossWatch("discriminator", "lower its learning rate")
         self.model.train()
         size = self.config.batch_size
         for _ in range(steps):
@@ -118,10 +108,11 @@ class DiscriminatorTraining:
             labels = torch.cat([torch.ones(size), torch.zeros(size)]).to(both.device)
             loss = binary_cross_entropy_with_logits(self.model(both), labels)
             norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
-            watch.add(loss, norm)
+            self.watch.add(loss, norm)
             self.step += 1
+            self.runtime.pause()
         self.model.eval()
-        return watch.read(self.step, self.runtime.last_good) if steps else float("nan")
+        return self.watch.read(self.step, self.runtime.last_good) if len(self.watch) else math.nan
 
     def measure(
         self, negatives: Sequences, fresh: Sequences, *, log: bool = True
@@ -152,9 +143,74 @@ class DiscriminatorTraining:
             self.runtime.log("discriminator", self.step, **measured)
         return measured
 
+    def state_dict(self) -> dict[str, Any]:
+        """What has to be kept to go on later, besides the discriminator's weights."""
+        return {
+            "step": self.step,
+            "optimizer": self.optimizer.state_dict(),
+            "watch": self.watch.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        set_fields(self, ("step",), state)
+        load_optimizer(self.optimizer, state["optimizer"])
+        self.watch.load_state_dict(state["watch"])
+
     def _draw(self, sequences: Sequences, count: int, rng: torch.Generator) -> Sequences:
         rows = torch.randint(len(sequences), (count,), generator=rng)
         return sequences.select(rows.to(sequences.device)).trim()
+
+
+FIELDS = ("measured_step", "best", "best_step")
+
+
+class DiscriminatorPretraining:
+    """The steps against one set of samples of the policy, and the choice of the best state.
+
+    Args:
+        training: the discriminator and its training.
+        policy: what the samples come from; it does not change meanwhile.
+    """
+
+    def __init__(self, training: DiscriminatorTraining, policy: Policy):
+        self.training, self.config, runtime = training, training.config, training.runtime
+        count = self.config.negatives or len(training.train)
+        fresh = 2 * len(training.heldout)
+        self.negatives = generate(policy, count, rng=runtime.rng("discriminate", "negatives"))
+        self.fresh = generate(policy, fresh, rng=runtime.rng("discriminate", "fresh"))
+        self.measured_step = self.best_step = 0
+        self.best = -float("inf")
+        self.best_state = copy.deepcopy(training.discriminator.state_dict())
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or measurements have seen no progress for too long."""
+        waited = (self.measured_step - self.best_step) // self.config.measure_every
+        stalled = self.config.early_stopping and waited >= self.config.patience
+        return self.measured_step >= self.config.steps or stalled
+
+    def stretch(self) -> dict[str, Any]:
+        """The steps up to the next measurement, or what is left of them, and the measurement."""
+        until = min(self.measured_step + self.config.measure_every, self.config.steps)
+        self.training.train_steps(until - self.training.step, self.negatives)
+        measured = self.training.measure(self.negatives, self.fresh)
+        self.measured_step = until
+        # Chosen on one half of the held-out data, reported on the other.
+        gain = measured["heldout_gain_fitted"]
+        if gain > self.best or not self.config.early_stopping:
+            self.best, self.best_step = gain, until
+            self.best_state = copy.deepcopy(self.training.discriminator.state_dict())
+        return measured
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to be kept to go on later; the samples are drawn again."""
+        return {**fields_of(self, FIELDS), "best_state": self.best_state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        set_fields(self, FIELDS, state)
+        self.best_state = weights_for(self.training.discriminator, state["best_state"])
 
 
 def _accuracy(real: Tensor, generated: Tensor) -> float:

@@ -8,7 +8,8 @@ learning rate cut where validation NLL stalls, early stopping, the best state ke
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from rollout import Policy, Sequences, nll_loss
 from ..config import PretrainConfig
 from ..metrics.likelihood import token_nll
 from .runtime import LossWatch, Runtime
+from .state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["Pretraining", "pretrain"]
 
@@ -28,7 +30,6 @@ def pretrain(
     validation: Sequences,
     config: PretrainConfig,
     runtime: Runtime,
-    checkpoint: Callable[[], None] | None = None,
 ) -> Pretraining:
     """Trains `generator` in place, ends with its best state, and returns the record.
 
@@ -38,14 +39,12 @@ def pretrain(
         validation: sequences for the learning rate, the stop and the choice of the state.
         config: settings.
         runtime: device, seed, log.
-        checkpoint: called whenever the generator is better than before on validation.
     """
     work = Pretraining(generator, train, validation, config, runtime)
-    with runtime.progress("MLE pretraining (epochs)", config.epochs) as bar:
+    runtime.enter("pretrain", pretraining=work)
+    with runtime.progress("MLE pretraining (epochs)", config.epochs, work.epochs_done) as bar:
         while not work.finished:
             work.epoch()
-            if checkpoint is not None and work.best_epoch == work.epochs_done:
-                checkpoint()
             note = f"validation NLL {work.history[-1]:.3f}, best {work.best_nll:.3f} nats a token"
             bar.update(bar.task_ids[0], completed=work.epochs_done, note=note)
     work.restore_best()
@@ -54,6 +53,9 @@ def pretrain(
         f"(epoch {work.best_epoch})"
     )
     return work
+
+
+FIELDS = ("step", "epochs_done", "best_epoch", "history", "best_nll")
 
 
 class Pretraining:
@@ -91,6 +93,7 @@ class Pretraining:
         self.history: list[float] = []
         self.best_nll = float("inf")
         self.best_state: dict[str, Tensor] = {}
+        self.watch = LossWatch("MLE pretraining", "lower --pretrain.learning_rate")
 
     @property
     def finished(self) -> bool:
@@ -100,18 +103,38 @@ class Pretraining:
         return self.epochs_done >= self.config.epochs or stalled
 
     def epoch(self) -> None:
-        """One pass over the training sequences, then a measurement."""
-        watch = LossWatch("MLE pretraining", "lower --pretrain.learning_rate")
+        """One pass over the training sequences, or what is left of it, then a measurement."""
         self.model.train()
         for batch in self._batches():
             self.runtime.seed_dropout("mle", self.step)
             loss = nll_loss(self.model(batch).log_prob, batch.mask)
             norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
-            watch.add(loss, norm)
+            self.watch.add(loss, norm)
             self.step += 1
+            self.runtime.pause()
         self.epochs_done += 1
-        train_nll = watch.read(self.step, self.runtime.last_good)
+        train_nll = self.watch.read(self.step, self.runtime.last_good)
         self._measure(train_nll)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to be kept to go on later, besides the generator's weights."""
+        return {
+            **fields_of(self, FIELDS),
+            "best_state": self.best_state,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "watch": self.watch.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        set_fields(self, FIELDS, state)
+        if self.best_epoch:
+            self.best_state = weights_for(self.generator, state["best_state"])
+        load_optimizer(self.optimizer, state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        self.watch.load_state_dict(state["watch"])
 
     def restore_best(self) -> None:
         """Puts the best state back into the generator (the last, without early stopping)."""
@@ -122,7 +145,8 @@ class Pretraining:
     def _batches(self) -> Iterator[Sequences]:
         rng = self.runtime.rng("mle", "order", self.epochs_done)
         order = torch.randperm(len(self.train), generator=rng)
-        for rows in order.split(self.config.batch_size):
+        batches = order.split(self.config.batch_size)
+        for rows in batches[self.step - self.epochs_done * len(batches) :]:
             yield self.train.select(rows.to(self.runtime.device)).trim()
 
     def _measure(self, train_nll: float) -> None:

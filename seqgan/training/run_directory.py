@@ -11,21 +11,23 @@ import platform
 import shlex
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..errors import CheckpointError, RunDirectoryError
+from ..errors import RunDirectoryError
+from .checkpoints import Checkpoints
+from .files import write_bytes, write_json, write_text
 
 __all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
 CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
 ENVIRONMENT = "environment.json"
+EVENTS = "events.out.tfevents"
 OURS = {
     CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", "data.json", "checkpoints", "samples",
     "figures", "report.html", "report.md", "wandb",
@@ -34,31 +36,12 @@ OURS = {
 
 def _is_ours(name: str) -> bool:
     """Whether a run writes a file or folder of this name."""
-    return name in OURS or name.startswith("events.out.tfevents")
+    return name in OURS or name.startswith(EVENTS) or _is_aside(name)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file in one step: readers see the old content or the new, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8 in one step."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON in one step; NaN and infinity are refused, since they are not JSON."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+def _is_aside(name: str) -> bool:
+    """Whether it is a file that was being written when its run was ended."""
+    return name.startswith(".") and name[1:].rpartition(".")[0] in OURS
 
 
 def environment() -> dict[str, Any]:
@@ -96,9 +79,9 @@ class RunDirectory:
         """Raises RunDirectoryError where a new run cannot be put at `path`."""
         if path.exists() and not path.is_dir():
             raise RunDirectoryError(f"--output_dir: {path} is a file; give a folder")
-        if not path.exists() or not any(path.iterdir()):
+        if not path.exists() or RunDirectory.unfinished(path):
             return
-        if not ((path / CONFIG).is_file() and (path / ENVIRONMENT).is_file()):
+        if not RunDirectory.holds_run(path):
             raise RunDirectoryError(
                 f"--output_dir: {path} is not empty and holds no run; give another folder"
             )
@@ -115,19 +98,35 @@ class RunDirectory:
                 "give another folder, or --overwrite true to replace it"
             )
 
+    @staticmethod
+    def holds_run(path: Path) -> bool:
+        """Whether `path` is the folder of a run."""
+        return (path / CONFIG).is_file() and (path / ENVIRONMENT).is_file()
+
+    @staticmethod
+    def unfinished(path: Path) -> bool:
+        """Whether `path` is empty, or was left while it was being made into a run's folder."""
+        names = {entry.name for entry in path.iterdir() if not _is_aside(entry.name)}
+        if names != {ENVIRONMENT}:
+            return not names
+        text = (path / ENVIRONMENT).read_text(encoding="utf-8", errors="replace")
+        return text.lstrip().startswith('{\n  "seqgan-toolkit":')
+
     @classmethod
     def create(cls, path: Path, config: dict[str, Any], overwrite: bool) -> RunDirectory:
         """A new folder with the settings and the environment in it."""
         cls.check_free(path, overwrite)
         try:
-            if path.exists():
-                shutil.rmtree(path)
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
+            # What makes it a run goes last and comes last, so that it is one or free at any moment.
+            last = (CONFIG, ENVIRONMENT)
+            for entry in sorted(path.iterdir(), key=lambda e: (e.name in last, e.name)):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         except OSError as error:
             raise RunDirectoryError(f"--output_dir: {path}: {error.strerror}") from None
         run = cls(path)
-        write_text(path / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         write_json(path / ENVIRONMENT, environment())
+        write_text(path / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         return run
 
     @classmethod
@@ -203,47 +202,66 @@ class RunDirectory:
             raise RunDirectoryError(f"{path}: not the results of a run in format 1")
         return content
 
-    def save_checkpoint(
-        self, step: int, write: Callable[[Path], None], names: tuple[str, ...] = ()
-    ) -> Path:
-        """A checkpoint that appears in one step. Older ones that have no name are removed.
-
-        Args:
-            step: its number.
-            write: writes the checkpoint's files into the folder it is given.
-            names: what it is from now on besides "latest", e.g. ("mle",).
-        """
-        folder = self.path / "checkpoints"
-        folder.mkdir(exist_ok=True)
-        place = folder / f"step-{step:08d}"
-        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
-        try:
-            write(aside)
-            if place.exists():
-                shutil.rmtree(place)
-            os.chmod(aside, 0o755)
-            os.replace(aside, place)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        for name in ("latest", *names):
-            write_text(folder / name, place.name + "\n")
-        named = {file.read_text().strip() for file in folder.iterdir() if file.is_file()}
-        for old in folder.glob("step-*"):
-            if old.name not in named:
-                shutil.rmtree(old)
-        return place
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints of the run."""
+        return Checkpoints(self.path / "checkpoints")
 
     def checkpoint(self, name: str = "latest") -> Path:
         """The checkpoint of that name: latest, mle (after pretraining), best (adversarial).
 
         Raises:
-            CheckpointError: there is none.
+            CheckpointError: there is none, or it is damaged.
         """
-        pointer = self.path / "checkpoints" / name
-        if not pointer.is_file():
-            raise CheckpointError(f"{self.path}: the run has no checkpoint {name!r} yet")
-        place = pointer.parent / pointer.read_text(encoding="utf-8").strip()
-        if place.parent != pointer.parent or not place.is_dir():
-            raise CheckpointError(f"{pointer}: names {place.name!r}, which is no checkpoint")
-        return place
+        return self.checkpoints.named(name)
+
+    def log_position(self) -> dict[str, Any]:
+        """How far the logs have come; they are safe on the disk up to there.
+
+        Returns:
+            "lines" of `metrics.jsonl`, and "events": for each file of TensorBoard its size.
+        """
+        path = self.path / LOG
+        lines = 0
+        if path.is_file():
+            with open(path, "rb") as file:
+                lines = sum(1 for _ in file)
+                os.fsync(file.fileno())
+        events = {file.name: file.stat().st_size for file in self.path.glob(f"{EVENTS}*")}
+        return {"lines": lines, "events": events}
+
+    def rewind(self, lines: int, events: Mapping[str, int]) -> int:
+        """Cuts the logs back to where they were at a checkpoint, and clears away unfinished files.
+
+        Args:
+            lines: of `metrics.jsonl` that are kept.
+            events: for each file of TensorBoard the bytes that are kept; other files go.
+
+        Returns:
+            Lines that the checkpoint counts and the log does not hold.
+        """
+        path = self.path / LOG
+        found = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        whole = [line for line in found if line.endswith(b"\n")]
+        if len(found) > lines or len(found) > len(whole):
+            write_bytes(path, b"".join(whole[:lines]))
+        for file in self.path.glob(f"{EVENTS}*"):
+            size = events.get(file.name, 0)
+            if size == 0:
+                file.unlink()
+            elif file.stat().st_size > size:
+                os.truncate(file, size)
+        self._clear_away(self.path.iterdir())
+        for name in ("checkpoints", "samples", "figures"):
+            if (self.path / name).is_dir():
+                self._clear_away((self.path / name).iterdir())
+        return max(0, lines - len(whole))
+
+    def _clear_away(self, entries: Iterable[Path]) -> None:
+        """Removes what was being written when the run was ended."""
+        for entry in list(entries):
+            if entry.name.startswith(".writing-"):
+                shutil.rmtree(entry)
+            elif entry.is_file() and (entry.parent != self.path or _is_aside(entry.name)):
+                if entry.name.startswith("."):
+                    entry.unlink()

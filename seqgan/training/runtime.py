@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,9 +25,12 @@ from rich.progress import (
 )
 from torch import nn
 
-from ..errors import ConfigError, NonFiniteLossError
+from ..errors import ConfigError, NonFiniteLossError, RunInterrupted
 from ..seeding import derive_seed, rng_for
+from .interruption import Interruption
 from .run_directory import RunDirectory
+from .saver import Saver
+from .state import Stateful
 from .trackers import check_trackers, make_trackers
 
 __all__ = ["LossWatch", "Runtime", "make_accelerator"]
@@ -67,7 +72,6 @@ def make_accelerator(
         log_with=make_trackers(trackers, folder),
         project_config=ProjectConfiguration(logging_dir=str(folder)),
     )
-    accelerator.init_trackers("")
     return accelerator
 
 
@@ -80,16 +84,25 @@ class Runtime:
         seed: the run's seed, from which every piece of work derives its own.
         run: where the run is written; None: nowhere.
         console: where progress and tables are shown.
+        saver: writes checkpoints; None: there are none.
+        command: of the command line that goes on with the run: run, pretrain or finetune.
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
         last_good: the newest checkpoint, for messages.
+        interruption: takes note of signals.
     """
 
     accelerator: Accelerator
     seed: int
     run: RunDirectory | None = None
     console: Console = field(default_factory=lambda: Console(quiet=True))
+    saver: Saver | None = None
+    command: str = "run"
     steps_done: int = 0
     last_good: str = "none was saved yet"
+
+    def __post_init__(self) -> None:
+        self.interruption = Interruption(self._interrupt, self.say)
+        self._tracking = True
 
     @property
     def device(self) -> torch.device:
@@ -115,11 +128,108 @@ class Runtime:
         self.steps_done += 1
         return norm
 
+    def hold(self, **parts: Stateful) -> None:
+        """Parts of every checkpoint from now on; they take up their state where there is one."""
+        if self.saver is not None:
+            self.saver.hold(**parts)
+
+    def enter(self, phase: str, **parts: Stateful) -> None:
+        """Begins a phase of training with parts of its own; see `Saver.enter`."""
+        self.interruption.patient = self.saver is not None
+        if self.saver is not None:
+            self.saver.enter(phase, **parts)
+
+    def past(self, phase: str) -> bool:
+        """Whether the run goes on from a checkpoint of a later phase."""
+        return self.saver is not None and self.saver.past(phase)
+
+    def pause(self) -> None:
+        """A moment from which the work can go on later: after each gradient step.
+
+        Writes a checkpoint where one is due, and ends the run where a signal has asked for it.
+
+        Raises:
+            RunInterrupted: a signal came.
+        """
+        if self.saver is None:
+            return
+        if self.interruption.number is not None:
+            self.save()
+            self._interrupt(self.interruption.number)
+        if self.saver.due(self.steps_done):
+            self.save()
+
+    def save(self, *names: str) -> None:
+        """Writes a checkpoint; `names` is what it is besides "latest"."""
+        if self.saver is not None and self.accelerator.is_main_process:
+            place = self.saver.save(self.steps_done, *names)
+            self.last_good = self.last_good if place is None else str(place)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters and the position of the logs."""
+        assert self.run is not None
+        scaler = self.accelerator.scaler
+        return {
+            "steps_done": self.steps_done,
+            "log": self.run.log_position(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave; the logs have been cut back already."""
+        self.steps_done = int(state["steps_done"])
+        if self.accelerator.scaler is not None and state["scaler"] is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+
+    def _interrupt(self, number: int) -> None:
+        name = signal.Signals(number).name
+        assert self.run is not None
+        folder, kept = str(self.run.path), self.last_good
+        if self.run.checkpoints.all():
+            words = ["seqgan", self.command, "--resume", folder]
+        else:
+            words = ["seqgan", self.command, "--config", f"{folder}/config.yaml"]
+            words += ["--output_dir", folder, "--resume", "auto"]
+        raise RunInterrupted(
+            f"stopped by {name} after {self.steps_done} gradient steps; checkpoint: {kept}; "
+            f"go on with: {shlex.join(words)}",
+            number,
+        )
+
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """One line of metrics."""
-        if self.run is not None and self.accelerator.is_main_process:
-            self.run.log(stage, step, values)
+        if self.run is None or not self.accelerator.is_main_process:
+            return
+        self.run.log(stage, step, values)
+        if not self._tracking:
+            return
+        try:
             self.accelerator.log({f"{stage}/{key}": value for key, value in values.items()}, step)
+        except Exception as error:  # whatever goes wrong in another's logger, training goes on
+            self._tracking = False
+            self.say(f"warning: {_tracker_fails(error)}")
+
+    def begin_tracking(self) -> None:
+        """Opens the loggers.
+
+        Raises:
+            ConfigError: one that was asked for cannot start.
+        """
+        try:
+            self.accelerator.init_trackers("")
+        except ConfigError:
+            raise
+        except Exception as error:
+            self._tracking = False
+            self.say(f"warning: {_tracker_fails(error)}")
+
+    def end_tracking(self) -> None:
+        """Closes the loggers."""
+        try:
+            self.accelerator.end_training()
+        except Exception as error:
+            if self._tracking:
+                self.say(f"warning: {_tracker_fails(error)}")
 
     def say(self, text: str) -> None:
         """Shows a line to the user."""
@@ -144,6 +254,13 @@ class Runtime:
             yield bar
 
 
+def _tracker_fails(error: Exception) -> str:
+    return (
+        f"measurements cannot be tracked ({type(error).__name__}: {error}); the run goes on "
+        "without trackers, metrics.jsonl has every measurement"
+    )
+
+
 class LossWatch:
     """Mean of a loss, and a look-out for NaN, without making the host wait at every step.
 
@@ -162,8 +279,20 @@ class LossWatch:
         gradient_norm = 0.0 if gradient_norm is None else gradient_norm
         # A gradient that is not finite spoils the parameters though the loss was fine.
         loss = loss.detach() + 0.0 * torch.as_tensor(gradient_norm, device=loss.device)
-        self._sum = loss if self._sum is None else self._sum + loss
+        self._sum = loss if self._sum is None else self._sum.to(loss.device) + loss
         self._count += 1
+
+    def __len__(self) -> int:
+        """Steps since the last reading."""
+        return self._count
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was gathered since the last reading."""
+        return {"sum": self._sum, "count": self._count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        self._sum, self._count = state["sum"], int(state["count"])
 
     def read(self, step: int, last_good: str = "none") -> float:
         """The mean since the last reading.

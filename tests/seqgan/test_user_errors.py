@@ -20,6 +20,7 @@ from seqgan.cli import main
 from seqgan.config import DiscriminatorConfig
 from seqgan.errors import SeqganError
 from seqgan.models import make_discriminator, save_model
+from seqgan.training.checkpoints import SUMS, checksum
 
 from .failing import fails, listing
 
@@ -161,7 +162,7 @@ RUNS = [
     ("finetune", "--run: give the folder of a pretrained run"),
     ("finetune --run missing", "missing: no run there (no config.yaml)"),
     ("finetune --run runs", "runs: no run there"),
-    ("finetune --run runs/truncated --output_dir new", "the model cannot be read"),
+    ("finetune --run runs/truncated --output_dir new", "damaged: generator.safetensors"),
     ("finetune --run runs/narrow --output_dir new", "does not fit generator.json"),
     ("finetune --run runs/judge --output_dir new", "a BiLSTMDiscriminator, not a generator"),
     ("finetune --run runs/newer --output_dir new", "runs/newer/config.yaml: config_format: 7"),
@@ -173,7 +174,7 @@ RUNS = [
     ("sample", "give --run; seqgan sample --help says more"),
     ("sample --run missing", "missing: no run there (no config.yaml)"),
     ("sample --run captions.txt", "captions.txt: no run there"),
-    ("sample --run runs/truncated", "generator", "the model cannot be read"),
+    ("sample --run runs/truncated", "damaged: generator.safetensors does not match its checksum"),
     ("sample --run runs/narrow", "does not fit generator.json", "size mismatch"),
     ("sample --run runs/judge", "generator.json: a BiLSTMDiscriminator, not a generator"),
     ("sample --run runs/other", "vocabulary.json:", "it was trained with another vocabulary"),
@@ -196,7 +197,7 @@ RUNS = [
     ("evaluate", "give either --run DIR, or --samples FILE and --references FILE"),
     ("evaluate --run missing", "missing: no run there"),
     ("evaluate --run runs/bare", "the run has no finished model yet"),
-    ("evaluate --run runs/truncated", "the model cannot be read"),
+    ("evaluate --run runs/truncated", "damaged: generator.safetensors"),
     ("evaluate --run runs/other", "it was trained with another vocabulary"),
     ("evaluate --run runs/moved", "are not what the run was trained on any more"),
     ("evaluate --run runs/good --bleu_tokenizer words", "--bleu_tokenizer goes with --references"),
@@ -257,16 +258,24 @@ def _truncate(run: Path) -> None:
     _weights(run).write_bytes(_weights(run).read_bytes()[:1000])
 
 
+def _sum_up(checkpoint: Path) -> None:
+    """Right checksums for what somebody else has put there."""
+    files = sorted(path for path in checkpoint.iterdir() if path.name != SUMS)
+    (checkpoint / SUMS).write_text("".join(f"{checksum(f)}  {f.name}\n" for f in files))
+
+
 def _describe_wider(run: Path) -> None:
     path = _weights(run).with_suffix(".json")
     described = json.loads(path.read_text())
     described["arguments"]["hidden"] = 16
     path.write_text(json.dumps(described))
+    _sum_up(path.parent)
 
 
 def _put_discriminator(run: Path) -> None:
     judge = make_discriminator(DiscriminatorConfig(embedding=4, hidden=4), 30, 0)
     save_model(judge, _weights(run).with_suffix(""))
+    _sum_up(_weights(run).parent)
 
 
 def _drop_words(run: Path) -> None:

@@ -1,0 +1,176 @@
+"""Adversarial training that goes wrong, noticed by its figures.
+
+At every measurement on validation the policy is also looked at by itself (entropy, unique share,
+self-BLEU, divergence from the pretrained policy) and so is the discriminator (accuracies, held-out
+gain). The limits compare with the pretrained policy: what is little entropy for one kind of data is
+much for another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from rollout import Policy, Sequences, generate
+
+from ..metrics import self_bleu
+from ..metrics.diversity import unique_share
+from ..metrics.likelihood import sequence_scores
+from .discriminate import DiscriminatorTraining
+from .runtime import Runtime
+
+__all__ = ["GENERATOR", "Lookout", "troubles"]
+
+SAMPLES = 1_000
+"""Samples that are looked at, at most: enough for shares to 2 or 3 percent."""
+LEAST_ENTROPY = 0.5
+"""Of the pretrained policy's: below, half of its choices are gone."""
+UNIQUE_DROP = 0.2
+"""Of the share of samples that differ from all others."""
+SELF_BLEU_RISE, SELF_BLEU_JUMP = 0.2, 0.1
+"""Since the pretrained policy, and since the measurement before."""
+MOST_KL = 0.5
+"""Times the pretrained policy's entropy, both in nats a token."""
+WINS = 0.98
+"""Held-out accuracy above which rewards differ little between samples."""
+MEMORISES = 0.1
+"""Training above held-out accuracy, where nothing is gained on held-out data."""
+GENERATOR = ("collapse", "drift")
+"""What is wrong with the generator; the rest is of the discriminator."""
+
+Figures = dict[str, float]
+
+
+def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
+    """What is wrong, with the figures that show it.
+
+    Args:
+        first: the figures of the pretrained policy, names as they stand in the log.
+        before: those of the measurement before.
+        now: those of this one.
+
+    Returns:
+        Sentences by kind: collapse, drift, wins, loses, memorises.
+    """
+    found = {}
+    rise = now["self_bleu_4"] - first["self_bleu_4"]
+    if (
+        now["entropy"] < LEAST_ENTROPY * first["entropy"]
+        or now["unique"] < first["unique"] - UNIQUE_DROP
+        or rise > SELF_BLEU_RISE
+        or now["self_bleu_4"] - before["self_bleu_4"] > SELF_BLEU_JUMP
+    ):
+        found["collapse"] = (
+            f"mode collapse: entropy {now['entropy']:.2f} nats a token (pretrained: "
+            f"{first['entropy']:.2f}), unique samples {now['unique']:.0%} "
+            f"({first['unique']:.0%}), self-BLEU-4 {now['self_bleu_4']:.2f} "
+            f"({first['self_bleu_4']:.2f})"
+        )
+    if now["kl"] > MOST_KL * first["entropy"]:
+        found["drift"] = (
+            f"the policy runs away from the pretrained one: KL divergence {now['kl']:.2f} nats a "
+            f"token, its entropy was {first['entropy']:.2f}; raise --adversarial.kl_weight or "
+            "lower --adversarial.learning_rate"
+        )
+    if "heldout_accuracy" in now:
+        found |= _of_discriminator(now)
+    return found
+
+
+def _of_discriminator(now: Figures) -> dict[str, str]:
+    seen, held = now["train_accuracy"], now["heldout_accuracy"]
+    gain = (
+        f"held-out gain {now['heldout_gain']:.3f} [{now['heldout_gain_low']:.3f}, "
+        f"{now['heldout_gain_high']:.3f}] nats a sequence"
+    )
+    if held > WINS:
+        return {
+            "wins": f"the discriminator wins: held-out accuracy {held:.3f}; its reward hardly "
+            "tells samples apart; lower --adversarial.discriminator_steps"
+        }
+    if now["heldout_gain_low"] > 0:
+        return {}
+    if seen - held > MEMORISES:
+        return {
+            "memorises": f"the discriminator memorises: accuracy {seen:.3f} in training, "
+            f"{held:.3f} held out, {gain}: what it rewards does not hold on other data"
+        }
+    return {
+        "loses": f"the discriminator loses: held-out accuracy {held:.3f}, {gain}: it has nothing "
+        "left to teach, or is too weak to see it"
+    }
+
+
+class Lookout:
+    """Looks at policy and discriminator, logs the figures and says what is wrong, each kind once.
+
+    Args:
+        reference: the pretrained policy.
+        discriminator: and its training; None where it is not what rewards.
+        runtime: seed and log.
+
+    Attributes:
+        seen: for each kind of trouble that there was "kind", "round" and "text", first come first.
+    """
+
+    def __init__(
+        self, reference: nn.Module, discriminator: DiscriminatorTraining | None, runtime: Runtime
+    ):
+        self.reference, self.discriminator, self.runtime = reference, discriminator, runtime
+        self.first: Figures = {}
+        self.before: Figures = {}
+        self.seen: list[dict[str, Any]] = []
+
+    def look(
+        self, policy: Policy, negatives: Sequences | None, step: int, round_number: int
+    ) -> list[str]:
+        """The kinds of trouble that there are now.
+
+        Args:
+            policy: as it is after the round.
+            negatives: what the discriminator was last trained against; None: nothing yet.
+            step: generator steps so far.
+            round_number: rounds so far.
+        """
+        now = self._figures(policy, negatives, round_number)
+        self.runtime.log("watch", step, round=round_number, **now)
+        self.first = self.first or now
+        found = troubles(self.first, self.before or now, now)
+        self.before = now
+        for kind, text in found.items():
+            if kind not in [each["kind"] for each in self.seen]:
+                self.seen.append({"kind": kind, "round": round_number, "text": text})
+                self.runtime.say(f"warning: round {round_number}: {text}")
+        return list(found)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to be kept to go on later."""
+        return {"first": self.first, "before": self.before, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        self.first, self.before = dict(state["first"]), dict(state["before"])
+        self.seen = [dict(each) for each in state["seen"]]
+
+    @torch.no_grad()
+    def _figures(self, policy: Policy, negatives: Sequences | None, round_number: int) -> Figures:
+        judge = self.discriminator
+        count = SAMPLES if judge is None else min(SAMPLES, len(judge.heldout))
+        samples = generate(policy, count, rng=self.runtime.rng("watch", round_number))
+        own = sequence_scores(policy, samples)
+        pretrained = sequence_scores(self.reference, samples)  # type: ignore[arg-type]
+        tokens, rows = int(own.tokens.sum()), samples.to_lists()
+        figures = {
+            "entropy": float(own.entropy.sum()) / tokens,
+            "kl": float((own.log_prob - pretrained.log_prob).sum()) / tokens,
+            "unique": unique_share(rows),
+            "self_bleu_4": self_bleu(rows, 4)[4],
+        }
+        if judge is not None:
+            measured = judge.measure(
+                samples if negatives is None else negatives, samples, log=False
+            )
+            figures |= {k: v for k, v in measured.items() if k != "heldout_gain_fitted"}
+        return figures
