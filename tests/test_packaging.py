@@ -31,6 +31,21 @@ def test_every_package_is_typed_and_every_constraint_pinned():
     assert "torch==2.13.0" in pins
 
 
+def test_the_results_in_the_readme_stand_in_the_files_that_they_name():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("## Results") : text.index("## More")]
+    rows = re.findall(r"^\| (.+) \| (.+) \| \[.*\]\((.+)\) \|$", table, re.MULTILINE)
+    assert len(rows) >= 3
+    for measured, result, name in rows:
+        content = (ROOT / name).read_text(encoding="utf-8")
+        if name.endswith(".json"):  # in full there, rounded here
+            content = re.sub(r"-?\d+\.\d+", lambda found: str(round(float(found[0]), 3)), content)
+        numbers = re.findall(r"-?\d[\d,.]*\d", f"{measured} {result}")
+        assert numbers
+        for number in numbers:
+            assert number in content, f"{number}: not in {name}"
+
+
 def test_names_that_are_not_there():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = seqgan.nothing
