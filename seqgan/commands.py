@@ -152,6 +152,7 @@ def _against_references(
     settings: EvaluateConfig, config: RunConfig, decoder: Decoder, models: Models
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
     """What can be said of samples as lines of text, with any file of real ones."""
+    settings = replace(settings, resamples=config.evaluation.resamples)
     assert settings.seed is not None
     scores, shown = {}, {}
     for title, policy in models.items():
