@@ -160,11 +160,11 @@ def _reward(record: Record, lines: Lines) -> Plot:
 
 def _variety(record: Record, lines: Lines) -> Plot:
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", "entropy", "adversarial", "entropy, nats a token")
-        _curve(axes, lines, "round", "kl", "mle", "KL to the pretrained, nats a token")
-        _curve(axes, lines, "round", "unique", "real", "unique samples, share")
+        _curve(axes, lines, "round", "entropy", "adversarial", "entropy")
+        _curve(axes, lines, "round", "kl", "mle", "KL to MLE")
+        _curve(axes, lines, "round", "unique", "real", "unique share")
         _curve(axes, lines, "round", "self_bleu_4", "muted", "self-BLEU-4", dashed=True)
-        _finish(axes, "round", "")
+        _finish(axes, "round", "nats a token, or share")
 
     caption = (
         "The samples as they are (temperature 1). A falling entropy and share of unique samples "
