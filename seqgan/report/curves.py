@@ -24,7 +24,10 @@ def learning_curves(record: Record) -> list[Plot]:
         "discriminator": (_accuracies, _gain),
         "validation": (_score, _likelihood),
         "adversarial": (_reward,),
+        "watch": (_variety, _rounds_accuracies, _rounds_gain),
     }
+    if "heldout_gain" not in (record.log.get("watch") or [{}])[0]:  # a control: nothing judges
+        makers["watch"] = (_variety,)
     return [
         make(record, record.log[stage])
         for stage, plots in makers.items()
@@ -153,6 +156,56 @@ def _reward(record: Record, lines: Lines) -> Plot:
         else f"The reward of this control ({kind}): it teaches nothing."
     )
     return Plot("mean-reward", "Adversarial rounds: mean reward", caption, paint)
+
+
+def _variety(record: Record, lines: Lines) -> Plot:
+    def paint(axes: Axes) -> None:
+        _curve(axes, lines, "round", "entropy", "adversarial", "entropy")
+        _curve(axes, lines, "round", "kl", "mle", "KL to MLE")
+        _curve(axes, lines, "round", "unique", "real", "unique share")
+        _curve(axes, lines, "round", "self_bleu_4", "muted", "self-BLEU-4", dashed=True)
+        _finish(axes, "round", "nats a token, or share")
+
+    caption = (
+        "The samples as they are (temperature 1). A falling entropy and share of unique samples "
+        "with a rising self-BLEU is mode collapse; a KL divergence near the entropy means that "
+        "little of the pretrained model is left."
+    )
+    for trouble in (record.results.get("adversarial") or {}).get("troubles", []):
+        caption += f" Round {trouble['round']}: {trouble['text']}."
+    return Plot("rounds-variety", "Adversarial rounds: variety and drift", caption, paint)
+
+
+def _rounds_accuracies(record: Record, lines: Lines) -> Plot:
+    def paint(axes: Axes) -> None:
+        axes.axhline(0.5, color=COLOURS["muted"], linewidth=1)
+        _curve(axes, lines, "round", "train_accuracy", "muted", "training", dashed=True)
+        _curve(axes, lines, "round", "heldout_accuracy", "adversarial", "held out")
+        _finish(axes, "round", "accuracy")
+
+    caption = (
+        "Share of real and generated sequences that the discriminator tells apart after each "
+        "round, the policy as it is then; 0.5 is guessing."
+    )
+    return Plot("rounds-accuracy", "Adversarial rounds: the discriminator", caption, paint)
+
+
+def _rounds_gain(record: Record, lines: Lines) -> Plot:
+    def paint(axes: Axes) -> None:
+        axes.axhline(0, color=COLOURS["muted"], linewidth=1)
+        axes.fill_between(
+            _values(lines, "round"), _values(lines, "heldout_gain_low"),
+            _values(lines, "heldout_gain_high"), color=COLOURS["adversarial"], alpha=0.15,
+            linewidth=0,
+        )  # fmt: skip
+        _curve(axes, lines, "round", "heldout_gain", "adversarial", "calibrated")
+        _finish(axes, "round", "nats a sequence")
+
+    caption = (
+        "The discriminator's held-out gain over the policy as it is after each round: what there "
+        "is left to learn from it. Where its interval reaches 0, nothing."
+    )
+    return Plot("rounds-gain", "Adversarial rounds: held-out gain", caption, paint)
 
 
 def _values(lines: Lines, key: str) -> list[float]:

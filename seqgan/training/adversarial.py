@@ -212,7 +212,8 @@ class AdversarialTraining:
         self.history.append(score)
         self.runtime.log("validation", self.step, round=self.rounds_done, **measured)
         found = self.lookout.look(self.policy, self.negatives, self.step, self.rounds_done)
-        self.stopped = bool(found) and self.config.on_trouble == "stop"
+        # Before the first round nothing has gone wrong yet, whatever a limit says.
+        self.stopped = bool(found and self.rounds_done) and self.config.on_trouble == "stop"
         if score < self.best_score:
             self.best_score, self.best_round = score, self.rounds_done
             self.best_state = copy.deepcopy(self.generator.state_dict())

@@ -45,21 +45,24 @@ def verify(place: Path) -> None:
     """
     try:
         lines = (place / SUMS).read_text(encoding="ascii").splitlines()
+        named = set()
         for line in lines:
             wanted, _, name = line.partition("  ")
             if Path(name).name != name:
                 raise CheckpointError(f"{place}: damaged: {SUMS} names {name!r}")
             if checksum(place / name) != wanted:
                 raise CheckpointError(f"{place}: damaged: {name} does not match its checksum")
+            named.add(name)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         missing = Path(error.filename).name
         raise CheckpointError(f"{place}: damaged: {missing} is missing") from None
-    except ValueError as error:  # a byte that is not ASCII, or NUL in a name
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except ValueError:  # a byte that is not ASCII, or NUL in a name
         raise CheckpointError(f"{place}: damaged: {SUMS} cannot be read") from None
-    if not any(line.endswith("  state.json") for line in lines):
-        raise CheckpointError(f"{place}: damaged: {SUMS} is cut short")
+    for file in [place / "state.json", *place.iterdir()]:
+        if file.name not in named and file.suffix in (".json", ".safetensors"):
+            raise CheckpointError(f"{place}: damaged: {SUMS} does not name {file.name}")
 
 
 class Checkpoints:

@@ -16,7 +16,7 @@ __all__ = ["check_same_settings", "folder_of", "resumes", "rewind", "run_folder"
 
 Say = Callable[[str], None]
 
-FREE = ("output_dir", "overwrite", "resume", "checkpoint")
+FREE = ("output_dir", "overwrite", "resume", "checkpoint", "trackers")
 """Settings that no result depends on: they may change when a run goes on."""
 
 

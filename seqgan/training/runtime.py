@@ -23,9 +23,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from safetensors import SafetensorError
 from torch import nn
 
-from ..errors import ConfigError, NonFiniteLossError, RunInterrupted
+from ..errors import ConfigError, NonFiniteLossError, RunDirectoryError, RunInterrupted
 from ..seeding import derive_seed, rng_for
 from .interruption import Interruption
 from .run_directory import RunDirectory
@@ -160,10 +161,16 @@ class Runtime:
             self.save()
 
     def save(self, *names: str) -> None:
-        """Writes a checkpoint; `names` is what it is besides "latest"."""
-        if self.saver is not None and self.accelerator.is_main_process:
+        """Writes a checkpoint; `names` is what it is besides "latest".
+
+        Raises:
+            RunDirectoryError: it cannot be written; the ones before it are as they were.
+        """
+        if self.saver is None or not self.accelerator.is_main_process:
+            return
+        with self._writing("the checkpoint"):
             place = self.saver.save(self.steps_done, *names)
-            self.last_good = self.last_good if place is None else str(place)
+        self.last_good = self.last_good if place is None else str(place)
 
     def state_dict(self) -> dict[str, Any]:
         """Counters and the position of the logs."""
@@ -181,26 +188,44 @@ class Runtime:
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        """Makes of an error of the disk one that says what is left and how to go on."""
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            assert self.run is not None
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise RunDirectoryError(
+                f"{self.run.path}: {what} cannot be written ({reason}); last good state: "
+                f"{self.last_good}; make room or mend the folder, and go on with: {self._go_on()}"
+            ) from error
+
     def _interrupt(self, number: int) -> None:
         name = signal.Signals(number).name
-        assert self.run is not None
-        folder, kept = str(self.run.path), self.last_good
-        if self.run.checkpoints.all():
-            words = ["seqgan", self.command, "--resume", folder]
-        else:
-            words = ["seqgan", self.command, "--config", f"{folder}/config.yaml"]
-            words += ["--output_dir", folder, "--resume", "auto"]
         raise RunInterrupted(
-            f"stopped by {name} after {self.steps_done} gradient steps; checkpoint: {kept}; "
-            f"go on with: {shlex.join(words)}",
+            f"stopped by {name} after {self.steps_done} gradient steps; last good state: "
+            f"{self.last_good}; go on with: {self._go_on()}",
             number,
         )
+
+    def _go_on(self) -> str:
+        """The command that goes on with the run."""
+        assert self.run is not None
+        folder = str(self.run.path)
+        if self.run.checkpoints.all():
+            words = ["--resume", folder]
+        else:
+            words = ["--config", f"{folder}/config.yaml", "--output_dir", folder]
+            words += ["--resume", "auto"]
+        return shlex.join(["seqgan", self.command, *words])
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """One line of metrics."""
         if self.run is None or not self.accelerator.is_main_process:
             return
-        self.run.log(stage, step, values)
+        with self._writing("metrics.jsonl"):
+            self.run.log(stage, step, values)
         if not self._tracking:
             return
         try:

@@ -24,7 +24,7 @@ from ..errors import ConfigError, MissingExtraError
 __all__ = ["check_trackers", "make_trackers"]
 
 PROJECT = "seqgan"
-STAGES = ("mle", "discriminator", "adversarial", "validation")
+STAGES = ("mle", "discriminator", "adversarial", "validation", "watch")
 
 
 def check_trackers(names: Iterable[str]) -> None:

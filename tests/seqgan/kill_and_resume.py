@@ -18,13 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 6
+from .tiny import TINY, differences, outcome
+
 SETTINGS = [
     "--data", "grammar", "--preset", "smoke", "--device", "cpu",
     "--corpus.num_train", "300", "--corpus.num_heldout", "60", "--corpus.num_validation", "60",
     "--pretrain.batch_size", "16", "--pretrain.epochs", "4",
     "--discriminate.steps", "40", "--discriminate.measure_every", "10",
-    "--adversarial.rounds", str(ROUNDS), "--adversarial.measure_every", "2",
+    "--adversarial.rounds", "6", "--adversarial.measure_every", "2",
     "--adversarial.baseline", "moving_average", "--adversarial.rollout_update_rate", "0.8",
     "--adversarial.generator_steps", "2", "--adversarial.discriminator_steps", "3",
     "--adversarial.kl_weight", "0.01", "--adversarial.patience", "0",
@@ -98,31 +99,7 @@ def progress(run: Path) -> tuple[int, str]:
         state = json.loads((run / "checkpoints" / name / "state.json").read_text())
     except FileNotFoundError:  # none yet, or removed while we looked
         return 0, "before the first checkpoint"
-    work = state["parts"].get("adversarial")
-    ended = work is not None and work["rounds_done"] == ROUNDS
-    return state["steps"], "evaluation" if ended else state["phase"]
-
-
-def outcome(run: Path) -> dict[str, object]:
-    """What must not differ: weights and all other tensors, results, samples, log, events."""
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-
-    found: dict[str, object] = {"results": (run / "results.json").read_text()}
-    for name in ("latest", "mle", "best"):
-        place = run / "checkpoints" / (run / "checkpoints" / name).read_text().strip()
-        for file in place.glob("*.safetensors"):
-            found[f"{name}/{file.name}"] = file.read_bytes()
-    for file in (run / "samples").iterdir():
-        found[f"samples/{file.name}"] = file.read_text()
-    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    found["metrics"] = [{k: v for k, v in line.items() if k != "time"} for line in log]
-    events = []
-    for file in sorted(run.glob("events.out.tfevents*")):
-        for event in EventFileLoader(str(file)).Load():
-            values = [(value.tag, value.tensor.float_val[:]) for value in event.summary.value]
-            events += [(event.step, tag, list(numbers)) for tag, numbers in values]
-    found["events"] = events
-    return found
+    return state["steps"], state["phase"]
 
 
 def kill_and_resume(
@@ -153,13 +130,13 @@ def kill_and_resume(
             assert code == 0, f"exit code {code}"
         process.kill()
         step, phase = progress(troubled)
+        phase = "evaluation" if step == total else phase
         phase = phase if code is None else "had ended"
         counts[phase] = counts.get(phase, 0) + 1
         print(f"killed: {phase}, latest checkpoint at step {step} of {total}", flush=True)
     assert start(resumed).wait(600) == 0
-    before, after = outcome(calm), outcome(troubled)
-    assert before.keys() == after.keys()
-    different = [name for name in before if before[name] != after[name]]
+    before = outcome(calm)
+    different = differences(before, outcome(troubled))
     assert not different, f"not the same: {different}"
     leftovers = [str(p) for p in troubled.rglob("*") if p.name.startswith(".")]
     assert not leftovers, leftovers
@@ -173,15 +150,19 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fork", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="a smaller run, without its report")
     options = parser.parse_args()
     if options.fork:
         import torch
 
-        import seqgan.pipeline  # noqa: F401  (loaded once, before the forks)
+        from seqgan import pipeline  # loaded once, before the forks
 
         torch.set_num_threads(1)
+        if options.tiny:
+            pipeline.write_report = lambda run: run.path
+    settings = TINY if options.tiny else SETTINGS
     with tempfile.TemporaryDirectory() as folder:
-        counts = kill_and_resume(Path(folder), options.kills, options.seed, options.fork)
+        counts = kill_and_resume(Path(folder), options.kills, options.seed, options.fork, settings)
     print(json.dumps(counts))
 
 

@@ -1,0 +1,68 @@
+"""A run of some seconds through all phases, for tests that need more than one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+TINY = [
+    "--data", "grammar", "--preset", "smoke", "--device", "cpu",
+    "--corpus.num_train", "64", "--corpus.num_heldout", "20", "--corpus.num_validation", "20",
+    "--corpus.num_test", "30", "--pretrain.batch_size", "16", "--pretrain.epochs", "2",
+    "--discriminate.steps", "6", "--discriminate.measure_every", "3",
+    "--discriminate.batch_size", "8", "--adversarial.rounds", "3",
+    "--adversarial.measure_every", "2", "--adversarial.batch_size", "8",
+    "--adversarial.baseline", "moving_average", "--adversarial.rollout_update_rate", "0.5",
+    "--evaluation.num_samples", "30", "--evaluation.sweep_samples", "20",
+    "--evaluation.temperatures", "[0.9,1.0]", "--evaluation.resamples", "20",
+    "--checkpoint.every_minutes", "0",
+]  # fmt: skip
+STEPS = 8 + 6 + 3 * (1 + 2)
+"""Gradient steps of it, and moments at which it can be ended and go on."""
+
+
+def without_report(patch: pytest.MonkeyPatch) -> None:
+    """The figures take most of the time of so small a run."""
+    patch.setattr("seqgan.pipeline.write_report", lambda run: run.path)
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """What must not depend on how often a run was ended and resumed."""
+    found: dict[str, Any] = {"results": (run / "results.json").read_text()}
+    for name in ("latest", "mle", "best"):
+        place = run / "checkpoints" / (run / "checkpoints" / name).read_text().strip()
+        for file in place.glob("*.safetensors"):
+            found[f"{name}/{file.name}"] = file.read_bytes()
+    for file in (run / "samples").iterdir():
+        found[f"samples/{file.name}"] = file.read_text()
+    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found["metrics"] = [{k: v for k, v in line.items() if k != "time"} for line in log]
+    found["events"] = _events(run)
+    return found
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The names of what is not the same in two outcomes."""
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+
+
+def weights(run: Path, name: str = "latest") -> dict[str, torch.Tensor]:
+    """The generator of a run's checkpoint."""
+    place = run / "checkpoints" / (run / "checkpoints" / name).read_text().strip()
+    return load_file(place / "generator.safetensors")
+
+
+def _events(run: Path) -> list[tuple[int, str, list[float]]]:
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    found = []
+    for file in sorted(run.glob("events.out.tfevents*")):
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                found.append((event.step, value.tag, list(value.tensor.float_val)))
+    return found
