@@ -133,13 +133,13 @@ def _names_in(path: str, kind: str) -> str:
     """The fields or columns that the first line of a file shows, for a message."""
     lines = _Lines(path, MAX_LINE)
     with _open(path, MAX_BYTES) as stream:
-        first = next(lines.read(stream), "")
-        if kind == "csv":
-            return ", ".join(next(csv.reader([first]), []))
         try:
+            first = next(lines.read(stream), "")
+            if kind == "csv":
+                return ", ".join(next(csv.reader([first]), []))
             found = json.loads(first)
-        except (ValueError, RecursionError):
-            return "?"
+        except (OSError, EOFError, zlib.error, csv.Error, ValueError, RecursionError):
+            return "?"  # it is said what is wrong with the file once it is clear how to read it
         return ", ".join(map(str, found)) if isinstance(found, dict) else "?"
 
 

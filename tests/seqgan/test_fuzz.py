@@ -1,0 +1,85 @@
+"""Files broken in every way end in an error of ours; see `fuzz`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqgan.errors import CheckpointError, ConfigError
+from seqgan.kinds import of_kind
+from seqgan.settings import run_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def fuzzed(inputs: int, timeout: int) -> str:
+    """`fuzz` in a process of its own, whose audit hook cannot be taken off again."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.seqgan.fuzz", "--inputs", str(inputs)],
+        cwd=ROOT, capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout
+
+
+def test_some_broken_files():
+    printed = fuzzed(300, 200)
+    for kind in ("readers", "vocabulary", "settings", "checkpoints"):
+        assert f'"{kind}: refused"' in printed, printed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_a_hundred_thousand_broken_files():
+    assert "outside: Counter()" in fuzzed(100_000, 5300)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "fits"),
+    [
+        (1, int, True), (True, int, False), (1, float, True), (True, float, False),
+        ("1", int, False), (None, str | None, True), (1, str | None, False),
+        ([0.5, 1], list[float], True), ([0.5, "x"], list[float], False), (0.5, list[float], False),
+        ([1], tuple[int, ...] | list[int], True), (True, bool | str, True), (2, bool | str, False),
+    ],
+)  # fmt: skip
+def test_kinds(value, hint, fits):
+    assert of_kind(value, hint) is fits
+
+
+def test_settings_of_the_wrong_kind_are_named():
+    with pytest.raises(
+        ConfigError, match="a.yaml: 'epochs' has a value of the wrong kind: 'x', no"
+    ):
+        run_config({"pretrain": {"epochs": "x"}}, "a.yaml")
+    with pytest.raises(ConfigError, match="'data' has a value of the wrong kind: 5, not str"):
+        run_config({"data": 5}, "a.yaml")
+
+
+def test_a_model_that_claims_to_be_huge_is_not_made(tmp_path):
+    import json
+
+    from seqgan.config import GeneratorConfig
+    from seqgan.data.sources import TokenSpec
+    from seqgan.models import load_generator, make_generator, save_model
+
+    spec = TokenSpec(6, 0, 1, 2, 4, (0, 2))
+    save_model(make_generator(GeneratorConfig(embedding=2, hidden=3), spec, 0), tmp_path / "g")
+    good = json.loads((tmp_path / "g.json").read_text())
+    for change, message in (
+        ({"hidden": 10**9}, "larger than its parameters"),
+        ({"vocab_size": 10**12}, "larger than its parameters"),
+        ({"pad_id": 6}, "out of range"),
+        ({"forbidden": [-1]}, "out of range"),
+        ({"max_length": 0}, "out of range"),
+        ({"max_length": "4"}, "'max_length' cannot be '4'"),
+        ({"__class__": 1}, "'__class__' cannot be 1"),
+        ({"hidden": 4}, "does not fit"),
+    ):
+        changed = good | {"arguments": good["arguments"] | change}
+        (tmp_path / "g.json").write_text(json.dumps(changed))
+        with pytest.raises(CheckpointError, match=message):
+            load_generator(tmp_path / "g")
