@@ -67,7 +67,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_nothing(checkpoints):
     assert sorted(p.name for p in checkpoints.folder.iterdir()) == ["latest", "step-00000001"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_every_flipped_bit_and_every_cut_is_noticed(data):
     with tempfile.TemporaryDirectory() as folder:
