@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from ..data.readers import near_file
 from ..errors import RunDirectoryError
 from .checkpoints import Checkpoints
 from .files import write_bytes, write_json, write_text
@@ -137,7 +138,8 @@ class RunDirectory:
             RunDirectoryError: there is no run at `path`.
         """
         if not (path / CONFIG).is_file():
-            raise RunDirectoryError(f"{path}: no run there (no {CONFIG})")
+            near = "" if path.exists() else near_file(path)
+            raise RunDirectoryError(f"{path}: no run there (no {CONFIG}){near}")
         return cls(path)
 
     def config(self) -> dict[str, Any]:

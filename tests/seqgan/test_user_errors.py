@@ -174,6 +174,7 @@ RUNS = [
     ("sample", "give --run; seqgan sample --help says more"),
     ("sample --run missing", "missing: no run there (no config.yaml)"),
     ("sample --run captions.txt", "captions.txt: no run there"),
+    ("sample --run runs/goood", "runs/goood: no run there", "did you mean 'runs/good'?"),
     ("sample --run runs/truncated", "damaged: generator.safetensors does not match its checksum"),
     ("sample --run runs/narrow", "does not fit generator.json", "size mismatch"),
     ("sample --run runs/judge", "generator.json: a BiLSTMDiscriminator, not a generator"),
