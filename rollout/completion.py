@@ -48,7 +48,11 @@ def _modules(candidate: object) -> list[nn.Module]:
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
     """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget."""
-    budget = 4 << 20 if device.type == "cpu" else 1 << 30
+    budget = 4 << 20
+    if device.type != "cpu":
+        budget = 1 << 30
+    if device.type == "cuda":
+        budget = min(budget, torch.cuda.mem_get_info(device)[0] // 8)
     return max(64, budget // (4 * policy.vocab_size))
 
 

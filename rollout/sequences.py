@@ -105,8 +105,15 @@ class Sequences:
         for start in range(0, len(self), size):
             yield self.select(slice(start, start + size))
 
-    def trim(self) -> Sequences:
-        """The same sequences without the columns that are padding for all (reads the lengths)."""
+    def trim(self, *, wait: bool = True) -> Sequences:
+        """The same sequences without the columns that are padding for all.
+
+        Args:
+            wait: also where reading the lengths makes the host wait for the device; otherwise the
+                columns stay there.
+        """
+        if not wait and reading_waits(self.device):
+            return self
         longest = int(self.lengths.max()) if len(self) else 0
         return Sequences(self.tokens[:, :longest], self.lengths, self.terminated, self.condition)
 

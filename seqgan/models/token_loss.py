@@ -5,10 +5,10 @@ M x V numbers each: at a batch of 64 x 20 and V = 5,000, 26 MB that are written 
 times over. Here the tokens go through in chunks whose logits stay in the cache, and of each chunk
 only what is M or V long is kept.
 
-The gradients need the probabilities again. On a CPU those of the likelihood are computed in
-the forward pass, while the chunk is at hand, as if every token counted the same, which is what
-maximum likelihood asks for: the backward pass then multiplies by one number. Where it turns out that
-tokens have weights of their own (policy gradient) or that the entropy has a gradient, and on other
+The gradients need the probabilities again. On a CPU those of the likelihood are computed in the
+forward pass, while the chunk is at hand, as if every token counted the same, which is what maximum
+likelihood asks for: the backward pass then multiplies by one number. Where it turns out that tokens
+have weights of their own (policy gradient) or that the entropy has a gradient, and on other
 devices, where looking would make the host wait, the backward pass computes the chunks again.
 
 With p the probabilities, H the entropy and z the logits of one token y::
