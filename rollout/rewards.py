@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .completion import evaluating
+from .devices import autocast
 from .memory import is_out_of_memory
 from .randomness import UniformStream
 from .sequences import Sequences, distinct_sequences
@@ -167,7 +168,7 @@ class DiscriminatorReward:
         score = getattr(self.discriminator, "score", None)
         if score is not None:
             return score(sequences, self.batch_size, bfloat16)
-        with torch.autocast(sequences.device.type, torch.bfloat16, bfloat16):
+        with autocast(sequences.device, torch.bfloat16 if bfloat16 else None):
             parts = [self.discriminator(part) for part in sequences.split(self.batch_size)]
         return torch.cat(parts).float()
 

@@ -2,7 +2,8 @@
 
 Every ratio is taken within one run, the two sides in turn. The plain way (`tests/plain.py`, part of
 a checkout) does a part of each operation, and its time is scaled up: its cost is proportional to
-the number of rollouts, sequences and steps.
+the number of rollouts, sequences and steps. Epochs are scaled up from a part of their steps on
+both sides.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +43,7 @@ class SpeedConfig:
         parts: what is measured: operations, scaling, memory, stratified.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
+        epoch_share: the toolkit does this share of an epoch's steps, scaled up.
         tiny: sizes that take a second and say nothing, to see that it runs.
         output: the figures are written to this name with .json and .md; none: the terminal only.
         seed: of models and samples.
@@ -49,7 +52,8 @@ class SpeedConfig:
     device: str = "cpu"
     parts: tuple[str, ...] = PARTS
     repeats: int = 5
-    plain_share: float = 0.125
+    plain_share: float = 0.0625
+    epoch_share: float = 0.125
     tiny: bool = False
     output: str | None = None
     seed: int = 0
@@ -62,8 +66,9 @@ class SpeedConfig:
                 raise ConfigError(f"--parts: {part!r} is none of {', '.join(PARTS)}")
         if self.repeats < 1:
             raise ConfigError(f"--repeats: {self.repeats} is below 1")
-        if not 0 < self.plain_share <= 1:
-            raise ConfigError(f"--plain_share: {self.plain_share} is not in (0, 1]")
+        for name in ("plain_share", "epoch_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigError(f"--{name}: {getattr(self, name)} is not in (0, 1]")
 
 
 TINY = Sizes(200, 6, 4, 2, 16, 2, 2, 4, 0.02)
@@ -74,19 +79,19 @@ class Operation(NamedTuple):
 
     Attributes:
         name: what is done.
-        ours: does all of it.
-        plain: does `parts` out of `whole` parts of it the plain way; None: there is no other way.
-        parts: as above.
-        whole: as above.
+        ours: does it by the toolkit.
+        scale: what the time of `ours` is multiplied by.
+        plain: does a part of it the plain way; None: there is no plain reference.
+        plain_scale: what the time of `plain` is multiplied by.
         operations: multiplications and additions that it takes at least.
         bytes: bytes that it reads and writes at least.
     """
 
     name: str
     ours: Callable[[], object]
+    scale: float
     plain: Callable[[], object] | None
-    parts: int
-    whole: int
+    plain_scale: float
     operations: float
     bytes: float
 
@@ -106,7 +111,7 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
     result["machine"] = describe(device, work)
     result["gemm"], result["memory_rate"] = gemm_rate(timer), memory_rate(timer)
     if "operations" in config.parts:
-        result["operations"] = operations(config, work, timer, result)
+        result["operations"] = operations(config, work, timer, result, console)
     if "scaling" in config.parts:
         result["scaling"] = scaling(work, timer, config.tiny)
         result["eos"] = eos_halves(work, timer)
@@ -144,20 +149,22 @@ def describe(device: torch.device, work: Workload) -> dict[str, Any]:
 
 
 def operations(
-    config: SpeedConfig, work: Workload, timer: Timer, rates: dict[str, Any]
+    config: SpeedConfig, work: Workload, timer: Timer, rates: dict[str, Any], console: Console
 ) -> list[dict[str, Any]]:
     """The main table."""
     rows = []
     for each in _operations(config, work):
+        console.print(f"{each.name} ...", highlight=False)
         works = [each.ours] if each.plain is None else [each.ours, each.plain]
         each.ours()  # memory and libraries are warm
         ours, *plain = timer.medians(works, config.repeats)
+        ours *= each.scale
         least = max(each.operations / rates["gemm"], each.bytes / rates["memory_rate"])
         rows.append(
             {
                 "name": each.name,
                 "seconds": ours,
-                "plain_seconds": plain[0] * each.whole / each.parts if plain else None,
+                "plain_seconds": plain[0] * each.plain_scale if plain else None,
                 "share_of_limit": least / ours,
                 "peak_bytes": peak_memory(each.ours, work.device),
             }
@@ -183,9 +190,13 @@ def _operations(config: SpeedConfig, work: Workload) -> list[Operation]:
     module = plain_reference() if work.device.type == "cpu" else None
     plain = None if module is None else PlainWorkload(work, module)
 
-    def of(whole: int, run: Callable[[PlainWorkload, int], None]) -> tuple[Any, int, int]:
+    def of(whole: int, run: Callable[[PlainWorkload, int], None]) -> tuple[Any, float]:
         parts = max(1, round(config.plain_share * whole))
-        return (None if plain is None else lambda: run(plain, parts)), parts, whole
+        return (None if plain is None else partial(run, plain, parts)), whole / parts
+
+    def steps(whole: int, run: Callable[[int], None]) -> tuple[Any, float]:
+        parts = max(1, round(config.epoch_share * whole))
+        return partial(run, parts), whole / parts
 
     # A token: the LSTM's two products and the logits.
     token = 2 * (8 * hidden * hidden + hidden * sizes.vocabulary)
@@ -196,10 +207,11 @@ def _operations(config: SpeedConfig, work: Workload) -> list[Operation]:
     epoch = 3 * sizes.mle_steps * sizes.batch * sizes.length * token
     weights = sum(p.numel() for p in work.judge.parameters())
     rows = [
-        Operation("rollouts", work.rollouts, *rolls, sizes.tokens() * token, 0),
+        Operation("rollouts", work.rollouts, 1, *rolls, sizes.tokens() * token, 0),
         Operation(
             f"sampling {sizes.samples:,} sequences",
             lambda: work.sampled(sizes.samples),
+            1,
             *of(sizes.samples // sizes.batch, lambda p, n: p.sample(n * sizes.batch)),
             sizes.samples * sizes.length * token,
             0,
@@ -210,7 +222,8 @@ def _operations(config: SpeedConfig, work: Workload) -> list[Operation]:
             rows.append(
                 Operation(
                     f"{name}, {kind}",
-                    lambda run=run, kind=kind: run(kind),
+                    partial(run, kind),
+                    1,
                     *rewards,
                     sizes.tokens() * token + judged * score,
                     0,
@@ -219,14 +232,14 @@ def _operations(config: SpeedConfig, work: Workload) -> list[Operation]:
     rows += [
         Operation(
             f"MLE epoch, {sizes.mle_steps * sizes.batch:,} x {sizes.length} tokens",
-            lambda: work.mle(sizes.mle_steps),
+            *steps(sizes.mle_steps, work.mle),
             *of(sizes.mle_steps, PlainWorkload.mle),
             epoch,
             0,
         ),
         Operation(
             "discriminator epoch",
-            lambda: work.judge_training(sizes.judge_steps),
+            *steps(sizes.judge_steps, work.judge_training),
             *of(sizes.judge_steps, PlainWorkload.judge_training),
             sizes.judge_steps * 2 * sizes.judge_batch * train,
             # Weights, gradients and two moments are read, and all but the gradients written.

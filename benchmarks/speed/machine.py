@@ -47,7 +47,7 @@ class Timer:
             torch.cuda.synchronize(self.device)
 
 
-def gemm_rate(timer: Timer, size: int = 1_024, repeats: int = 20) -> float:
+def gemm_rate(timer: Timer, size: int = 1_024, repeats: int = 10) -> float:
     """Operations a second of a product of square float32 matrices: the best of `repeats`."""
     a, b = (torch.randn(size, size, device=timer.device) for _ in range(2))
     out = torch.empty_like(a)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Sequences
+from rollout.devices import autocast, reading_waits
 
 from .windows import Windows, window_max
 
@@ -58,11 +59,8 @@ class Discriminator(nn.Module, ABC):
             batch_size: sequences in one pass of `forward`.
             bfloat16: numbers of 16 bits where that saves time.
         """
-        with torch.autocast(
-            sequences.device.type,
-            torch.bfloat16,
-            _multiplies_bfloat16(sequences.device) and bfloat16,
-        ):
+        half = bfloat16 and _multiplies_bfloat16(sequences.device)
+        with autocast(sequences.device, torch.bfloat16 if half else None):
             return torch.cat([self(part) for part in sequences.split(batch_size)]).float()
 
     @abstractmethod
@@ -133,7 +131,7 @@ class CNNDiscriminator(Discriminator):
     @torch.no_grad()
     def score(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
         """Logits [B] of any number of sequences, from tables of responses on a CPU."""
-        if sequences.device.type != "cpu":
+        if reading_waits(sequences.device):
             return super().score(sequences, batch_size, bfloat16)
         dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
         logits = []
@@ -143,9 +141,11 @@ class CNNDiscriminator(Discriminator):
                 logits.append(super().score(block, batch_size, bfloat16))
                 continue
             largest = [windows.largest(each.weight, dtype) for each in self._each()]
-            for part in zip(*(each.split(batch_size) for each in largest), strict=True):
-                logits.append(self._judge(part))
-        return torch.cat(logits).float()
+            half = bfloat16 and _multiplies_bfloat16(sequences.device)
+            with autocast(sequences.device, torch.bfloat16 if half else None):
+                for part in zip(*(each.split(batch_size) for each in largest), strict=True):
+                    logits.append(self._judge(part).float())
+        return torch.cat(logits)
 
     def _each(self) -> Iterator[nn.Conv1d]:
         return cast(Iterator[nn.Conv1d], iter(self.convolutions))
@@ -157,6 +157,7 @@ class CNNDiscriminator(Discriminator):
             # But for the widest filter, there are windows of the zeros alone, with response 0.
             if width < max(self.widths):
                 responses = responses.clamp(min=0.0)
+            assert convolution.bias is not None
             pooled.append((responses + convolution.bias).relu())
         features = torch.cat(pooled, dim=1)
         gate = self.gate(features).sigmoid()

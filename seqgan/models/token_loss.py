@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rollout.devices import reading_waits
+from rollout.devices import autocast, reading_waits
 
 __all__ = ["token_log_probs"]
 
@@ -53,9 +53,10 @@ def token_log_probs(
     Returns:
         Log-probabilities [M] and entropies [M], both with gradients.
     """
-    device = hidden.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-    with torch.autocast(device, enabled=False):
+    device, dtype = hidden.device, None
+    if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
+        dtype = torch.get_autocast_dtype(device.type)
+    with autocast(device, None):
         if torch.is_grad_enabled():
             return _TokenLogProbs.apply(hidden, weight, bias, tokens, dtype)
         work = _Chunks(hidden, weight, bias, tokens, dtype)
@@ -162,7 +163,7 @@ class _Gradients:
 
 class _TokenLogProbs(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, tokens: Tensor, dtype: Any
     ) -> tuple[Tensor, Tensor]:
         """Both scores; on a CPU the gradients as well, as if every token counted 1."""
@@ -183,7 +184,7 @@ class _TokenLogProbs(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any, of_log_prob: Tensor | None, of_entropy: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         """The gradients of `hidden`, `weight` and `bias`."""

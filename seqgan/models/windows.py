@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rollout import Sequences
+from rollout.devices import reading_waits
 
 __all__ = ["Windows", "window_max"]
 
@@ -45,7 +46,7 @@ def window_max(embeddings: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
         weight: [F, E, w], as of ``torch.nn.Conv1d``.
     """
     beyond = _beyond(lengths, embeddings.shape[1])
-    if embeddings.device.type == "cpu":
+    if not reading_waits(embeddings.device):
         flat = weight.transpose(1, 2).flatten(1)
         with torch.no_grad():
             best, starts = _best_windows(embeddings, beyond, flat, weight.shape[2])
@@ -98,7 +99,7 @@ class _ResponseAt(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, embeddings: Tensor, weight: Tensor, starts: Tensor, responses: Tensor
     ) -> Tensor:
         """`responses` [B, F], which are known already, of `weight` [F, w * E] at `starts`."""
@@ -106,9 +107,7 @@ class _ResponseAt(torch.autograd.Function):
         return responses.clone()
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, grad: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         """Each filter's gradient is a sum of B windows, each window's one of a few filters."""
         embeddings, weight, starts = ctx.saved_tensors
         batch, length, size = embeddings.shape
