@@ -62,10 +62,10 @@ def _end_half_way(work: Workload) -> None:
     """
     low, high = -10.0, 30.0
     with torch.no_grad():
-        for _ in range(20):
+        for _ in range(12):
             middle = (low + high) / 2
             work.generator.output.bias[1] = middle
-            longer = work.sampled(1_000).lengths.float().mean() > work.sizes.length / 2
+            longer = work.sampled(300).lengths.float().mean() > work.sizes.length / 2
             low, high = (middle, high) if longer else (low, middle)
     work.batch = work.sampled(work.sizes.batch)
 
