@@ -10,6 +10,7 @@ __all__ = ["main"]
 
 COMMANDS = {
     "discriminators": "tuned MLE on the oracle, then both discriminators' held-out gain",
+    "speed": "rollouts, scoring and training steps against the plain way and the machine",
 }
 
 
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(command: str, argv: list[str]) -> int:
     if command not in COMMANDS:
         raise ConfigError(f"unknown command {command!r}{did_you_mean(command, COMMANDS)}")
+    if command == "speed":
+        return _speed(argv)
     # Imported here: torch takes seconds to load, and help does not need it.
     from rich.console import Console
 
@@ -38,6 +41,19 @@ def _run(command: str, argv: list[str]) -> int:
     from .discriminators import DiscriminatorsConfig, measure
 
     settings = parse_settings("seqgan-bench discriminators", DiscriminatorsConfig, argv)
+    if settings is not None:
+        measure(settings, Console())
+    return 0
+
+
+def _speed(argv: list[str]) -> int:
+    from rich.console import Console
+
+    from seqgan.parsing import parse_settings
+
+    from .speed.engine import SpeedConfig, measure
+
+    settings = parse_settings("seqgan-bench speed", SpeedConfig, argv)
     if settings is not None:
         measure(settings, Console())
     return 0

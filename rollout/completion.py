@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .policy import Policy, State
 from .randomness import UniformStream
-from .sampling import Sampler
+from .sampling import Sampler, Workspace
 from .sequences import Sequences
 
 __all__ = ["Flight", "Joining", "default_chunk_size", "evaluating"]
@@ -48,7 +48,11 @@ def _modules(candidate: object) -> list[nn.Module]:
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
     """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget."""
-    budget = 4 << 20 if device.type == "cpu" else 1 << 30
+    budget = 4 << 20
+    if device.type != "cpu":
+        budget = 1 << 30
+    if device.type == "cuda":
+        budget = min(budget, torch.cuda.mem_get_info(device)[0] // 8)
     return max(64, budget // (4 * policy.vocab_size))
 
 
@@ -57,8 +61,12 @@ def default_compaction(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 8
 
 
-_Flying: TypeAlias = tuple[Tensor, State, Tensor, Tensor, Tensor]
-"""Last tokens [R], policy state, random keys [R], output rows [R], and who has not ended [R]."""
+_AHEAD = 8
+"""Token positions whose uniform numbers are drawn together."""
+
+_Flying: TypeAlias = tuple[Tensor, State, Tensor, Tensor, Tensor, Tensor]
+"""Last tokens [R], policy state, random keys [R], the uniforms [_AHEAD, R] of the positions around
+this one, output rows [R], and who has not ended [R]."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ class Flight:
         self.output, self.lengths, self.terminated = tokens, lengths, terminated
         self.compact_every = compact_every
         self.synchronisations = 0
+        self._workspace = Workspace()
 
     def run(self, joinings: list[Joining]) -> None:
         """Completes all rows of `joinings`, which come in the order of their positions."""
@@ -119,10 +128,13 @@ class Flight:
         for position in range(waiting[0].position, self.policy.max_length):
             parts = []
             if flying is not None:
-                tokens, state, keys, slots, alive = flying
+                tokens, state, keys, numbers, slots, alive = flying
+                if position % _AHEAD == 0:
+                    numbers = self.stream.ahead(keys, position, _AHEAD)
                 logits, state = self.policy.step(tokens, state)
-                tokens = self.sampler.sample(logits, self.stream.uniforms(keys, position))
-                parts.append((tokens, state, keys, slots, alive))
+                uniforms = numbers[position % _AHEAD]
+                tokens = self.sampler.sample(logits, uniforms, self._workspace)
+                parts.append((tokens, state, keys, numbers, slots, alive))
             while waiting and waiting[0].position == position:
                 parts.append(self._first_tokens(waiting.pop(0)))
             flying = self._emit(self._joined(parts), position) if parts else None
@@ -132,53 +144,61 @@ class Flight:
     def _first_tokens(self, new: Joining) -> _Flying:
         """One prediction a prefix serves all its N rollouts."""
         logits, state = self.policy.step(new.tokens, new.state)
-        uniforms = self.stream.uniforms(new.keys, new.position)
-        count = new.keys.shape[1]
+        place = new.position % _AHEAD
+        numbers = self.stream.ahead(new.keys, new.position - place, _AHEAD)
+        uniforms, count = numbers[place], new.keys.shape[1]
         if new.strata is not None:
             first, total = new.strata
-            numbers = torch.arange(first, first + count, device=uniforms.device)
-            uniforms = (numbers + uniforms) / total
-        tokens = self.sampler.sample(logits, uniforms).flatten()
+            strata = torch.arange(first, first + count, device=uniforms.device)
+            uniforms = (strata + uniforms) / total
+        tokens = self.sampler.sample(logits, uniforms, self._workspace).flatten()
         if count > 1:
             rows = torch.arange(new.keys.shape[0], device=tokens.device)
             state = self.policy.select(
                 state, rows.repeat_interleave(count, output_size=len(tokens))
             )
         alive = torch.ones_like(tokens, dtype=torch.bool)
-        return tokens, state, new.keys.flatten(), new.slots.flatten(), alive
+        return tokens, state, new.keys.flatten(), numbers.flatten(1), new.slots.flatten(), alive
 
     def _joined(self, parts: list[_Flying]) -> _Flying:
         if len(parts) == 1:
             return parts[0]
-        tokens, states, keys, slots, alive = zip(*parts, strict=True)
-        state = self.policy.concat(list(states))
-        return torch.cat(tokens), state, torch.cat(keys), torch.cat(slots), torch.cat(alive)
+        tokens, states, keys, numbers, slots, alive = zip(*parts, strict=True)
+        return (
+            torch.cat(tokens),
+            self.policy.concat(list(states)),
+            torch.cat(keys),
+            torch.cat(numbers, dim=1),
+            torch.cat(slots),
+            torch.cat(alive),
+        )
 
     def _emit(self, rows: _Flying, position: int) -> _Flying | None:
         """Writes the tokens drawn; returns the rows that go on, None where none does."""
-        tokens, state, keys, slots, alive = rows
+        tokens, state, keys, numbers, slots, alive = rows
         policy = self.policy
+        last = position + 1 >= policy.max_length
         if policy.eos_id is None:
             self.output[slots, position] = tokens
-            self.lengths[slots] = position + 1
-        else:
-            self.output[slots, position] = tokens.masked_fill(~alive, policy.pad_id)
-            self.lengths.index_add_(0, slots, alive.to(torch.int64))
-            ended = tokens == policy.eos_id
-            self.terminated[slots] |= alive & ended
-            alive = alive & ~ended
-        if position + 1 >= policy.max_length:
+            if last:
+                self.lengths[slots] = policy.max_length
+            return None if last else rows
+        self.output[slots, position] = tokens.masked_fill(~alive, policy.pad_id)
+        self.lengths.index_add_(0, slots, alive.to(torch.int64))
+        ended = tokens == policy.eos_id
+        self.terminated[slots] |= alive & ended
+        alive = alive & ~ended
+        if last:
             return None
-        compact = self.compact_every and (position + 1) % self.compact_every == 0
-        if policy.eos_id is not None and compact:
+        if self.compact_every and (position + 1) % self.compact_every == 0:
             self.synchronisations += 1
             kept = alive.nonzero()[:, 0]
             if len(kept) == 0:
                 return None
             if len(kept) < len(tokens):
                 tokens, keys, slots, alive = tokens[kept], keys[kept], slots[kept], alive[kept]
-                state = policy.select(state, kept)
-        return tokens, state, keys, slots, alive
+                numbers, state = numbers[:, kept], policy.select(state, kept)
+        return tokens, state, keys, numbers, slots, alive
 
 
 def empty_output(policy: Policy, rows: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

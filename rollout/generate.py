@@ -76,10 +76,10 @@ def generate(
     if compact_every is None:
         compact_every = default_compaction(begun.device)
     size = chunk_size or default_chunk_size(policy, begun.device)
+    flight = Flight(policy, sampler, stream, tokens, lengths, terminated, compact_every)
     with evaluating(policy):
         for start in range(0, num_sequences, size):
             rows = torch.arange(start, min(start + size, num_sequences), device=begun.device)
-            flight = Flight(policy, sampler, stream, tokens, lengths, terminated, compact_every)
             joinings = _joinings(policy, begun, rows, stream)
             if joinings:
                 flight.run(joinings)

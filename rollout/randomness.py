@@ -65,6 +65,14 @@ class UniformStream:
 
         23 bits each, in the middle of their interval, so neither 0 nor 1 comes out.
         """
-        counter = _signed((position + 1) * _GAMMA % (1 << 64))
-        bits = _shift_right(_mix(rows + counter), 41)
+        return self.ahead(rows, position, 1)[0]
+
+    def ahead(self, rows: Tensor, position: int, count: int) -> Tensor:
+        """The numbers [count, ...] of rows [...] at `count` positions from `position` on.
+
+        Many at once, since the hash is a dozen small operations whatever their number.
+        """
+        places = torch.arange(position + 1, position + 1 + count, device=rows.device)
+        counters = (places * _GAMMA).view(-1, *[1] * rows.ndim)
+        bits = _shift_right(_mix(rows + counters), 41)
         return (bits.to(torch.float32) + 0.5) * 2.0**-23

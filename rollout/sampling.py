@@ -3,21 +3,49 @@
 `torch.multinomial` draws and divides by V exponential numbers a row; the inverse CDF needs one
 uniform number a row, which also makes the draw a function of its place (see `randomness`).
 
-Shapes: R rows, V vocabulary, N draws a row.
+The inverse CDF reads and writes the logits as few times as it can. Its weights need not sum to 1,
+so ``2^((logit - largest) log2 e)`` is never divided by its sum; and there is no cumulative sum over
+a row, but sums over blocks, a search among them, and the cumulative sum of the one block found. The
+weights go into memory that a `Workspace` keeps from step to step: fresh tensors of some megabytes
+would cost the operating system as much time as the exponentials cost the processor.
+
+Shapes: R rows, V vocabulary, N draws a row, K tokens kept.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Sampler", "inverse_cdf"]
+from .devices import reading_waits
+
+__all__ = ["Sampler", "Workspace", "inverse_cdf"]
 
 _BLOCK = 128
-"""Probabilities summed at once in the two-level search; a row shorter than four blocks has one
-level only."""
+"""Weights summed at once in the two-level search; a row shorter than four blocks has one level
+only."""
+_LOG2_E = math.log2(math.e)
+_FIRST_TOP = 64
+"""Tokens looked at first for top-p; where their mass does not reach p, eight times as many."""
+
+
+class Workspace:
+    """Memory for the weights of one batch of rows, kept from step to step."""
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+
+    def take(self, like: Tensor, size: int) -> Tensor:
+        """`size` elements, not initialised, of the dtype and on the device of `like`."""
+        kept = self._memory
+        if kept is None or kept.dtype != like.dtype or kept.device != like.device:
+            kept = None
+        if kept is None or kept.numel() < size:
+            kept = self._memory = torch.empty(size, dtype=like.dtype, device=like.device)
+        return kept[:size]
 
 
 @dataclass(frozen=True)
@@ -62,36 +90,53 @@ class Sampler:
         logits = logits.float()
         if self.temperature != 1.0:
             logits = logits / self.temperature
-        filtered = self.top_p is not None and self.top_p < 1.0
+        nucleus = self.top_p if self.top_p is not None and self.top_p < 1.0 else None
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             logits, ids = logits.topk(self.top_k, dim=-1)
-        elif filtered:
-            logits, ids = logits.sort(dim=-1, descending=True)
-        else:
-            return logits.softmax(-1), None
+            probs = logits.softmax(-1)
+            return (probs if nucleus is None else _nucleus(probs, nucleus)), ids
         probs = logits.softmax(-1)
-        if self.top_p is not None and filtered:
-            before = probs.cumsum(-1) - probs  # mass of the tokens that are more likely
-            probs = probs.masked_fill(before >= self.top_p, 0.0)
-            probs = probs / probs.sum(-1, keepdim=True)
-        return probs, ids
+        if nucleus is None:
+            return probs, None
+        probs, ids = _most_likely(probs, nucleus)
+        return _nucleus(probs, nucleus), ids
 
-    def sample(self, logits: Tensor, uniforms: Tensor) -> Tensor:
+    def sample(
+        self, logits: Tensor, uniforms: Tensor, workspace: Workspace | None = None
+    ) -> Tensor:
         """Token ids drawn from `logits`.
 
         Args:
             logits: [R, V]; -inf for a token that cannot be drawn, finite for one at least.
             uniforms: numbers in (0, 1): [R] for one draw a row, [R, N] for N draws a row.
+            workspace: memory to use again; None: memory of its own.
 
         Returns:
             int64 tokens, of the shape of `uniforms`.
         """
-        probs, ids = self.probabilities(logits)
         columns = uniforms if uniforms.ndim == 2 else uniforms[:, None]
-        chosen = inverse_cdf(probs, columns)
-        if ids is not None:
-            chosen = ids.gather(1, chosen)
+        filtered = self.top_p is not None and self.top_p < 1.0
+        if self.top_k is not None and self.top_k < logits.shape[-1] or filtered:
+            probs, ids = self.probabilities(logits)
+            assert ids is not None
+            chosen = ids.gather(1, inverse_cdf(probs, columns))
+        else:
+            chosen = self._from_all(logits, columns, workspace or Workspace())
         return chosen if uniforms.ndim == 2 else chosen[:, 0]
+
+    def _from_all(self, logits: Tensor, uniforms: Tensor, workspace: Workspace) -> Tensor:
+        """Draws from all V tokens; rows are filled up to whole blocks with weights of 0."""
+        logits = logits.float()
+        rows, size = logits.shape
+        width = size if size < 4 * _BLOCK else -(-size // _BLOCK) * _BLOCK
+        weights = workspace.take(logits, rows * width).view(rows, width)
+        scale = _LOG2_E / self.temperature
+        shift = logits.amax(-1, keepdim=True) * -scale
+        torch.add(shift, logits, alpha=scale, out=weights[:, :size])
+        weights[:, size:] = -torch.inf
+        # In base 2, which is faster than base e on CPUs, and over the filled-up rows, so that
+        # vector instructions leave no remainder.
+        return inverse_cdf(torch.exp2(weights, out=weights), uniforms).clamp_(max=size - 1)
 
 
 def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
@@ -108,23 +153,20 @@ def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
     Returns:
         int64 [R, N]; never an index of probability 0 (any index where probabilities are NaN).
     """
-    size = probs.shape[-1]
+    rows, size = probs.shape
     if size < 4 * _BLOCK:
-        return _search(probs.cumsum(-1), uniforms)[0].clamp(max=size - 1)
-    whole = size // _BLOCK * _BLOCK
-    sums = probs[:, :whole].unflatten(1, (-1, _BLOCK)).sum(-1)
-    if whole < size:
-        sums = torch.cat([sums, probs[:, whole:].sum(-1, keepdim=True)], dim=1)
-    block, rest = _search(sums.cumsum(-1), uniforms)
-    places = block[..., None] * _BLOCK + torch.arange(_BLOCK, device=probs.device)
-    inside = probs[:, None, :].expand(-1, uniforms.shape[1], -1)
-    inside = inside.gather(2, places.clamp(max=size - 1))
-    if whole < size:
-        inside = inside * (places < size)
-    cdf = inside.cumsum(-1)
+        return _search(probs.cumsum(-1), uniforms)[0].clamp_(max=size - 1)
+    if size % _BLOCK:
+        probs = torch.nn.functional.pad(probs, (0, _BLOCK - size % _BLOCK))
+    blocks = probs.view(rows, -1, _BLOCK)
+    block, rest = _search(blocks.sum(-1).cumsum_(-1), uniforms)
+    # NaN finds the place after the last block.
+    block = block.clamp_(max=blocks.shape[1] - 1)
+    inside = blocks[torch.arange(rows, device=probs.device)[:, None], block].cumsum_(-1)
     # The block sum and the block's last cumulative sum may differ by rounding: stay inside.
-    index = torch.searchsorted(cdf, _below(rest[..., None], cdf[..., -1:]), right=True)
-    return (block * _BLOCK + index[..., 0]).clamp(max=size - 1)
+    target = _below(rest[..., None], inside[..., -1:])
+    index = torch.searchsorted(inside, target, right=True)[..., 0]
+    return index.add_(block, alpha=_BLOCK).clamp_(max=size - 1)
 
 
 def _search(cdf: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,10 +174,33 @@ def _search(cdf: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
     total = cdf[:, -1:]
     target = _below(uniforms * total, total)
     index = torch.searchsorted(cdf, target, right=True)
-    before = torch.where(index > 0, cdf.gather(1, (index - 1).clamp(min=0)), 0.0)
+    before = torch.where(index > 0, cdf.gather(1, (index - 1).clamp_(min=0)), 0.0)
     return index, target - before
 
 
 def _below(target: Tensor, total: Tensor) -> Tensor:
     """`target`, held strictly below `total`, so that a search always ends on a positive step."""
     return torch.minimum(target, total * (1 - 2.0**-23))
+
+
+def _most_likely(probs: Tensor, mass: float) -> tuple[Tensor, Tensor]:
+    """So many of the most likely tokens of each row that their probability reaches `mass`.
+
+    Sorting all V takes tens of times as long as finding the largest few, which nearly always
+    suffice. Where looking at the result would make the host wait, all are sorted.
+    """
+    size = probs.shape[-1]
+    count = size if reading_waits(probs.device) else min(_FIRST_TOP, size)
+    while count < size:
+        top, ids = probs.topk(count, dim=-1)
+        if bool((top.sum(-1) >= mass * (1 + 1e-5)).all()):
+            return top, ids
+        count = min(8 * count, size)
+    return probs.sort(dim=-1, descending=True)
+
+
+def _nucleus(probs: Tensor, mass: float) -> Tensor:
+    """The smallest leading part of sorted `probs` [R, K] that reaches `mass`, normalised."""
+    before = probs.cumsum(-1) - probs  # mass of the tokens that are more likely
+    probs = probs.masked_fill(before >= mass, 0.0)
+    return probs / probs.sum(-1, keepdim=True)

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-__all__ = ["Sequences", "concat_trees", "select_tree"]
+from .devices import reading_waits
+
+__all__ = ["Sequences", "concat_trees", "distinct_sequences", "select_tree"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +105,15 @@ class Sequences:
         for start in range(0, len(self), size):
             yield self.select(slice(start, start + size))
 
-    def trim(self) -> Sequences:
-        """The same sequences without the columns that are padding for all (reads the lengths)."""
+    def trim(self, *, wait: bool = True) -> Sequences:
+        """The same sequences without the columns that are padding for all.
+
+        Args:
+            wait: also where reading the lengths makes the host wait for the device; otherwise the
+                columns stay there.
+        """
+        if not wait and reading_waits(self.device):
+            return self
         longest = int(self.lengths.max()) if len(self) else 0
         return Sequences(self.tokens[:, :longest], self.lengths, self.terminated, self.condition)
 
@@ -158,6 +167,37 @@ class Sequences:
             torch.cat([batch.terminated for batch in batches if batch.terminated is not None]),
             concat_trees([batch.condition for batch in batches]),
         )
+
+
+_FEW = 0.9
+"""Equal sequences are put together where at most this share of a batch is distinct."""
+_MULTIPLIER = 6364136223846793005
+"""Of Knuth's linear congruential generator MMIX, for polynomial hashes modulo 2^64."""
+
+
+def distinct_sequences(sequences: Sequences) -> tuple[Sequences, Tensor | None]:
+    """The distinct sequences of a batch, where there are so many equal ones that it pays.
+
+    Returns:
+        The distinct sequences, and for each of the batch its number among them (int64 [B]); the
+        batch itself and None where few are equal, where a condition belongs to them, and where
+        looking would make the host wait.
+    """
+    if sequences.condition is not None or reading_waits(sequences.device) or len(sequences) < 2:
+        return sequences, None
+    tokens = sequences.tokens.masked_fill(~sequences.mask, -1)
+    hashes = sequences.lengths.clone()
+    for column in tokens.unbind(1):
+        hashes = hashes * _MULTIPLIER + column
+    _, numbers = hashes.unique(return_inverse=True)
+    count = int(numbers.max()) + 1
+    if count > _FEW * len(sequences):
+        return sequences, None
+    rows = torch.zeros(count, dtype=torch.int64)
+    rows[numbers] = torch.arange(len(sequences))  # any one of those that are equal
+    if not torch.equal(tokens[rows][numbers], tokens):
+        return sequences, None  # different sequences with one hash: as good as never
+    return sequences.select(rows), numbers
 
 
 def _map(function: Callable[..., Tensor], *trees: Any) -> Any:

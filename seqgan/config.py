@@ -259,6 +259,8 @@ class AdversarialConfig:
             of itself a round (0.8 in the SeqGAN code); 0: by the generator itself.
         reward: discriminator, or a control with nothing to teach: constant, random.
         reward_form: probability (the paper's P(real)) or log_odds.
+        scoring_precision: of the discriminator while it judges rollouts: fp32, or bf16 (numbers
+            of 16 bits where that saves time).
         baseline: none, mean, leave_one_out, moving_average.
         normalize_advantage: divide advantages by their standard deviation.
         loss: reinforce, or clipped (the surrogate of PPO, over `updates` updates a batch).
@@ -287,6 +289,7 @@ class AdversarialConfig:
     rollout_update_rate: float = 0.0
     reward: str = "discriminator"
     reward_form: str = "log_odds"
+    scoring_precision: str = "fp32"
     baseline: str = "leave_one_out"
     normalize_advantage: bool = False
     loss: str = "reinforce"
@@ -307,6 +310,7 @@ class AdversarialConfig:
         _sizes(flag, self, "patience", "discriminator_steps", "rollouts", least=0)
         _choice(f"{flag}.reward", self.reward, ("discriminator", "constant", "random"))
         _choice(f"{flag}.reward_form", self.reward_form, ("probability", "log_odds"))
+        _choice(f"{flag}.scoring_precision", self.scoring_precision, ("fp32", "bf16"))
         _choice(
             f"{flag}.baseline", self.baseline, ("none", "mean", "leave_one_out", "moving_average")
         )

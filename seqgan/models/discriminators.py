@@ -8,17 +8,32 @@ Shapes: B sequences, T tokens, E embedding, F filters.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from rollout import Sequences
+from rollout.devices import autocast, reading_waits
+
+from .windows import Windows, window_max
 
 __all__ = ["BiLSTMDiscriminator", "CNNDiscriminator", "Discriminator"]
 
 PAPER_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
 PAPER_FILTERS = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
+_BFLOAT16_CPUS = ("avx512_bf16", "amx_tile")
+_BLOCK = 1 << 25
+"""Pooled features held at once where sequences are scored (128 MB)."""
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for products of bfloat16; emulation is far slower."""
+    if device.type != "cpu":
+        return True
+    asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in _BFLOAT16_CPUS)
+    return any(supported is not None and supported() for supported in asked)
 
 
 class Discriminator(nn.Module, ABC):
@@ -34,6 +49,19 @@ class Discriminator(nn.Module, ABC):
         """Logits [B], positive for real."""
         embeddings = self.embedding(sequences.tokens)
         return self.forward_embedded(embeddings, sequences.lengths, sequences.condition)
+
+    @torch.no_grad()
+    def score(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
+        """Logits [B] of any number of sequences, without gradients.
+
+        Args:
+            sequences: what is judged.
+            batch_size: sequences in one pass of `forward`.
+            bfloat16: numbers of 16 bits where that saves time.
+        """
+        half = bfloat16 and _multiplies_bfloat16(sequences.device)
+        with autocast(sequences.device, torch.bfloat16 if half else None):
+            return torch.cat([self(part) for part in sequences.split(batch_size)]).float()
 
     @abstractmethod
     def forward_embedded(
@@ -93,26 +121,48 @@ class CNNDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
-        widest = max(self.widths)
         places = torch.arange(embeddings.shape[1], device=lengths.device)
         inside = places[None, :] < lengths[:, None]
-        own = embeddings.masked_fill(~inside[..., None], 0.0).transpose(1, 2)
-        padded = nn.functional.pad(own, (0, widest - 1))
-        pooled = [
-            self._pool(convolution(padded), lengths + widest - width)
-            for width, convolution in zip(self.widths, self.convolutions, strict=True)
-        ]
+        own = embeddings.masked_fill(~inside[..., None], 0.0)
+        return self._judge(
+            [window_max(own, lengths, convolution.weight) for convolution in self._each()]
+        )
+
+    @torch.no_grad()
+    def score(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
+        """Logits [B] of any number of sequences, from tables of responses on a CPU."""
+        if reading_waits(sequences.device):
+            return super().score(sequences, batch_size, bfloat16)
+        dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
+        logits = []
+        for block in sequences.split(max(1, _BLOCK // self.output.in_features)):
+            windows = Windows(block, self.embedding.weight)
+            if not windows.pay:
+                logits.append(super().score(block, batch_size, bfloat16))
+                continue
+            largest = [windows.largest(each.weight, dtype) for each in self._each()]
+            half = bfloat16 and _multiplies_bfloat16(sequences.device)
+            with autocast(sequences.device, torch.bfloat16 if half else None):
+                for part in zip(*(each.split(batch_size) for each in largest), strict=True):
+                    logits.append(self._judge(part).float())
+        return torch.cat(logits)
+
+    def _each(self) -> Iterator[nn.Conv1d]:
+        return cast(Iterator[nn.Conv1d], iter(self.convolutions))
+
+    def _judge(self, largest: Sequence[Tensor]) -> Tensor:
+        """Logits [B] from the largest response [B, F] to the sequence's windows, by width."""
+        pooled = []
+        for convolution, width, responses in zip(self._each(), self.widths, largest, strict=True):
+            # But for the widest filter, there are windows of the zeros alone, with response 0.
+            if width < max(self.widths):
+                responses = responses.clamp(min=0.0)
+            assert convolution.bias is not None
+            pooled.append((responses + convolution.bias).relu())
         features = torch.cat(pooled, dim=1)
         gate = self.gate(features).sigmoid()
         features = gate * self.highway(features).relu() + (1 - gate) * features
         return self.output(self.dropout(features))[:, 0]
-
-    @staticmethod
-    def _pool(windows: Tensor, counts: Tensor) -> Tensor:
-        """Largest activation [B, F] among the first `counts` [B] windows of [B, F, W]."""
-        places = torch.arange(windows.shape[2], device=counts.device)
-        beyond = places[None, :] >= counts[:, None]
-        return windows.masked_fill(beyond[:, None, :], -torch.inf).amax(2).relu()
 
 
 class BiLSTMDiscriminator(Discriminator):

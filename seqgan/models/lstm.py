@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Policy, Prefixes, Sequences, State, TokenScores
+from rollout.devices import reading_waits
+
+from .token_loss import token_log_probs
 
 __all__ = ["LSTMGenerator"]
-
-_CHUNK = 1 << 20
-"""Logits scored at once where no gradient is needed (4 MB)."""
 
 
 class LSTMGenerator(nn.Module, Policy):
@@ -88,7 +88,7 @@ class LSTMGenerator(nn.Module, Policy):
         """Log-probability and entropy [B, T] of every token; padding costs nothing on a CPU."""
         hidden = self._hidden(sequences)
         mask = sequences.mask
-        if hidden.device.type != "cpu":
+        if reading_waits(hidden.device):
             log_prob, entropy = self._scores(hidden, sequences.tokens)
             zero = torch.zeros_like(log_prob)
             return TokenScores(torch.where(mask, log_prob, zero), torch.where(mask, entropy, zero))
@@ -137,26 +137,11 @@ class LSTMGenerator(nn.Module, Policy):
         return nn.functional.linear(hidden, self.output.weight, self.output.bias + self._forbidden)
 
     def _scores(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probability and entropy of `tokens` [...] given `hidden` [..., H].
-
-        Without gradients in chunks whose logits stay in the cache: all logits of a large batch at
-        once would be written to memory and read again several times over.
-        """
-        if torch.is_grad_enabled():
-            return self._chunk_scores(hidden, tokens)
-        size = max(1, _CHUNK // self.vocab_size)
-        parts = [
-            self._chunk_scores(h, t)
-            for h, t in zip(
-                hidden.flatten(0, -2).split(size), tokens.flatten().split(size), strict=True
-            )
-        ]
-        log_prob, entropy = (torch.cat(each) for each in zip(*parts, strict=True))
-        return log_prob.view(tokens.shape), entropy.view(tokens.shape)
-
-    def _chunk_scores(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of `tokens` [...] given `hidden` [..., H]."""
         # A finite stand-in for -inf, so that p log p is 0 and not NaN where p is 0.
         bias = self.output.bias + self._forbidden.clamp(min=-1e30)
-        log_probs = nn.functional.linear(hidden, self.output.weight, bias).log_softmax(-1)
-        log_prob = log_probs.gather(-1, tokens[..., None])[..., 0] + self._forbidden[tokens]
-        return log_prob, -torch.linalg.vecdot(log_probs.exp(), log_probs)
+        log_prob, entropy = token_log_probs(
+            hidden.flatten(0, -2), self.output.weight, bias, tokens.flatten()
+        )
+        log_prob = log_prob.view(tokens.shape) + self._forbidden[tokens]
+        return log_prob, entropy.view(tokens.shape)

@@ -88,7 +88,9 @@ def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) 
         return ConstantReward(1.0)
     if config.reward == "random":
         return RandomReward(seed)
-    return DiscriminatorReward(discriminator, config.reward_form)
+    return DiscriminatorReward(
+        discriminator, config.reward_form, precision=config.scoring_precision
+    )
 
 
 FIELDS = (
@@ -130,7 +132,9 @@ class AdversarialTraining:
         self.config, self.runtime, self.discriminator = config, runtime, discriminator
         self.generator = generator.to(runtime.device).eval()
         self.policy = cast(Policy, generator)
-        optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate)
+        optimizer = torch.optim.Adam(
+            generator.parameters(), lr=config.learning_rate, fused=runtime.fused
+        )
         self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
         self.reward = make_reward(config, discriminator.discriminator, runtime.seed)
         self.baseline = make_baseline(config.baseline)
@@ -298,7 +302,7 @@ class AdversarialTraining:
     @torch.no_grad()
     def _sample(self) -> _Batch:
         rng = self.runtime.rng("adversarial", self.step)
-        sequences = generate(self.policy, self.config.batch_size, rng=rng).trim()
+        sequences = generate(self.policy, self.config.batch_size, rng=rng).trim(wait=False)
         values = self._values(sequences, rng)
         last = (sequences.lengths - 1)[:, None]
         return _Batch(

@@ -83,7 +83,10 @@ class DiscriminatorTraining:
         self.discriminator = discriminator.to(runtime.device)
         self.train, self.heldout = train.to(runtime.device), heldout.to(runtime.device)
         optimizer = torch.optim.AdamW(
-            discriminator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            discriminator.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=runtime.fused,
         )
         self.model, self.optimizer = runtime.accelerator.prepare(discriminator, optimizer)
         self.step = 0
@@ -159,7 +162,7 @@ class DiscriminatorTraining:
 
     def _draw(self, sequences: Sequences, count: int, rng: torch.Generator) -> Sequences:
         rows = torch.randint(len(sequences), (count,), generator=rng)
-        return sequences.select(rows.to(sequences.device)).trim()
+        return sequences.select(rows.to(sequences.device)).trim(wait=False)
 
 
 FIELDS = ("measured_step", "best", "best_step")

@@ -81,7 +81,10 @@ class Pretraining:
         self.train, self.validation = train.to(runtime.device), validation.to(runtime.device)
         self.generator = generator.to(runtime.device)
         optimizer = torch.optim.AdamW(
-            generator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            generator.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=runtime.fused,
         )
         self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
         self.schedule = None
@@ -147,7 +150,7 @@ class Pretraining:
         order = torch.randperm(len(self.train), generator=rng)
         batches = order.split(self.config.batch_size)
         for rows in batches[self.step - self.epochs_done * len(batches) :]:
-            yield self.train.select(rows.to(self.runtime.device)).trim()
+            yield self.train.select(rows.to(self.runtime.device)).trim(wait=False)
 
     def _measure(self, train_nll: float) -> None:
         policy: Policy = self.generator  # type: ignore[assignment]

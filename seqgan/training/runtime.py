@@ -110,6 +110,11 @@ class Runtime:
         """Where tensors belong."""
         return self.accelerator.device
 
+    @property
+    def fused(self) -> bool:
+        """Whether optimizers update all parameters in one pass: where torch surely has that."""
+        return self.device.type in ("cpu", "cuda")
+
     def rng(self, *purpose: str | int) -> torch.Generator:
         """A random generator for one piece of work."""
         return rng_for(self.seed, *purpose)

@@ -82,30 +82,3 @@ def all_sequences(chain: Chain) -> tuple[Sequences, Tensor]:
         weights.append(weight)
     batch = Sequences.from_lists([list(row) for row in rows], pad_id=0)
     return batch, torch.tensor(weights, dtype=torch.double)
-
-
-def plain_action_values(policy: Policy, sequences: Sequences, reward, num_rollouts, rng) -> Tensor:
-    """The reference: one call for every prefix and rollout, from BOS, with `multinomial`."""
-    batch, width = sequences.tokens.shape
-    own = reward(sequences)
-    values = torch.zeros(batch, width)
-    for t in range(width):
-        total = torch.zeros(batch)
-        for _ in range(num_rollouts):
-            tokens = torch.full((batch, policy.max_length), policy.pad_id)
-            lengths = torch.zeros(batch, dtype=torch.int64)
-            state = policy.initial_state(batch, sequences.condition)
-            last = torch.full((batch,), policy.bos_id)
-            alive = torch.ones(batch, dtype=torch.bool)
-            for s in range(policy.max_length):
-                logits, state = policy.step(last, state)
-                drawn = torch.multinomial(logits.softmax(-1), 1, generator=rng)[:, 0]
-                last = sequences.tokens[:, s] if s <= t else drawn
-                tokens[alive, s] = last[alive]
-                lengths += alive
-                if policy.eos_id is not None:
-                    alive &= last != policy.eos_id
-            total += reward(Sequences(tokens, lengths))
-        inside = t + 1 < sequences.lengths
-        values[:, t] = torch.where(inside, total / num_rollouts, own)
-    return torch.where(sequences.mask, values, 0.0)

@@ -7,7 +7,8 @@ import torch
 
 from rollout import Policy, Sampler, Sequences, action_values, generate
 
-from .chains import Chain, count_of, exact_count_values, plain_action_values
+from ..plain import action_values as plain_action_values
+from .chains import Chain, count_of, exact_count_values
 
 EOS = 0
 

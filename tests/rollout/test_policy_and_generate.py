@@ -69,7 +69,7 @@ def test_branching_goes_on_where_the_prefix_ended():
 
 
 def test_rollouts_of_a_policy_with_memory_agree_with_the_plain_reference():
-    from .chains import plain_action_values
+    from ..plain import action_values as plain_action_values
 
     policy = Remembering(eos_id=1)
     batch = generate(policy, 6, rng=seeded(3))

@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 
 from rollout import Sampler
 from rollout.randomness import UniformStream, _mix, _signed
-from rollout.sampling import inverse_cdf
+from rollout.sampling import Workspace, inverse_cdf
 
 
 def uniforms(shape, seed=0):
@@ -147,3 +147,39 @@ def test_numbers_are_uniform_and_places_unrelated():
 def test_nan_probabilities_give_an_index_inside(vocab):
     index = inverse_cdf(torch.full((2, vocab), float("nan")), uniforms((2, 3)))
     assert (index >= 0).all() and (index < vocab).all()
+
+
+def test_a_nucleus_of_many_tokens_is_found_without_a_sort(monkeypatch):
+    logits = torch.randn(5, 3000, generator=torch.Generator().manual_seed(0))
+    logits[0] = 0.0  # 2,700 tokens are needed
+    logits[1, 7] = 20.0  # one is enough
+    probs, ids = Sampler(top_p=0.9).probabilities(logits)
+    monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())  # by a sort, as on a GPU
+    sorted_probs, sorted_ids = Sampler(top_p=0.9).probabilities(logits)
+    assert probs.shape[1] <= sorted_probs.shape[1] == 3000
+    for row in range(1, 5):
+        kept, also = probs[row] > 0, sorted_probs[row] > 0
+        assert torch.equal(ids[row][kept], sorted_ids[row][also])
+        assert torch.allclose(probs[row][kept], sorted_probs[row][also])
+    assert (probs[0] > 0).sum() in range(2698, 2703)
+    monkeypatch.undo()
+    sharp = 5 * logits[1:]  # within the first 64, where nothing is sorted
+    assert Sampler(top_p=0.5).probabilities(sharp)[0].shape[1] == 64
+
+
+def test_memory_that_is_used_again_changes_no_draw():
+    workspace = Workspace()
+    for rows, vocab, dtype in [(4, 700, torch.float32), (9, 50, torch.float32), (2, 700, None)]:
+        logits = torch.randn(rows, vocab, generator=torch.Generator().manual_seed(rows))
+        logits = logits if dtype else logits.double()
+        numbers = uniforms((rows, 3))
+        assert torch.equal(
+            Sampler(0.7).sample(logits, numbers, workspace), Sampler(0.7).sample(logits, numbers)
+        )
+
+
+def test_numbers_drawn_ahead_are_the_same():
+    stream = UniformStream(torch.Generator().manual_seed(0), "cpu")
+    keys = stream.rows(torch.arange(6)[:, None], torch.arange(3))
+    ahead = stream.ahead(keys, 4, 3)
+    assert torch.equal(ahead, torch.stack([stream.uniforms(keys, t) for t in (4, 5, 6)]))

@@ -94,6 +94,13 @@ def test_the_form_of_the_reward(data, form):
     assert torch.allclose(values, expected)
 
 
+def test_the_precision_of_the_scores(data):
+    exact, half = (
+        training(data, scoring_precision=precision).reward for precision in ("fp32", "bf16")
+    )
+    assert (exact.precision, half.precision) == ("fp32", "bf16")
+
+
 def loss_of(work: AdversarialTraining, shift: float) -> torch.Tensor:
     """The loss of a batch whose policy has moved by `shift` since it was sampled."""
     batch = work._sample()

@@ -79,10 +79,10 @@ def test_mle_learns_and_keeps_the_best_state(data, runtime):
 
 
 def test_early_stopping_goes_back_and_fixed_epochs_do_not(data, runtime):
-    wild = replace(MLE, learning_rate=0.3, epochs=9, patience=2, lr_factor=1.0)
+    wild = replace(MLE, learning_rate=0.5, epochs=20, patience=1, lr_factor=1.0)
     policy = small_generator(data)
     work = pretrain(policy, data.train, data.validation, wild, runtime)
-    assert work.epochs_done == work.best_epoch + 2 < 9
+    assert work.epochs_done == work.best_epoch + 1 < 20
     assert token_nll(policy, data.validation) == pytest.approx(work.best_nll, rel=1e-6)
     fixed = replace(wild, early_stopping=False, epochs=4)
     other = small_generator(data)

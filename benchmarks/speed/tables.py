@@ -1,0 +1,131 @@
+"""The figures of `seqgan-bench speed` as Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+__all__ = ["markdown"]
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """All tables that a result holds."""
+    machine = result["machine"]
+    lines = [
+        f"# Speed on {machine['device']}",
+        "",
+        f"{machine['threads']} threads, torch {machine['torch']}, Python {machine['python']}, "
+        f"seed {result['seed']}. Measured in the same run: {result['gemm'] / 1e9:.1f} GFLOP/s "
+        f"(products of float32 matrices), {result['memory_rate'] / 1e9:.1f} GB/s (copying). "
+        f"The engine chose chunks of {machine['chunk_rows']} rows.",
+        "",
+        f"    {shlex.join(result['command'])}",
+    ]
+    if machine["plain"] is None:
+        lines += ["", "The plain reference is part of a checkout (tests/plain.py); here is none."]
+    for name, table in TABLES.items():
+        if name in result:
+            lines += ["", *table(result[name])]
+    return "\n".join(lines)
+
+
+def rows(header: list[str], content: list[list[str]]) -> list[str]:
+    """A Markdown table, the first column left-aligned."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return ["| " + " | ".join(cells) + " |" for cells in [header, rule, *content]]
+
+
+def seconds(value: float | None) -> str:
+    """Three digits."""
+    return "-" if value is None else f"{value:.3g} s"
+
+
+def megabytes(value: int | None) -> str:
+    """10^6 bytes."""
+    return "-" if value is None else f"{value / 1e6:,.0f} MB"
+
+
+def _operations(content: list[dict[str, Any]]) -> list[str]:
+    body = [
+        [
+            row["name"],
+            seconds(row["seconds"]),
+            seconds(row["plain_seconds"]),
+            "-" if row["plain_seconds"] is None else f"{row['plain_seconds'] / row['seconds']:.1f}",
+            f"{100 * row['share_of_limit']:.0f}%",
+            megabytes(row["peak_bytes"]),
+        ]
+        for row in content
+    ]
+    header = ["operation", "time", "plain way", "ratio", "of the machine's limit", "peak memory"]
+    return [
+        "The paper's configuration. Ratio: the plain way's time over ours. Limit: the time that "
+        "the products and the memory traffic which the work needs at least would take at the "
+        "rates above.",
+        "",
+        *rows(header, body),
+    ]
+
+
+def _scaling(content: list[dict[str, Any]]) -> list[str]:
+    first: dict[str, dict[str, Any]] = {}
+    body = []
+    for row in content:
+        base = first.setdefault(row["size"], row)
+        body.append(
+            [
+                row["size"],
+                f"{row['value']:,}",
+                seconds(row["seconds"]),
+                f"{row['seconds'] / base['seconds']:.1f}",
+                f"{row['tokens'] / base['tokens']:.1f}",
+                f"{row['nanoseconds_a_logit']:.2f}",
+            ]
+        )
+    header = ["size", "value", "rollouts", "times the first", "tokens", "ns a logit"]
+    return [
+        "How the time of the rollouts grows, one size changed at a time.",
+        "",
+        *rows(header, body),
+    ]
+
+
+def _eos(row: dict[str, Any]) -> list[str]:
+    return [
+        f"With EOS, at a mean length of {row['mean_length']:.1f} of {row['max_length']} tokens, "
+        f"the rollouts take {seconds(row['seconds'])} instead of "
+        f"{seconds(row['seconds_without_eos'])}."
+    ]
+
+
+def _memory(content: list[dict[str, Any]]) -> list[str]:
+    body = [[row["work"], megabytes(row["peak_bytes"])] for row in content]
+    return rows(["work", "peak memory on top of the models"], body)
+
+
+def _stratified(row: dict[str, Any]) -> list[str]:
+    gain = row["variance_independent"] / row["variance_stratified"]
+    return [
+        f"Stratified rollouts: the variance of the values of an LSTM with weights from N(0, 1) "
+        f"under the CNN's log-odds falls by a factor of {gain:.2f} "
+        f"({row['variance_independent']:.3g} to {row['variance_stratified']:.3g}, "
+        f"{row['repeats']} repetitions); means {row['mean_independent']:.4f} and "
+        f"{row['mean_stratified']:.4f}."
+    ]
+
+
+def _losses(row: dict[str, float]) -> list[str]:
+    return [
+        f"Losses on a fixed batch differ from the CPU's by {row['largest_difference_to_cpu']:.1e} "
+        "at most."
+    ]
+
+
+TABLES: dict[str, Any] = {
+    "operations": _operations,
+    "scaling": _scaling,
+    "eos": _eos,
+    "memory": _memory,
+    "stratified": _stratified,
+    "losses": _losses,
+}

@@ -1,0 +1,77 @@
+"""`seqgan-bench speed` runs, and says what it measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from rich.console import Console
+
+from benchmarks.cli import main
+from benchmarks.speed import engine, workload
+from benchmarks.speed.machine import Timer, peak_memory
+from benchmarks.speed.tables import markdown
+
+
+def test_every_table_is_written(tmp_path, capsys):
+    output = tmp_path / "speed"
+    assert main(["speed", "--tiny", "true", "--repeats", "1", "--output", str(output)]) == 0
+    result = json.loads(output.with_suffix(".json").read_text())
+    names = [row["name"] for row in result["operations"]]
+    assert names[0] == "rollouts" and "MLE epoch, 8 x 6 tokens" in names and len(names) == 10
+    for row in result["operations"]:
+        assert row["seconds"] > 0 and row["plain_seconds"] > 0 and row["share_of_limit"] > 0
+    parts = {row["name"]: row["seconds"] for row in result["operations"]}
+    whole = parts["generator step, fp32"] + parts["discriminator epoch"]
+    assert parts["whole round, fp32 (the sum of both)"] == pytest.approx(whole)
+    assert {row["size"] for row in result["scaling"]} == {
+        "length", "vocabulary", "rollouts", "batch"
+    }  # fmt: skip
+    assert 2 < result["eos"]["mean_length"] < 4.5
+    assert result["gemm"] > 1e8 and result["memory_rate"] > 1e8
+    assert result["machine"]["chunk_rows"] >= 64
+    assert output.with_suffix(".md").read_text() == markdown(result) + "\n"
+    assert "Stratified rollouts" in capsys.readouterr().out
+
+
+def test_without_a_checkout_it_says_so(monkeypatch):
+    monkeypatch.setattr(workload, "__file__", "/nowhere/benchmarks/speed/workload.py")
+    assert workload.plain_reference() is None
+    monkeypatch.setattr(engine, "plain_reference", workload.plain_reference)
+    config = engine.SpeedConfig(tiny=True, repeats=1, parts=("operations",))
+    work = workload.Workload(engine.TINY, torch.device("cpu"))
+    rates = {"gemm": 1e9, "memory_rate": 1e9}
+    console = Console(quiet=True)
+    rows = engine.operations(config, work, Timer(work.device), rates, console)
+    assert all(row["plain_seconds"] is None for row in rows)
+    machine = engine.describe(work.device, work)
+    result = {"machine": machine, "operations": rows, "seed": 0, "gemm": 1e9, "memory_rate": 1e9}
+    assert "part of a checkout" in markdown({**result, "command": ["seqgan-bench", "speed"]})
+
+
+def test_peak_memory_sees_what_is_taken_and_given_back():
+    taken = peak_memory(lambda: torch.ones(1 << 24).sum(), torch.device("cpu"))
+    if taken is None:
+        pytest.skip("the operating system does not say")
+    assert 60e6 < taken < 200e6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "tpu"], "--device: 'tpu' is neither cpu nor cuda"),
+        (["--parts", "[all]"], "--parts: 'all' is none of"),
+        (["--plain_share", "0"], "--plain_share: 0.0 is not in"),
+        (["--repeats", "0"], "--repeats: 0 is below 1"),
+    ],
+)
+def test_wrong_settings_are_named(arguments, message, capsys):
+    assert main(["speed", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there(capsys):
+    assert main(["speed", "--device", "cuda"]) == 2
+    assert "torch sees no CUDA device" in capsys.readouterr().err
