@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from .config import (
     CompareConfig,
     DataConfig,
     EvaluateConfig,
+    EvaluationConfig,
     FinetuneConfig,
     ReportConfig,
     RunConfig,
@@ -23,7 +25,7 @@ from .data.readers import Record
 from .data.sources import Decoder, fingerprint, load_data, run_data
 from .errors import CheckpointError, ConfigError, DataError, did_you_mean
 from .evaluate import Evaluator
-from .evaluate_file import file_scores, text_scores
+from .evaluate_file import References, file_scores
 from .hub import directory_decoder
 from .metrics import Score
 from .models import LSTMGenerator, load_generator
@@ -86,7 +88,7 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
     scores: dict[str, list[Score]]
     shown: dict[str, list[str]]
     if settings.run is None:
-        scores, shown = {"samples": file_scores(settings)}, {}
+        scores, shown = file_scores(settings), {}
     else:
         scores, shown = _run_scores(settings, RunDirectory.open(Path(settings.run)))
     print_results(console, scores, shown, None)
@@ -101,9 +103,7 @@ def _run_scores(
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
     """Scores and first samples of each model of a run."""
     config = run_config(directory.config(), str(directory.path / "config.yaml"))
-    for name in ("num_samples", "resamples"):
-        if (value := getattr(settings, name)) is not None:
-            setattr(config.evaluation, name, value)
+    config.evaluation = _with(config.evaluation, settings)
     if settings.seed is None:
         settings = replace(settings, seed=config.seed)
     device = make_accelerator(settings.device or config.device).device
@@ -154,15 +154,33 @@ def _against_references(
     """What can be said of samples as lines of text, with any file of real ones."""
     settings = replace(settings, resamples=config.evaluation.resamples)
     assert settings.seed is not None
+    against = References(settings)
     scores, shown = {}, {}
     for title, policy in models.items():
         rng = rng_for(settings.seed, "samples", title)
         drawn = generate(policy, config.evaluation.num_samples, rng=rng)
         lines = decoder.texts(drawn)
         records = [Record(line, number) for number, line in enumerate(lines, start=1)]
-        scores[title] = text_scores(records, settings, f"samples of {title}")
+        scores[title] = against.scores(records, f"samples of {title}")
         shown[title] = lines[: config.evaluation.show]
-    return scores, shown
+    real = against.real(config.evaluation.num_samples)
+    return scores | ({"real": real} if real else {}), shown
+
+
+def _with(evaluation: EvaluationConfig, settings: EvaluateConfig) -> EvaluationConfig:
+    """A run's own settings, and what the command line asks for beyond them."""
+    changes: dict[str, Any] = {}
+    for name in ("num_samples", "resamples"):
+        if (value := getattr(settings, name)) is not None:
+            changes[name] = value
+    if settings.embedder != "none":
+        changes["embedder"] = settings.embedder
+    if settings.judge != "none":
+        changes |= {"judge": settings.judge, "judge_samples": settings.judge_samples}
+    for name in ("mauve", "reverse_perplexity"):
+        if getattr(settings, name):
+            changes[name] = True
+    return replace(evaluation, **changes)
 
 
 def _check_output(output: str | None) -> None:

@@ -6,8 +6,9 @@ taken at the temperature that is best on validation, and MLE at the temperature 
 same diversity (entropy a token). The two are then compared on the test split by the primary metric,
 with a bootstrap interval over sequences.
 
-Primary metric: the Jensen-Shannon divergence where the source's density is known, otherwise the
-held-out likelihood. Both are to be minimised.
+Primary metric: the Jensen-Shannon divergence where the source's density is known; on text the
+Frechet embedding distance where an embedder is asked for, otherwise the held-out likelihood. All
+are to be minimised.
 """
 
 from __future__ import annotations
@@ -17,71 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from rollout import Policy, Sequences, generate
+from rollout import Policy
 
 from .config import EvaluationConfig
 from .data.sources import Dataset
-from .evaluate import source_log_prob
-from .metrics import bleu, self_bleu
-from .metrics.density import jensen_shannon_terms
-from .metrics.likelihood import SequenceScores, sequence_scores
-from .seeding import derive_seed, rng_for
+from .metrics.embedding import FRECHET_RESAMPLES, centred_interval
+from .seeding import derive_seed
+from .sweep import Point, Sweep
 
 __all__ = ["Comparison", "Point", "Sweep", "Verdict", "compare"]
 
-METRICS = {"js": "Jensen-Shannon divergence, nats a sequence", "nll": "held-out NLL, nats a token"}
-
-
-@dataclass(frozen=True)
-class Point:
-    """One model at one temperature, measured on one split.
-
-    Attributes:
-        temperature: softmax temperature.
-        real: the split's sequences under the model at this temperature.
-        own: the model's samples under itself.
-        real_source: log-probability of the split's sequences under the source, or None.
-        own_source: log-probability of the samples under the source, or None.
-        surface: n-gram scores of the samples against the test split (of a test point).
-    """
-
-    temperature: float
-    real: SequenceScores
-    own: SequenceScores
-    real_source: np.ndarray | None
-    own_source: np.ndarray | None
-    surface: dict[str, float] = field(default_factory=dict)
-
-    def entropy(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """The model's own entropy in nats a token: the diversity axis."""
-        return float(self.own.entropy.numpy()[rows].sum() / self.own.tokens.numpy()[rows].sum())
-
-    def primary(
-        self,
-        real: np.ndarray | slice = slice(None),
-        own: np.ndarray | slice = slice(None),
-    ) -> float:
-        """The primary metric over the rows given (all by default); lower is better."""
-        log_q = self.real.log_prob.numpy()[real]
-        if self.real_source is None or self.own_source is None:
-            return float(-log_q.sum() / self.real.tokens.numpy()[real].sum())
-        of_p = jensen_shannon_terms("p", self.real_source[real], log_q)
-        of_q = jensen_shannon_terms("q", self.own_source[own], self.own.log_prob.numpy()[own])
-        return float(of_p.mean() + of_q.mean())
-
-    def nll(self) -> float:
-        """Held-out NLL in nats a token."""
-        return float(-self.real.log_prob.sum() / self.real.tokens.sum())
-
-    def to_dict(self) -> dict[str, float]:
-        """The point's figures as JSON has them."""
-        return {
-            "temperature": self.temperature,
-            "entropy": self.entropy(),
-            "nll": self.nll(),
-            "primary": self.primary(),
-            **self.surface,
-        }
+METRICS = {
+    "js": "Jensen-Shannon divergence, nats a sequence",
+    "fed": "Frechet embedding distance",
+    "nll": "held-out NLL, nats a token",
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +41,7 @@ class Verdict:
 
     Attributes:
         label: better, not distinguishable, worse, or not comparable.
-        metric: the primary metric: js or nll.
+        metric: the primary metric: js, fed or nll.
         difference: adversarial minus MLE at equal diversity; below 0 is better. None where not
             comparable.
         interval: its bootstrap interval.
@@ -130,7 +81,8 @@ class Comparison:
         validation: for each model the points on the validation split.
         test: for each model the points on the test split, at the same temperatures.
         verdict: the answer.
-        real: self-BLEU of as many real sequences as a point has samples.
+        real: self-BLEU, and the primary metric fed, of as many real sequences as a point has
+            samples.
     """
 
     validation: dict[str, list[Point]]
@@ -148,131 +100,6 @@ class Comparison:
         return {**points, "real": self.real}
 
 
-class Sweep:
-    """Measures models at temperatures.
-
-    Args:
-        data: the data set.
-        config: temperatures and sample counts.
-        seed: of the samples.
-    """
-
-    def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
-        self.data, self.config, self.seed = data, config, seed
-        # Self-BLEU grows with the number of sequences: models and real data get the same.
-        self.count = min(config.sweep_samples, len(data.test))
-        self._best: int | None = None  # index of the temperature that suited the last policy
-        self._source = {
-            name: source_log_prob(data, split)
-            for name, split in (("validation", data.validation), ("test", data.test))
-        }
-
-    def state_dict(self) -> dict[str, int | None]:
-        """Where the next search for a temperature begins."""
-        return {"best": self._best}
-
-    def load_state_dict(self, state: dict[str, int | None]) -> None:
-        """Takes up what `state_dict` gave."""
-        self._best = state["best"]
-
-    def point(
-        self, policy: Policy, temperature: float, split: str, count: int | None = None
-    ) -> Point:
-        """One model at one temperature on one split ("validation" or "test").
-
-        The samples' random numbers depend on the split alone, so neighbouring temperatures and
-        the two models share them and differ by less noise.
-        """
-        tempered = policy.tempered(temperature)
-        rng = rng_for(self.seed, "sweep", split)
-        samples = generate(tempered, count or self.count, rng=rng)
-        real: Sequences = getattr(self.data, split).to(samples.device)
-        return Point(
-            temperature,
-            sequence_scores(tempered, real),
-            sequence_scores(tempered, samples),
-            self._source[split],
-            source_log_prob(self.data, samples),
-            self._surface(samples) if split == "test" else {},
-        )
-
-    def _surface(self, samples: Sequences) -> dict[str, float]:
-        tokens = self.data.decoder.tokens(samples)
-        forward, own = bleu(tokens, self.data.real_tokens("test"), 5), self_bleu(tokens, 5)
-        return {f"bleu-{k}": forward[k] for k in (2, 3, 4, 5)} | {
-            f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)
-        }
-
-    def real(self) -> dict[str, float]:
-        """Self-BLEU of real test sequences, as many as a point has samples.
-
-        The number matters: self-BLEU grows with it.
-        """
-        tokens = self.data.real_tokens("test")[: self.count]
-        own = self_bleu(tokens, 5)
-        return {"sequences": len(tokens)} | {f"self-bleu-{k}": own[k] for k in (2, 3, 4, 5)}
-
-    def points(self, policy: Policy, split: str) -> list[Point]:
-        """A model at all temperatures on one split."""
-        return [self.point(policy, t, split) for t in self.config.temperatures]
-
-    def validate(self, policy: Policy) -> dict[str, float]:
-        """A policy on validation, at the temperature that suits it best.
-
-        Policy gradients change how sharp a policy is. At a fixed temperature that alone would
-        pass for progress, or hide it. The search walks along the grid of temperatures from where
-        the last policy was best.
-
-        Returns:
-            "score", the primary metric, its "temperature", and "nll" and "entropy" there.
-        """
-        grid = self.config.temperatures
-        found: dict[int, Point] = {}
-
-        def score(i: int) -> float:
-            if i not in found:
-                found[i] = self.point(policy, grid[i], "validation")
-            return found[i].primary()
-
-        i = self._best if self._best is not None else grid.index(1.0)
-        while True:
-            near = [j for j in (i - 1, i, i + 1) if 0 <= j < len(grid)]
-            best = min(near, key=score)
-            if best == i:
-                break
-            i = best
-        self._best = i
-        point = found[i]
-        return {
-            "score": point.primary(),
-            "temperature": point.temperature,
-            "nll": point.nll(),
-            "entropy": point.entropy(),
-        }
-
-    def at_entropy(self, policy: Policy, entropy: float, around: list[Point]) -> float | None:
-        """The temperature at which a model has this entropy a token.
-
-        Args:
-            policy: the model.
-            entropy: nats a token.
-            around: the model's sweep on validation.
-
-        Returns:
-            A temperature, or None where the entropy lies outside the sweep.
-        """
-        known = {point.temperature: point.entropy() for point in around}
-        if not min(known.values()) <= entropy <= max(known.values()):
-            return None
-        temperature = 1.0
-        for _ in range(4):  # the curve is smooth and rising: interpolate, measure, again
-            temperature = _interpolate(known, entropy)
-            if temperature in known:
-                break
-            known[temperature] = self.point(policy, temperature, "validation").entropy()
-        return temperature
-
-
 def compare(
     mle: Policy, adversarial: Policy, data: Dataset, config: EvaluationConfig, seed: int
 ) -> Comparison:
@@ -283,10 +110,13 @@ def compare(
     chosen = min(validation["adversarial"], key=Point.primary)
     matched = sweep.at_entropy(mle, chosen.entropy(), validation["mle"])
     test = {name: sweep.points(policy, "test") for name, policy in models.items()}
-    ours = sweep.point(adversarial, chosen.temperature, "test", config.num_samples)
+    count = config.num_samples
+    if sweep.embedder is not None:  # as many samples as there are real sequences, so that all count
+        count = min(count, len(data.test))
+    ours = sweep.point(adversarial, chosen.temperature, "test", count)
     theirs = None
     if matched is not None:
-        theirs = sweep.point(mle, matched, "test", config.num_samples)
+        theirs = sweep.point(mle, matched, "test", count)
     verdict = decide(ours, theirs, test["mle"], config, seed)
     return Comparison(validation, test, verdict, sweep.real())
 
@@ -310,7 +140,7 @@ def decide(
         config: confidence and resamples.
         seed: of the bootstrap.
     """
-    metric = "nll" if ours.real_source is None else "js"
+    metric = ours.metric
     if theirs is None:
         sentence = (
             f"Not comparable: at temperature {ours.temperature:g} the adversarial model has an "
@@ -330,15 +160,19 @@ def decide(
     everything = slice(None)
     value = difference(everything, everything, everything)
     rng = np.random.default_rng(derive_seed(seed, "verdict"))
-    sizes = (len(ours.real.tokens), len(ours.own.tokens), len(theirs.own.tokens))
+    sizes = (ours.num_real, len(ours.own.tokens), len(theirs.own.tokens))
     draws = []
-    for _ in range(config.resamples):
+    resamples = config.resamples if metric != "fed" else min(config.resamples, FRECHET_RESAMPLES)
+    for _ in range(resamples):
         real, own, other = (rng.integers(size, size=size) for size in sizes)
         if sizes[1] == sizes[2]:
             other = own  # both models' samples were drawn with the same random numbers, in pairs
         draws.append(difference(real, own, other))
-    tail = (1 - config.confidence) / 2
-    low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
+    if metric == "fed":
+        low, high = centred_interval(value, draws, config.confidence)
+    else:
+        tail = (1 - config.confidence) / 2
+        low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
     label = "better" if high < 0 else "worse" if low > 0 else "not distinguishable"
     sentence = (
         f"The adversarial model (temperature {ours.temperature:g}) is "
@@ -356,13 +190,6 @@ def decide(
 
 def _phrase(label: str) -> str:
     return {"better": "better than", "worse": "worse than"}.get(label, "not distinguishable from")
-
-
-def _interpolate(known: dict[float, float], entropy: float) -> float:
-    """The temperature at which the straight lines through (temperature, entropy) pass."""
-    temperatures = np.array(sorted(known))
-    entropies = np.maximum.accumulate([known[t] for t in temperatures])
-    return float(np.interp(entropy, entropies, temperatures))
 
 
 def _slope(curve: list[Point], entropy: float) -> float:

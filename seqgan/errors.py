@@ -51,10 +51,11 @@ class CheckpointError(SeqganError):
 class MissingExtraError(SeqganError):
     """An optional package is not installed."""
 
-    def __init__(self, package: str, extra: str, purpose: str):
+    def __init__(self, package: str, extra: str | None, purpose: str):
+        # A package of no extra is asked for by itself: without what it would pull in.
+        what = f"--no-deps {package}" if extra is None else f"'seqgan-toolkit[{extra}]'"
         super().__init__(
-            f"{purpose} needs the package {package!r}, which is not installed: "
-            f"pip install 'seqgan-toolkit[{extra}]'"
+            f"{purpose} needs the package {package!r}, which is not installed: pip install {what}"
         )
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from rollout import Policy, Sequences, generate
 from rollout.policy import TokenScores
 
 from .config import EvaluationConfig
 from .data.sources import Dataset
-from .metrics import Score, bleu, signature
+from .data.vocabulary import SPECIAL_TOKENS, UNK
+from .metrics import Score, signature
 from .metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
-from .metrics.likelihood import SequenceScores, sequence_scores
-from .scoring import Scorer
+from .metrics.likelihood import SequenceScores, sequence_scores, spelling_nll
+from .scoring import Scorer, Wording
 from .seeding import rng_for
+from .text_scores import TextScores
 
-__all__ = ["Evaluator", "source_log_prob"]
+__all__ = ["Evaluator", "real_texts", "real_words", "source_log_prob", "wording"]
 
 
 def source_log_prob(data: Dataset, sequences: Sequences) -> np.ndarray | None:
@@ -28,22 +31,58 @@ def source_log_prob(data: Dataset, sequences: Sequences) -> np.ndarray | None:
     return np.concatenate([part.double().numpy() for part in parts])
 
 
+def wording(data: Dataset, config: EvaluationConfig) -> Wording:
+    """How n-gram scores compare the sequences of a data set."""
+    known = data.decoder.vocabulary is None or config.match_unk
+    return Wording(data.decoder.tokenizer.name, None if known else SPECIAL_TOKENS[UNK])
+
+
+def real_words(data: Dataset, config: EvaluationConfig, split: str) -> list[list[Any]]:
+    """The tokens of a split for n-gram scores: as the source has them, or with ``<unk>``."""
+    if config.match_unk:
+        return data.decoder.tokens(getattr(data, split))
+    return data.real_tokens(split)
+
+
+def real_texts(data: Dataset, split: str, rows: torch.Tensor | None = None) -> list[str]:
+    """A split as people read it, unknown words included; all of it, or the rows given."""
+    join = data.decoder.tokenizer.detokenize
+    tokens = data.real_tokens(split)
+    chosen = tokens if rows is None else [tokens[row] for row in rows.tolist()]
+    return [join([str(token) for token in row]) for row in chosen]
+
+
 class Evaluator:
     """Measures models of one data set, all in the same way.
 
     Args:
         data: the data set; its test split is what models are compared with.
-        config: sample counts and intervals.
+        config: sample counts, intervals, and what is measured beyond the usual.
         seed: of samples and bootstrap.
+
+    Raises:
+        ConfigError, MissingExtraError, DataError: what is to be measured with is not there.
     """
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
-        self.data, self.seed = data, seed
+        self.data, self.config, self.seed = data, config, seed
         self.score = Scorer(config.resamples, config.confidence, seed)
-        self.references = data.real_tokens("test")
-        self.training = data.real_tokens("train")
+        self.texts = TextScores(
+            self.score, config.embedder, config.mauve, config.judge, config.judge_samples
+        )
+        self.wording = wording(data, config)
+        self.references = real_words(data, config, "test")
+        self.training = real_words(data, config, "train")
         # Self-BLEU grows with the number of sentences: models and real data get the same.
         self.count = min(config.num_samples, len(data.test))
+        # The same holds of distances and of what a model learns from samples.
+        self.equal = min(self.count, len(data.train))
+        rows = {
+            split: torch.randperm(len(getattr(data, split)), generator=rng_for(seed, "rows", split))
+            for split in ("train", "test")  # at random: neighbouring lines are often alike
+        }
+        self.train_rows, self.test_rows = rows["train"][: self.equal], rows["test"][: self.count]
+        self.test_texts = real_texts(data, "test", self.test_rows[: self.equal])
         self.test_log_prob = source_log_prob(data, data.test)
 
     def model(self, policy: Policy, name: str) -> tuple[list[Score], Sequences]:
@@ -52,24 +91,31 @@ class Evaluator:
         own = sequence_scores(policy, samples)
         test = sequence_scores(policy, self.data.test.to(samples.device))
         tokens = self.data.decoder.tokens(samples)
+        nll = -test.log_prob.numpy()
+        texts = self.data.decoder.texts(samples)[: self.equal]
         scores = [
-            self.score.ratio(
-                "nll", -test.log_prob.numpy(), test.tokens.numpy(), "lower", on="test"
-            ),
+            self.score.ratio("nll", nll, test.tokens.numpy(), "lower", on="test"),
+            *self._per_word(nll),
             self.score.ratio(
                 "entropy", own.entropy.numpy(), own.tokens.numpy(), "none", on="samples"
             ),
             *self._against_source(samples, own, test),
-            *self._surface(tokens, bleu(tokens, self.references, 5, per_sentence=True), "test"),
+            *self._reverse(samples),
+            *self.texts.scores(texts, self.test_texts, "test"),
+            *self.score.bleu(tokens, self.references, self.wording, "test"),
+            *self.score.recall(tokens, self.references, self.wording, "test"),
+            *self.score.surface(tokens, self.wording, self.training),
         ]
         return scores, samples
 
     def real(self) -> list[Score]:
-        """The same scores of the real test split: the ceiling.
+        """The same scores of real sequences: the ceiling.
 
         For BLEU, real sequences that no model was trained on (validation and held-out) are
         compared with the test split. The test split itself, each sequence against the others,
         would flatter where sequences come in families, such as several captions of one picture.
+        What depends on the number of sequences is left out where there are too few of them; the
+        embedding distances and the reverse perplexity take training sequences.
         """
         scores = []
         if self.test_log_prob is not None:
@@ -84,9 +130,63 @@ class Evaluator:
             scores.append(
                 self.score.ratio("nll-source", -self.test_log_prob, tokens, "lower", on="test")
             )
-        real = self.data.real_tokens("validation") + self.data.real_tokens("heldout")
-        forward = bleu(real, self.references, 5, per_sentence=True)
-        return scores + self._surface(self.references[: self.count], forward, "test, real others")
+        scores += self._reverse(self.data.train.select(self.train_rows))
+        training = real_texts(self.data, "train", self.train_rows)
+        scores += self.texts.distances(training, self.test_texts, "test, training sequences")
+        scores += self.texts.judged(self.test_texts)
+        others = [
+            row
+            for split in ("validation", "heldout")
+            for row in real_words(self.data, self.config, split)
+        ]
+        refs = "test, real others"
+        scores += self.score.bleu(others, self.references, self.wording, refs)
+        if len(others) >= self.count:
+            some = others[: self.count]
+            scores += self.score.recall(some, self.references, self.wording, refs)
+        shown = [self.references[row] for row in self.test_rows.tolist()]
+        return scores + self.score.surface(shown, self.wording, self.training)
+
+    def _per_word(self, nll: np.ndarray) -> list[Score]:
+        """Held-out likelihood a word and a character of text, so that vocabularies compare.
+
+        ``<unk>`` stands for many words, so what it hides is charged for: see `spelling_nll`.
+        """
+        vocabulary = self.data.decoder.vocabulary
+        if self.data.density is not None or vocabulary is None:
+            return []
+        texts = real_texts(self.data, "test")
+        unknown = [
+            [token for token in row if token not in vocabulary]
+            for row in self.data.real_tokens("test")
+        ]
+        alphabet = {
+            character for row in self.data.real_tokens("train") for character in "".join(row)
+        }
+        total = nll + spelling_nll(unknown, len(alphabet))
+        words = np.array([len(text.split()) for text in texts])
+        characters = np.array([len(text) for text in texts])
+        settings: dict[str, Any] = {"on": "test", "unk": "spelled"}
+        return [
+            self.score.ratio("nll-word", total, words, "lower", "nats/word", **settings),
+            self.score.ratio("nll-char", total, characters, "lower", "nats/character", **settings),
+        ]
+
+    def _reverse(self, samples: Sequences) -> list[Score]:
+        """Reverse perplexity, where it was asked for."""
+        if not self.config.reverse_perplexity:
+            return []
+        from .metrics.reverse import reverse_scores
+
+        found = reverse_scores(
+            samples.select(slice(0, self.equal)), self.data.test, self.data.spec, self.seed
+        )
+        return [
+            self.score.ratio(
+                "reverse-perplexity", -found.log_prob.numpy(), found.tokens.numpy(), "lower",
+                "1/token", exponential=True, on="test", samples=self.equal, lm="lstm-128",
+            )
+        ]  # fmt: skip
 
     def _against_source(
         self, samples: Sequences, own: SequenceScores, test: SequenceScores
@@ -129,11 +229,3 @@ class Evaluator:
         if hasattr(self.data.density, "parses"):
             scores.append(self.score.mean("parses", possible.astype(float), "higher"))
         return scores
-
-    def _surface(self, tokens: list[list[Any]], forward: dict[int, Any], refs: str) -> list[Score]:
-        """BLEU and what else can be said of token sequences without a model."""
-        name = self.data.decoder.tokenizer.name
-        return [
-            *self.score.bleu(forward, name, refs),
-            *self.score.surface(tokens, name, self.training),
-        ]

@@ -2,77 +2,183 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 
 from .config import EvaluateConfig
 from .data.readers import Record, read_lines
 from .data.tokenizers import Tokenizer, make_tokenizer
 from .errors import DataError
-from .metrics import Score, bleu
-from .scoring import Scorer
+from .metrics import Score
+from .scoring import Scorer, Wording
+from .seeding import derive_seed
+from .text_scores import TextScores
 
-__all__ = ["file_scores", "text_scores"]
+__all__ = ["References", "file_scores"]
+
+LEAST_SHARED = 0.3
+"""Samples whose tokens occur in the references less than this share as often as the references'
+own do in each other were cut by another tokenizer, or are of another language."""
 
 
-def file_scores(settings: EvaluateConfig) -> list[Score]:
-    """Scores of the samples that `settings` name; see `text_scores`.
+def file_scores(settings: EvaluateConfig) -> dict[str, list[Score]]:
+    """Scores of the samples that `settings` name.
+
+    Returns:
+        The scores of "samples", and of "real", the references, where something was measured that is
+        read beside real sequences.
 
     Raises:
-        DataError: a file cannot be read or holds too few sequences.
-        ConfigError: an unknown tokenizer.
+        DataError: a file cannot be read, holds too few sequences, or samples and references are
+            not cut alike.
+        ConfigError, MissingExtraError: an unknown tokenizer, embedder or judge, or one that is not
+            installed.
     """
     assert settings.samples is not None
-    samples = _records(settings.samples)
-    if settings.num_samples is not None:
-        if len(samples) < settings.num_samples:
-            raise DataError(
-                f"--samples: {settings.samples} has {len(samples):,} sequences, "
-                f"--num_samples asks for {settings.num_samples:,}"
-            )
-        samples = samples[: settings.num_samples]
-    return text_scores(samples, settings, settings.samples)
+    against = References(settings)
+    samples = _samples(settings.samples, settings.num_samples)
+    scores = {"samples": against.scores(samples, settings.samples)}
+    real = against.real(len(samples))
+    return scores | ({"real": real} if real else {})
 
 
-def text_scores(samples: list[Record], settings: EvaluateConfig, name: str) -> list[Score]:
-    """BLEU against the references, self-BLEU, distinct-n, uniqueness, copies, lengths.
+class References:
+    """A file of real sequences, and how samples are compared with them.
 
     Args:
-        samples: two or more.
-        settings: references, training file, tokenizers, resamples, seed.
-        name: where the samples come from, for messages.
+        settings: references, training file, tokenizers, and what is measured.
 
     Raises:
-        DataError, ConfigError: as `file_scores`.
+        DataError, ConfigError, MissingExtraError: as `file_scores`.
     """
-    assert settings.references is not None
-    judge = make_tokenizer(settings.bleu_tokenizer or "words", "--bleu_tokenizer")
-    own = make_tokenizer(settings.self_bleu_tokenizer or "words", "--self_bleu_tokenizer")
-    references = list(_tokens(_records(settings.references), judge, settings.references))
-    training = None
-    if settings.training is not None:
-        training = list(_tokens(_records(settings.training), own, settings.training))
-    scorer = Scorer(settings.resamples or 1_000, 0.95, settings.seed or 0)
-    hypotheses = list(_tokens(samples, judge, name))
-    forward = bleu(hypotheses, references, 5, per_sentence=True)
-    return [
-        *scorer.bleu(forward, judge.name, settings.references),
-        *scorer.surface(list(_tokens(samples, own, name)), own.name, training),
-    ]
+
+    def __init__(self, settings: EvaluateConfig):
+        assert settings.references is not None
+        self.settings = settings
+        self.between = make_tokenizer(settings.bleu_tokenizer or "words", "--bleu_tokenizer")
+        self.within = make_tokenizer(
+            settings.self_bleu_tokenizer or "words", "--self_bleu_tokenizer"
+        )
+        self.scorer = Scorer(settings.resamples or 1_000, 0.95, settings.seed or 0)
+        self.measures = TextScores(
+            self.scorer, settings.embedder, settings.mauve, settings.judge,
+            settings.judge_samples, "--",
+        )  # fmt: skip
+        self.name = Path(settings.references).name.replace("|", "/")  # as a signature can hold it
+        self.records = _records(settings.references)
+        self.tokens = _tokens(self.records, self.between, settings.references)
+        self.training = None if settings.training is None else _records(settings.training)
+
+    def scores(self, samples: list[Record], name: str) -> list[Score]:
+        """BLEU in both directions, self-BLEU, variety, copies, lengths, and what is asked for.
+
+        Args:
+            samples: two or more.
+            name: where the samples come from, for messages.
+
+        Raises:
+            DataError: a sample cannot be cut, or hardly a token of them is in the references.
+        """
+        settings = self.settings
+        forward = _tokens(samples, self.between, name)
+        if not settings.any_tokens:
+            _check_cut_alike(forward, self.tokens, self.between, (name, self.name))
+        between = Wording(self.between.name, settings.unk)
+        within = Wording(self.within.name, settings.unk)
+        training = None
+        if self.training is not None:
+            training = _tokens(self.training, self.within, settings.training or "")
+        n = min(len(samples), len(self.records))  # distances are between equal numbers
+        texts, real = self._some(samples, n), self._some(self.records, n)
+        return [
+            *self.measures.scores(texts, real, self.name),
+            *self.scorer.bleu(forward, self.tokens, between, self.name),
+            *self.scorer.recall(forward, self.tokens, between, self.name),
+            *self.scorer.surface(_tokens(samples, self.within, name), within, training),
+        ]
+
+    def real(self, count: int) -> list[Score]:
+        """What is read beside the scores of `count` samples: the same of real sequences."""
+        n = min(count, len(self.records))
+        real = self._some(self.records, n)
+        scores = self.measures.judged(real)
+        if self.training is None or len(self.training) < n:
+            return scores
+        training = self._some(self.training, n)
+        name = f"{self.name}, training sequences"
+        return [*self.measures.distances(training, real, name), *scores]
+
+    def _some(self, records: list[Record], count: int) -> list[str]:
+        """Texts drawn at random without replacement: neighbours in a file are often alike."""
+        rng = np.random.default_rng(derive_seed(self.scorer.seed, "lines"))
+        return [records[row].text for row in rng.permutation(len(records))[:count].tolist()]
 
 
-def _tokens(records: list[Record], tokenizer: Tokenizer, name: str) -> Iterator[list[str]]:
+def _tokens(records: list[Record], tokenizer: Tokenizer, name: str) -> list[list[str]]:
     """The tokens of each text; an error names the line."""
+    found = []
     for record in records:
         try:
-            yield tokenizer.tokenize(record.text)
+            found.append(tokenizer.tokenize(record.text))
         except DataError as error:
             raise DataError(f"{name}, line {record.line_number}: {error}") from error
+    return found
 
 
 def _records(path: str) -> list[Record]:
     """The lines of a file that are not blank; two or more."""
-    found = [record for record in read_lines(path) if record.text.strip()]
-    if len(found) < 2:
-        count = "1 sequence" if found else "no sequence"
+    return _enough([record for record in read_lines(path) if record.text.strip()], path)
+
+
+def _samples(path: str, count: int | None) -> list[Record]:
+    """The lines of a file of samples; a blank one is an empty sample, but not at the end."""
+    found = list(read_lines(path))
+    while found and not found[-1].text.strip():
+        found.pop()
+    _enough(found, path)
+    if count is None:
+        return found
+    if len(found) < count:
+        raise DataError(
+            f"--samples: {path} has {len(found):,} sequences, --num_samples asks for {count:,}"
+        )
+    return found[:count]
+
+
+def _enough(records: list[Record], path: str) -> list[Record]:
+    if len(records) < 2:
+        count = "1 sequence" if records else "no sequence"
         raise DataError(f"{path}: {count}; two or more are needed")
-    return found
+    return records
+
+
+def _check_cut_alike(
+    samples: list[list[str]],
+    references: list[list[str]],
+    tokenizer: Tokenizer,
+    names: tuple[str, str],
+) -> None:
+    """Refuses samples that were cut by another tokenizer than the references.
+
+    Raises:
+        DataError: hardly a token of the samples occurs in the references.
+    """
+    counts = Counter(token for row in references for token in set(row))
+    shared = _share(samples, lambda token: counts[token] > 0)
+    among = _share(references, lambda token: counts[token] > 1)
+    if shared < LEAST_SHARED * among:
+        raise DataError(
+            f"{names[0]}: cut by {tokenizer.name!r}, {shared:.0%} of its tokens occur in "
+            f"{names[1]}, whose own tokens occur in another line of it in {among:.0%}: were they "
+            "made with another tokenizer (--bleu_tokenizer)? --any_tokens true scores them all "
+            "the same"
+        )
+
+
+def _share(rows: list[list[str]], holds: Callable[[str], bool]) -> float:
+    """The share of all tokens for which something holds; 1 where there is no token."""
+    found = [holds(token) for row in rows for token in row]
+    return sum(found) / len(found) if found else 1.0

@@ -17,13 +17,14 @@ from .comparison import Comparison, Sweep, compare
 from .config import RunConfig
 from .data.sources import Dataset, fingerprint, run_data
 from .errors import ConfigError, DataError, SeqganError
-from .evaluate import Evaluator
+from .evaluate import Evaluator, real_texts
 from .metrics import Score
 from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
 from .report import write_report
 from .seeding import derive_seed
 from .settings import run_config
 from .tables import print_results
+from .text_scores import check_available
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.discriminate import DiscriminatorTraining, discriminate
@@ -138,6 +139,7 @@ def _begin(
         RunDirectory.check_free(path, config.overwrite)
     # Fails before anything is written.
     make_accelerator(config.device, config.precision, trackers=config.trackers)
+    check_available(config.evaluation)
     data = run_data(config)
     _check_splits(data)
     if wanted is not None and fingerprint(data) != wanted:
@@ -232,7 +234,7 @@ def _finish(
     """Measures, compares, prints and writes; the same each time, so it may be ended and redone."""
     runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
-    scores, drawn, samples = {}, {}, {"real": _real_texts(data)}
+    scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
     with runtime.progress("Evaluation", len(models) + 2) as bar:
         for name, model in models.items():
             scores[name], drawn[name] = evaluator.model(model, name)
@@ -271,9 +273,3 @@ def _finish(
         runtime.run.path, data, models["mle"], models.get("adversarial"), scores, comparison,
         results,
     )  # fmt: skip
-
-
-def _real_texts(data: Dataset) -> list[str]:
-    """The test split as people read it, unknown words included."""
-    join = data.decoder.tokenizer.detokenize
-    return [join([str(token) for token in row]) for row in data.real_tokens("test")]

@@ -22,14 +22,22 @@ TITLES = {
 }
 LABELS = {
     "nll": "held-out NLL, nats a token",
+    "nll-word": "held-out NLL, nats a word",
+    "nll-char": "held-out NLL, nats a character",
     "entropy": "own entropy, nats a token",
     "nll-source": "NLL under the source, nats a token",
     "forward-kl": "forward KL, nats a sequence",
     "reverse-kl": "reverse KL, nats a sequence",
     "js": "Jensen-Shannon, nats a sequence",
     "parses": "share that parses",
+    "reverse-perplexity": "reverse perplexity, a token",
+    "judge-nll": "NLL under the judge, nats a token of its",
+    "judge-nll-char": "NLL under the judge, nats a character",
+    "fed": "Frechet embedding distance",
+    "mauve": "MAUVE",
     "unique": "share of unique sequences",
     "copied": "share found in the training data",
+    "longest-copied": "longest copied piece, tokens",
     "length": "length, tokens",
 }
 

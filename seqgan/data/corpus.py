@@ -74,26 +74,6 @@ class TextCorpus:
             self.tokenizer.detokenize(self.vocabulary.decode(row)) for row in sequences.to_lists()
         ]
 
-    @property
-    def train_tokens(self) -> list[list[str]]:
-        """Same as ``tokens("train")``."""
-        return self.tokens("train")
-
-    @property
-    def validation_tokens(self) -> list[list[str]]:
-        """Same as ``tokens("validation")``."""
-        return self.tokens("validation")
-
-    @property
-    def heldout_tokens(self) -> list[list[str]]:
-        """Same as ``tokens("heldout")``."""
-        return self.tokens("heldout")
-
-    @property
-    def test_tokens(self) -> list[list[str]]:
-        """Same as ``tokens("test")``."""
-        return self.tokens("test")
-
 
 def load_corpus(
     path: str | os.PathLike[str],

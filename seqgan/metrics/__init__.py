@@ -13,9 +13,17 @@ from seqgan.metrics.diversity import (
     repetition,
     unique_share,
 )
+from seqgan.metrics.embedding import frechet_distance, frechet_interval, mauve
 from seqgan.metrics.novelty import CopiedLengths, copied_share, longest_copied
 from seqgan.metrics.overlap import ms_jaccard
-from seqgan.metrics.score import Direction, Score, bootstrap_interval, signature
+from seqgan.metrics.score import (
+    Direction,
+    Score,
+    bootstrap_interval,
+    seed_interval,
+    signature,
+    statistic_interval,
+)
 from seqgan.metrics.tokens import Corpus
 
 __all__ = [
@@ -31,12 +39,17 @@ __all__ = [
     "copied_share",
     "corpus_bleu",
     "distinct_n",
+    "frechet_distance",
+    "frechet_interval",
     "length_statistics",
     "longest_copied",
+    "mauve",
     "ms_jaccard",
     "repetition",
     "sampled_self_bleu",
+    "seed_interval",
     "self_bleu",
     "signature",
+    "statistic_interval",
     "unique_share",
 ]

@@ -77,7 +77,8 @@ def bleu(
         For n = 1 to `max_order` the mean BLEU-n in [0, 1], or float64 [H].
 
     Raises:
-        MetricError: there is no hypothesis or no reference, or something is not a token sequence.
+        MetricError: there is no hypothesis or no reference, something is not a token sequence, or
+            one side holds words and the other ids.
     """
     check_order(max_order)
     hypothesis_rows = as_sequences(hypotheses, "hypotheses")
@@ -89,6 +90,8 @@ def bleu(
         return (first < split) & (last >= split)
 
     matched = matched_ngrams(encoded, max_order, unk, shared)[:, split:]
+    if not matched[0].any():
+        _check_same_kind(hypothesis_rows, reference_rows)
     lengths = encoded.lengths[split:]
     closest = closest_length(lengths, encoded.lengths[:split])
     return _result(bleu_scores(matched, lengths, closest), per_sentence)
@@ -283,6 +286,20 @@ def sampled_self_bleu(
     if per_sentence:
         return bleu(hypotheses, references, max_order, per_sentence=True, unk=unk)
     return bleu(hypotheses, references, max_order, unk=unk)
+
+
+def _check_same_kind(hypotheses: list, references: list) -> None:
+    """Refuses words against ids, which never match: one side was not cut by the same tokenizer."""
+    words = [
+        {isinstance(token, str) for row in rows for token in row}
+        for rows in (hypotheses, references)
+    ]
+    if words in ([{True}, {False}], [{False}, {True}]):
+        ours, theirs = ("words", "ids") if words[0] == {True} else ("ids", "words")
+        raise MetricError(
+            f"the hypotheses are {ours} and the references are {theirs}: cut both by the same "
+            "tokenizer"
+        )
 
 
 def _result(scores: Floats, per_sentence: bool) -> dict[int, float] | dict[int, Floats]:

@@ -5,15 +5,17 @@ All values are in nats. PAD never counts, EOS does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rollout import Policy, Sequences
 from rollout.completion import evaluating
 
-__all__ = ["SequenceScores", "sequence_scores", "token_nll"]
+__all__ = ["SequenceScores", "sequence_scores", "spelling_nll", "token_nll"]
 
 
 class SequenceScores(NamedTuple):
@@ -50,3 +52,23 @@ def token_nll(policy: Policy, sequences: Sequences) -> float:
     """Negative log-likelihood in nats a token: all nats over all tokens."""
     scores = sequence_scores(policy, sequences)
     return float(-scores.log_prob.sum() / scores.tokens.sum())
+
+
+def spelling_nll(unknown: Sequence[Sequence[str]], alphabet: int) -> np.ndarray:
+    """What it costs to spell the words that ``<unk>`` stands for, in nats a sequence.
+
+    A model that writes ``<unk>`` has said only that a word is rare, and the more words it does not
+    know, the better its likelihood looks. Here each such word is spelled after its ``<unk>``, one
+    character after the other, each of the alphabet, any other character, and the end of the word
+    equally likely. With it a model of any vocabulary bounds the likelihood of any text, so that the
+    likelihoods of models with different vocabularies compare.
+
+    Args:
+        unknown: for each of N sequences the words that the vocabulary lacks.
+        alphabet: different characters in the training data.
+
+    Returns:
+        Float64 [N].
+    """
+    cost = np.log(alphabet + 2)
+    return np.array([cost * sum(len(word) + 1 for word in words) for words in unknown])

@@ -6,9 +6,9 @@ scores"): ``key:value`` pairs joined by ``|``, the version last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from seqgan._version import __version__
 from seqgan.errors import MetricError
 from seqgan.metrics.tokens import Floats
 
-__all__ = ["Direction", "Score", "bootstrap_interval", "signature"]
+__all__ = [
+    "Direction",
+    "Score",
+    "bootstrap_interval",
+    "seed_interval",
+    "signature",
+    "statistic_interval",
+]
 
 Direction: TypeAlias = Literal["higher", "lower", "none"]
 """Which way is better; "none" for a number that describes and does not judge."""
@@ -130,7 +137,8 @@ def bootstrap_interval(
 
     It tells how far the value would move with another sample of sequences from the same model. It
     treats the values as independent, so of a self-BLEU, where each sentence is a reference of the
-    others, it takes the references as given; and it knows nothing of the spread over training runs.
+    others, it takes the references as given; and it knows nothing of the spread over training runs
+    (see `seed_interval`).
 
     Args:
         values: float [S], one value a sequence, S at least 2.
@@ -145,27 +153,112 @@ def bootstrap_interval(
         MetricError: there are fewer than two values, one is not finite, or a setting makes no
             sense.
     """
+    return statistic_interval(_mean, (values,), False, confidence, resamples, seed)
+
+
+def statistic_interval(
+    statistic: Callable[..., Any],
+    arrays: Iterable[Floats | Sequence[float]],
+    paired: bool,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The percentile bootstrap interval of any statistic of one value a sequence.
+
+    Args:
+        statistic: a function of the arrays and of `axis`, the axis of the sequences.
+        arrays: float [S] each; sets of different sequences may differ in size.
+        paired: the i-th values of all arrays belong to one sequence, and are drawn together.
+        confidence: as in `bootstrap_interval`.
+        resamples: as in `bootstrap_interval`.
+        seed: as in `bootstrap_interval`.
+
+    Returns:
+        The lower and the upper end.
+
+    Raises:
+        MetricError: as in `bootstrap_interval`.
+    """
+    sets = tuple(_checked(array) for array in arrays)
+    _check_bootstrap(confidence, resamples)
+    if all(np.ptp(array) == 0 for array in sets):  # nothing varies: SciPy would warn, return NaN
+        value = float(statistic(*sets, axis=-1))
+        return (value, value)
+    from scipy.stats import bootstrap  # a slow import that the metrics themselves do not need
+
+    result = bootstrap(
+        sets,
+        statistic,
+        paired=paired,
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, BATCH_NUMBERS // max(array.size for array in sets)),
+        confidence_level=confidence,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def seed_interval(
+    runs: Sequence[Floats | Sequence[float]],
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The bootstrap interval of a mean over training seeds, and over the sequences of each.
+
+    Two stages (Davison and Hinkley 1997, section 3.8): runs are drawn with replacement, then
+    sequences within each run that was drawn. With the handful of seeds that training affords it is
+    too narrow rather than too wide: with K seeds the spread between them is taken for
+    sqrt((K - 1) / K) of what it is.
+
+    Args:
+        runs: for each seed its values, float [S]; two seeds or more.
+        confidence: as in `bootstrap_interval`.
+        resamples: as in `bootstrap_interval`.
+        seed: as in `bootstrap_interval`.
+
+    Returns:
+        The lower and the upper end.
+
+    Raises:
+        MetricError: there are fewer than two runs, and as in `bootstrap_interval`.
+    """
+    sets = [_checked(values) for values in runs]
+    _check_bootstrap(confidence, resamples)
+    if len(sets) < 2:
+        raise MetricError(f"an interval over seeds needs two runs or more, got {len(sets)}")
+    rng = np.random.default_rng(seed)
+    means = np.empty((resamples, len(sets)))
+    for row in means:
+        for k, chosen in enumerate(rng.integers(len(sets), size=len(sets))):
+            values = sets[chosen]
+            row[k] = values[rng.integers(values.size, size=values.size)].mean()
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means.mean(1), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _mean(values: Floats, axis: int) -> Floats:
+    mean: Floats = values.mean(axis)
+    return mean
+
+
+def _checked(values: Floats | Sequence[float]) -> Floats:
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or numbers.size < 2 or not np.isfinite(numbers).all():
         raise MetricError(
             "a bootstrap interval needs at least two finite values in one dimension, got shape "
             f"{list(numbers.shape)}, {int(np.isfinite(numbers).sum())} of them finite"
         )
+    return numbers
+
+
+def _check_bootstrap(confidence: float, resamples: int) -> None:
     if not 0 < confidence < 1 or resamples < 1:
         raise MetricError(
             f"confidence must lie between 0 and 1 and resamples be at least 1, got {confidence} "
             f"and {resamples}"
         )
-    from scipy.stats import bootstrap  # a slow import that the metrics themselves do not need
-
-    result = bootstrap(
-        (numbers,),
-        np.mean,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, BATCH_NUMBERS // numbers.size),
-        confidence_level=confidence,
-        method="percentile",
-        random_state=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)

@@ -13,6 +13,11 @@ __all__ = ["learning_curves"]
 
 Lines = list[dict[str, Any]]
 
+METRICS = {
+    "js": "Jensen-Shannon divergence",
+    "fed": "Frechet embedding distance",
+    "nll": "held-out NLL",
+}
 MARKERS_UP_TO = 60
 """Longer curves are drawn without a marker at each point."""
 
@@ -109,7 +114,7 @@ def _temperature(lines: Lines) -> str:
 
 def _score(record: Record, lines: Lines) -> Plot:
     best = min(lines, key=lambda line: line["score"])
-    metric = {"js": "Jensen-Shannon divergence", "nll": "held-out NLL"}.get(record.metric, "score")
+    metric = METRICS.get(record.metric, "score")
 
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "round", "score", "adversarial", "adversarial")

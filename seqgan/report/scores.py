@@ -12,16 +12,42 @@ from .record import MODELS, Record
 __all__ = ["Cell", "Group", "Row", "score_table"]
 
 GROUPS = {
-    "Likelihood and diversity": ("nll", "entropy"),
+    "Likelihood and diversity": (
+        "nll",
+        "nll-word",
+        "nll-char",
+        "entropy",
+        "reverse-perplexity",
+        "judge-nll",
+        "judge-nll-char",
+    ),
     "Distance from the source": ("js", "forward-kl", "reverse-kl", "nll-source", "parses"),
     "Overlap with real sequences: n-grams of the samples that occur in real ones": ("bleu-",),
+    "Overlap with real sequences: n-grams of real sequences that occur in the samples": (
+        "backward-bleu-",
+        "bleu-f1-",
+        "ms-jaccard-",
+    ),
+    "Distance between embeddings of samples and of real sequences": ("fed", "mauve"),
     "Overlap with each other: n-grams of a sample that occur in the others": ("self-bleu-",),
-    "Variety": ("distinct-", "unique", "copied", "length"),
+    "Variety": ("distinct-", "unique", "repetition-", "copied", "longest-copied", "length"),
 }
 """Titles, and the metrics below them; a name that ends in a hyphen takes every order."""
 
 MEANINGS = {
     "nll": "how badly real sequences that it never saw are predicted",
+    "nll-word": "the same, divided by words; unknown words are spelled out",
+    "nll-char": "the same, divided by characters: compares any two tokenizers",
+    "reverse-perplexity": "of real sequences under a small model trained on the samples",
+    "judge-nll": "how unlikely a pretrained model finds the texts; lower than real is no praise",
+    "judge-nll-char": "the same, divided by characters",
+    "fed": "embeddings of samples against those of real sequences",
+    "mauve": "the same embeddings; 1 where they cannot be told apart",
+    "backward-bleu-": "n-grams of real sequences that occur in samples",
+    "bleu-f1-": "harmonic mean of BLEU in both directions",
+    "ms-jaccard-": "how alike the frequencies of n-grams are",
+    "repetition-": "n-grams that a sample repeats within itself",
+    "longest-copied": "longest piece that stands in the training data, mean of the samples",
     "entropy": "how varied the model's own output is",
     "nll-source": "how unlikely the samples are for the source of the data",
     "forward-kl": "punishes a model that misses part of the data",
@@ -33,7 +59,15 @@ MEANINGS = {
     "copied": "samples that stand in the training data word for word",
     "length": "mean of the samples",
 }
-NAMES = {"bleu-": "BLEU-{}", "self-bleu-": "self-BLEU-{}", "distinct-": "distinct {}-grams, share"}
+NAMES = {
+    "bleu-": "BLEU-{}",
+    "backward-bleu-": "backward BLEU-{}",
+    "bleu-f1-": "BLEU-{}, F1 of both ways",
+    "ms-jaccard-": "MS-Jaccard-{}",
+    "self-bleu-": "self-BLEU-{}",
+    "distinct-": "distinct {}-grams, share",
+    "repetition-": "repeated {}-grams, share",
+}
 WAYS = {"higher": "higher is better", "lower": "lower is better", "none": ""}
 
 

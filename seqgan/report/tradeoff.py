@@ -15,7 +15,11 @@ __all__ = ["tradeoff_plots", "verdict_plot"]
 
 ORDERS = (2, 3, 4, 5)
 MODELS = {"mle": "MLE", "adversarial": "adversarial"}
-NAMES = {"js": "Jensen-Shannon, nats a sequence", "nll": "held-out NLL, nats a token"}
+NAMES = {
+    "js": "Jensen-Shannon, nats a sequence",
+    "fed": "Frechet embedding distance",
+    "nll": "held-out NLL, nats a token",
+}
 ENTROPY = "own entropy, nats a token (more is more diverse)"
 MOST_LABELS = 9
 LEAST_REACH = 1e-3
@@ -58,7 +62,7 @@ def tradeoff_plots(record: Record) -> list[Plot]:
     if not curves:
         return []
     plots = [_primary(record, curves)]
-    if record.metric == "js":
+    if record.metric != "nll":
         plots.append(_likelihood(record, curves))
     first = next(iter(curves.values()))[0]
     return plots + [_bleu(record, curves, k) for k in ORDERS if f"bleu-{k}" in first]
@@ -72,8 +76,11 @@ def _primary(record: Record, curves: Curves) -> Plot:
         if verdict.get(f"{name}_entropy") is not None and verdict.get(f"{name}_value") is not None
     }
     entropy, value = record.score("real", "entropy"), record.score("real", "nll")
+    measured = record.results["sweep"].get("real", {})
     if record.metric == "js":
         value = 0.0  # of a distribution from itself
+    elif record.metric == "fed":
+        value = measured.get("fed")
     real = None if entropy is None or value is None else (entropy, value)
     caption = (
         "Each curve is one model at several softmax temperatures (the numbers): lower is better, "
@@ -82,6 +89,11 @@ def _primary(record: Record, curves: Curves) -> Plot:
     )
     if real is not None:
         caption += " Star: the source of the data itself."
+    elif record.metric == "fed" and value is not None:
+        caption += (
+            f" As many training sequences have a distance of {value:.4f} from the test sequences: "
+            "it is not 0, since any sample of them differs from another."
+        )
     paint = partial(
         _paint, curves=curves, x="entropy", y="primary", real=real, matched=matched,
         labels=(ENTROPY, NAMES.get(record.metric, "primary metric")),

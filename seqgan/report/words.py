@@ -42,6 +42,10 @@ METRICS = {
         "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
         "the model writes exactly what the source would, 0.693 where they have nothing in common"
     ),
+    "fed": (
+        "the Frechet embedding distance: how far the embeddings of samples lie from those of real "
+        "sequences, in mean and spread; lower is better"
+    ),
     "nll": (
         "the held-out NLL: how badly the model predicts real sequences that it never saw, in nats "
         "a token; lower is better"

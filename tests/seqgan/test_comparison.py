@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -153,14 +154,12 @@ def test_the_same_model_twice_has_no_uncertainty(data):
 
 
 def test_everything_is_chosen_on_validation_and_the_test_split_comes_last(data, monkeypatch):
-    from dataclasses import replace
-
     calls = []
     original = Sweep.point
 
-    def spy(self, policy, temperature, split, count=None):
+    def spy(self, policy, temperature, split, count=None, surface=False):
         calls.append((policy, temperature, split, count))
-        return original(self, policy, temperature, split, count)
+        return original(self, policy, temperature, split, count, surface)
 
     monkeypatch.setattr(Sweep, "point", spy)
     mle, other = data.density, data.density.tempered(1 / 1.2)
@@ -173,3 +172,48 @@ def test_everything_is_chosen_on_validation_and_the_test_split_comes_last(data, 
     assert (other, 1.2, "test", 777) in calls[first:]
     assert (mle, found.verdict.mle_temperature, "test", 777) in calls[first:]
     assert found.verdict.mle_temperature == pytest.approx(1.0, abs=0.02)
+
+
+def embedded(mean: float, seed: int, n: int = 300) -> Point:
+    """A point whose samples' embeddings are one normal number around a mean; real ones around 0."""
+    plain = point(1.0, 4.0, 4.0, n=n)
+    real = np.random.default_rng(9).normal(0, 1, (n, 1))
+    own = np.random.default_rng(seed).normal(mean, 1, (n, 1))
+    return replace(plain, embedded=(real, own))
+
+
+def test_the_frechet_distance_decides_where_there_are_embeddings():
+    curve = [replace(embedded(1, 1), own=point(1, 4, e, n=300).own) for e in (3, 4, 5)]
+    near, far = embedded(0.0, 1), embedded(1.0, 1)
+    assert near.metric == "fed" and near.num_real == 300
+    assert far.primary() - near.primary() == pytest.approx(1.0, abs=0.25)
+    better = decide(near, far, curve, CONFIG, 0)
+    assert better.label == "better" and better.metric == "fed"
+    assert "Frechet embedding distance" in better.sentence
+    assert decide(far, near, curve, CONFIG, 0).label == "worse"
+    same = decide(embedded(0.5, 1), embedded(0.5, 2), curve, CONFIG, 0)
+    assert same.label == "not distinguishable"
+    low, high = same.interval
+    assert low < 0 < high and (low + high) / 2 == pytest.approx(same.difference)
+
+
+def letters(texts):
+    """A toy encoder: how often each of eight letters occurs."""
+    return [[text.count(letter) for letter in "aeinorst"] for text in texts]
+
+
+def test_a_sweep_on_text_compares_equal_numbers(data):
+    config = replace(CONFIG, embedder=f"{__name__}:letters", sweep_samples=500)
+    assert Sweep(data, config, 0).embedder is None  # the density is known: that decides
+    text = replace(data, density=None)
+    cold = data.density.tempered(0.5)
+    sweep = Sweep(text, config, 0)
+    found = sweep.point(cold, 1.0, "validation")
+    assert [part.shape for part in found.embedded] == [(400, 8), (400, 8)]
+    right = sweep.point(data.density, 1.0, "validation").primary()
+    assert 0 < right < found.primary()
+    compared = compare(data.density, cold, text, replace(config, num_samples=900), 0)
+    assert compared.verdict.metric == "fed"
+    assert compared.verdict.adversarial_temperature == 1.2  # the one that undoes the most
+    # training sequences are fewer than samples here, so none are compared with the test split
+    assert "fed" not in compared.real

@@ -170,7 +170,7 @@ def test_vocabulary_comes_from_the_training_split_alone(write):
     corpus = load_corpus(path, config(split="contiguous", validation_share=0.1, heldout_share=0.1))
     assert "line" in corpus.vocabulary and "0" in corpus.vocabulary
     assert "19" not in corpus.vocabulary
-    assert corpus.test_tokens == [["line", "<unk>", "of", "many"]] * 2
+    assert corpus.tokens("test") == [["line", "<unk>", "of", "many"]] * 2
     assert corpus.report.splits["test"].unknown == 2
     assert corpus.report.splits["test"].unknown_share == 0.25
 
@@ -390,7 +390,7 @@ def test_any_script_and_blanks(tmp_path, ends):
     path = tmp_path / "a.txt"
     path.write_bytes(("\ufeff" + ends.join(lines)).encode())
     corpus = load_corpus(path, alone())
-    assert corpus.train_tokens == [["👍🏽", "שלום", "e\u0301"], ["漢", "字"], ["a", "b", "c"]]
+    assert corpus.tokens("train") == [["👍🏽", "שלום", "e\u0301"], ["漢", "字"], ["a", "b", "c"]]
     assert corpus.texts(corpus.train) == ["👍🏽 שלום e\u0301", "漢 字", "a b c"]
     corpus = load_corpus(path, alone(tokenizer="characters", max_length=20))
     assert corpus.texts(corpus.train) == lines
@@ -410,14 +410,6 @@ def test_corpus_of_lines_in_memory():
     assert corpus.source_names["test"] == "numbers"
     with pytest.raises(DataError, match="numbers, line 1: is empty"):
         corpus_from_lines([""], config(empty="error"), name="numbers")
-
-
-def test_token_properties():
-    corpus = corpus_from_lines(numbered(100), config())
-    assert corpus.train_tokens == corpus.tokens("train") and len(corpus.train_tokens) == 80
-    assert corpus.validation_tokens == corpus.tokens("validation")
-    assert corpus.heldout_tokens == corpus.tokens("heldout")
-    assert corpus.test_tokens == corpus.tokens("test")
 
 
 @given(

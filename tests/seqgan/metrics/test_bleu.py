@@ -201,6 +201,8 @@ def test_the_time_of_self_bleu_is_linear_in_the_sentences():
             lambda: bleu([["a"], "not split"], [["a"]]),
             r"hypotheses\[1\] .* 'not split'; split text",
         ),
+        (lambda: bleu([["a"]], [[1, 2]]), "hypotheses are words and the references are ids"),
+        (lambda: bleu(np.array([[1]]), [["1"]]), "hypotheses are ids and the references are words"),
         (lambda: bleu("not split", [["a"]]), "must be a list of token sequences"),
         (lambda: self_bleu([1, 2, 3]), r"sentences\[0\] must be a list of tokens"),
         (lambda: self_bleu(np.arange(3)), r"sentences\[0\] must be a list of tokens"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from seqgan.metrics import backward_bleu, bleu, self_bleu
+from seqgan.metrics import backward_bleu, bleu, bleu_f1, sampled_self_bleu, self_bleu
 
 ORDERS = 5
 WEIGHTS = [(1 / n,) * n for n in range(1, ORDERS + 1)]
@@ -66,6 +66,23 @@ def test_bleu_equals_nltk(pair):
     expected = [by_nltk(row, references) for row in hypotheses]
     check(bleu(hypotheses, references, ORDERS, per_sentence=True), expected)
     check(backward_bleu(references, hypotheses, ORDERS, per_sentence=True), expected)
+    back = np.mean([by_nltk(row, hypotheses) for row in references], axis=0)
+    forward = np.mean(expected, axis=0)
+    f1 = [2 * a * b / (a + b) if a + b else 0 for a, b in zip(forward, back, strict=True)]
+    np.testing.assert_allclose(list(bleu_f1(*pair, ORDERS).values()), f1, rtol=0, atol=1e-9)
+
+
+@settings(exhaustive, max_examples=200)
+@given(corpora(IDS, 3), st.integers(1, 2), st.integers(0, 3))
+def test_some_against_some_others_equals_nltk(rows, hypotheses, seed):
+    drawn = np.random.default_rng(seed).permutation(len(rows))
+    chosen, others = drawn[:hypotheses], drawn[hypotheses : hypotheses + 1]
+    expected = [by_nltk(rows[i], [rows[j] for j in others]) for i in chosen]
+    found = sampled_self_bleu(rows, hypotheses, 1, ORDERS, seed=seed, per_sentence=True)
+    check(found, expected)
+    expected = [by_nltk(rows[i], [rows[j] for j in drawn[hypotheses:]]) for i in chosen]
+    found = sampled_self_bleu(rows, hypotheses, None, ORDERS, seed=seed, per_sentence=True)
+    check(found, expected)
 
 
 @exhaustive

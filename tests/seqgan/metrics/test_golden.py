@@ -40,3 +40,17 @@ def test_texygen_tables(model, test_captions):
         assert forward[int(order)] == pytest.approx(published, abs=TOLERANCE), f"BLEU-{order}"
     for order, published in tables["self_bleu"][model].items():
         assert own[int(order)] == pytest.approx(published, abs=TOLERANCE), f"self-BLEU-{order}"
+
+
+def test_the_command_gives_them_too(tmp_path, capsys):
+    from seqgan.cli import main
+
+    published = json.loads(TABLES.read_text(encoding="utf-8"))
+    out = tmp_path / "scores.json"
+    arguments = ["--samples", str(SHARED / "golden" / "texygen_coco_mle.txt"), "--resamples", "2"]
+    arguments += ["--references", str(SHARED / "data" / "coco_test.txt"), "--output", str(out)]
+    assert main(["evaluate", *arguments, "--self_bleu_tokenizer", "spaces"]) == 0
+    found = {score["name"]: score["value"] for score in json.loads(out.read_text())["samples"]}
+    for table, name in (("bleu_vs_coco_test", "bleu"), ("self_bleu", "self-bleu")):
+        for order, value in published[table]["mle"].items():
+            assert found[f"{name}-{order}"] == pytest.approx(value, abs=TOLERANCE), (name, order)
