@@ -27,7 +27,7 @@ from .metrics.density import jensen_shannon_terms
 from .metrics.likelihood import SequenceScores, sequence_scores
 from .seeding import derive_seed, rng_for
 
-__all__ = ["Comparison", "Point", "Sweep", "Verdict", "compare"]
+__all__ = ["Comparison", "Point", "Sweep", "Swept", "Verdict", "compare", "compare_swept"]
 
 METRICS = {"js": "Jensen-Shannon divergence, nats a sequence", "nll": "held-out NLL, nats a token"}
 
@@ -102,6 +102,7 @@ class Verdict:
         adversarial_value: primary metric on the test split.
         mle_value: primary metric on the test split.
         sentence: all of that in words.
+        draws: the bootstrap's differences, which other seeds' can be combined with.
     """
 
     label: str
@@ -116,10 +117,11 @@ class Verdict:
     adversarial_value: float
     mle_value: float | None
     sentence: str
+    draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON has it."""
-        return asdict(self)
+        """The verdict as JSON has it, without the draws."""
+        return {key: value for key, value in asdict(self).items() if key != "draws"}
 
 
 @dataclass(frozen=True)
@@ -273,21 +275,52 @@ class Sweep:
         return temperature
 
 
+class Swept:
+    """A model and its points at all temperatures; a split is read when it is first asked for.
+
+    Args:
+        policy: the model.
+        sweep: what measures it.
+    """
+
+    def __init__(self, policy: Policy, sweep: Sweep):
+        self.policy, self.sweep = policy, sweep
+        self._points: dict[str, list[Point]] = {}
+
+    def points(self, split: str) -> list[Point]:
+        """The points on a split ("validation" or "test")."""
+        if split not in self._points:
+            self._points[split] = self.sweep.points(self.policy, split)
+        return self._points[split]
+
+
 def compare(
     mle: Policy, adversarial: Policy, data: Dataset, config: EvaluationConfig, seed: int
 ) -> Comparison:
     """Sweeps both models, chooses on validation, and reads the test split once."""
     sweep = Sweep(data, config, seed)
+    return compare_swept(Swept(mle, sweep), Swept(adversarial, sweep))
+
+
+def compare_swept(mle: Swept, adversarial: Swept) -> Comparison:
+    """As `compare`; a model that was swept for another comparison is not swept again.
+
+    Args:
+        mle: the baseline.
+        adversarial: the model in question, with the same `Sweep`.
+    """
+    sweep = mle.sweep
     models = {"mle": mle, "adversarial": adversarial}
-    validation = {name: sweep.points(policy, "validation") for name, policy in models.items()}
+    validation = {name: model.points("validation") for name, model in models.items()}
     chosen = min(validation["adversarial"], key=Point.primary)
-    matched = sweep.at_entropy(mle, chosen.entropy(), validation["mle"])
-    test = {name: sweep.points(policy, "test") for name, policy in models.items()}
-    ours = sweep.point(adversarial, chosen.temperature, "test", config.num_samples)
+    matched = sweep.at_entropy(mle.policy, chosen.entropy(), validation["mle"])
+    test = {name: model.points("test") for name, model in models.items()}
+    count = sweep.config.num_samples
+    ours = sweep.point(adversarial.policy, chosen.temperature, "test", count)
     theirs = None
     if matched is not None:
-        theirs = sweep.point(mle, matched, "test", config.num_samples)
-    verdict = decide(ours, theirs, test["mle"], config, seed)
+        theirs = sweep.point(mle.policy, matched, "test", count)
+    verdict = decide(ours, theirs, test["mle"], sweep.config, sweep.seed)
     return Comparison(validation, test, verdict, sweep.real())
 
 
@@ -350,7 +383,7 @@ def decide(
     return Verdict(
         label, metric, value, (low, high), config.confidence, ours.temperature,
         theirs.temperature, ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
-        sentence,
+        sentence, draws,
     )  # fmt: skip
 
 

@@ -6,14 +6,13 @@ The built-in tokenizers give the same tokens back when a text they wrote is read
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..errors import ConfigError, DataError, MissingExtraError, did_you_mean
+from ..imports import import_object, is_dotted
 
 __all__ = [
     "BUILT_IN",
@@ -28,7 +27,6 @@ __all__ = [
 
 FLAG = "--corpus.tokenizer"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class Tokenizer(Protocol):
@@ -240,7 +238,7 @@ def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
         return builtin[name]()
     if name.endswith(".json"):
         return HuggingFaceTokenizer(name, flag)
-    if _DOTTED.fullmatch(name):
+    if is_dotted(name):
         return _user_tokenizer(name, flag)
     raise ConfigError(
         f"{flag}: {name!r} is none of {', '.join(BUILT_IN)}, no tokenizer.json and no "
@@ -249,7 +247,7 @@ def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
 
 
 def _user_tokenizer(name: str, flag: str) -> Tokenizer:
-    found = _import(name, flag)
+    found = import_object(name, flag)
     if isinstance(found, type) or not hasattr(found, "tokenize"):
         if not callable(found):
             raise ConfigError(
@@ -264,32 +262,3 @@ def _user_tokenizer(name: str, flag: str) -> Tokenizer:
                 f"{type(error).__name__}: {error}"
             ) from error
     return UserTokenizer(name, found, flag)
-
-
-def _import(name: str, flag: str) -> Any:
-    """The object at a dotted path; the working directory is searched last."""
-    if ":" in name:
-        module_name, _, attributes = name.partition(":")
-    else:
-        module_name, _, attributes = name.rpartition(".")
-    here = os.getcwd()
-    searched = here in sys.path or "" in sys.path
-    if not searched:
-        sys.path.append(here)
-    try:
-        found = importlib.import_module(module_name)
-    except Exception as error:
-        raise ConfigError(
-            f"{flag} {name}: cannot import {module_name!r}: {type(error).__name__}: {error}"
-        ) from error
-    finally:
-        if not searched:
-            sys.path.remove(here)
-    for attribute in attributes.split("."):
-        if not hasattr(found, attribute):
-            raise ConfigError(
-                f"{flag} {name}: {module_name!r} has no {attribute!r}"
-                f"{did_you_mean(attribute, dir(found))}"
-            )
-        found = getattr(found, attribute)
-    return found
