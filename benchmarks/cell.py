@@ -210,7 +210,7 @@ def _measured(found: Measured) -> Result:
         result["sweep"] = {split: _points(found.swept.points(split)) for split in splits}
     if found.comparison is not None:
         verdict = found.comparison.verdict
-        draws = [float(f"{draw:.6g}") for draw in verdict.draws]
+        draws = [float(f"{draw:.5g}") for draw in verdict.draws]
         result["verdict"] = {**verdict.to_dict(), "draws": draws}
         result["real"] = found.comparison.real
     return result

@@ -65,7 +65,7 @@ def _tradeoff(name: str, title: str, results: list[Result]) -> Plot:
 
 
 def _points(axes: Axes, results: list[Result]) -> None:
-    for colour, (arm, cells) in zip(_colours(), _arms(results).items(), strict=False):
+    for arm, cells in _arms(results).items():
         sweeps = [cell["sweep"]["test"] for cell in cells]
         x, y = (
             np.mean([[point[key] for point in sweep] for sweep in sweeps], axis=0)
@@ -73,7 +73,7 @@ def _points(axes: Axes, results: list[Result]) -> None:
         )
         wide = arm == "mle"  # so that it shows on either side where curves coincide
         axes.plot(
-            x, y, "o-", color=colour, label=arm, linewidth=3.5 if wide else 1.4,
+            x, y, "o-", color=_colour(cells), label=arm, linewidth=3.5 if wide else 1.4,
             markersize=7 if wide else 4, zorder=1 if wide else 2,
         )  # fmt: skip
     axes.set(xlabel="own entropy, nats a token (more is more diverse)", ylabel=_primary(results))
@@ -83,7 +83,8 @@ def _points(axes: Axes, results: list[Result]) -> None:
 def _curves(
     axes: Axes, results: list[Result], stage: str, keys: tuple[str, str], label: str
 ) -> None:
-    for colour, (arm, cells) in zip(_colours(), _arms(results).items(), strict=False):
+    for arm, cells in _arms(results).items():
+        colour = _colour(cells)
         seeds = [_series(cell["curves"][stage], keys) for cell in cells]
         for x, y in seeds:
             axes.plot(x, y, color=colour, linewidth=0.6, alpha=0.5)
@@ -107,8 +108,9 @@ def _arms(results: list[Result]) -> dict[str, list[Result]]:
     return arms
 
 
-def _colours() -> list[str]:
-    return list(PALETTE) * 4
+def _colour(cells: list[Result]) -> str:
+    """An arm's colour: the same in all plots."""
+    return PALETTE[cells[0]["place"] % len(PALETTE)]
 
 
 def _primary(results: list[Result]) -> str:

@@ -201,7 +201,7 @@ def load_suite(name: str, more: dict[str, Method] | None = None) -> Suite:
     )
     for size in SIZES:
         for arm in suite.arms(size, 0):
-            run_config(arm.config, f"{where}, size {size}, {arm.name}")
+            checked(arm.config, f"{where}, size {size}, {arm.name}")
     return suite
 
 
@@ -235,8 +235,17 @@ def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) ->
             )
         if key in ("seed", "output_dir", "overwrite"):
             raise ConfigError(f"{where}: {key!r} is given on the command line")
-    run_config(copy.deepcopy(found), where)
+    checked(found, where)
     return found
+
+
+def checked(content: Mapping, where: str) -> RunConfig:
+    """The settings; an error names the file, whatever it is about."""
+    try:
+        return run_config(copy.deepcopy(content), where)
+    except ConfigError as error:
+        text = str(error)
+        raise ConfigError(text if text.startswith(where) else f"{where}: {text}") from None
 
 
 def _method(name: str, content: Any, where: str) -> Method:

@@ -31,6 +31,9 @@ COLUMNS = {
 }  # fmt: skip
 """The scores of a suite's table, where its density is known and where not."""
 
+GOING_ON = "mle-continued"
+"""The control that tells whether the baseline was trained to its end."""
+
 METRICS = {"js": "JS", "nll": "NLL", "js/nll": "JS or NLL"}
 
 
@@ -112,6 +115,13 @@ def verdict_table(size: str, found: list[SuiteVerdict]) -> Table:
         notes.append(
             "One seed: interval and p-value are over sequences alone, and say nothing about how "
             "much the answer moves from one training run to the next."
+        )
+    unfinished = [row.suite for row in found if row.arm == GOING_ON and row.label == "better"]
+    if unfinished:
+        notes.append(
+            f"MLE going on is better than the shared MLE model in: {', '.join(unfinished)}. There "
+            "the baseline was not trained to its end, training of any kind can help, and nothing "
+            "follows from what a method gains."
         )
     return Table(f"verdicts-{size}", f"Verdicts, size {size}", columns, rows, notes)
 
