@@ -6,10 +6,10 @@ taken at the temperature that is best on validation, and MLE at the temperature 
 same diversity (entropy a token). The two are then compared on the test split by the primary metric,
 with a bootstrap interval over sequences.
 
-Primary metric: the Jensen-Shannon divergence where the source's density is known and tells anything,
-otherwise the held-out likelihood. Both are to be minimised. The divergence cannot exceed log 2 and
-comes so near it where two distributions hardly overlap, as a weak model and the oracle do, that its
-differences are of the order of 1e-9 and mean nothing: see `Sweep.settle`.
+Primary metric: the Jensen-Shannon divergence where the source's density is known and the divergence
+tells anything, otherwise the held-out likelihood. Both are to be minimised. The divergence cannot
+exceed log 2, and comes so near it where two distributions hardly overlap, as a weak model and the
+oracle do, that its differences are of the order of 1e-9 and mean nothing: see `Sweep.settle`.
 """
 
 from __future__ import annotations
