@@ -23,21 +23,24 @@ from benchmarks.verdicts import against_controls, verdicts
 ROOT = Path(__file__).parents[2]
 
 TINY = {
-    "title": "a tiny grammar",
-    "config": {"data": "grammar"},
+    "title": "a tiny oracle",
+    "config": {
+        "data": "oracle",
+        "corpus": {"oracle_vocabulary": 20, "oracle_length": 5, "oracle_hidden": 4},
+    },
     "sizes": {
         "smoke": {
-            "corpus": {"num_train": 60, "num_validation": 30, "num_heldout": 20, "num_test": 30},
+            "corpus": {"num_train": 60, "num_validation": 40, "num_heldout": 20, "num_test": 40},
             "generator": {"embedding": 6, "hidden": 6},
             "pretrain": {"epochs": 1},
             "discriminator": {"embedding": 4, "hidden": 4, "filter_share": 0.01},
             "discriminate": {"steps": 2, "measure_every": 1},
             "adversarial": {"rounds": 1, "measure_every": 1, "batch_size": 8, "rollouts": 1},
-            "evaluation": {"num_samples": 30, "sweep_samples": 30, "resamples": 50},
+            "evaluation": {"num_samples": 40, "sweep_samples": 40, "resamples": 50},
         }
     },
     "methods": {"mine": {"call": "my_parts:halved", "title": "my own"}},
-    "metrics": ["my_parts.vowels"],
+    "metrics": ["my_parts.small"],
 }
 
 PARTS = '''
@@ -47,18 +50,18 @@ def halved(mle, data, config, runtime, power=1):
     return mle
 
 
-def vowels(samples, data):
-    """A metric: letters a and e of a sample."""
-    return sum(word.count("a") + word.count("e") for row in samples for word in row) / len(samples)
+def small(samples, data):
+    """A metric: small tokens of a sample."""
+    return sum(token < 5 for row in samples for token in row) / len(samples)
 
 
 def source(config):
-    """A source: the grammar, named by another name."""
+    """A source: the oracle, named by another name."""
     from dataclasses import replace
 
     from seqgan.data.sources import load_data
 
-    return replace(load_data("grammar", config.corpus, seed=config.seed), source="mine")
+    return replace(load_data("oracle", config.corpus, seed=config.seed), source="mine")
 
 
 def no_source(config):
@@ -105,7 +108,7 @@ def test_every_arm_is_measured_against_the_same_model(here):
     ]
     for result in results:
         names = {score["name"]: score for score in result["scores"]}
-        assert "vowels" in names and "call:my_parts.vowels" in names["vowels"]["signature"]
+        assert "small" in names and "call:my_parts.small" in names["small"]["signature"]
         assert result["environment"]["packages"]["torch"] and result["wall_seconds"] >= 0
         assert "git" in result["environment"] and result["environment"]["threads"] >= 1
         assert result["config"]["seed"] == result["seed"] and result["data"]
@@ -152,7 +155,7 @@ def test_other_settings_do_not_mix(here, capsys):
 def test_tables_plots_and_comparisons(here, capsys):
     assert main(["table", "out"]) == 0
     printed = capsys.readouterr().out
-    assert "| my own |" in printed and "vowels" in printed and "± " in printed
+    assert "| my own |" in printed and "small" in printed and "± " in printed
     names = sorted(path.name for path in Path("out/tables").iterdir())
     assert names == [
         *("scores.csv", "tiny-smoke.csv", "tiny-smoke.md", "verdicts-smoke.csv"),
@@ -190,13 +193,13 @@ def test_pages_are_filled_from_results(here, capsys):
 
 
 def test_parts_of_the_users_own(here, capsys):
-    small = {k: v for k, v in TINY.items() if k != "methods"}
+    rest = {k: v for k, v in TINY.items() if k != "methods"}
     for name, content, message in (
-        ("nosource", {**small, "source": "my_parts:no_source"}, "returned a int, not a seqgan"),
+        ("nosource", {**rest, "source": "my_parts:no_source"}, "returned a int, not a seqgan"),
         (
             "nocall",
-            {**small, "methods": {"m": {"call": "my_parts:vowel"}}},
-            "did you mean 'vowels'",
+            {**rest, "methods": {"m": {"call": "my_parts:smal"}}},
+            "did you mean 'small'",
         ),
     ):
         Path(f"{name}.yaml").write_text(yaml.safe_dump(content))
@@ -206,7 +209,7 @@ def test_parts_of_the_users_own(here, capsys):
     from benchmarks.cell import _config, _data
     from benchmarks.suite import load_methods, load_suite
 
-    Path("sourced.yaml").write_text(yaml.safe_dump({**small, "source": "my_parts:source"}))
+    Path("sourced.yaml").write_text(yaml.safe_dump({**rest, "source": "my_parts:source"}))
     suite = load_suite("sourced.yaml")
     assert _data(suite, _config(suite.settings("smoke", 0), {})).source == "mine"
     Path("methods.yaml").write_text("slow: {config: {adversarial: {learning_rate: 0.1}}}\n")
