@@ -21,7 +21,7 @@ from seqgan.config import RunConfig
 from seqgan.data.sources import Dataset
 from seqgan.errors import ConfigError
 from seqgan.evaluate import Evaluator
-from seqgan.imports import import_object
+from seqgan.dotted import import_dotted
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator
@@ -83,7 +83,7 @@ class Lab:
 
     def __init__(self, config: RunConfig, data: Dataset, metrics: tuple[str, ...] = ()):
         self.config, self.data = config, data
-        self.metrics = {name: import_object(name, "metric") for name in metrics}
+        self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
 
     @functools.cached_property
@@ -140,7 +140,7 @@ class Lab:
         mle.__dict__.pop("forward", None)
         if method.call is None:
             return self._fine_tuned(mle, config, runtime)
-        call: Callable[..., Any] = import_object(method.call, f"method {method.name}: call")
+        call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
         policy = call(mle, self.data, config, runtime, **method.arguments)
         if not isinstance(policy, Policy):
             raise ConfigError(

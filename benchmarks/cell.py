@@ -23,7 +23,7 @@ from seqgan.comparison import Point
 from seqgan.config import RunConfig
 from seqgan.data.sources import Dataset, fingerprint, load_data
 from seqgan.errors import ConfigError
-from seqgan.imports import import_object
+from seqgan.dotted import import_dotted
 from seqgan.models import load_model, make_generator, save_model
 from seqgan.seeding import derive_seed
 from seqgan.settings import run_config
@@ -138,7 +138,7 @@ def _config(settings: dict[str, Any], placed: dict[str, str]) -> RunConfig:
 def _data(suite: Suite, config: RunConfig) -> Dataset:
     """The data set, from the suite's own source where it has one."""
     if suite.source is not None:
-        data = import_object(suite.source, f"suite {suite.name}: source")(config)
+        data = import_dotted(suite.source, f"suite {suite.name}: source")(config)
         if not isinstance(data, Dataset):
             raise ConfigError(
                 f"suite {suite.name}: {suite.source} returned a {type(data).__name__}, not a "

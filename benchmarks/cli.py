@@ -7,7 +7,7 @@ import sys
 from typing import Any, NamedTuple
 
 from seqgan.errors import ConfigError, SeqganError, did_you_mean
-from seqgan.imports import import_object
+from seqgan.dotted import import_dotted
 
 __all__ = ["COMMANDS", "main"]
 
@@ -123,7 +123,7 @@ def _run(name: str, argv: list[str]) -> int:
     from seqgan.parsing import parse_settings
 
     command = COMMANDS[name]
-    kind = import_object(command.settings, "command")
+    kind = import_dotted(command.settings, "command")
     program = f"seqgan-bench {name}"
     settings: Any = parse_settings(program, kind, argv, command.example, command.positional)
     if settings is None:
@@ -131,5 +131,5 @@ def _run(name: str, argv: list[str]) -> int:
     # Imported here: torch takes seconds to load, and help does not need it.
     from rich.console import Console
 
-    import_object(command.function, "command")(settings, Console())
+    import_dotted(command.function, "command")(settings, Console())
     return 0

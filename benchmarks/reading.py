@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from seqgan.errors import ConfigError, did_you_mean
-from seqgan.imports import is_dotted
+from seqgan.dotted import is_dotted
 
 __all__ = ["Mapping", "check_keys", "dotted", "listed", "mapping", "read_yaml"]
 

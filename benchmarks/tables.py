@@ -129,7 +129,8 @@ def verdict_table(size: str, found: list[SuiteVerdict]) -> Table:
 def difference_cells(row: SuiteVerdict) -> list[str]:
     """Difference, interval, p-value, corrected p-value."""
     if row.found is None:
-        return [f"in {row.not_comparable} of {len(row.seeds)} seeds none", "", "", ""]
+        why = f"in {row.not_comparable} of {len(row.seeds)} seeds none"
+        return [why if row.not_comparable else "another metric in some seeds", "", "", ""]
     found = row.found
     assert row.corrected is not None
     return [

@@ -105,7 +105,7 @@ def _grouped(results: list[Result]) -> list[list[Result]]:
     for result in results:
         groups.setdefault((result["suite"], result["size"], result["arm"]), []).append(result)
     for (suite, size, arm), cells in groups.items():
-        settings = [{**cell["config"], "seed": None} for cell in cells]
+        settings = [({**cell["config"], "seed": None}, cell.get("files")) for cell in cells]
         if any(other != settings[0] for other in settings):
             raise ConfigError(
                 f"{suite} {size} {arm}: the seeds were run with different settings and cannot be "
@@ -117,13 +117,17 @@ def _grouped(results: list[Result]) -> list[list[Result]]:
 def _row(
     cells: list[Result], against: str, differences: list[float | None], draws: list[list[float]]
 ) -> SuiteVerdict:
-    """The difference over seeds; not comparable as soon as it is in one of them."""
+    """The difference over seeds; not comparable as soon as it is in one of them.
+
+    Nor is it where the seeds have different primary metrics, whose units are not the same.
+    """
     first = cells[0]
     missing = sum(difference is None for difference in differences)
+    metrics = sorted({cell["verdict"]["metric"] for cell in cells})
     confidence = float(first["verdict"]["confidence"])
     name = (first["suite"], first["size"], first["arm"], against)
     found = None
-    if not missing:
+    if not missing and len(metrics) == 1:
         values = [float(difference) for difference in differences if difference is not None]
         found = combine(values, draws, confidence, derive_seed(0, "verdict", *name) % (1 << 32))
     return SuiteVerdict(
@@ -131,7 +135,7 @@ def _row(
         first["title"],
         first["kind"],
         against,
-        "/".join(sorted({cell["verdict"]["metric"] for cell in cells})),
+        "/".join(metrics),
         tuple(cell["seed"] for cell in cells),
         found,
         missing,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..errors import ConfigError, DataError, MissingExtraError, did_you_mean
-from ..imports import import_object, is_dotted
+from ..dotted import import_dotted, is_dotted
 
 __all__ = [
     "BUILT_IN",
@@ -247,7 +247,7 @@ def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
 
 
 def _user_tokenizer(name: str, flag: str) -> Tokenizer:
-    found = import_object(name, flag)
+    found = import_dotted(name, flag)
     if isinstance(found, type) or not hasattr(found, "tokenize"):
         if not callable(found):
             raise ConfigError(

@@ -19,6 +19,7 @@ from benchmarks.pages import named_tables
 from benchmarks.results import read_results
 from benchmarks.tables import make_tables
 from benchmarks.verdicts import against_controls, verdicts
+from seqgan.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -243,6 +244,13 @@ def test_verdicts_over_seeds_and_suites():
     # three suites can be compared, and clear has the smallest p-value: times 3
     assert clear.corrected == pytest.approx(3 * clear.found.p_value)
     assert found["gone"].not_comparable == 1
+    mixed = [verdict("mixed", seed, -0.1) for seed in range(2)]
+    mixed[1]["verdict"]["metric"] = "js"
+    (row,) = verdicts(mixed)
+    assert row.label == "not comparable" and row.metric == "js/nll"
+    mixed[1]["config"] = {"pretrain": 1}
+    with pytest.raises(ConfigError, match="run with different settings"):
+        verdicts(mixed)
 
 
 def test_a_method_against_its_controls():

@@ -9,7 +9,7 @@ import yaml
 
 from benchmarks.cli import COMMANDS, main
 from benchmarks.suite import SIZES, load_suite, merge, suite_names
-from seqgan.imports import import_object
+from seqgan.dotted import import_dotted
 from seqgan.settings import run_config
 
 
@@ -136,4 +136,4 @@ def test_the_list(capsys, monkeypatch, tmp_path):
 def test_help_and_every_commands_parts(capsys, command):
     assert main([command, "--help"]) == 0
     assert f"Example: {COMMANDS[command].example}" in " ".join(capsys.readouterr().out.split())
-    assert callable(import_object(COMMANDS[command].function, "command"))
+    assert callable(import_dotted(COMMANDS[command].function, "command"))

@@ -1,4 +1,4 @@
-"""Objects of the user's own, named by a dotted path: ``package.module:Name``."""
+"""Objects of the user's own, named by a dotted path."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from typing import Any
 
 from .errors import ConfigError, did_you_mean
 
-__all__ = ["import_object", "is_dotted"]
+__all__ = ["import_dotted", "is_dotted"]
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def is_dotted(name: str) -> bool:
-    """Whether a name has the form of a dotted path."""
+    """Whether a name has the form ``package.module:Name`` or ``package.module.Name``."""
     return _DOTTED.fullmatch(name) is not None
 
 
-def import_object(name: str, where: str) -> Any:
+def import_dotted(name: str, flag: str) -> Any:
     """The object at a dotted path; the working directory is searched last.
 
     Args:
         name: ``package.module:Name`` or ``package.module.Name``.
-        where: the flag or file and key that names it, for messages.
+        flag: the setting that names it, for messages.
 
     Raises:
-        ConfigError: it is not there.
+        ConfigError: the module cannot be imported, or does not hold the object.
     """
-    if not is_dotted(name):
-        raise ConfigError(f"{where} {name}: not of the form package.module:Name")
     if ":" in name:
         module_name, _, attributes = name.partition(":")
     else:
@@ -44,7 +42,7 @@ def import_object(name: str, where: str) -> Any:
         found = importlib.import_module(module_name)
     except Exception as error:
         raise ConfigError(
-            f"{where} {name}: cannot import {module_name!r}: {type(error).__name__}: {error}"
+            f"{flag} {name}: cannot import {module_name!r}: {type(error).__name__}: {error}"
         ) from error
     finally:
         if not searched:
@@ -52,7 +50,7 @@ def import_object(name: str, where: str) -> Any:
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             raise ConfigError(
-                f"{where} {name}: {module_name!r} has no {attribute!r}"
+                f"{flag} {name}: {module_name!r} has no {attribute!r}"
                 f"{did_you_mean(attribute, dir(found))}"
             )
         found = getattr(found, attribute)
