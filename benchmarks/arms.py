@@ -19,9 +19,9 @@ from rollout import Policy, Sequences
 from seqgan.comparison import Comparison, Sweep, Swept, compare_swept
 from seqgan.config import RunConfig
 from seqgan.data.sources import Dataset
+from seqgan.dotted import import_dotted
 from seqgan.errors import ConfigError
 from seqgan.evaluate import Evaluator
-from seqgan.dotted import import_dotted
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator

@@ -21,10 +21,10 @@ import torch
 
 from seqgan.comparison import Point
 from seqgan.config import RunConfig
-from seqgan.data.sources import Dataset, fingerprint, load_data
-from seqgan.errors import ConfigError
+from seqgan.data.sources import Dataset, fingerprint, run_data
 from seqgan.dotted import import_dotted
-from seqgan.models import load_model, make_generator, save_model
+from seqgan.errors import ConfigError
+from seqgan.models import load_generator, make_generator, save_model
 from seqgan.seeding import derive_seed
 from seqgan.settings import run_config
 from seqgan.training.pretrain import pretrain
@@ -145,10 +145,7 @@ def _data(suite: Suite, config: RunConfig) -> Dataset:
                 "seqgan.data.sources.Dataset"
             )
         return data
-    return load_data(
-        config.data, config.corpus, test_data=config.test_data,
-        validation_data=config.validation_data, seed=config.seed,
-    )  # fmt: skip
+    return run_data(config)
 
 
 def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +158,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
                 f"{place.model} was trained with other settings or data: give another "
                 "--output_dir, or remove the cell's folder"
             )
-        lab.set_mle(load_model(place.model / "generator", lab.runtime().device))
+        lab.set_mle(load_generator(place.model / "generator", lab.runtime().device))
         return kept
     runtime, started = lab.runtime(), time.monotonic()
     seed = derive_seed(config.seed, "generator")
@@ -184,7 +181,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    lab.set_mle(load_model(place.model / "generator", runtime.device))
+    lab.set_mle(load_generator(place.model / "generator", runtime.device))
     return kept
 
 

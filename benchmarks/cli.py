@@ -6,8 +6,8 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-from seqgan.errors import ConfigError, SeqganError, did_you_mean
 from seqgan.dotted import import_dotted
+from seqgan.errors import ConfigError, SeqganError, did_you_mean
 
 __all__ = ["COMMANDS", "main"]
 

@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 
 from seqgan.data.wordnet import wordnet_glosses
-from seqgan.errors import ConfigError
 from seqgan.dotted import import_dotted
+from seqgan.errors import ConfigError
 
 from .cell import CellJob
 from .comparing import controls_table, folders_table

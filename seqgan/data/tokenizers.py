@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ..errors import ConfigError, DataError, MissingExtraError, did_you_mean
 from ..dotted import import_dotted, is_dotted
+from ..errors import ConfigError, DataError, MissingExtraError, did_you_mean
 
 __all__ = [
     "BUILT_IN",
