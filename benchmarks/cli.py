@@ -2,15 +2,81 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any, NamedTuple
 
+from seqgan.dotted import import_dotted
 from seqgan.errors import ConfigError, SeqganError, did_you_mean
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Attributes:
+        text: what it does.
+        settings: dotted path of the dataclass of its settings.
+        function: dotted path of what is called with the settings and a console.
+        example: of its use.
+        positional: the setting that is given without a flag.
+    """
+
+    text: str
+    settings: str
+    function: str
+    example: str
+    positional: str | None = None
+
 
 COMMANDS = {
-    "discriminators": "tuned MLE on the oracle, then both discriminators' held-out gain",
-    "speed": "rollouts, scoring and training steps against the plain way and the machine",
+    "list": Command(
+        "the suites, and the files they need",
+        "benchmarks.settings:ListSettings",
+        "benchmarks.commands:list_suites",
+        "seqgan-bench list --data_dir data",
+    ),
+    "run": Command(
+        "run suites: MLE, methods, controls, ceilings; goes on where it was killed",
+        "benchmarks.settings:RunSettings",
+        "benchmarks.commands:run",
+        "seqgan-bench run oracle20 grammar --size smoke --seeds 0,1,2 --jobs 2",
+        "suites",
+    ),
+    "table": Command(
+        "make the tables of results",
+        "benchmarks.settings:TableSettings",
+        "benchmarks.commands:table",
+        "seqgan-bench table runs/benchmarks",
+        "results",
+    ),
+    "plot": Command(
+        "draw results",
+        "benchmarks.settings:PlotSettings",
+        "benchmarks.commands:plot",
+        "seqgan-bench plot runs/benchmarks",
+        "results",
+    ),
+    "compare": Command(
+        "methods against their controls, or two folders of results",
+        "benchmarks.settings:CompareSettings",
+        "benchmarks.commands:compare",
+        "seqgan-bench compare runs/benchmarks",
+        "results",
+    ),
+    "discriminators": Command(
+        "tuned MLE on the oracle, then both discriminators' held-out gain",
+        "benchmarks.discriminators:DiscriminatorsConfig",
+        "benchmarks.discriminators:measure",
+        "seqgan-bench discriminators --output discriminators.json",
+    ),
+    "speed": Command(
+        "rollouts, scoring and training steps against the plain way and the machine",
+        "benchmarks.speed.engine:SpeedConfig",
+        "benchmarks.speed.engine:measure",
+        "seqgan-bench speed --output speed.md",
+    ),
 }
 
 
@@ -18,42 +84,58 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command; errors of the user end in one line and exit code 2."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
-        lines = [f"  {name:<16} {text}" for name, text in COMMANDS.items()]
-        print("\n".join(["usage: seqgan-bench COMMAND [options]", "", "commands:", *lines]))
+        print(_usage())
         return 0 if argv else 2
     try:
         return _run(argv[0], argv[1:])
     except SeqganError as error:
         print(f"seqgan-bench: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"seqgan-bench: error: {place}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("seqgan-bench: interrupted", file=sys.stderr)
+        return 130
 
 
-def _run(command: str, argv: list[str]) -> int:
-    if command not in COMMANDS:
-        raise ConfigError(f"unknown command {command!r}{did_you_mean(command, COMMANDS)}")
-    if command == "speed":
-        return _speed(argv)
+def _usage() -> str:
+    lines = [f"  {name:<16} {command.text}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: seqgan-bench COMMAND [options]",
+            "",
+            "Benchmarks with controls, seeds and verdicts.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "seqgan-bench COMMAND --help lists a command's options.",
+            f"Example: {COMMANDS['run'].example}",
+        ]
+    )
+
+
+def _run(name: str, argv: list[str]) -> int:
+    if name not in COMMANDS:
+        raise ConfigError(
+            f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; "
+            f"commands are {', '.join(COMMANDS)}"
+        )
+    from seqgan.parsing import parse_settings
+
+    command = COMMANDS[name]
+    kind = import_dotted(command.settings, "command")
+    program = f"seqgan-bench {name}"
+    settings: Any = parse_settings(program, kind, argv, command.example, command.positional)
+    if settings is None:
+        return 0
     # Imported here: torch takes seconds to load, and help does not need it.
     from rich.console import Console
 
-    from seqgan.parsing import parse_settings
-
-    from .discriminators import DiscriminatorsConfig, measure
-
-    settings = parse_settings("seqgan-bench discriminators", DiscriminatorsConfig, argv)
-    if settings is not None:
-        measure(settings, Console())
-    return 0
-
-
-def _speed(argv: list[str]) -> int:
-    from rich.console import Console
-
-    from seqgan.parsing import parse_settings
-
-    from .speed.engine import SpeedConfig, measure
-
-    settings = parse_settings("seqgan-bench speed", SpeedConfig, argv)
-    if settings is not None:
-        measure(settings, Console())
+    import_dotted(command.function, "command")(settings, Console())
     return 0

@@ -6,9 +6,11 @@ taken at the temperature that is best on validation, and MLE at the temperature 
 same diversity (entropy a token). The two are then compared on the test split by the primary metric,
 with a bootstrap interval over sequences.
 
-Primary metric: the Jensen-Shannon divergence where the source's density is known; on text the
-Frechet embedding distance where an embedder is asked for, otherwise the held-out likelihood. All
-are to be minimised.
+Primary metric: the Jensen-Shannon divergence where the source's density is known and the divergence
+tells anything; on text the Frechet embedding distance where an embedder is asked for; otherwise the
+held-out likelihood. All are to be minimised. The divergence cannot exceed log 2, and comes so near
+it where two distributions hardly overlap, as a weak model and the oracle do, that its differences
+are of the order of 1e-9 and mean nothing: see `Sweep.settle`.
 """
 
 from __future__ import annotations
@@ -24,9 +26,13 @@ from .config import EvaluationConfig
 from .data.sources import Dataset
 from .metrics.embedding import FRECHET_RESAMPLES, centred_interval
 from .seeding import derive_seed
-from .sweep import Point, Sweep
+from .sweep import Point, Sweep, Swept
 
-__all__ = ["Comparison", "Point", "Sweep", "Verdict", "compare"]
+__all__ = ["Comparison", "Point", "Sweep", "Swept", "Verdict", "compare", "compare_swept"]
+
+RESOLUTION = 5e-4
+"""A smaller difference of a primary metric in nats is none, however narrow its interval. Two
+temperatures of one model would otherwise be told apart by what matching their diversity leaves."""
 
 METRICS = {
     "js": "Jensen-Shannon divergence, nats a sequence",
@@ -53,6 +59,7 @@ class Verdict:
         adversarial_value: primary metric on the test split.
         mle_value: primary metric on the test split.
         sentence: all of that in words.
+        draws: the bootstrap's differences, which other seeds' can be combined with.
     """
 
     label: str
@@ -67,10 +74,11 @@ class Verdict:
     adversarial_value: float
     mle_value: float | None
     sentence: str
+    draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON has it."""
-        return asdict(self)
+        """The verdict as JSON has it, without the draws."""
+        return {key: value for key, value in asdict(self).items() if key != "draws"}
 
 
 @dataclass(frozen=True)
@@ -105,19 +113,31 @@ def compare(
 ) -> Comparison:
     """Sweeps both models, chooses on validation, and reads the test split once."""
     sweep = Sweep(data, config, seed)
+    sweep.settle(mle)
+    return compare_swept(Swept(mle, sweep), Swept(adversarial, sweep))
+
+
+def compare_swept(mle: Swept, adversarial: Swept) -> Comparison:
+    """As `compare`; a model that was swept for another comparison is not swept again.
+
+    Args:
+        mle: the baseline.
+        adversarial: the model in question, with the same `Sweep`, which has settled its metric.
+    """
+    sweep = mle.sweep
     models = {"mle": mle, "adversarial": adversarial}
-    validation = {name: sweep.points(policy, "validation") for name, policy in models.items()}
+    validation = {name: model.points("validation") for name, model in models.items()}
     chosen = min(validation["adversarial"], key=Point.primary)
-    matched = sweep.at_entropy(mle, chosen.entropy(), validation["mle"])
-    test = {name: sweep.points(policy, "test") for name, policy in models.items()}
-    count = config.num_samples
-    if sweep.embedder is not None:  # as many samples as there are real sequences, so that all count
-        count = min(count, len(data.test))
-    ours = sweep.point(adversarial, chosen.temperature, "test", count)
+    matched = sweep.at_entropy(mle.policy, chosen.entropy(), validation["mle"])
+    test = {name: model.points("test") for name, model in models.items()}
+    count = sweep.config.num_samples
+    if sweep.metric == "fed":  # as many samples as there are real sequences, so that all count
+        count = min(count, len(sweep.data.test))
+    ours = sweep.point(adversarial.policy, chosen.temperature, "test", count)
     theirs = None
     if matched is not None:
-        theirs = sweep.point(mle, matched, "test", count)
-    verdict = decide(ours, theirs, test["mle"], config, seed)
+        theirs = sweep.point(mle.policy, matched, "test", count)
+    verdict = decide(ours, theirs, test["mle"], sweep.config, sweep.seed)
     return Comparison(validation, test, verdict, sweep.real())
 
 
@@ -173,7 +193,7 @@ def decide(
     else:
         tail = (1 - config.confidence) / 2
         low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
-    label = "better" if high < 0 else "worse" if low > 0 else "not distinguishable"
+    label = _label(value, low, high, 0.0 if metric == "fed" else RESOLUTION)
     sentence = (
         f"The adversarial model (temperature {ours.temperature:g}) is "
         f"{_phrase(label)} MLE at equal diversity (temperature {theirs.temperature:.3f}): "
@@ -184,8 +204,14 @@ def decide(
     return Verdict(
         label, metric, value, (low, high), config.confidence, ours.temperature,
         theirs.temperature, ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
-        sentence,
+        sentence, draws,
     )  # fmt: skip
+
+
+def _label(value: float, low: float, high: float, resolution: float) -> str:
+    if high < 0 and value < -resolution:
+        return "better"
+    return "worse" if low > 0 and value > resolution else "not distinguishable"
 
 
 def _phrase(label: str) -> str:

@@ -245,7 +245,9 @@ class AdversarialConfig:
     """Adversarial rounds: policy gradient steps and discriminator steps in turn.
 
     Attributes:
-        rounds: number of rounds at most.
+        rounds: number of rounds: at most, or exactly where early_stopping is off.
+        early_stopping: stop when validation has seen no progress for `patience` measurements, and
+            keep the best state; off: do exactly `rounds` and keep the last state (the paper's way).
         patience: measurements on validation without progress before the rounds stop; 0: never.
         measure_every: rounds between two measurements on validation.
         generator_steps: policy gradient steps a round.
@@ -278,6 +280,7 @@ class AdversarialConfig:
     """
 
     rounds: int = 40
+    early_stopping: bool = True
     patience: int = 5
     measure_every: int = 2
     generator_steps: int = 1

@@ -188,6 +188,25 @@ class Evaluator:
             )
         ]  # fmt: skip
 
+    def sequences(self, samples: Sequences, tokens: list[list[Any]]) -> list[Score]:
+        """Scores of sequences that come from no model: what needs no likelihood of theirs.
+
+        Args:
+            samples: the sequences; two or more.
+            tokens: the same as n-gram metrics compare them.
+        """
+        scores = []
+        log_p = source_log_prob(self.data, samples)
+        if log_p is not None and np.isfinite(log_p).all():
+            lengths = samples.lengths.numpy()
+            scores.append(self.score.ratio("nll-source", -log_p, lengths, "lower", on="samples"))
+        return [
+            *scores,
+            *self.score.bleu(tokens, self.references, self.wording, "test"),
+            *self.score.recall(tokens, self.references, self.wording, "test"),
+            *self.score.surface(tokens, self.wording, self.training),
+        ]
+
     def _against_source(
         self, samples: Sequences, own: SequenceScores, test: SequenceScores
     ) -> list[Score]:

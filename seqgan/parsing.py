@@ -79,9 +79,23 @@ def parse(command: str, argv: list[str]) -> Any:
     return _read(parser, SETTINGS[command], argv)
 
 
-def parse_settings(program: str, settings: type, argv: list[str], example: str = "") -> Any:
-    """The settings of another program's command, as `parse`."""
-    return _read(_parser(program, settings, example), settings, argv)
+def parse_settings(
+    program: str,
+    settings: type,
+    argv: list[str],
+    example: str = "",
+    positional: str | None = None,
+) -> Any:
+    """The settings of another program's command, as `parse`.
+
+    Args:
+        program: what the help calls it.
+        settings: a dataclass.
+        argv: the arguments.
+        example: of a command line, for the help.
+        positional: the setting that is given without a flag.
+    """
+    return _read(_parser(program, settings, example, positional), settings, argv)
 
 
 def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:

@@ -214,6 +214,8 @@ def _adversarial_part(
         )
     sweep = Sweep(data, config.evaluation, config.seed)
     runtime.hold(sweep=sweep)
+    if not runtime.past("discriminate"):  # otherwise it was settled before
+        sweep.settle(generator)
 
     def validate(policy: Policy, round_number: int) -> dict[str, float]:
         return sweep.validate(policy)

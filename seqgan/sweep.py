@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,10 @@ from .scoring import ORDERS
 from .seeding import rng_for
 from .text_scores import optional_embedder
 
-__all__ = ["Point", "Sweep"]
+__all__ = ["Point", "Sweep", "Swept"]
+
+SATURATED = 0.95
+"""From this share of log 2 on, a Jensen-Shannon divergence tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Point:
         temperature: softmax temperature.
         real: the split's sequences under the model at this temperature.
         own: the model's samples under itself.
-        real_source: log-probability of the split's sequences under the source, or None.
+        real_source: log-probability of the split's sequences under the source, or None where the
+            primary metric does not ask for it.
         own_source: log-probability of the samples under the source, or None.
         surface: n-gram scores of the samples against the test split (of a test point).
         embedded: embeddings of real sequences and of as many samples, float [n, E], or None.
@@ -108,19 +113,33 @@ class Sweep:
         self.references = real_words(data, config, "test")
         # Where the density is known, nothing has to be judged by what an encoder makes of it.
         self.embedder = None if data.density is not None else optional_embedder(config.embedder)
+        self.metric = "nll" if self.embedder is None else "fed"
+        if data.density is not None:
+            self.metric = "js"
         self._embedded: dict[str, np.ndarray] = {}
         self._source = {
             name: source_log_prob(data, split)
             for name, split in (("validation", data.validation), ("test", data.test))
         }
 
-    def state_dict(self) -> dict[str, int | None]:
-        """Where the next search for a temperature begins."""
-        return {"best": self._best}
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next search for a temperature begins, and the primary metric."""
+        return {"best": self._best, "metric": self.metric}
 
-    def load_state_dict(self, state: dict[str, int | None]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up what `state_dict` gave."""
-        self._best = state["best"]
+        self._best, self.metric = state["best"], state["metric"]
+
+    def settle(self, mle: Policy) -> None:
+        """Settles the primary metric by what it says of MLE on validation, before anything else.
+
+        A Jensen-Shannon divergence that has reached its ceiling gives way to the held-out
+        likelihood. Nothing of the model in question, and nothing of the test split, has a say.
+        """
+        if self.metric == "js":
+            ceiling = SATURATED * np.log(2)
+            if self.point(mle, 1.0, "validation").primary() > ceiling:
+                self.metric = "nll"
 
     def point(
         self,
@@ -141,12 +160,13 @@ class Sweep:
         """
         tempered, samples = self._samples(policy, temperature, split, count or self.count)
         real: Sequences = getattr(self.data, split).to(samples.device)
+        known = self.metric == "js"
         return Point(
             temperature,
             sequence_scores(tempered, real),
             sequence_scores(tempered, samples),
-            self._source[split],
-            source_log_prob(self.data, samples),
+            self._source[split] if known else None,
+            source_log_prob(self.data, samples) if known else None,
             self._surface(samples) if surface else {},
             self._embeddings(samples, split),
         )
@@ -267,6 +287,25 @@ class Sweep:
         tempered, samples = self._samples(policy, temperature, "validation", self.count)
         own = sequence_scores(tempered, samples)
         return float(own.entropy.sum() / own.tokens.sum())
+
+
+class Swept:
+    """A model and its points at all temperatures; a split is read when it is first asked for.
+
+    Args:
+        policy: the model.
+        sweep: what measures it.
+    """
+
+    def __init__(self, policy: Policy, sweep: Sweep):
+        self.policy, self.sweep = policy, sweep
+        self._points: dict[str, list[Point]] = {}
+
+    def points(self, split: str) -> list[Point]:
+        """The points on a split ("validation" or "test")."""
+        if split not in self._points:
+            self._points[split] = self.sweep.points(self.policy, split)
+        return self._points[split]
 
 
 def _interpolate(known: dict[float, float], entropy: float) -> float:

@@ -113,18 +113,19 @@ def _temperature(lines: Lines) -> str:
 
 
 def _score(record: Record, lines: Lines) -> Plot:
-    best = min(lines, key=lambda line: line["score"])
+    early = record.setting("adversarial", "early_stopping", True)
+    kept = min(lines, key=lambda line: line["score"]) if early else lines[-1]
     metric = METRICS.get(record.metric, "score")
 
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "round", "score", "adversarial", "adversarial")
         axes.axhline(lines[0]["score"], color=COLOURS["mle"], linewidth=1.2, label="MLE")
-        _ring(axes, best["round"], best["score"], "adversarial")
+        _ring(axes, kept["round"], kept["score"], "adversarial")
         _finish(axes, "round", metric)
 
     caption = (
         f"The primary metric on validation after each round ({metric}); lower is better. Round 0 "
-        f"is the pretrained model. The state after round {best['round']} was kept."
+        f"is the pretrained model. The state after round {kept['round']} was kept."
         f"{_temperature(lines)}"
     )
     return Plot("validation-score", "Adversarial rounds: validation score", caption, paint)

@@ -162,10 +162,9 @@ def _about_pretraining(record: Record) -> Iterator[str]:
 
 def _about_rounds(record: Record) -> Iterator[str]:
     if (record.results.get("adversarial") or {}).get("best_round") == 0:
-        yield (
-            "No adversarial round improved on validation, so the adversarial model is the "
-            "pretrained one."
-        )
+        early = record.setting("adversarial", "early_stopping", True)
+        kept = "pretrained one" if early else "one after the last round nevertheless"
+        yield f"No adversarial round improved on validation; the adversarial model is the {kept}."
     kind = record.setting("adversarial", "reward", "discriminator")
     if record.verdict is not None and kind in CONTROLS:
         yield f"A control: the reward was {CONTROLS[kind]}."

@@ -57,7 +57,10 @@ def fine_tune(
     validate: Validation,
     runtime: Runtime,
 ) -> AdversarialTraining:
-    """Fine-tunes `generator` in place; ends with the state that was best on validation."""
+    """Fine-tunes `generator` in place.
+
+    Ends with the state that was best on validation (with the last one, without early stopping).
+    """
     work = AdversarialTraining(generator, discriminator, config, runtime)
     judge = discriminator.discriminator
     runtime.enter("adversarial", discriminator=judge, judge=discriminator, adversarial=work)
@@ -74,10 +77,12 @@ def fine_tune(
                 work.measure(validate)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
             bar.update(bar.task_ids[0], completed=work.rounds_done, note=note)
-    work.restore_best()
+    if config.early_stopping:
+        work.restore_best()
     runtime.say(
         f"Adversarial: {work.rounds_done} rounds, best validation score {work.best_score:.4f} "
         f"after round {work.best_round} (0 is the pretrained model)"
+        + ("" if config.early_stopping else "; the last state is kept")
     )
     return work
 
@@ -162,7 +167,8 @@ class AdversarialTraining:
     def finished(self) -> bool:
         """Whether all rounds are done, or validation has seen no progress for too long."""
         waited = (self.rounds_done - self.best_round) // self.config.measure_every
-        stalled = self.config.patience > 0 and waited >= self.config.patience
+        patient = self.config.early_stopping and self.config.patience > 0
+        stalled = patient and waited >= self.config.patience
         return self.rounds_done >= self.config.rounds or stalled or self.stopped
 
     def round(self) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from seqgan.comparison import Point, Sweep, compare, decide
-from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.comparison import Point, Sweep, Swept, compare, compare_swept, decide
+from seqgan.config import CorpusConfig, EvaluationConfig, GeneratorConfig
 from seqgan.data.sources import load_data
 from seqgan.metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
 from seqgan.metrics.likelihood import SequenceScores
+from seqgan.models import make_generator
 
 CONFIG = EvaluationConfig(resamples=300, temperatures=[0.8, 1.0, 1.2], sweep_samples=400)
 
@@ -204,7 +205,7 @@ def letters(texts):
 
 def test_a_sweep_on_text_compares_equal_numbers(data):
     config = replace(CONFIG, embedder=f"{__name__}:letters", sweep_samples=500)
-    assert Sweep(data, config, 0).embedder is None  # the density is known: that decides
+    assert Sweep(data, config, 0).metric == "js"  # the density is known: that decides
     text = replace(data, density=None)
     cold = data.density.tempered(0.5)
     sweep = Sweep(text, config, 0)
@@ -217,3 +218,43 @@ def test_a_sweep_on_text_compares_equal_numbers(data):
     assert compared.verdict.adversarial_temperature == 1.2  # the one that undoes the most
     # training sequences are fewer than samples here, so none are compared with the test split
     assert "fed" not in compared.real
+
+
+def test_a_divergence_at_its_ceiling_gives_way_to_the_likelihood():
+    corpus = CorpusConfig(
+        num_train=50, num_validation=60, num_heldout=50, num_test=60, oracle_vocabulary=300
+    )
+    oracle = load_data("oracle", corpus, seed=2)
+    far = make_generator(GeneratorConfig(embedding=4, hidden=4), oracle.spec, 0)
+    near, weak = Sweep(oracle, CONFIG, 0), Sweep(oracle, CONFIG, 0)
+    near.settle(oracle.density)
+    weak.settle(far)
+    assert (near.metric, weak.metric) == ("js", "nll")
+    assert weak.point(far, 1.0, "test").primary() == weak.point(far, 1.0, "test").nll()
+    # and the verdict says by what it was reached
+    assert compare(far, far, oracle, CONFIG, 0).verdict.metric == "nll"
+
+
+def test_a_difference_below_the_resolution_is_none():
+    # 0.0004 nats a token, equal in every sequence: the interval is as narrow as can be
+    verdict = decide(point(1.0, 3.9996, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
+    assert verdict.interval == pytest.approx((-4e-4, -4e-4), abs=1e-9)
+    assert verdict.label == "not distinguishable"
+    assert decide(point(1.0, 3.9994, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0).label == "better"
+
+
+def test_a_model_is_swept_once_for_any_number_of_comparisons(data, monkeypatch):
+    asked = []
+    original = Sweep.points
+
+    def spy(self, policy, split):
+        asked.append((policy, split))
+        return original(self, policy, split)
+
+    monkeypatch.setattr(Sweep, "points", spy)
+    sweep, cooled = Sweep(data, CONFIG, 0), data.density.tempered(0.9)
+    mle = Swept(data.density, sweep)
+    first, second = (compare_swept(mle, Swept(cooled, sweep)) for _ in range(2))
+    assert [split for policy, split in asked if policy is data.density] == ["validation", "test"]
+    assert first.verdict == second.verdict == compare(data.density, cooled, data, CONFIG, 0).verdict
+    assert len(first.verdict.draws) == CONFIG.resamples and "draws" not in first.verdict.to_dict()

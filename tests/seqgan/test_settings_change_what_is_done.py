@@ -185,3 +185,19 @@ def test_both_models_go_back_to_the_best_round(data):
         (work.generator, work.discriminator.discriminator), states, strict=True
     ):
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+def test_without_early_stopping_all_rounds_are_done_and_the_last_state_is_kept(data):
+    ends = {}
+    for early in (True, False):
+        work = training(data)  # a runtime and a discriminator to begin with
+        generator = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
+        before = generator.output.weight.detach().clone()
+        config = replace(BASE, rounds=3, patience=1, early_stopping=early, learning_rate=0.1)
+        scores = iter([1.0, 2.0, 3.0, 4.0])  # worse every round
+        done = module.fine_tune(
+            generator, work.discriminator, config,
+            lambda policy, _, scores=scores: {"score": next(scores)}, work.runtime,
+        )  # fmt: skip
+        ends[early] = (done.rounds_done, torch.equal(before, generator.output.weight))
+    assert ends == {True: (1, True), False: (3, False)}

@@ -1,0 +1,210 @@
+"""The arms of a cell: what they share, and what makes each of them out of the shared MLE model.
+
+A method of a user's own is a function ``(mle, data, config, runtime, **arguments) -> policy``:
+`mle` is a copy that it may train in place, `data` the data set, `config` all settings, `runtime`
+has the device, the seed and the log.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from rollout import Policy, Sequences
+from seqgan.comparison import Comparison, Sweep, Swept, compare_swept
+from seqgan.config import RunConfig
+from seqgan.data.sources import Dataset
+from seqgan.dotted import import_dotted
+from seqgan.errors import ConfigError
+from seqgan.evaluate import Evaluator
+from seqgan.metrics import Score, signature
+from seqgan.metrics.likelihood import token_nll
+from seqgan.models import make_discriminator
+from seqgan.seeding import derive_seed, rng_for
+from seqgan.training.adversarial import fine_tune
+from seqgan.training.discriminate import DiscriminatorTraining, discriminate
+from seqgan.training.pretrain import pretrain
+from seqgan.training.runtime import Runtime, make_accelerator
+
+from .suite import Method
+
+__all__ = ["Lab", "Measured", "Recorder", "continued", "cooled"]
+
+
+@dataclass
+class Recorder(Runtime):
+    """A runtime that keeps what is logged and said.
+
+    Attributes:
+        lines: for each stage its lines.
+        notes: what was said.
+    """
+
+    lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def log(self, stage: str, step: int, **values: float | int | None) -> None:
+        """Keeps one line of metrics."""
+        self.lines.setdefault(stage, []).append({"step": step, **values})
+
+    def say(self, text: str) -> None:
+        """Keeps a line for people."""
+        self.notes.append(text)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an arm leaves.
+
+    Attributes:
+        scores: at temperature 1, or of the ceiling's sequences.
+        comparison: with MLE, of a method or control.
+        swept: the model's points, of a model.
+    """
+
+    scores: list[Score]
+    comparison: Comparison | None = None
+    swept: Swept | None = None
+
+
+class Lab:
+    """What the arms of a cell share: data, MLE model and its sweep, and what measures them.
+
+    Args:
+        config: the cell's settings.
+        data: the data set.
+        metrics: dotted paths of metrics of the user's own.
+    """
+
+    def __init__(self, config: RunConfig, data: Dataset, metrics: tuple[str, ...] = ()):
+        self.config, self.data = config, data
+        self.metrics = {name: import_dotted(name, "metric") for name in metrics}
+        self.mle: Swept | None = None
+
+    @functools.cached_property
+    def evaluator(self) -> Evaluator:
+        """What scores models."""
+        return Evaluator(self.data, self.config.evaluation, self.config.seed)
+
+    @functools.cached_property
+    def sweep(self) -> Sweep:
+        """What measures models at temperatures.
+
+        It is never asked to validate: that has a memory, and no arm may depend on another.
+        """
+        return Sweep(self.data, self.config.evaluation, self.config.seed)
+
+    def runtime(self) -> Recorder:
+        """A fresh runtime of the cell's seed: equal for all arms, so that they differ by less."""
+        return Recorder(make_accelerator(self.config.device), self.config.seed)
+
+    def set_mle(self, policy: Policy) -> None:
+        """The model that all arms share."""
+        self.sweep.settle(policy)
+        self.mle = Swept(policy, self.sweep)
+
+    def baseline(self) -> Measured:
+        """The shared MLE model."""
+        assert self.mle is not None
+        return Measured(self._scores(self.mle.policy, "mle"), swept=self.mle)
+
+    def compared(self, policy: Policy, name: str) -> Measured:
+        """A model against the shared MLE model."""
+        assert self.mle is not None
+        swept = Swept(policy, self.sweep)
+        return Measured(self._scores(policy, name), compare_swept(self.mle, swept), swept)
+
+    def ceiling(self, name: str) -> Measured:
+        """The real test split, or sequences of the training split passed off as samples."""
+        if name == "real":
+            tokens = self.data.real_tokens("test")[: self.evaluator.count]
+            return Measured(self.evaluator.real() + self._own_metrics(tokens))
+        count = min(self.evaluator.count, len(self.data.train))
+        rng = rng_for(self.config.seed, "training-copy")
+        rows = torch.randperm(len(self.data.train), generator=rng)[:count]
+        samples: Sequences = self.data.train.select(rows)
+        every = self.data.real_tokens("train")
+        tokens = [every[row] for row in rows.tolist()]
+        return Measured(self.evaluator.sequences(samples, tokens) + self._own_metrics(tokens))
+
+    def model(self, method: Method, config: RunConfig, runtime: Recorder) -> Policy:
+        """The model that a method makes out of a copy of MLE's."""
+        assert self.mle is not None
+        mle = copy.deepcopy(self.mle.policy)
+        # Mixed precision puts a `forward` bound to the original on the instance.
+        mle.__dict__.pop("forward", None)
+        if method.call is None:
+            return self._fine_tuned(mle, config, runtime)
+        call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
+        policy = call(mle, self.data, config, runtime, **method.arguments)
+        if not isinstance(policy, Policy):
+            raise ConfigError(
+                f"method {method.name}: {method.call} returned a {type(policy).__name__}, not a "
+                "rollout.Policy"
+            )
+        return policy
+
+    def _fine_tuned(self, generator: Any, config: RunConfig, runtime: Recorder) -> Policy:
+        """Adversarial rounds; a control's reward needs no pretrained discriminator."""
+        seed, data = config.seed, self.data
+        discriminator = make_discriminator(
+            config.discriminator, data.spec.vocab_size, derive_seed(seed, "discriminator")
+        )
+        generator.to(runtime.device)
+        split = (data.train, data.heldout, config.discriminate, runtime)
+        if config.adversarial.reward == "discriminator":
+            judge = discriminate(discriminator, generator, *split)
+        else:
+            judge = DiscriminatorTraining(discriminator, *split)
+        sweep = copy.copy(self.sweep)
+        fine_tune(
+            generator, judge, config.adversarial, lambda policy, _: sweep.validate(policy), runtime
+        )
+        tuned: Policy = generator
+        return tuned
+
+    def _scores(self, policy: Policy, name: str) -> list[Score]:
+        scores, samples = self.evaluator.model(policy, name)
+        return scores + self._own_metrics(self.data.decoder.tokens(samples))
+
+    def _own_metrics(self, tokens: list[list[Any]]) -> list[Score]:
+        """The user's own metrics of token sequences, each a number or a `Score`."""
+        scores = []
+        for name, metric in self.metrics.items():
+            value = metric(tokens, self.data)
+            if not isinstance(value, Score):
+                short = name.replace(":", ".").rpartition(".")[2]
+                sign = signature(short, call=name, n=len(tokens))
+                value = Score(short, float(value), None, len(tokens), "none", sign)
+            scores.append(value)
+        return scores
+
+
+def continued(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Policy:
+    """MLE going on: early stopping from the shared model, the learning rate started again lower.
+
+    The shared model itself is kept where no epoch is better on validation.
+    """
+    model: Any = mle
+    start, state = token_nll(mle, data.validation.to(runtime.device)), model.state_dict()
+    state = {key: value.clone() for key, value in state.items()}
+    rate = config.pretrain.learning_rate * config.pretrain.lr_factor
+    settings = replace(config.pretrain, learning_rate=rate, early_stopping=True)
+    # Other random numbers than the first time: order of the data and dropout.
+    again = replace(runtime, seed=derive_seed(config.seed, "mle-continued"))
+    work = pretrain(model, data.train, data.validation, settings, again)
+    if work.best_nll >= start:
+        model.load_state_dict(state)
+    return mle
+
+
+def cooled(
+    mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime, temperature: float
+) -> Policy:
+    """MLE at another temperature, passed off as a method: what must not be called better."""
+    return mle.tempered(temperature)

@@ -1,0 +1,252 @@
+"""One cell, suite x size x seed: its shared MLE model, then its arms, each written when it is done.
+
+A cell that was killed goes on where it was: the model and the finished arms are on disk, and every
+random number is derived from the cell's seed, so the others come out as they would have.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqgan.comparison import Point
+from seqgan.config import RunConfig
+from seqgan.data.sources import Dataset, fingerprint, run_data
+from seqgan.dotted import import_dotted
+from seqgan.errors import ConfigError
+from seqgan.models import load_generator, make_generator, save_model
+from seqgan.seeding import derive_seed
+from seqgan.settings import run_config
+from seqgan.training.pretrain import pretrain
+from seqgan.training.run_directory import write_json
+
+from .arms import Lab, Measured, Recorder
+from .files import described, find_files, place_files
+from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
+from .suite import Arm, Suite
+
+__all__ = ["CellJob", "run_cell"]
+
+CURVES = ("mle", "discriminator", "validation")
+"""The stages whose log is kept for learning curves."""
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """What a worker needs to run a cell.
+
+    Attributes:
+        suite: the suite.
+        place: size, seed and folders.
+        data_dir: where files are found, or None.
+        threads: of torch.
+        command: the command line, for the result files.
+    """
+
+    suite: Suite
+    place: CellPlace
+    data_dir: Path | None
+    threads: int
+    command: list[str]
+
+
+def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
+    """Runs what is missing of a cell; returns how many arms that was.
+
+    Raises:
+        SeqganError: files, settings or results are not as they should be.
+    """
+    torch.set_num_threads(job.threads)
+    found = find_files(job.suite, job.data_dir)
+    place = job.place
+    inputs = described(job.suite.uses(place.size), job.suite.files, found)
+    arms = job.suite.arms(place.size, place.seed)
+    missing = [arm for arm in arms if not _is_done(place, arm, inputs)]
+    if not missing:
+        say(f"{place}: finished before")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="seqgan-bench-") as work:
+        placed = place_files(job.suite.uses(place.size), found, Path(work))
+        shared = _config(job.suite.settings(place.size, place.seed), placed)
+        lab = Lab(shared, _data(job.suite, shared), job.suite.metrics)
+        started = time.monotonic()
+        kept = _shared_model(lab, place, arms[0].config)
+        say(f"{place}: MLE model ready after {time.monotonic() - started:.0f} s")
+        about = {
+            "data": fingerprint(lab.data),
+            "files": inputs,
+            "absent": list(found.absent),
+            "environment": machine(job.command),
+        }
+        for arm in missing:
+            started = time.monotonic()
+            body = _body(lab, arm, kept)
+            seconds = time.monotonic() - started
+            if arm.kind == "mle":
+                seconds += kept["seconds"]
+            head = _head(arm, place, arms.index(arm), job.suite)
+            result = {**head, **about, **_now(seconds), **body, "config": arm.config}
+            write_arm(place.arm(arm.name), result)
+            say(f"{place}: {arm.name} done after {seconds:.0f} s")
+    return len(missing)
+
+
+def _is_done(place: CellPlace, arm: Arm, inputs: dict[str, str]) -> bool:
+    """Whether an arm's result is there; one of other settings is refused."""
+    path = place.arm(arm.name)
+    if not path.is_file():
+        return False
+    there = read_arm(path)
+    wanted = {"config": arm.config, "method": _method(arm), "files": inputs}
+    for key, value in wanted.items():
+        if there.get(key) != json.loads(json.dumps(value)):
+            raise ConfigError(
+                f"{path} was made with other settings ({_difference(there.get(key), value, key)}): "
+                "give another --output_dir, or remove the cell's folder"
+            )
+    return True
+
+
+def _difference(there: Any, wanted: Any, name: str) -> str:
+    """The first setting that differs, in words."""
+    if isinstance(there, dict) and isinstance(wanted, dict):
+        for key in [*there, *wanted]:
+            if there.get(key) != json.loads(json.dumps(wanted.get(key))):
+                return _difference(there.get(key), wanted.get(key), f"{name}.{key}")
+    return f"{name}: {there!r} there, {wanted!r} now"
+
+
+def _config(settings: dict[str, Any], placed: dict[str, str]) -> RunConfig:
+    """Settings with the paths of the data in them."""
+    config = run_config(settings, "the suite")
+    for role, path in placed.items():
+        group, _, name = role.rpartition(".")
+        setattr(getattr(config, group) if group else config, name, path)
+    return config
+
+
+def _data(suite: Suite, config: RunConfig) -> Dataset:
+    """The data set, from the suite's own source where it has one."""
+    if suite.source is not None:
+        data = import_dotted(suite.source, f"suite {suite.name}: source")(config)
+        if not isinstance(data, Dataset):
+            raise ConfigError(
+                f"suite {suite.name}: {suite.source} returned a {type(data).__name__}, not a "
+                "seqgan.data.sources.Dataset"
+            )
+        return data
+    return run_data(config)
+
+
+def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[str, Any]:
+    """The cell's MLE model: from the disk, or trained and saved there. Returns its record."""
+    config, described_by = lab.config, place.model / "training.json"
+    if described_by.is_file():
+        kept: dict[str, Any] = json.loads(described_by.read_text(encoding="utf-8"))
+        if kept["config"] != settings or kept["data"] != fingerprint(lab.data):
+            raise ConfigError(
+                f"{place.model} was trained with other settings or data: give another "
+                "--output_dir, or remove the cell's folder"
+            )
+        lab.set_mle(load_generator(place.model / "generator", lab.runtime().device))
+        return kept
+    runtime, started = lab.runtime(), time.monotonic()
+    seed = derive_seed(config.seed, "generator")
+    model = make_generator(config.generator, lab.data.spec, seed)
+    work = pretrain(model, lab.data.train, lab.data.validation, config.pretrain, runtime)
+    kept = {
+        "config": settings,
+        "data": fingerprint(lab.data),
+        "seconds": round(time.monotonic() - started, 1),
+        "training": {"epochs": work.epochs_done, "best_epoch": work.best_epoch},
+        **_curves(runtime),
+    }
+    place.folder.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=place.folder, prefix=".model-"))
+    try:
+        save_model(model, aside / "generator")
+        write_json(aside / "training.json", kept)
+        os.chmod(aside, 0o755)
+        os.replace(aside, place.model)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    lab.set_mle(load_generator(place.model / "generator", runtime.device))
+    return kept
+
+
+def _body(lab: Lab, arm: Arm, kept: dict[str, Any]) -> Result:
+    """What an arm measured."""
+    if arm.kind == "mle":
+        curves = {key: kept[key] for key in ("training", "curves", "notes")}
+        return {**curves, **_measured(lab.baseline())}
+    if arm.kind == "ceiling":
+        return _measured(lab.ceiling(arm.name))
+    assert arm.method is not None
+    config = _config(arm.config, {})
+    runtime = lab.runtime()
+    policy = lab.model(arm.method, config, runtime)
+    return {**_curves(runtime), **_measured(lab.compared(policy, arm.name))}
+
+
+def _measured(found: Measured) -> Result:
+    """Scores, sweep and verdict as JSON has them."""
+    result: Result = {"scores": [asdict(score) for score in found.scores]}
+    if found.swept is not None:
+        splits = ("validation", "test")
+        result["sweep"] = {split: _points(found.swept.points(split)) for split in splits}
+    if found.comparison is not None:
+        verdict = found.comparison.verdict
+        draws = [float(f"{draw:.5g}") for draw in verdict.draws]
+        result["verdict"] = {**verdict.to_dict(), "draws": draws}
+        result["real"] = found.comparison.real
+    return result
+
+
+def _points(points: list[Point]) -> list[dict[str, float]]:
+    return [point.to_dict() for point in points]
+
+
+def _curves(runtime: Recorder) -> Result:
+    curves = {stage: runtime.lines[stage] for stage in CURVES if stage in runtime.lines}
+    return {"curves": curves, "notes": runtime.notes}
+
+
+def _method(arm: Arm) -> dict[str, Any] | None:
+    """What of a method is not in the settings."""
+    if arm.method is None or arm.method.call is None:
+        return None
+    return {"call": arm.method.call, "arguments": arm.method.arguments}
+
+
+def _head(arm: Arm, place: CellPlace, number: int, suite: Suite) -> Result:
+    return {
+        "format": FORMAT,
+        "suite": place.suite,
+        "size": place.size,
+        "seed": place.seed,
+        "arm": arm.name,
+        "title": arm.title,
+        "kind": arm.kind,
+        "control_of": arm.control_of,
+        "place": number,
+        "method": _method(arm),
+        "suite_title": suite.title,
+        "columns": None if suite.columns is None else list(suite.columns),
+        "published": suite.published,
+    }
+
+
+def _now(seconds: float) -> Result:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {"finished": now.isoformat(timespec="seconds"), "wall_seconds": round(seconds, 1)}

@@ -1,0 +1,124 @@
+"""What each command of ``seqgan-bench`` does, once its settings are read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from seqgan.data.wordnet import wordnet_glosses
+from seqgan.dotted import import_dotted
+from seqgan.errors import ConfigError
+
+from .cell import CellJob
+from .comparing import controls_table, folders_table
+from .files import data_folder, find_files
+from .pages import fill_file
+from .plots import make_plots, write_plots
+from .results import CellPlace, read_results
+from .running import cores, run_jobs
+from .settings import CompareSettings, ListSettings, PlotSettings, RunSettings, TableSettings
+from .suite import Suite, load_methods, load_suite, suite_names
+from .tables import Table, make_tables, write_tables
+
+__all__ = ["compare", "list_suites", "plot", "run", "table"]
+
+
+def list_suites(settings: ListSettings, console: Console) -> int:
+    """``seqgan-bench list``."""
+    folder = data_folder(settings.data_dir)
+    for name in suite_names():
+        suite = load_suite(name)
+        _say(console, f"{name}: {suite.title}")
+        _say(console, f"  {' '.join(suite.about.split())}")
+        for file in suite.files.values():
+            there = folder is not None and (folder / file.name).is_file()
+            state = "found" if there else file.absent or "not found: see --data_dir"
+            _say(console, f"  file {file.name} ({file.source}; {file.licence}): {state}")
+        _say(console, f"  arms: {', '.join(arm.name for arm in suite.arms('standard', 0))}")
+    return 0
+
+
+def run(settings: RunSettings, console: Console) -> int:
+    """``seqgan-bench run``."""
+    more = load_methods(settings.methods) if settings.methods else {}
+    names = suite_names() if settings.suites == ["all"] else settings.suites
+    suites = [load_suite(name, more) for name in dict.fromkeys(names)]
+    folder = data_folder(settings.data_dir)
+    for suite in suites:
+        _check(suite, folder)
+    threads = max(1, min(cores() // settings.jobs, torch.get_num_threads()))
+    root = Path(settings.output_dir)
+    jobs = [
+        CellJob(suite, CellPlace(root, suite.name, settings.size, seed), folder, threads, sys.argv)
+        for suite in suites
+        for seed in settings.seed_list()
+    ]
+    run_jobs(jobs, settings.jobs)
+    _say(console, f"Results: {root}; tables: seqgan-bench table {root}")
+    return 0
+
+
+def _check(suite: Suite, folder: Path | None) -> None:
+    """Refuses a suite whose files or functions are not there, before anything is run."""
+    find_files(suite, folder)
+    for method in suite.methods.values():
+        if method.call is not None:
+            import_dotted(method.call, f"method {method.name}: call")
+    for name in (*suite.metrics, *([suite.source] if suite.source else [])):
+        import_dotted(name, f"suite {suite.name}")
+    if suite.source is None and suite.config.get("data") == "wordnet":
+        next(wordnet_glosses(), None)  # says where WordNet can be had, if it is not there
+
+
+def table(settings: TableSettings, console: Console) -> int:
+    """``seqgan-bench table``."""
+    root = Path(settings.results)
+    results = read_results(root)
+    tables = make_tables(results)
+    if settings.pages is not None:
+        for page in settings.pages:
+            changed = fill_file(Path(page), root.resolve().name, tables)
+            _say(console, f"{page}: {'written' if changed else 'unchanged'}")
+        return 0
+    for each in tables:
+        _print(console, each)
+    output = Path(settings.output) if settings.output else root / "tables"
+    write_tables(tables, results, output)
+    _say(console, f"Files: {output}")
+    return 0
+
+
+def plot(settings: PlotSettings, console: Console) -> int:
+    """``seqgan-bench plot``."""
+    root = Path(settings.results)
+    plots = make_plots(read_results(root))
+    output = Path(settings.output) if settings.output else root / "plots"
+    for path in write_plots(plots, output):
+        _say(console, str(path))
+    return 0
+
+
+def compare(settings: CompareSettings, console: Console) -> int:
+    """``seqgan-bench compare``."""
+    roots = [Path(name) for name in settings.results]
+    results = [read_results(root) for root in roots]
+    if len(roots) == 1:
+        _print(console, controls_table(results[0]))
+        return 0
+    if roots[0].resolve() == roots[1].resolve():
+        raise ConfigError(f"{roots[0]} is given twice")
+    _print(console, folders_table(results[0], results[1], (str(roots[0]), str(roots[1]))))
+    return 0
+
+
+def _print(console: Console, each: Table) -> None:
+    """A table as the Markdown that its file holds."""
+    console.print(f"\n{each.title}\n", style="bold", markup=False, highlight=False)
+    _say(console, each.markdown())
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,85 @@
+"""Results against results: methods against their controls, or one folder against another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgan.errors import ConfigError
+from seqgan.tables import ARROWS
+
+from .results import Result
+from .statistics import holm, student_interval
+from .tables import METRICS, Table, difference_cells
+from .verdicts import against_controls
+
+__all__ = ["controls_table", "folders_table"]
+
+SCORES = ("nll", "entropy", "nll-source", "js", "bleu-3", "self-bleu-3")
+
+
+def controls_table(results: list[Result]) -> Table:
+    """Every method against the same training with a constant or random reward.
+
+    Raises:
+        ConfigError: no method has a control.
+    """
+    found = against_controls(results)
+    if not found:
+        raise ConfigError("the results hold no method beside a control of its own")
+    rows = [
+        [row.arm, row.against, f"{row.suite} {row.size}", METRICS.get(row.metric, row.metric),
+         str(len(row.seeds)), *difference_cells(row), row.label]
+        for row in found
+    ]  # fmt: skip
+    columns = [
+        "method", "control", "suite", "metric", "seeds", "difference ↓",
+        f"{found[0].confidence:.0%} interval", "p", "p (Holm)", "the method is",
+    ]  # fmt: skip
+    notes = [
+        "How much further than its control a method came from swept MLE, each at its own "
+        "diversity: below 0 is better. A method that is not better than its control owes nothing "
+        "to its reward."
+    ]
+    return Table("controls", "Methods against their controls", columns, rows, notes)
+
+
+def folders_table(first: list[Result], second: list[Result], names: tuple[str, str]) -> Table:
+    """The same arms of two folders, over the seeds that both have.
+
+    Raises:
+        ConfigError: they have no cell in common.
+    """
+    rows, p_values = [], []
+    others = {(r["suite"], r["size"], r["arm"], r["seed"]): r for r in second}
+    pairs: dict[tuple[str, str, str], list[tuple[Result, Result]]] = {}
+    for result in first:
+        key = (result["suite"], result["size"], result["arm"])
+        if (*key, result["seed"]) in others:
+            pairs.setdefault(key, []).append((result, others[(*key, result["seed"])]))
+    if not pairs:
+        raise ConfigError(f"{names[0]} and {names[1]} have no suite, size, arm and seed in common")
+    for (suite, size, arm), cells in pairs.items():
+        for name in SCORES:
+            values = np.array([[_value(result, name) for result in pair] for pair in cells])
+            if np.isnan(values).any():
+                continue
+            change = values[:, 1] - values[:, 0]
+            p_value = student_interval(change)[2] if len(change) > 1 else float("nan")
+            arrow = ARROWS[next(s["direction"] for s in cells[0][0]["scores"] if s["name"] == name)]
+            head = [f"{suite} {size}", arm, f"{name} {arrow}".rstrip(), str(len(cells))]
+            means = [f"{mean:.4f}" for mean in values.mean(0)]
+            rows.append([*head, *means, f"{change.mean():+.4f}"])
+            p_values.append(p_value)
+    tested = [i for i, p_value in enumerate(p_values) if not np.isnan(p_value)]
+    corrected = dict(zip(tested, holm([p_values[i] for i in tested]), strict=True))
+    rows = [[*row, f"{corrected[i]:.3f}" if i in corrected else ""] for i, row in enumerate(rows)]
+    columns = ["suite", "arm", "score", "seeds", names[0], names[1], "change", "p (Holm)"]
+    notes = [
+        "Paired by seed; p-values of Student's t over seeds, corrected over the table. With one "
+        "seed there is none."
+    ]
+    return Table("folders", f"{names[0]} and {names[1]}", columns, rows, notes)
+
+
+def _value(result: Result, name: str) -> float:
+    return next((s["value"] for s in result["scores"] if s["name"] == name), float("nan"))

@@ -1,0 +1,118 @@
+"""Plots of results: quality against diversity for each suite, and learning curves over the arms."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from seqgan.report.drawing import Plot, draw, legend, whole_numbers
+from seqgan.training.run_directory import write_bytes
+
+from .results import Result
+
+__all__ = ["make_plots", "write_plots"]
+
+PALETTE = (
+    "#1f63b5", "#c2451a", "#27804a", "#8a4fb0", "#b58900", "#0f8b8d", "#b03060", "#5c6670",
+    "#7a5230", "#4b6b00",
+)  # fmt: skip
+PRIMARY = {"js": "Jensen-Shannon, nats a sequence", "nll": "held-out NLL, nats a token"}
+SIZE = {"width": 6.4, "height": 4.4}
+
+
+def make_plots(results: list[Result]) -> list[Plot]:
+    """For each suite and size its plots."""
+    cells: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        cells.setdefault((result["suite"], result["size"]), []).append(result)
+    plots = []
+    for (suite, size), found in cells.items():
+        name, title = f"{suite}-{size}", f"{found[0]['suite_title']}, size {size}"
+        plots.append(_tradeoff(f"{name}-quality-diversity", title, found))
+        for stage, x, y, label in (
+            ("mle", "epoch", "validation_nll", "validation NLL, nats a token"),
+            ("validation", "round", "score", f"validation, {_primary(found)}"),
+        ):
+            with_log = [result for result in found if stage in (result.get("curves") or {})]
+            if with_log:
+                kind = "mle" if stage == "mle" else "rounds"
+                paint = partial(_curves, results=with_log, stage=stage, keys=(x, y), label=label)
+                caption = "Mean over seeds, each seed thin. Lower is better."
+                plots.append(Plot(f"{name}-curves-{kind}", title, caption, paint, **SIZE))
+    return plots
+
+
+def write_plots(plots: list[Plot], folder: Path) -> list[Path]:
+    """Writes ``NAME.png`` of each plot."""
+    paths = []
+    for plot in plots:
+        paths.append(folder / f"{plot.name}.png")
+        write_bytes(paths[-1], draw(plot).png)
+    return paths
+
+
+def _tradeoff(name: str, title: str, results: list[Result]) -> Plot:
+    caption = (
+        "Each curve is one arm at several softmax temperatures, mean over seeds, on the test "
+        "split: lower is better, further right is more diverse."
+    )
+    paint = partial(_points, results=[r for r in results if "sweep" in r])
+    return Plot(name, title, caption, paint, **SIZE)
+
+
+def _points(axes: Axes, results: list[Result]) -> None:
+    for arm, cells in _arms(results).items():
+        sweeps = [cell["sweep"]["test"] for cell in cells]
+        x, y = (
+            np.mean([[point[key] for point in sweep] for sweep in sweeps], axis=0)
+            for key in ("entropy", "primary")
+        )
+        wide = arm == "mle"  # so that it shows on either side where curves coincide
+        axes.plot(
+            x, y, "o-", color=_colour(cells), label=arm, linewidth=3.5 if wide else 1.4,
+            markersize=7 if wide else 4, zorder=1 if wide else 2,
+        )  # fmt: skip
+    axes.set(xlabel="own entropy, nats a token (more is more diverse)", ylabel=_primary(results))
+    legend(axes)
+
+
+def _curves(
+    axes: Axes, results: list[Result], stage: str, keys: tuple[str, str], label: str
+) -> None:
+    for arm, cells in _arms(results).items():
+        colour = _colour(cells)
+        seeds = [_series(cell["curves"][stage], keys) for cell in cells]
+        for x, y in seeds:
+            axes.plot(x, y, color=colour, linewidth=0.6, alpha=0.5)
+        # A seed that stopped early keeps the value it stopped with.
+        longest = max((x for x, _ in seeds), key=len)
+        means = np.mean([y + [y[-1]] * (len(longest) - len(y)) for _, y in seeds], axis=0)
+        axes.plot(longest, means, "o-", color=colour, markersize=3, label=arm)
+    axes.set(xlabel=keys[0], ylabel=label)
+    whole_numbers(axes)
+    legend(axes)
+
+
+def _series(lines: list[dict[str, Any]], keys: tuple[str, str]) -> tuple[list[float], list[float]]:
+    return [line[keys[0]] for line in lines], [line[keys[1]] for line in lines]
+
+
+def _arms(results: list[Result]) -> dict[str, list[Result]]:
+    arms: dict[str, list[Result]] = {}
+    for result in results:
+        arms.setdefault(result["arm"], []).append(result)
+    return arms
+
+
+def _colour(cells: list[Result]) -> str:
+    """An arm's colour: the same in all plots."""
+    return PALETTE[cells[0]["place"] % len(PALETTE)]
+
+
+def _primary(results: list[Result]) -> str:
+    metrics = {r["verdict"]["metric"] for r in results if r.get("verdict")}
+    return " or ".join(PRIMARY[metric] for metric in sorted(metrics)) or "primary metric"

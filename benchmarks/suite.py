@@ -1,0 +1,311 @@
+"""Suites: what is trained and measured, in YAML.
+
+A suite names its data, its settings at three sizes, and methods of its own. Methods that every
+suite runs, and what the sizes have in common, stand in ``common.yaml``.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqgan.config import RunConfig
+from seqgan.errors import ConfigError, did_you_mean
+from seqgan.settings import run_config
+
+from .files import DataFile, Use, read_files, read_use
+from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
+
+__all__ = ["SIZES", "Arm", "Method", "Suite", "load_methods", "load_suite", "suite_names"]
+
+SIZES = ("smoke", "standard", "full")
+FOLDER = Path(__file__).parent / "suites"
+COMMON = Path(__file__).parent / "common.yaml"
+REWARDS = ("constant", "random")
+KINDS = ("method", "control")
+METHOD_GROUPS = ("discriminator", "discriminate", "adversarial")
+"""The settings that a method may have: data, MLE model and evaluation are the cell's."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A composition of settings, or a function of the user's, that makes a model out of MLE's.
+
+    Attributes:
+        name: what result files and tables call it.
+        title: what people call it.
+        about: what it does.
+        kind: method, or control (a method that should show nothing).
+        config: settings on top of the suite's.
+        sizes: settings of a size on top of these.
+        controls: the rewards it is run with besides its own: constant, random.
+        call: dotted path of a function that returns the policy; None: fine-tuning as in `config`.
+        arguments: keyword arguments of that function.
+    """
+
+    name: str
+    title: str
+    about: str = ""
+    kind: str = "method"
+    config: Mapping = field(default_factory=dict)
+    sizes: dict[str, Mapping] = field(default_factory=dict)
+    controls: tuple[str, ...] = ()
+    call: str | None = None
+    arguments: Mapping = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One model (or ceiling) of a cell.
+
+    Attributes:
+        name: of its result file.
+        title: for people.
+        kind: mle, method, control or ceiling.
+        config: all settings, as plain data.
+        method: what makes it, or None for MLE and ceilings.
+        control_of: the method whose training it repeats with another reward, or None.
+    """
+
+    name: str
+    title: str
+    kind: str
+    config: Mapping
+    method: Method | None = None
+    control_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite, as its YAML file and the common one have it.
+
+    Attributes:
+        name: of the file.
+        title: what people call it.
+        about: what it is.
+        config: settings of all sizes.
+        files: the public files it needs.
+        use: what each of them (or some of its lines) is for.
+        sizes: settings of each size, on top of the common ones.
+        size_use: the same as `use`, of a size.
+        methods: by name.
+        source: dotted path of a function ``(config) -> Dataset``, or None.
+        metrics: dotted paths of functions ``(samples, data) -> float``.
+        columns: scores of its table, or None for the usual ones.
+        published: its key in ``published.yaml``, or None.
+    """
+
+    name: str
+    title: str
+    about: str
+    config: Mapping
+    files: dict[str, DataFile]
+    use: dict[str, Use]
+    sizes: dict[str, Mapping]
+    size_use: dict[str, dict[str, Use]]
+    methods: dict[str, Method]
+    source: str | None = None
+    metrics: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    published: str | None = None
+
+    def uses(self, size: str) -> dict[str, Use]:
+        """What each role of the data is filled with at a size."""
+        return {**self.use, **self.size_use.get(size, {})}
+
+    def settings(self, size: str, seed: int) -> Mapping:
+        """All settings of the cell's shared part, as plain data."""
+        common = _common()["sizes"][size]
+        merged = merge(common, self.config, self.sizes.get(size, {}), {"seed": seed})
+        return _plain(run_config(merged, f"suite {self.name}"))
+
+    def arms(self, size: str, seed: int) -> list[Arm]:
+        """The arms of a cell, MLE first, ceilings last."""
+        shared = self.settings(size, seed)
+        arms = [Arm("mle", "MLE, tuned", "mle", shared)]
+        for method in self.methods.values():
+            own = merge(shared, method.config, method.sizes.get(size, {}))
+            arms.append(Arm(method.name, method.title, method.kind, own, method))
+            for reward in method.controls:
+                name, title = f"{method.name}-{reward}", f"{method.title}, {reward} reward"
+                other = merge(own, {"adversarial": {"reward": reward}})
+                arms.append(Arm(name, title, "control", other, method, method.name))
+        arms.append(Arm("training-copy", "copy of training data", "ceiling", shared))
+        arms.append(Arm("real", "real test data", "ceiling", shared))
+        return arms
+
+
+def merge(*parts: Mapping) -> Mapping:
+    """Settings with later ones on top; groups are merged, everything else is replaced."""
+    merged: Mapping = {}
+    for part in parts:
+        for key, value in part.items():
+            if isinstance(value, dict) and isinstance(merged.get(key), dict):
+                merged[key] = merge(merged[key], value)
+            else:
+                merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def suite_names() -> list[str]:
+    """The suites that come with the harness."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_suite(name: str, more: dict[str, Method] | None = None) -> Suite:
+    """A suite by name, or from a YAML file of the user's.
+
+    Args:
+        name: a name, or a path that ends in .yaml or .yml.
+        more: methods besides those of the suite.
+
+    Raises:
+        ConfigError: there is no such suite, or a key or value of it is wrong.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+    else:
+        path = FOLDER / f"{name}.yaml"
+        if name not in suite_names():
+            near = did_you_mean(name, suite_names())
+            raise ConfigError(
+                f"no suite {name!r}{near}; suites are {', '.join(suite_names())}, or a .yaml file"
+            )
+    where = str(path) if path.parent != FOLDER else path.name
+    content = read_yaml(path, where)
+    known = (
+        "title", "about", "config", "files", "use", "source", "metrics", "columns", "published",
+        "methods", "sizes",
+    )  # fmt: skip
+    check_keys(content, known, where)
+    own = read_methods(content.get("methods", {}), where)
+    files = read_files(content.get("files", {}), where)
+    sizes, size_use = _sizes(content.get("sizes", {}), files, where)
+    suite = Suite(
+        path.stem,
+        str(content.get("title", path.stem)),
+        str(content.get("about", "")).strip(),
+        settings(content.get("config", {}), where),
+        files,
+        read_use(content.get("use", {}), files, where),
+        sizes,
+        size_use,
+        {**_common_methods(), **own, **(more or {})},
+        dotted(content.get("source"), f"{where}: source"),
+        tuple(str(dotted(x, f"{where}: metrics")) for x in listed(content, "metrics", where)),
+        tuple(map(str, listed(content, "columns", where))) if "columns" in content else None,
+        content.get("published"),
+    )
+    for size in SIZES:
+        for arm in suite.arms(size, 0):
+            checked(arm.config, f"{where}, size {size}, {arm.name}")
+    return suite
+
+
+def load_methods(path: str) -> dict[str, Method]:
+    """Methods of a user's own file: a mapping of names, as under ``methods:`` of a suite."""
+    return read_methods(read_yaml(Path(path), path), path)
+
+
+def read_methods(content: Any, where: str) -> dict[str, Method]:
+    """Methods from the mapping that holds them."""
+    return {
+        name: _method(str(name), entry, f"{where}: methods.{name}")
+        for name, entry in mapping(content, f"{where}: methods").items()
+    }
+
+
+def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) -> Mapping:
+    """Settings as a suite or method has them; each of them is checked.
+
+    Args:
+        content: the mapping.
+        where: for messages.
+        groups: the only ones allowed, or None for all.
+    """
+    found = mapping(content, where)
+    for key in found:
+        if groups is not None and key not in groups:
+            raise ConfigError(
+                f"{where}: {key!r} is not a method's to set{did_you_mean(str(key), groups)}: the "
+                f"arms of a cell share it; a method sets {', '.join(groups)}"
+            )
+        if key in ("seed", "output_dir", "overwrite"):
+            raise ConfigError(f"{where}: {key!r} is given on the command line")
+    checked(found, where)
+    return found
+
+
+def checked(content: Mapping, where: str) -> RunConfig:
+    """The settings; an error names the file, whatever it is about."""
+    try:
+        return run_config(copy.deepcopy(content), where)
+    except ConfigError as error:
+        text = str(error)
+        raise ConfigError(text if text.startswith(where) else f"{where}: {text}") from None
+
+
+def _method(name: str, content: Any, where: str) -> Method:
+    entry = mapping(content, where)
+    check_keys(
+        entry, ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments"), where
+    )
+    call = dotted(entry.get("call"), f"{where}.call")
+    kind = str(entry.get("kind", "method"))
+    if kind not in KINDS:
+        raise ConfigError(f"{where}.kind: {kind!r} is none of {', '.join(KINDS)}")
+    controls = listed(entry, "controls", where) if "controls" in entry else []
+    if "controls" not in entry and call is None:
+        controls = list(REWARDS)
+    for reward in controls:
+        if reward not in REWARDS:
+            near = did_you_mean(str(reward), REWARDS)
+            raise ConfigError(f"{where}.controls: {reward!r} is none of {', '.join(REWARDS)}{near}")
+    if call is not None and controls:
+        raise ConfigError(f"{where}.controls: a function's reward is not ours to change; leave out")
+    sizes = mapping(entry.get("sizes", {}), f"{where}.sizes")
+    check_keys(sizes, SIZES, f"{where}.sizes")
+    return Method(
+        name,
+        str(entry.get("title", name)),
+        str(entry.get("about", "")).strip(),
+        kind,
+        settings(entry.get("config", {}), f"{where}.config", METHOD_GROUPS),
+        {k: settings(v, f"{where}.sizes.{k}", METHOD_GROUPS) for k, v in sizes.items()},
+        tuple(controls),
+        call,
+        mapping(entry.get("arguments", {}), f"{where}.arguments"),
+    )
+
+
+def _sizes(
+    content: Any, files: dict[str, DataFile], where: str
+) -> tuple[dict[str, Mapping], dict[str, dict[str, Use]]]:
+    """For each size its settings, and what it does with the files."""
+    found, uses = {}, {}
+    sizes = mapping(content, f"{where}: sizes")
+    check_keys(sizes, SIZES, f"{where}: sizes")
+    for size, entry in sizes.items():
+        inner = mapping(entry, f"{where}: sizes.{size}")
+        rest = {key: value for key, value in inner.items() if key != "use"}
+        found[size] = settings(rest, f"{where}: sizes.{size}")
+        uses[size] = read_use(inner.get("use", {}), files, f"{where}: sizes.{size}")
+    return found, uses
+
+
+@functools.cache
+def _common() -> Mapping:
+    return read_yaml(COMMON, COMMON.name)
+
+
+@functools.cache
+def _common_methods() -> dict[str, Method]:
+    return read_methods(_common()["methods"], COMMON.name)
+
+
+def _plain(config: RunConfig) -> Mapping:
+    """Settings as plain data, without what says where a run is written."""
+    return {k: v for k, v in asdict(config).items() if k not in ("output_dir", "overwrite")}

@@ -1,0 +1,251 @@
+"""Tables of results: Markdown for people, CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgan.tables import ARROWS
+from seqgan.training.run_directory import write_text
+
+from .reading import read_yaml
+from .results import Result
+from .verdicts import SuiteVerdict, verdicts
+
+__all__ = ["Table", "make_tables", "scores_csv", "write_tables"]
+
+PUBLISHED = Path(__file__).parent / "published.yaml"
+COLUMNS = {
+    True: ("nll", "entropy", "nll-source", "forward-kl", "reverse-kl", "js", "unique", "copied"),
+    False: (
+        "nll", "entropy", "bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-2", "self-bleu-3",
+        "self-bleu-4", "self-bleu-5", "unique", "copied",
+    ),
+}  # fmt: skip
+"""The scores of a suite's table, where its density is known and where not."""
+
+GOING_ON = "mle-continued"
+"""The control that tells whether the baseline was trained to its end."""
+
+METRICS = {"js": "JS", "nll": "NLL", "js/nll": "JS or NLL"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and what has to be said of it.
+
+    Attributes:
+        name: of its files.
+        title: its heading.
+        columns: titles.
+        rows: cells as text.
+        notes: sentences below it.
+    """
+
+    name: str
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+    def markdown(self) -> str:
+        """The table in Markdown, without its heading."""
+        rows = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
+        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in self.notes)
+
+    def csv(self) -> str:
+        """The same cells as CSV."""
+        return _csv([self.columns, *self.rows])
+
+
+def make_tables(results: list[Result]) -> list[Table]:
+    """The verdicts of each size, then for each suite its scores and the published figures."""
+    tables = []
+    for size, of_size in _groups(results, "size"):
+        tables.append(verdict_table(size, verdicts(of_size)))
+        for _, of_suite in _groups(of_size, "suite"):
+            tables.append(scores_table(of_suite))
+            published = published_table(of_suite)
+            if published is not None:
+                tables.append(published)
+    return tables
+
+
+def write_tables(tables: Iterable[Table], results: list[Result], folder: Path) -> list[Path]:
+    """Writes ``NAME.md`` and ``NAME.csv`` of each table, and ``scores.csv`` with every number."""
+    paths = [folder / "scores.csv"]
+    write_text(paths[0], scores_csv(results))
+    for table in tables:
+        for ending, text in (
+            ("md", f"# {table.title}\n\n{table.markdown()}"),
+            ("csv", table.csv()),
+        ):
+            paths.append(folder / f"{table.name}.{ending}")
+            write_text(paths[-1], text)
+    return paths
+
+
+def verdict_table(size: str, found: list[SuiteVerdict]) -> Table:
+    """A row a suite and arm: the difference from swept MLE at equal diversity."""
+    rows = []
+    for row in sorted(found, key=lambda x: (x.kind != "method", x.arm)):
+        cells = [row.arm, row.kind, row.suite, METRICS.get(row.metric, row.metric)]
+        cells += [str(len(row.seeds)), *difference_cells(row)]
+        rows.append([*cells, f"**{row.label}**" if row.kind == "method" else row.label])
+    level = found[0].confidence if found else 0.95
+    columns = [
+        "arm", "kind", "suite", "metric", "seeds", "difference ↓", f"{level:.0%} interval", "p",
+        "p (Holm)", "verdict",
+    ]  # fmt: skip
+    notes = [
+        "Difference of the primary metric from MLE, swept over temperature, at equal diversity: "
+        "below 0 is better. The interval covers a bootstrap over seeds and sequences and Student's "
+        "t over seeds; p-values are corrected over the suites of an arm (Holm), and the verdict "
+        "follows from the corrected one."
+    ]
+    if any(len(row.seeds) == 1 for row in found):
+        notes.append(
+            "One seed: interval and p-value are over sequences alone, and say nothing about how "
+            "much the answer moves from one training run to the next."
+        )
+    unfinished = [row.suite for row in found if row.arm == GOING_ON and row.label == "better"]
+    if unfinished:
+        notes.append(
+            f"MLE going on is better than the shared MLE model in: {', '.join(unfinished)}. There "
+            "the baseline was not trained to its end, training of any kind can help, and nothing "
+            "follows from what a method gains."
+        )
+    return Table(f"verdicts-{size}", f"Verdicts, size {size}", columns, rows, notes)
+
+
+def difference_cells(row: SuiteVerdict) -> list[str]:
+    """Difference, interval, p-value, corrected p-value."""
+    if row.found is None:
+        why = f"in {row.not_comparable} of {len(row.seeds)} seeds none"
+        return [why if row.not_comparable else "another metric in some seeds", "", "", ""]
+    found = row.found
+    assert row.corrected is not None
+    return [
+        _signed(found.difference), f"[{_signed(found.low)}, {_signed(found.high)}]",
+        _p(found.p_value), _p(row.corrected),
+    ]  # fmt: skip
+
+
+def scores_table(results: list[Result]) -> Table:
+    """A suite's arms down, its scores across; mean and spread over seeds."""
+    first = results[0]
+    arms = dict(_groups(results, "arm"))
+    known = {score["name"]: score for result in results for score in result["scores"]}
+    wanted = first["columns"] or COLUMNS["nll-source" in known]
+    own = [name for name in known if "call:" in known[name]["signature"] and name not in wanted]
+    names = [name for name in [*wanted, *own] if name in known]
+    columns = ["arm", *(f"{name} {ARROWS[known[name]['direction']]}".rstrip() for name in names)]
+    rows = [
+        [cells[0]["title"], *(_score_cell(cells, name) for name in names)]
+        for cells in arms.values()
+    ]
+    seeds = sorted({result["seed"] for result in results})
+    spread = "± the standard deviation over seeds"
+    if len(seeds) == 1:
+        spread = "± half the interval over sequences (one seed)"
+    notes = [
+        f"At temperature 1, as trained; {spread}. Likelihoods and entropy in nats a token, "
+        "divergences in nats a sequence. Arrows: which way is better; no arm is judged by these "
+        "scores alone."
+    ]
+    notes += _absent(results)
+    title = f"{first['suite_title']} ({first['suite']}, size {first['size']}, seeds "
+    title += ", ".join(map(str, seeds)) + ")"
+    return Table(f"{first['suite']}-{first['size']}", title, columns, rows, notes)
+
+
+def published_table(results: list[Result]) -> Table | None:
+    """Published figures beside ours, or None where there are none."""
+    first = results[0]
+    if first["published"] is None:
+        return None
+    facts = read_yaml(PUBLISHED, PUBLISHED.name)[first["published"]]
+    names: dict[str, str] = facts["scores"]
+    rows = []
+    for fact in facts["rows"]:
+        cells = [f"{fact['scores'][name]:.3f}" if name in fact["scores"] else "" for name in names]
+        note = f"; {fact['note']}" if "note" in fact else ""
+        rows.append([f"{fact['method']} †", *cells, fact["source"] + note])
+    for _, arms in _groups(results, "arm"):
+        ours = [_score_cell(arms, name) for name in names]
+        if any(ours):
+            where = f"here, size {first['size']}, {len(arms)} seed{'s' * (len(arms) > 1)}"
+            rows.append([arms[0]["title"], *ours, where])
+    columns = ["method", *names.values(), "source"]
+    notes = [f"† Another protocol. {str(facts['protocol']).strip()}", *_absent(results)]
+    name = f"published-{first['suite']}-{first['size']}"
+    title = f"{first['suite_title']}: published figures beside ours (size {first['size']})"
+    return Table(name, title, columns, rows, notes)
+
+
+def scores_csv(results: list[Result]) -> str:
+    """Every score of every arm, a line each, with its signature."""
+    columns = (
+        "suite", "size", "seed", "arm", "kind", "metric", "direction", "value", "low", "high", "n",
+        "signature",
+    )  # fmt: skip
+    rows: list[list[Any]] = [list(columns)]
+    for result in results:
+        head = [result[key] for key in ("suite", "size", "seed", "arm", "kind")]
+        for score in result["scores"]:
+            low, high = score["interval"] or ("", "")
+            rows.append(
+                [*head, score["name"], score["direction"], score["value"], low, high, score["n"],
+                 score["signature"]]
+            )  # fmt: skip
+    return _csv(rows)
+
+
+def _score_cell(cells: list[Result], name: str) -> str:
+    """Mean and spread of a score over seeds; with one seed half its interval; empty for none."""
+    found = [score for cell in cells for score in cell["scores"] if score["name"] == name]
+    if not found:
+        return ""
+    mean = float(np.mean([score["value"] for score in found]))
+    if len(found) > 1:
+        spread = float(np.std([score["value"] for score in found], ddof=1))
+        return f"{mean:.3f} ± {spread:.3f}"
+    interval = found[0]["interval"]
+    if interval is None:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ± {(interval[1] - interval[0]) / 2:.3f}"
+
+
+def _absent(results: list[Result]) -> list[str]:
+    """What was done without the public files."""
+    texts = dict.fromkeys(text for result in results for text in result["absent"])
+    return [f"Here: {text}." for text in texts]
+
+
+def _groups(results: list[Result], key: str) -> list[tuple[str, list[Result]]]:
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result[key], []).append(result)
+    return list(groups.items())
+
+
+def _signed(value: float) -> str:
+    return f"{0.0 if abs(value) < 5e-5 else value:+.4f}"
+
+
+def _p(value: float) -> str:
+    return f"{math.ceil(1e3 * value) / 1e3:.3f}"
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

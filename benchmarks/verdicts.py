@@ -1,0 +1,169 @@
+"""The verdict on each method, over the seeds of a suite, corrected over the suites of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from seqgan.comparison import RESOLUTION
+from seqgan.errors import ConfigError
+from seqgan.seeding import derive_seed
+
+from .results import Result
+from .statistics import Combined, combine, holm
+
+__all__ = ["SuiteVerdict", "against_controls", "verdicts"]
+
+LABELS = ("better", "not distinguishable", "worse", "not comparable")
+
+
+@dataclass(frozen=True)
+class SuiteVerdict:
+    """What became of a method in a suite.
+
+    Attributes:
+        suite: name.
+        size: name.
+        arm: the method or control.
+        title: of the arm.
+        kind: method or control.
+        against: what it is compared with: mle, or a control's name.
+        metric: the primary metric; of several, joined.
+        seeds: all seeds that were run.
+        found: the difference over seeds, or None where it is not comparable in some seed.
+        not_comparable: in how many seeds it is not.
+        corrected: the p-value after Holm's correction over suites, or None.
+        label: better, not distinguishable, worse, not comparable.
+        confidence: the level of interval and label.
+    """
+
+    suite: str
+    size: str
+    arm: str
+    title: str
+    kind: str
+    against: str
+    metric: str
+    seeds: tuple[int, ...]
+    found: Combined | None
+    not_comparable: int
+    corrected: float | None
+    label: str
+    confidence: float
+
+
+def verdicts(results: Iterable[Result]) -> list[SuiteVerdict]:
+    """Every method and control against swept MLE, in every suite.
+
+    The p-values of one arm are corrected over the suites of a size.
+
+    Raises:
+        ConfigError: results that cannot be put together.
+    """
+    arms = [result for result in results if result.get("verdict") is not None]
+    rows = []
+    for cells in _grouped(arms):
+        differences = [cell["verdict"]["difference"] for cell in cells]
+        rows.append(_row(cells, "mle", differences, [cell["verdict"]["draws"] for cell in cells]))
+    return _corrected(rows)
+
+
+def against_controls(results: Iterable[Result]) -> list[SuiteVerdict]:
+    """Every method against the same training with another reward.
+
+    Both were compared with MLE, each at its own diversity; what is compared here is how far each
+    came. Both bootstraps drew the same sequences, so their draws are taken in pairs.
+    """
+    arms = [result for result in results if result.get("verdict") is not None]
+    known = {(r["suite"], r["size"], r["seed"], r["arm"]): r for r in arms}
+    rows = []
+    for controls in _grouped([r for r in arms if r["control_of"] is not None]):
+        pairs = []
+        for control in controls:
+            key = (control["suite"], control["size"], control["seed"], control["control_of"])
+            if key in known:
+                pairs.append((known[key], control))
+        if pairs:
+            methods = [method for method, _ in pairs]
+            differences, draws = zip(*(_less(*pair) for pair in pairs), strict=True)
+            rows.append(_row(methods, controls[0]["arm"], list(differences), list(draws)))
+    return _corrected(rows)
+
+
+def _less(method: Result, control: Result) -> tuple[float | None, list[float]]:
+    """How much further the method came than its control."""
+    ours, theirs = method["verdict"], control["verdict"]
+    if ours["difference"] is None or theirs["difference"] is None:
+        return None, []
+    draws = [a - b for a, b in zip(ours["draws"], theirs["draws"], strict=True)]
+    return ours["difference"] - theirs["difference"], draws
+
+
+def _grouped(results: list[Result]) -> list[list[Result]]:
+    """Results of one suite, size and arm together, in the order in which they come."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result["suite"], result["size"], result["arm"]), []).append(result)
+    for (suite, size, arm), cells in groups.items():
+        settings = [({**cell["config"], "seed": None}, cell.get("files")) for cell in cells]
+        if any(other != settings[0] for other in settings):
+            raise ConfigError(
+                f"{suite} {size} {arm}: the seeds were run with different settings and cannot be "
+                "put together: give each its own folder"
+            )
+    return list(groups.values())
+
+
+def _row(
+    cells: list[Result], against: str, differences: list[float | None], draws: list[list[float]]
+) -> SuiteVerdict:
+    """The difference over seeds; not comparable as soon as it is in one of them.
+
+    Nor is it where the seeds have different primary metrics, whose units are not the same.
+    """
+    first = cells[0]
+    missing = sum(difference is None for difference in differences)
+    metrics = sorted({cell["verdict"]["metric"] for cell in cells})
+    confidence = float(first["verdict"]["confidence"])
+    name = (first["suite"], first["size"], first["arm"], against)
+    found = None
+    if not missing and len(metrics) == 1:
+        values = [float(difference) for difference in differences if difference is not None]
+        found = combine(values, draws, confidence, derive_seed(0, "verdict", *name) % (1 << 32))
+    return SuiteVerdict(
+        *name[:3],
+        first["title"],
+        first["kind"],
+        against,
+        "/".join(metrics),
+        tuple(cell["seed"] for cell in cells),
+        found,
+        missing,
+        None,
+        "not comparable",
+        confidence,
+    )
+
+
+def _corrected(rows: list[SuiteVerdict]) -> list[SuiteVerdict]:
+    """Holm's correction over the suites of each arm, and the labels that follow."""
+    families: dict[tuple[str, str, str], list[int]] = {}
+    for i, row in enumerate(rows):
+        if row.found is not None:
+            families.setdefault((row.size, row.arm, row.against), []).append(i)
+    corrected = list(rows)
+    for places in families.values():
+        found = [rows[i].found for i in places]
+        p_values = holm([each.p_value for each in found if each is not None])
+        for i, p_value in zip(places, p_values, strict=True):
+            row = replace(rows[i], corrected=p_value)
+            corrected[i] = replace(row, label=_label(row, p_value))
+    return corrected
+
+
+def _label(row: SuiteVerdict, p_value: float) -> str:
+    assert row.found is not None
+    difference = row.found.difference
+    if p_value >= 1 - row.confidence or abs(difference) < RESOLUTION:
+        return "not distinguishable"
+    return "better" if difference < 0 else "worse"

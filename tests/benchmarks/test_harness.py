@@ -1,0 +1,312 @@
+"""Cells from the command line to tables: resumed, killed, with parts of the user's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.cli import main
+from benchmarks.pages import named_tables
+from benchmarks.results import read_results
+from benchmarks.tables import make_tables
+from benchmarks.verdicts import against_controls, verdicts
+from seqgan.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+TINY = {
+    "title": "a tiny oracle",
+    "config": {
+        "data": "oracle",
+        "corpus": {"oracle_vocabulary": 20, "oracle_length": 5, "oracle_hidden": 4},
+    },
+    "sizes": {
+        "smoke": {
+            "corpus": {"num_train": 60, "num_validation": 40, "num_heldout": 20, "num_test": 40},
+            "generator": {"embedding": 6, "hidden": 6},
+            "pretrain": {"epochs": 1},
+            "discriminator": {"embedding": 4, "hidden": 4, "filter_share": 0.01},
+            "discriminate": {"steps": 2, "measure_every": 1},
+            "adversarial": {"rounds": 1, "measure_every": 1, "batch_size": 8, "rollouts": 1},
+            "evaluation": {"num_samples": 40, "sweep_samples": 40, "resamples": 50},
+        }
+    },
+    "methods": {"mine": {"call": "my_parts:halved", "title": "my own"}},
+    "metrics": ["my_parts.small"],
+}
+
+PARTS = '''
+def halved(mle, data, config, runtime, power=1):
+    """A method: half the output layer's weights."""
+    mle.output.weight.data *= 0.5**power
+    return mle
+
+
+def small(samples, data):
+    """A metric: small tokens of a sample."""
+    return sum(token < 5 for row in samples for token in row) / len(samples)
+
+
+def source(config):
+    """A source: the oracle, named by another name."""
+    from dataclasses import replace
+
+    from seqgan.data.sources import load_data
+
+    return replace(load_data("oracle", config.corpus, seed=config.seed), source="mine")
+
+
+def no_source(config):
+    return 3
+'''
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with a tiny suite, parts of the user's own, and results of two seeds."""
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (folder / "my_parts.py").write_text(PARTS)
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        assert run("out", "0,1") == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def here(place, monkeypatch) -> Path:
+    monkeypatch.chdir(place)
+    return place
+
+
+def run(output: str, seeds: str = "0", suite: str = "tiny.yaml", *more: str) -> int:
+    arguments = ["run", suite, "--size", "smoke", "--seeds", seeds, "--output_dir", output]
+    return main([*arguments, *more])
+
+
+def tables(folder: Path) -> list[str]:
+    return [table.markdown() for table in make_tables(read_results(folder))]
+
+
+def test_every_arm_is_measured_against_the_same_model(here):
+    results = read_results(Path("out"))
+    arms = [result["arm"] for result in results if result["seed"] == 0]
+    assert arms == [
+        *("mle", "mle-continued", "mle-cooled", "seqgan", "seqgan-constant", "seqgan-random"),
+        *("seqgan-logodds", "seqgan-logodds-random", "mine", "training-copy", "real"),
+    ]
+    for result in results:
+        names = {score["name"]: score for score in result["scores"]}
+        assert "small" in names and "call:my_parts.small" in names["small"]["signature"]
+        assert result["environment"]["packages"]["torch"] and result["wall_seconds"] >= 0
+        assert "git" in result["environment"] and result["environment"]["threads"] >= 1
+        assert result["config"]["seed"] == result["seed"] and result["data"]
+        assert str(here) not in json.dumps(result)
+        if result["kind"] in ("method", "control"):
+            verdict = result["verdict"]
+            assert verdict["difference"] is None or len(verdict["draws"]) == 50
+            assert [p["temperature"] for p in result["sweep"]["test"]] == [0.7, 1.0, 1.4]
+    by_name = {r["arm"]: r for r in results if r["seed"] == 0}
+    scores = {a: {s["name"]: s["value"] for s in r["scores"]} for a, r in by_name.items()}
+    assert scores["training-copy"]["copied"] == 1 and "nll" not in scores["training-copy"]
+    assert scores["mle-cooled"]["entropy"] < scores["mle"]["entropy"]
+    assert by_name["mle-cooled"]["verdict"]["label"] == "not distinguishable"
+    # a constant reward without a baseline moves the policy, so the control is none in name only
+    assert scores["seqgan-constant"]["nll"] != scores["mle"]["nll"]
+    assert [line["round"] for line in by_name["seqgan"]["curves"]["validation"]] == [0, 1]
+
+
+def test_a_finished_run_is_not_done_again_and_a_half_one_ends_with_the_same(here, capsys):
+    shutil.copytree("out", "again")
+    kept = Path("again/tiny/smoke/seed-0/mle.json")
+    before = kept.stat().st_mtime_ns
+    for name in ("seqgan", "mle-cooled", "real"):
+        Path(f"again/tiny/smoke/seed-0/{name}.json").unlink()
+    shutil.rmtree("again/tiny/smoke/seed-1")
+    assert run("again", "0,1") == 0
+    printed = capsys.readouterr().out
+    assert "seed 0: seqgan done" in printed and "seed 0: mle done" not in printed
+    assert kept.stat().st_mtime_ns == before
+    assert tables(Path("again")) == tables(Path("out"))
+    assert run("again", "0,1") == 0
+    assert capsys.readouterr().out.count("finished before") == 2
+
+
+def test_other_settings_do_not_mix(here, capsys):
+    other = {**TINY, "sizes": {"smoke": {**TINY["sizes"]["smoke"], "pretrain": {"epochs": 2}}}}
+    Path("changed").mkdir()
+    Path("changed/tiny.yaml").write_text(yaml.safe_dump(other))
+    assert run("out", "0", "changed/tiny.yaml") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "made with other settings (config.pretrain.epochs: 1 there, 2 now)" in error
+
+
+def test_tables_plots_and_comparisons(here, capsys):
+    assert main(["table", "out"]) == 0
+    printed = capsys.readouterr().out
+    assert "| my own |" in printed and "small" in printed and "± " in printed
+    names = sorted(path.name for path in Path("out/tables").iterdir())
+    assert names == [
+        *("scores.csv", "tiny-smoke.csv", "tiny-smoke.md", "verdicts-smoke.csv"),
+        "verdicts-smoke.md",
+    ]
+    lines = Path("out/tables/scores.csv").read_text().splitlines()
+    assert lines[0].startswith("suite,size,seed,arm,kind,metric,direction,value")
+    assert len(lines) == 1 + sum(len(r["scores"]) for r in read_results(Path("out")))
+    assert main(["plot", "out"]) == 0
+    assert len(list(Path("out/plots").glob("tiny-smoke-*.png"))) == 3
+    assert main(["compare", "out"]) == 0
+    assert "| seqgan | seqgan-constant |" in capsys.readouterr().out
+    assert main(["compare", "out", "out"]) == 2
+    assert "given twice" in capsys.readouterr().err
+    shutil.copytree("out", "copy")
+    assert main(["compare", "out", "copy"]) == 0
+    rows = [x for x in capsys.readouterr().out.splitlines() if x.startswith("| tiny smoke | mle |")]
+    assert len(rows) >= 4 and all("+0.0000 | 1.000" in row for row in rows)
+
+
+def test_pages_are_filled_from_results(here, capsys):
+    page = Path("page.md")
+    page.write_text(
+        "a\n<!-- table: out/verdicts-smoke -->\nold\n<!-- /table -->\n"
+        "<!-- table: others/x -->\nleft\n<!-- /table -->\n"
+    )
+    assert main(["table", "out", "--pages", '["page.md"]']) == 0
+    text = page.read_text()
+    assert "old" not in text and "left" in text and "| seqgan | method | tiny |" in text
+    assert main(["table", "out", "--pages", '["page.md"]']) == 0
+    assert "page.md: unchanged" in capsys.readouterr().out and page.read_text() == text
+    page.write_text("<!-- table: out/verdict-smoke -->\n<!-- /table -->\n")
+    assert main(["table", "out", "--pages", '["page.md"]']) == 2
+    assert "did you mean 'verdicts-smoke'?" in capsys.readouterr().err
+
+
+def test_parts_of_the_users_own(here, capsys):
+    rest = {k: v for k, v in TINY.items() if k != "methods"}
+    for name, content, message in (
+        ("nosource", {**rest, "source": "my_parts:no_source"}, "returned a int, not a seqgan"),
+        (
+            "nocall",
+            {**rest, "methods": {"m": {"call": "my_parts:smal"}}},
+            "did you mean 'small'",
+        ),
+    ):
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(content))
+        assert run(name, "0", f"{name}.yaml") == 2
+        assert message in capsys.readouterr().err
+        assert not Path(name).exists()
+    from benchmarks.cell import _config, _data
+    from benchmarks.suite import load_methods, load_suite
+
+    Path("sourced.yaml").write_text(yaml.safe_dump({**rest, "source": "my_parts:source"}))
+    suite = load_suite("sourced.yaml")
+    assert _data(suite, _config(suite.settings("smoke", 0), {})).source == "mine"
+    Path("methods.yaml").write_text("slow: {config: {adversarial: {learning_rate: 0.1}}}\n")
+    arms = load_suite("tiny.yaml", load_methods("methods.yaml")).arms("smoke", 0)
+    assert [arm.name for arm in arms][-5:-2] == ["slow", "slow-constant", "slow-random"]
+
+
+def verdict(suite: str, seed: int, difference: float | None, arm: str = "m", control: str = ""):
+    """A result as far as verdicts look at it, with draws close to its difference."""
+    draws = [] if difference is None else [difference + x * 1e-3 for x in range(-10, 11)] * 50
+    return {
+        "suite": suite, "size": "smoke", "seed": seed, "arm": arm, "title": arm, "config": {},
+        "kind": "control" if control else "method", "control_of": control or None,
+        "verdict": {"difference": difference, "draws": draws, "metric": "nll", "confidence": 0.95},
+    }  # fmt: skip
+
+
+def test_verdicts_over_seeds_and_suites():
+    results = [verdict("clear", seed, -0.1 - 0.001 * seed) for seed in range(3)]
+    results += [verdict("split", seed, x) for seed, x in enumerate([-0.1, 0.1, -0.1])]
+    results += [verdict("gone", seed, x) for seed, x in enumerate([-0.1, None, -0.1])]
+    results += [verdict("small", seed, -1e-4) for seed in range(3)]
+    found = {row.suite: row for row in verdicts(results)}
+    labels = {suite: row.label for suite, row in found.items()}
+    assert labels == {
+        "clear": "better", "split": "not distinguishable", "gone": "not comparable",
+        "small": "not distinguishable",
+    }  # fmt: skip
+    clear = found["clear"]
+    assert clear.found.difference == pytest.approx(-0.101) and clear.seeds == (0, 1, 2)
+    # three suites can be compared, and clear has the smallest p-value: times 3
+    assert clear.corrected == pytest.approx(3 * clear.found.p_value)
+    assert found["gone"].not_comparable == 1
+    mixed = [verdict("mixed", seed, -0.1) for seed in range(2)]
+    mixed[1]["verdict"]["metric"] = "js"
+    (row,) = verdicts(mixed)
+    assert row.label == "not comparable" and row.metric == "js/nll"
+    mixed[1]["config"] = {"pretrain": 1}
+    with pytest.raises(ConfigError, match="run with different settings"):
+        verdicts(mixed)
+
+
+def test_a_method_against_its_controls():
+    results = [verdict("s", seed, 0.05 - 0.001 * seed) for seed in range(3)]
+    results += [verdict("s", seed, 0.25, "m-constant", "m") for seed in range(3)]
+    (row,) = against_controls(results)
+    assert (row.arm, row.against, row.label) == ("m", "m-constant", "better")
+    assert row.found.difference == pytest.approx(0.049 - 0.25)
+    # the draws are paired: what both have in common is gone
+    assert row.found.low > -0.206 and row.found.high < -0.196
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_the_tables_of_the_docs_are_those_of_the_committed_results(page):
+    from benchmarks.pages import fill
+
+    text = page.read_text(encoding="utf-8")
+    for folder in {results for results, _ in named_tables(text)}:
+        tables = make_tables(read_results(ROOT / "benchmarks" / "results" / folder))
+        assert fill(text, folder, tables, page.name) == text, "run: seqgan-bench table, --pages"
+
+
+def command(output: str, *more: str) -> list[str]:
+    code = "import sys; from benchmarks.cli import main; sys.exit(main())"
+    arguments = ["run", "tiny.yaml", "--size", "smoke", "--output_dir", output, *more]
+    return [sys.executable, "-c", code, *arguments]
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_ends_with_the_same_tables(here):
+    paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    several = ["--seeds", "0,1", "--jobs", "2"]
+    with subprocess.Popen(command("killed", *several), env={**os.environ, **paths}) as process:
+        deadline = time.monotonic() + 300
+        while len(list(Path("killed").rglob("seed-*/*.json"))) < 8:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    time.sleep(1)  # its workers end with it
+    found = len(list(Path("killed").rglob("seed-*/*.json")))
+    assert 8 <= found < 22
+    subprocess.run(command("killed", *several), env={**os.environ, **paths}, check=True)
+    assert tables(Path("killed")) == tables(Path("out"))
+    assert not [path for path in Path("killed").rglob(".*")]
+
+
+@pytest.mark.slow
+def test_a_constant_reward_lowers_the_oracle_nll_and_is_not_called_better(tmp_path, monkeypatch):
+    monkeypatch.delenv("SEQGAN_DATA_DIR", raising=False)
+    assert run(str(tmp_path), "0", "oracle20") == 0
+    found = {result["arm"]: result for result in read_results(tmp_path)}
+    nll = {
+        arm: next((s["value"] for s in r["scores"] if s["name"] == "nll-source"), None)
+        for arm, r in found.items()
+    }
+    assert nll["seqgan-constant"] < nll["mle"] - 0.05 and nll["mle-cooled"] < nll["mle"] - 0.05
+    labels = {row.arm: row.label for row in verdicts(found.values())}
+    assert labels["seqgan-constant"] != "better" and labels["seqgan-random"] != "better"
+    assert labels["mle-cooled"] == "not distinguishable"

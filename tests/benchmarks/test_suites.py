@@ -1,0 +1,139 @@
+"""Suites as files: all of them are read, and what is wrong in one is said in one line."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import yaml
+
+from benchmarks.cli import COMMANDS, main
+from benchmarks.suite import SIZES, load_suite, merge, suite_names
+from seqgan.dotted import import_dotted
+from seqgan.settings import run_config
+
+
+def fails(capsys, arguments: list[str], *messages: str) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("seqgan-bench: error: ") and "\n" not in error, error
+    for message in messages:
+        assert message in error, error
+
+
+def test_the_suites_of_the_harness():
+    names = ["coco", "grammar", "oracle20", "oracle40", "quatrains", "wordnet"]
+    assert suite_names() == names
+    for name in names:
+        suite = load_suite(name)
+        assert suite.title and suite.about and set(suite.sizes) == set(SIZES)
+        for size in SIZES:
+            arms = suite.arms(size, 3)
+            assert [arm.name for arm in arms] == [
+                *("mle", "mle-continued", "mle-cooled", "seqgan", "seqgan-constant"),
+                *("seqgan-random", "seqgan-logodds", "seqgan-logodds-random"),
+                *("training-copy", "real"),
+            ]
+            shared = {**arms[0].config}
+            for arm in arms:
+                config = run_config(arm.config, name)
+                assert config.seed == 3
+                for group in ("data", "corpus", "generator", "pretrain", "evaluation"):
+                    assert arm.config[group] == shared[group]  # the cell's, not a method's
+
+
+def test_controls_repeat_the_training_with_another_reward():
+    arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
+    method = arms["seqgan"].config["adversarial"]
+    for reward in ("constant", "random"):
+        control = arms[f"seqgan-{reward}"]
+        assert control.kind == "control" and control.control_of == "seqgan"
+        assert control.config["adversarial"] == {**method, "reward": reward}
+
+
+def test_later_settings_win_and_groups_are_merged():
+    assert merge({"a": {"x": 1, "y": [1]}, "b": 2}, {"a": {"y": [2]}}, {"b": 3}) == {
+        "a": {"x": 1, "y": [2]},
+        "b": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"titel": "x"}, "unknown key 'titel' (did you mean 'title'?)"),
+        ({"config": {"pretrian": {}}}, "unknown setting 'pretrian' (did you mean 'pretrain'?)"),
+        ({"config": {"pretrain": {"epoch": 2}}}, "did you mean 'epochs'?"),
+        ({"config": {"pretrain": {"epochs": 0}}}, "--pretrain.epochs: 0 is below 1"),
+        ({"config": {"seed": 1}}, "'seed' is given on the command line"),
+        ({"config": [1]}, "a list, not a mapping"),
+        ({"sizes": {"smok": {}}}, "unknown key 'smok' (did you mean 'smoke'?)"),
+        ({"sizes": {"smoke": {"corpus": {"num_tran": 3}}}}, "did you mean 'num_train'?"),
+        ({"use": {"data": {"file": "x"}}}, "no file 'x' under files"),
+        ({"use": {"dta": {}}}, "unknown key 'dta' (did you mean 'data'?)"),
+        ({"files": {"x": {"sha": "0"}}}, "unknown key 'sha' (did you mean 'sha256'?)"),
+        ({"methods": {"m": {"config": {"pretrain": {}}}}}, "'pretrain' is not a method's to set"),
+        ({"methods": {"m": {"controls": ["constnt"]}}}, "did you mean 'constant'?"),
+        ({"methods": {"m": {"call": "nothing"}}}, "'nothing' is not of the form"),
+        ({"methods": {"m": {"kind": "good"}}}, "'good' is none of method, control"),
+        ({"methods": {"m": {"call": "a:b", "controls": ["random"]}}}, "not ours to change"),
+        ({"metrics": "a:b"}, "metrics: a str, not a list"),
+        ({"metrics": ["nothing.there:x"]}, "nothing.there:x: cannot import"),
+        ({"source": "benchmarks.suite:nothing"}, "has no 'nothing'"),
+    ],
+)
+def test_what_is_wrong_in_a_suite(capsys, tmp_path, monkeypatch, change, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"config": {"data": "grammar"}} | change))
+    fails(capsys, ["run", "own.yaml", "--size", "smoke"], message)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.yaml"], "something was written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], "unknown command 'rnu' (did you mean 'run'?)"),
+        (["run", "oracle2"], "no suite 'oracle2' (did you mean 'oracle20'?)"),
+        (["run", "missing.yaml"], "missing.yaml: cannot be read"),
+        (["run", "grammar", "--size", "smokey"], "did you mean 'smoke'?"),
+        (["run", "grammar", "--seeds", "0,a"], "--seeds: '0,a'"),
+        (["run", "grammar", "--jobs", "0"], "--jobs: 0 is not in"),
+        (["run", "grammar", "--jbos", "1"], "did you mean '--jobs'?"),
+        (["run", "grammar", "--data_dir", "nowhere"], "--data_dir: nowhere: no such folder"),
+        (["run", "grammar", "--methods", "no.yaml"], "no.yaml: cannot be read"),
+        (["run", "coco"], "coco_train.txt"),
+        (["table", "nowhere"], "nowhere: no such folder"),
+        (["table", "."], "no results below it"),
+        (["plot", "nowhere"], "nowhere: no such folder"),
+        (["compare", "a", "b", "c"], "one folder of results or two, not 3"),
+        (["list", "--data_dir", "nowhere"], "--data_dir: nowhere: no such folder"),
+    ],
+)
+def test_one_clear_line(capsys, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.delenv("SEQGAN_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    fails(capsys, arguments, message)
+    assert not list(tmp_path.iterdir()), "something was written"
+
+
+def test_a_missing_file_is_described_and_a_wrong_one_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQGAN_DATA_DIR", str(tmp_path))
+    facts = ("https://github.com/geek-ai/Texygen", "licence: MIT", "sha256 2c0fd1f0", "--data_dir")
+    fails(capsys, ["run", "coco", "--size", "smoke"], "coco_train.txt", *facts)
+    (tmp_path / "coco_train.txt").write_text("something else\n")
+    digest = hashlib.sha256(b"something else\n").hexdigest()
+    fails(capsys, ["run", "coco", "--size", "smoke"], "is another file than the suite's", digest)
+
+
+def test_the_list(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQGAN_DATA_DIR", str(tmp_path))
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert "quatrains: Chinese quatrains" in printed and "not found: see --data_dir" in printed
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_and_every_commands_parts(capsys, command):
+    assert main([command, "--help"]) == 0
+    assert f"Example: {COMMANDS[command].example}" in " ".join(capsys.readouterr().out.split())
+    assert callable(import_dotted(COMMANDS[command].function, "command"))
