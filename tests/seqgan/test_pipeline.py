@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
@@ -26,7 +27,7 @@ def results_sentence(run) -> str:
 def test_the_folder_holds_what_the_design_names(run):
     for name in ("config.yaml", "environment.json", "metrics.jsonl", "results.json"):
         assert (run / name).is_file(), name
-    assert results_sentence(run) in (run / "report.html").read_text()
+    assert results_sentence(run) in html.unescape((run / "report.html").read_text())
     assert "](figures/quality-diversity.png)" in (run / "report.md").read_text()
     assert (run / "figures" / "quality-diversity.png").is_file()
     for name in ("mle", "adversarial", "real"):
