@@ -20,7 +20,11 @@ PALETTE = (
     "#1f63b5", "#c2451a", "#27804a", "#8a4fb0", "#b58900", "#0f8b8d", "#b03060", "#5c6670",
     "#7a5230", "#4b6b00",
 )  # fmt: skip
-PRIMARY = {"js": "Jensen-Shannon, nats a sequence", "nll": "held-out NLL, nats a token"}
+PRIMARY = {
+    "js": "Jensen-Shannon, nats a sequence",
+    "fed": "Frechet embedding distance",
+    "nll": "held-out NLL, nats a token",
+}
 SIZE = {"width": 6.4, "height": 4.4}
 
 

@@ -34,7 +34,7 @@ COLUMNS = {
 GOING_ON = "mle-continued"
 """The control that tells whether the baseline was trained to its end."""
 
-METRICS = {"js": "JS", "nll": "NLL", "js/nll": "JS or NLL"}
+METRICS = {"js": "JS", "fed": "FED", "nll": "NLL", "js/nll": "JS or NLL"}
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,7 @@ def decide(
         draws.append(difference(real, own, other))
     if metric == "fed":
         low, high = centred_interval(value, draws, config.confidence)
+        draws = [value + draw - float(np.mean(draws)) for draw in draws]  # without their bias
     else:
         tail = (1 - config.confidence) / 2
         low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
