@@ -199,8 +199,8 @@ def decide(
         f"The adversarial model (temperature {ours.temperature:g}) is "
         f"{_phrase(label)} MLE at equal diversity (temperature {theirs.temperature:.3f}): "
         f"{METRICS[metric]}: {ours.primary():.4f} against {theirs.primary():.4f}, "
-        f"difference {value:+.4f}, {config.confidence:.0%} interval [{low:+.4f}, {high:+.4f}] "
-        "over sequences, one training seed; lower is better."
+        f"difference {value:+.4f} at exactly equal entropy, {config.confidence:.0%} interval "
+        f"[{low:+.4f}, {high:+.4f}] over sequences, one training seed; lower is better."
     )
     return Verdict(
         label, metric, value, (low, high), config.confidence, ours.temperature,
