@@ -202,6 +202,8 @@ def decide(
         f"difference {value:+.4f} at exactly equal entropy, {config.confidence:.0%} interval "
         f"[{low:+.4f}, {high:+.4f}] over sequences, one training seed; lower is better."
     )
+    if not low <= 0 <= high and label == "not distinguishable":
+        sentence += f" A difference below {RESOLUTION:g} counts as none."
     return Verdict(
         label, metric, value, (low, high), config.confidence, ours.temperature,
         theirs.temperature, ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),

@@ -240,6 +240,7 @@ def test_a_difference_below_the_resolution_is_none():
     verdict = decide(point(1.0, 3.9996, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
     assert verdict.interval == pytest.approx((-4e-4, -4e-4), abs=1e-9)
     assert verdict.label == "not distinguishable"
+    assert verdict.sentence.endswith("A difference below 0.0005 counts as none.")
     assert decide(point(1.0, 3.9994, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0).label == "better"
 
 
