@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -18,15 +21,15 @@ class Interruption:
 
     Args:
         stop: called with the signal's number where nothing has to be finished first; it raises.
-        say: tells the user that the step is being finished.
+        announce: tell the user that the step is being finished.
 
     Attributes:
         number: of the signal that came, or None.
         patient: whether a step has to be finished first; whoever sets it looks at `number`.
     """
 
-    def __init__(self, stop: Callable[[int], None], say: Callable[[str], None]):
-        self.stop, self.say = stop, say
+    def __init__(self, stop: Callable[[int], None], announce: bool = True):
+        self.stop, self.announce = stop, announce
         self.number: int | None = None
         self.patient = False
         self._before: dict[signal.Signals, Any] = {}
@@ -53,5 +56,12 @@ class Interruption:
         self.number = number
         if not self.patient:
             self.stop(number)
-        name = signal.Signals(number).name
-        self.say(f"{name}: finishing this step and writing a checkpoint; once more quits at once")
+        if self.announce:
+            name = signal.Signals(number).name
+            _write(f"{name}: finishing this step and writing a checkpoint; once more quits at once")
+
+
+def _write(line: str) -> None:
+    """A line to standard error, past Python's files: one of them may be in the middle of a line."""
+    with contextlib.suppress(OSError, ValueError):  # it is closed, or there is none
+        os.write(sys.stderr.fileno(), f"{line}\n".encode())

@@ -102,7 +102,7 @@ class Runtime:
     last_good: str = "none was saved yet"
 
     def __post_init__(self) -> None:
-        self.interruption = Interruption(self._interrupt, self.say)
+        self.interruption = Interruption(self._interrupt, not self.console.quiet)
         self._tracking = True
 
     @property

@@ -121,23 +121,25 @@ def test_a_second_signal_quits_at_once():
 import signal, sys, time
 from seqgan.training.interruption import Interruption
 
-with Interruption(sys.exit, lambda text: print(text, flush=True)) as interruption:
+with Interruption(sys.exit) as interruption:
     interruption.patient = True
     print("ready", flush=True)
     while True:
         time.sleep(0.01)
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT,
+    )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == (
+    assert process.stderr is not None and process.stderr.readline() == (
         "SIGINT: finishing this step and writing a checkpoint; once more quits at once\n"
     )
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == -signal.SIGTERM  # which a shell shows as 143
     process.stdout.close()
+    process.stderr.close()
 
 
 def test_damaged_checkpoints_are_passed_over(calm, interrupted, capsys):
