@@ -246,4 +246,5 @@ def _finish(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     whole_numbers(axes)
-    legend(axes, columns=4)
+    entries = len(axes.get_legend_handles_labels()[0])
+    legend(axes, columns=2 if entries > 3 else 3)  # four in a row run out of a narrow figure
