@@ -50,7 +50,7 @@ def verdict_plot(record: Record) -> Plot | None:
 
     caption = (
         f"Adversarial minus MLE at equal diversity, with the {verdict['confidence']:.0%} interval "
-        "over sequences. Where the bar covers 0, the two cannot be told apart."
+        "over sequences. Where the bar covers 0, or all but touches it, nothing can be told."
     )
     return Plot("verdict", "The difference", caption, paint, height=1.5, width=3.7)
 

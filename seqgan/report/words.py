@@ -37,6 +37,10 @@ CONCLUSIONS = {
     ),
     "worse": "The whole interval lies above 0, so the difference is unlikely to be chance.",
 }
+TOO_SMALL = (
+    "The interval does not contain 0, but a difference so small is no more than what matching the "
+    "diversity of the two models leaves, and counts as none."
+)
 METRICS = {
     "js": (
         "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
@@ -112,8 +116,14 @@ def _result(verdict: dict[str, Any]) -> str:
         f"model {verdict['adversarial_value']:.4f}. Corrected for what is left of a difference in "
         f"diversity, the difference is {verdict['difference']:+.4f}; its "
         f"{verdict['confidence']:.0%} interval runs from {low:+.4f} to {high:+.4f}. "
-        f"{CONCLUSIONS.get(verdict['label'], '')}"
+        f"{_conclusion(verdict['label'], low, high)}"
     ).rstrip()
+
+
+def _conclusion(label: str, low: float, high: float) -> str:
+    if label == "not distinguishable" and not low <= 0 <= high:
+        return TOO_SMALL
+    return CONCLUSIONS.get(label, "")
 
 
 def _learnable(record: Record) -> list[str]:

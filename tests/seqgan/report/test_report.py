@@ -328,3 +328,10 @@ def test_the_users_own_matplotlib_settings_change_nothing(whole, tmp_path):
         html, _ = report(tmp_path / "captions")
         assert matplotlib.rcParams["font.size"] == 30
     assert html == whole[1]
+
+
+def test_a_difference_below_the_resolution_is_not_said_to_contain_0():
+    from seqgan.report.words import _conclusion
+
+    assert "does not contain 0" in _conclusion("not distinguishable", -0.0007, -0.0001)
+    assert "contains 0" in _conclusion("not distinguishable", -0.1, 0.2)
