@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,8 +25,8 @@ from seqgan.errors import ConfigError
 from seqgan.models import load_generator, make_generator, save_model
 from seqgan.seeding import derive_seed
 from seqgan.settings import run_config
+from seqgan.training.files import write_folder, write_json
 from seqgan.training.pretrain import pretrain
-from seqgan.training.run_directory import write_json
 
 from .arms import Lab, Measured, Recorder
 from .files import described, find_files, place_files
@@ -171,16 +169,13 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
         "training": {"epochs": work.epochs_done, "best_epoch": work.best_epoch},
         **_curves(runtime),
     }
-    place.folder.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=place.folder, prefix=".model-"))
-    try:
+
+    def write(aside: Path) -> None:
         save_model(model, aside / "generator")
         write_json(aside / "training.json", kept)
-        os.chmod(aside, 0o755)
-        os.replace(aside, place.model)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_folder(place.model, write)
     lab.set_mle(load_generator(place.model / "generator", runtime.device))
     return kept
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, NamedTuple
 
 from seqgan.dotted import import_dotted
-from seqgan.errors import ConfigError, SeqganError, did_you_mean
+from seqgan.errors import ConfigError, did_you_mean
+from seqgan.terminal import run_program
 
 __all__ = ["COMMANDS", "main"]
 
@@ -75,32 +74,21 @@ COMMANDS = {
         "rollouts, scoring and training steps against the plain way and the machine",
         "benchmarks.speed.engine:SpeedConfig",
         "benchmarks.speed.engine:measure",
-        "seqgan-bench speed --output speed.md",
+        "seqgan-bench speed --output speed-cpu",
     ),
 }
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; errors of the user end in one line and exit code 2."""
-    argv = sys.argv[1:] if argv is None else argv
+    return run_program("seqgan-bench", _dispatch, argv)
+
+
+def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage())
         return 0 if argv else 2
-    try:
-        return _run(argv[0], argv[1:])
-    except SeqganError as error:
-        print(f"seqgan-bench: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"seqgan-bench: error: {place}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("seqgan-bench: interrupted", file=sys.stderr)
-        return 130
+    return _run(argv[0], argv[1:])
 
 
 def _usage() -> str:
@@ -114,7 +102,8 @@ def _usage() -> str:
             "commands:",
             *lines,
             "",
-            "seqgan-bench COMMAND --help lists a command's options.",
+            "seqgan-bench COMMAND --help lists a command's options; --debug shows where an error "
+            "arose.",
             f"Example: {COMMANDS['run'].example}",
         ]
     )

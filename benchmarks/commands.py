@@ -11,6 +11,7 @@ from rich.console import Console
 from seqgan.data.wordnet import wordnet_glosses
 from seqgan.dotted import import_dotted
 from seqgan.errors import ConfigError
+from seqgan.terminal import say
 
 from .cell import CellJob
 from .comparing import controls_table, folders_table
@@ -31,13 +32,13 @@ def list_suites(settings: ListSettings, console: Console) -> int:
     folder = data_folder(settings.data_dir)
     for name in suite_names():
         suite = load_suite(name)
-        _say(console, f"{name}: {suite.title}")
-        _say(console, f"  {' '.join(suite.about.split())}")
+        say(console, f"{name}: {suite.title}")
+        say(console, f"  {' '.join(suite.about.split())}")
         for file in suite.files.values():
             there = folder is not None and (folder / file.name).is_file()
             state = "found" if there else file.absent or "not found: see --data_dir"
-            _say(console, f"  file {file.name} ({file.source}; {file.licence}): {state}")
-        _say(console, f"  arms: {', '.join(arm.name for arm in suite.arms('standard', 0))}")
+            say(console, f"  file {file.name} ({file.source}; {file.licence}): {state}")
+        say(console, f"  arms: {', '.join(arm.name for arm in suite.arms('standard', 0))}")
     return 0
 
 
@@ -57,7 +58,7 @@ def run(settings: RunSettings, console: Console) -> int:
         for seed in settings.seed_list()
     ]
     run_jobs(jobs, settings.jobs)
-    _say(console, f"Results: {root}; tables: seqgan-bench table {root}")
+    say(console, f"Results: {root}; tables: seqgan-bench table {root}")
     return 0
 
 
@@ -81,13 +82,13 @@ def table(settings: TableSettings, console: Console) -> int:
     if settings.pages is not None:
         for page in settings.pages:
             changed = fill_file(Path(page), root.resolve().name, tables)
-            _say(console, f"{page}: {'written' if changed else 'unchanged'}")
+            say(console, f"{page}: {'written' if changed else 'unchanged'}")
         return 0
     for each in tables:
         _print(console, each)
     output = Path(settings.output) if settings.output else root / "tables"
     write_tables(tables, results, output)
-    _say(console, f"Files: {output}")
+    say(console, f"Files: {output}")
     return 0
 
 
@@ -97,7 +98,7 @@ def plot(settings: PlotSettings, console: Console) -> int:
     plots = make_plots(read_results(root))
     output = Path(settings.output) if settings.output else root / "plots"
     for path in write_plots(plots, output):
-        _say(console, str(path))
+        say(console, str(path))
     return 0
 
 
@@ -117,8 +118,4 @@ def compare(settings: CompareSettings, console: Console) -> int:
 def _print(console: Console, each: Table) -> None:
     """A table as the Markdown that its file holds."""
     console.print(f"\n{each.title}\n", style="bold", markup=False, highlight=False)
-    _say(console, each.markdown())
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(console, each.markdown())

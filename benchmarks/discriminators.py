@@ -6,7 +6,6 @@ trained against its samples, with accuracies and held-out gain over training.
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +28,10 @@ from seqgan.models import make_discriminator, make_generator
 from seqgan.seeding import derive_seed
 from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.pretrain import pretrain
-from seqgan.training.run_directory import environment, write_json
+from seqgan.training.run_directory import write_json
 from seqgan.training.runtime import Runtime, make_accelerator
+
+from .results import machine
 
 __all__ = ["DiscriminatorsConfig", "measure"]
 
@@ -85,7 +86,7 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
     test_nll = token_nll(generator, data.test)
     console.print(f"tuned MLE, {config.hidden} units: held-out NLL {test_nll:.4f} nats a token")
     results: dict[str, Any] = {
-        "environment": {**environment(), "command": shareable(sys.argv)},
+        "environment": machine(),
         "seed": config.seed,
         "mle": {
             "hidden": config.hidden,
@@ -103,13 +104,6 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
         if config.output is not None:
             write_json(Path(config.output), results)
     return results
-
-
-def shareable(words: list[str]) -> str:
-    """A command line without the folders of the machine it ran on."""
-    return " ".join(
-        ["seqgan-bench", *(Path(word).name if "/" in word else word for word in words[1:])]
-    )
 
 
 def _train(

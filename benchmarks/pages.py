@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from seqgan.errors import ConfigError, did_you_mean
+from seqgan.training.run_directory import write_text
 
 from .tables import Table
 
@@ -56,8 +57,6 @@ def fill(text: str, results: str, tables: list[Table], page: str) -> str:
 
 def fill_file(path: Path, results: str, tables: list[Table]) -> bool:
     """Fills a page on disk; returns whether it changed."""
-    from seqgan.training.run_directory import write_text
-
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

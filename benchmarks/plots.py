@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from seqgan.report.drawing import Plot, draw, legend, whole_numbers
+from seqgan.report.tradeoff import ENTROPY, NAMES
 from seqgan.training.run_directory import write_bytes
 
-from .results import Result
+from .results import Result, grouped
 
 __all__ = ["make_plots", "write_plots"]
 
@@ -20,21 +21,13 @@ PALETTE = (
     "#1f63b5", "#c2451a", "#27804a", "#8a4fb0", "#b58900", "#0f8b8d", "#b03060", "#5c6670",
     "#7a5230", "#4b6b00",
 )  # fmt: skip
-PRIMARY = {
-    "js": "Jensen-Shannon, nats a sequence",
-    "fed": "Frechet embedding distance",
-    "nll": "held-out NLL, nats a token",
-}
 SIZE = {"width": 6.4, "height": 4.4}
 
 
 def make_plots(results: list[Result]) -> list[Plot]:
     """For each suite and size its plots."""
-    cells: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        cells.setdefault((result["suite"], result["size"]), []).append(result)
     plots = []
-    for (suite, size), found in cells.items():
+    for (suite, size), found in grouped(results, "suite", "size").items():
         name, title = f"{suite}-{size}", f"{found[0]['suite_title']}, size {size}"
         plots.append(_tradeoff(f"{name}-quality-diversity", title, found))
         for stage, x, y, label in (
@@ -69,7 +62,7 @@ def _tradeoff(name: str, title: str, results: list[Result]) -> Plot:
 
 
 def _points(axes: Axes, results: list[Result]) -> None:
-    for arm, cells in _arms(results).items():
+    for (arm,), cells in grouped(results, "arm").items():
         sweeps = [cell["sweep"]["test"] for cell in cells]
         x, y = (
             np.mean([[point[key] for point in sweep] for sweep in sweeps], axis=0)
@@ -80,14 +73,14 @@ def _points(axes: Axes, results: list[Result]) -> None:
             x, y, "o-", color=_colour(cells), label=arm, linewidth=3.5 if wide else 1.4,
             markersize=7 if wide else 4, zorder=1 if wide else 2,
         )  # fmt: skip
-    axes.set(xlabel="own entropy, nats a token (more is more diverse)", ylabel=_primary(results))
+    axes.set(xlabel=ENTROPY, ylabel=_primary(results))
     legend(axes)
 
 
 def _curves(
     axes: Axes, results: list[Result], stage: str, keys: tuple[str, str], label: str
 ) -> None:
-    for arm, cells in _arms(results).items():
+    for (arm,), cells in grouped(results, "arm").items():
         colour = _colour(cells)
         seeds = [_series(cell["curves"][stage], keys) for cell in cells]
         for x, y in seeds:
@@ -105,13 +98,6 @@ def _series(lines: list[dict[str, Any]], keys: tuple[str, str]) -> tuple[list[fl
     return [line[keys[0]] for line in lines], [line[keys[1]] for line in lines]
 
 
-def _arms(results: list[Result]) -> dict[str, list[Result]]:
-    arms: dict[str, list[Result]] = {}
-    for result in results:
-        arms.setdefault(result["arm"], []).append(result)
-    return arms
-
-
 def _colour(cells: list[Result]) -> str:
     """An arm's colour: the same in all plots."""
     return PALETTE[cells[0]["place"] % len(PALETTE)]
@@ -119,4 +105,4 @@ def _colour(cells: list[Result]) -> str:
 
 def _primary(results: list[Result]) -> str:
     metrics = {r["verdict"]["metric"] for r in results if r.get("verdict")}
-    return " or ".join(PRIMARY[metric] for metric in sorted(metrics)) or "primary metric"
+    return " or ".join(NAMES[metric] for metric in sorted(metrics)) or "primary metric"

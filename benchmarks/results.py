@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ from seqgan.training.run_directory import environment, write_text
 
 from .suite import SIZES
 
-__all__ = ["CellPlace", "Result", "machine", "read_arm", "read_results", "write_arm"]
+__all__ = [
+    "CellPlace",
+    "Result",
+    "grouped",
+    "machine",
+    "read_arm",
+    "read_results",
+    "shareable",
+    "write_arm",
+]
 
 FORMAT = 1
 Result = dict[str, Any]
@@ -102,11 +111,23 @@ def _files(root: Path) -> Iterator[Path]:
         yield from sorted(root.glob(f"*/{size}/seed-*/*.json"))
 
 
+def grouped(results: Iterable[Result], *keys: str) -> dict[tuple[Any, ...], list[Result]]:
+    """Results that agree in `keys` together, in the order in which they come."""
+    groups: dict[tuple[Any, ...], list[Result]] = {}
+    for result in results:
+        groups.setdefault(tuple(result[key] for key in keys), []).append(result)
+    return groups
+
+
 def machine(command: list[str] | None = None) -> dict[str, Any]:
     """Versions, machine and the state of the code, without the folders of the machine."""
-    words = sys.argv if command is None else command
-    short = [Path(word).name if "/" in word else word for word in words[1:]]
-    return {**environment(), "command": " ".join(["seqgan-bench", *short]), "git": git_state()}
+    words = shareable(sys.argv if command is None else command)
+    return {**environment(), "command": " ".join(words), "git": git_state()}
+
+
+def shareable(words: list[str]) -> list[str]:
+    """A command line without the folders of the machine it ran on."""
+    return ["seqgan-bench", *(Path(word).name if "/" in word else word for word in words[1:])]
 
 
 def git_state() -> dict[str, Any] | None:

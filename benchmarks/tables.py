@@ -16,7 +16,7 @@ from seqgan.tables import ARROWS
 from seqgan.training.run_directory import write_text
 
 from .reading import read_yaml
-from .results import Result
+from .results import Result, grouped
 from .verdicts import SuiteVerdict, verdicts
 
 __all__ = ["Table", "make_tables", "scores_csv", "write_tables"]
@@ -69,9 +69,9 @@ class Table:
 def make_tables(results: list[Result]) -> list[Table]:
     """The verdicts of each size, then for each suite its scores and the published figures."""
     tables = []
-    for size, of_size in _groups(results, "size"):
+    for (size,), of_size in grouped(results, "size").items():
         tables.append(verdict_table(size, verdicts(of_size)))
-        for _, of_suite in _groups(of_size, "suite"):
+        for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             published = published_table(of_suite)
             if published is not None:
@@ -142,7 +142,7 @@ def difference_cells(row: SuiteVerdict) -> list[str]:
 def scores_table(results: list[Result]) -> Table:
     """A suite's arms down, its scores across; mean and spread over seeds."""
     first = results[0]
-    arms = dict(_groups(results, "arm"))
+    arms = grouped(results, "arm")
     known = {score["name"]: score for result in results for score in result["scores"]}
     wanted = first["columns"] or COLUMNS["nll-source" in known]
     own = [name for name in known if "call:" in known[name]["signature"] and name not in wanted]
@@ -179,7 +179,7 @@ def published_table(results: list[Result]) -> Table | None:
         cells = [f"{fact['scores'][name]:.3f}" if name in fact["scores"] else "" for name in names]
         note = f"; {fact['note']}" if "note" in fact else ""
         rows.append([f"{fact['method']} †", *cells, fact["source"] + note])
-    for _, arms in _groups(results, "arm"):
+    for arms in grouped(results, "arm").values():
         ours = [_score_cell(arms, name) for name in names]
         if any(ours):
             where = f"here, size {first['size']}, {len(arms)} seed{'s' * (len(arms) > 1)}"
@@ -228,13 +228,6 @@ def _absent(results: list[Result]) -> list[str]:
     """What was done without the public files."""
     texts = dict.fromkeys(text for result in results for text in result["absent"])
     return [f"Here: {text}." for text in texts]
-
-
-def _groups(results: list[Result], key: str) -> list[tuple[str, list[Result]]]:
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(result[key], []).append(result)
-    return list(groups.items())
 
 
 def _signed(value: float) -> str:

@@ -9,7 +9,7 @@ from seqgan.comparison import RESOLUTION
 from seqgan.errors import ConfigError
 from seqgan.seeding import derive_seed
 
-from .results import Result
+from .results import Result, grouped
 from .statistics import Combined, combine, holm
 
 __all__ = ["SuiteVerdict", "against_controls", "verdicts"]
@@ -101,9 +101,7 @@ def _less(method: Result, control: Result) -> tuple[float | None, list[float]]:
 
 def _grouped(results: list[Result]) -> list[list[Result]]:
     """Results of one suite, size and arm together, in the order in which they come."""
-    groups: dict[tuple[str, str, str], list[Result]] = {}
-    for result in results:
-        groups.setdefault((result["suite"], result["size"], result["arm"]), []).append(result)
+    groups = grouped(results, "suite", "size", "arm")
     for (suite, size, arm), cells in groups.items():
         settings = [({**cell["config"], "seed": None}, cell.get("files")) for cell in cells]
         if any(other != settings[0] for other in settings):

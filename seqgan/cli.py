@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 
-from .errors import ConfigError, RunInterrupted, SeqganError, did_you_mean
+from .errors import ConfigError, did_you_mean
+from .terminal import run_program
 
 __all__ = ["main"]
 
@@ -24,46 +23,7 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; errors of the user end in one line and exit code 2."""
-    argv = sys.argv[1:] if argv is None else argv
-    debug = "--debug" in argv
-    argv = [word for word in argv if word != "--debug"]
-    try:
-        return _dispatch(argv)
-    except SeqganError as error:
-        if debug:
-            raise
-        print(f"seqgan: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if debug:
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"seqgan: error: {place}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except RunInterrupted as stop:
-        print(f"seqgan: {stop}", file=sys.stderr)
-        return stop.exit_code
-    except (MemoryError, RuntimeError) as error:
-        if debug or not _out_of_memory(error):
-            raise
-        print(
-            "seqgan: error: out of memory; smaller batches, fewer sequences or samples, or a "
-            "smaller --corpus.max_length need less (--debug shows where)",
-            file=sys.stderr,
-        )
-        return 2
-    except KeyboardInterrupt:
-        print("seqgan: interrupted", file=sys.stderr)
-        return 130
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether it is numpy's, torch's or Python's way of saying that memory is used up."""
-    named = type(error).__name__ == "OutOfMemoryError"  # torch need not be imported to tell
-    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
+    return run_program("seqgan", _dispatch, argv)
 
 
 def _dispatch(argv: list[str]) -> int:

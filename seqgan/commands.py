@@ -36,6 +36,7 @@ from .report import write_report
 from .seeding import rng_for
 from .settings import run_config
 from .tables import print_results, runs_table
+from .terminal import say
 from .training.run_directory import RunDirectory, write_json, write_text
 from .training.runtime import make_accelerator
 
@@ -206,7 +207,7 @@ def compare(settings: CompareConfig, console: Console) -> int:
 def report(settings: ReportConfig, console: Console) -> int:
     """``seqgan report``."""
     path = write_report(RunDirectory.open(Path(settings.run)))
-    console.print(f"Report: {path}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"Report: {path}")
     return 0
 
 
@@ -220,12 +221,12 @@ def data(settings: DataConfig, console: Console) -> int:
         seed=settings.seed,
     )
     for line in found.report_lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     for name in ("train", "validation", "heldout", "test"):
         split = getattr(found, name)
         shown = split.select(slice(0, settings.examples))
         for line in found.decoder.texts(shown) if len(shown) else []:
-            console.print(f"{name}: {line}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"{name}: {line}")
     return 0
 
 

@@ -102,8 +102,7 @@ class Evaluator:
             *self._against_source(samples, own, test),
             *self._reverse(samples),
             *self.texts.scores(texts, self.test_texts, "test"),
-            *self.score.bleu(tokens, self.references, self.wording, "test"),
-            *self.score.recall(tokens, self.references, self.wording, "test"),
+            *self.score.overlap(tokens, self.references, self.wording, "test"),
             *self.score.surface(tokens, self.wording, self.training),
         ]
         return scores, samples
@@ -202,8 +201,7 @@ class Evaluator:
             scores.append(self.score.ratio("nll-source", -log_p, lengths, "lower", on="samples"))
         return [
             *scores,
-            *self.score.bleu(tokens, self.references, self.wording, "test"),
-            *self.score.recall(tokens, self.references, self.wording, "test"),
+            *self.score.overlap(tokens, self.references, self.wording, "test"),
             *self.score.surface(tokens, self.wording, self.training),
         ]
 

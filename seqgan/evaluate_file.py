@@ -95,8 +95,7 @@ class References:
         texts, real = self._some(samples, n), self._some(self.records, n)
         return [
             *self.measures.scores(texts, real, self.name),
-            *self.scorer.bleu(forward, self.tokens, between, self.name),
-            *self.scorer.recall(forward, self.tokens, between, self.name),
+            *self.scorer.overlap(forward, self.tokens, between, self.name),
             *self.scorer.surface(_tokens(samples, self.within, name), within, training),
         ]
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from rollout import Policy
 
-from .comparison import Comparison, Sweep, compare
+from .comparison import Comparison, Sweep, Swept, compare_swept
 from .config import RunConfig
 from .data.sources import Dataset, fingerprint, run_data
 from .errors import ConfigError, DataError, SeqganError
@@ -24,6 +24,7 @@ from .report import write_report
 from .seeding import derive_seed
 from .settings import run_config
 from .tables import print_results
+from .terminal import say
 from .text_scores import check_available
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
@@ -83,7 +84,7 @@ def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResul
     runtime, data = _begin("pretrain", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
-        return _finish(config, data, runtime, {"mle": generator}, None)
+        return _finish(config, data, runtime, {"mle": generator})
 
 
 def finetune(
@@ -129,7 +130,6 @@ def _begin(
         wanted: the fingerprint that the data must have, or None for any.
     """
     console = console or Console(quiet=True)
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     settings = asdict(replace(config, output_dir=None, overwrite=False, resume=False))
     path = folder_of(config) or default_folder(config.data)
     going_on = resumes(config, path)
@@ -149,10 +149,10 @@ def _begin(
         )
     saved = None
     if going_on:
-        saved = starting_point(command, config, path, fingerprint(data), say)
+        saved = starting_point(command, config, path, fingerprint(data), partial(say, console))
     if saved is not None:
         directory = RunDirectory.open(path)
-        rewind(directory, saved, say)
+        rewind(directory, saved, partial(say, console))
     else:
         directory = RunDirectory.create(path, settings, config.overwrite or going_on)
         write_json(path / "data.json", {"fingerprint": fingerprint(data), "report": data.report})
@@ -223,7 +223,7 @@ def _adversarial_part(
     work = fine_tune(generator, judge, config.adversarial, validate, runtime)
     runtime.save("best")
     mle = cast(LSTMGenerator, work.reference)
-    return _finish(config, data, runtime, {"mle": mle, "adversarial": generator}, work)
+    return _finish(config, data, runtime, {"mle": mle, "adversarial": generator}, work, sweep)
 
 
 def _finish(
@@ -231,7 +231,8 @@ def _finish(
     data: Dataset,
     runtime: Runtime,
     models: dict[str, LSTMGenerator],
-    training: AdversarialTraining | None,
+    training: AdversarialTraining | None = None,
+    sweep: Sweep | None = None,
 ) -> RunResult:
     """Measures, compares, prints and writes; the same each time, so it may be ended and redone."""
     runtime.interruption.patient = False
@@ -245,9 +246,9 @@ def _finish(
         scores["real"] = evaluator.real()
         bar.advance(bar.task_ids[0])
         comparison = values = None
-        if training is not None:
+        if training is not None and sweep is not None:
             tuned, judge = models["adversarial"], training.discriminator.discriminator
-            comparison = compare(models["mle"], tuned, data, config.evaluation, config.seed)
+            comparison = compare_swept(Swept(models["mle"], sweep), Swept(tuned, sweep))
             values = token_values(
                 tuned, judge, drawn["adversarial"], data.test, data.decoder, config.seed
             )

@@ -79,8 +79,7 @@ class Scorer:
             refs: what the references are.
         """
         forward = bleu(tokens, references, 5, per_sentence=True, unk=wording.unk)
-        settings = self._ngram_settings(wording, refs, references)
-        return [self.mean(f"bleu-{k}", forward[k], "higher", **settings) for k in ORDERS]
+        return self._precision(forward, references, wording, refs)
 
     def recall(
         self, tokens: list[list[Any]], references: list[list[Any]], wording: Wording, refs: str
@@ -90,6 +89,32 @@ class Scorer:
         Arguments as in `bleu`.
         """
         forward = bleu(tokens, references, 5, per_sentence=True, unk=wording.unk)
+        return self._recall(forward, tokens, references, wording, refs)
+
+    def overlap(
+        self, tokens: list[list[Any]], references: list[list[Any]], wording: Wording, refs: str
+    ) -> list[Score]:
+        """`bleu` and `recall` of the same sequences, with one pass for what both need."""
+        forward = bleu(tokens, references, 5, per_sentence=True, unk=wording.unk)
+        return [
+            *self._precision(forward, references, wording, refs),
+            *self._recall(forward, tokens, references, wording, refs),
+        ]
+
+    def _precision(
+        self, forward: dict[int, Any], references: list[list[Any]], wording: Wording, refs: str
+    ) -> list[Score]:
+        settings = self._ngram_settings(wording, refs, references)
+        return [self.mean(f"bleu-{k}", forward[k], "higher", **settings) for k in ORDERS]
+
+    def _recall(
+        self,
+        forward: dict[int, Any],
+        tokens: list[list[Any]],
+        references: list[list[Any]],
+        wording: Wording,
+        refs: str,
+    ) -> list[Score]:
         backward = backward_bleu(tokens, references, 5, per_sentence=True, unk=wording.unk)
         settings = self._ngram_settings(wording, refs, references)
         scores = [

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from .comparison import Comparison
 from .metrics import Score
+from .terminal import say
 from .training.run_directory import RunDirectory
 
 __all__ = ["print_results", "runs_table"]
@@ -59,12 +60,12 @@ def print_results(
         if lines:
             console.print(f"\nSamples: {TITLES[name]}", style="bold")
         for line in lines:
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"  {line}")
     console.print()
     console.print(scores_table(scores))
     if comparison is not None:
         console.print("\nVerdict", style="bold")
-        console.print(comparison.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
+        say(console, comparison.verdict.sentence)
 
 
 def scores_table(scores: dict[str, list[Score]]) -> Table:

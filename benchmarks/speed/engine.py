@@ -22,8 +22,10 @@ from rich.console import Console
 from rollout.completion import default_chunk_size
 from seqgan.errors import ConfigError
 from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS
+from seqgan.terminal import say
 from seqgan.training.run_directory import write_json, write_text
 
+from ..results import shareable
 from .machine import Timer, gemm_rate, memory_rate, peak_memory
 from .scaling import eos_halves, memory_limits, scaling, stratification
 from .tables import markdown
@@ -107,7 +109,7 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
     device = torch.device(config.device)
     timer = Timer(device)
     work = Workload(TINY if config.tiny else Sizes(), device, config.seed)
-    result = {"format": 1, "command": ["seqgan-bench", *sys.argv[1:]], "seed": config.seed}
+    result = {"format": 1, "command": shareable(sys.argv), "seed": config.seed}
     result["machine"] = describe(device, work)
     result["gemm"], result["memory_rate"] = gemm_rate(timer), memory_rate(timer)
     if "operations" in config.parts:
@@ -122,7 +124,7 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
     if device.type == "cuda":
         result["losses"] = losses(work)
     text = markdown(result)
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(console, text)
     if config.output is not None:
         write_json(Path(config.output + ".json"), result)
         write_text(Path(config.output + ".md"), text + "\n")

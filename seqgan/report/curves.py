@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -66,40 +67,21 @@ def _pretraining(record: Record, lines: Lines) -> Plot:
 
 
 def _accuracies(record: Record, lines: Lines) -> Plot:
-    def paint(axes: Axes) -> None:
-        axes.axhline(0.5, color=COLOURS["muted"], linewidth=1)
-        _curve(axes, lines, "step", "train_accuracy", "muted", "training", dashed=True)
-        _curve(axes, lines, "step", "heldout_accuracy", "adversarial", "held out")
-        _finish(axes, "discriminator step", "accuracy")
-
     caption = (
         "Share of real and generated sequences that the discriminator tells apart; 0.5 is "
         "guessing. Where training runs ahead of held-out, it memorises."
     )
+    paint = partial(_paint_accuracies, lines=lines, x="step", label="discriminator step")
     return Plot("discriminator-accuracy", "Discriminator: accuracy", caption, paint)
 
 
 def _gain(record: Record, lines: Lines) -> Plot:
-    def paint(axes: Axes) -> None:
-        axes.axhline(0, color=COLOURS["muted"], linewidth=1)
-        axes.fill_between(
-            [line["step"] for line in lines],
-            _values(lines, "heldout_gain_low"),
-            _values(lines, "heldout_gain_high"),
-            color=COLOURS["adversarial"],
-            alpha=0.18,
-            linewidth=0,
-            label="interval",
-        )
-        _curve(axes, lines, "step", "heldout_gain_raw", "muted", "raw", dashed=True)
-        _curve(axes, lines, "step", "heldout_gain", "adversarial", "calibrated")
-        _finish(axes, "discriminator step", "nats a sequence")
-
     caption = (
         "How much likelier held-out real sequences would become if the generator's distribution "
         "were reweighted by the discriminator: what there is to learn from it. Calibrated: after "
         "its confidence was scaled on other data; with its interval."
     )
+    paint = partial(_paint_gain, lines=lines, x="step", label="discriminator step", raw=True)
     return Plot("discriminator-gain", "Discriminator: held-out gain", caption, paint)
 
 
@@ -183,35 +165,40 @@ def _variety(record: Record, lines: Lines) -> Plot:
 
 
 def _rounds_accuracies(record: Record, lines: Lines) -> Plot:
-    def paint(axes: Axes) -> None:
-        axes.axhline(0.5, color=COLOURS["muted"], linewidth=1)
-        _curve(axes, lines, "round", "train_accuracy", "muted", "training", dashed=True)
-        _curve(axes, lines, "round", "heldout_accuracy", "adversarial", "held out")
-        _finish(axes, "round", "accuracy")
-
     caption = (
         "Share of real and generated sequences that the discriminator tells apart after each "
         "round, the policy as it is then; 0.5 is guessing."
     )
+    paint = partial(_paint_accuracies, lines=lines, x="round", label="round")
     return Plot("rounds-accuracy", "Adversarial rounds: the discriminator", caption, paint)
 
 
 def _rounds_gain(record: Record, lines: Lines) -> Plot:
-    def paint(axes: Axes) -> None:
-        axes.axhline(0, color=COLOURS["muted"], linewidth=1)
-        axes.fill_between(
-            _values(lines, "round"), _values(lines, "heldout_gain_low"),
-            _values(lines, "heldout_gain_high"), color=COLOURS["adversarial"], alpha=0.15,
-            linewidth=0,
-        )  # fmt: skip
-        _curve(axes, lines, "round", "heldout_gain", "adversarial", "calibrated")
-        _finish(axes, "round", "nats a sequence")
-
     caption = (
         "The discriminator's held-out gain over the policy as it is after each round: what there "
         "is left to learn from it. Where its interval reaches 0, nothing."
     )
+    paint = partial(_paint_gain, lines=lines, x="round", label="round", raw=False)
     return Plot("rounds-gain", "Adversarial rounds: held-out gain", caption, paint)
+
+
+def _paint_accuracies(axes: Axes, lines: Lines, x: str, label: str) -> None:
+    axes.axhline(0.5, color=COLOURS["muted"], linewidth=1)
+    _curve(axes, lines, x, "train_accuracy", "muted", "training", dashed=True)
+    _curve(axes, lines, x, "heldout_accuracy", "adversarial", "held out")
+    _finish(axes, label, "accuracy")
+
+
+def _paint_gain(axes: Axes, lines: Lines, x: str, label: str, raw: bool) -> None:
+    axes.axhline(0, color=COLOURS["muted"], linewidth=1)
+    axes.fill_between(
+        _values(lines, x), _values(lines, "heldout_gain_low"), _values(lines, "heldout_gain_high"),
+        color=COLOURS["adversarial"], alpha=0.18, linewidth=0, label="interval",
+    )  # fmt: skip
+    if raw:
+        _curve(axes, lines, x, "heldout_gain_raw", "muted", "raw", dashed=True)
+    _curve(axes, lines, x, "heldout_gain", "adversarial", "calibrated")
+    _finish(axes, label, "nats a sequence")
 
 
 def _values(lines: Lines, key: str) -> list[float]:

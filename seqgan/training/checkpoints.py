@@ -11,15 +11,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .files import sync_folder, write_text
+from .files import write_folder, write_text
 
 __all__ = ["Checkpoints", "checksum", "verify"]
 
@@ -91,20 +89,14 @@ class Checkpoints:
             keep: how many of the newest are kept besides those with a name.
         """
         self.folder.mkdir(exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=".writing-"))
-        try:
+        place = self._free_place(step)
+
+        def write_with_sums(aside: Path) -> None:
             write(aside)
             files = sorted(aside.iterdir())
             write_text(aside / SUMS, "".join(f"{checksum(f)}  {f.name}\n" for f in files))
-            for file in files:
-                _sync(file)
-            os.chmod(aside, 0o755)
-            place = self._free_place(step)
-            os.rename(aside, place)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        sync_folder(self.folder)
+
+        write_folder(place, write_with_sums)
         for name in (LATEST, *names):
             write_text(self.folder / name, place.name + "\n")
         named = self._named()
@@ -197,12 +189,3 @@ def _pointed(pointer: Path) -> str:
     """The name that a pointer holds; the last part of it, so that it never leads elsewhere."""
     text = pointer.read_bytes().decode("utf-8", "replace").strip()
     return text if _NAME.fullmatch(text) else Path(text.replace("\0", "")).name or "nothing"
-
-
-def _sync(file: Path) -> None:
-    """Makes a file's content safe on the disk."""
-    handle = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["sync_folder", "write_bytes", "write_json", "write_text"]
+__all__ = ["ASIDE", "sync_folder", "write_bytes", "write_folder", "write_json", "write_text"]
+
+ASIDE = ".writing-"
+"""What the name of a folder begins with while it is written."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -38,11 +43,34 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def write_folder(place: Path, write: Callable[[Path], None]) -> None:
+    """Makes a folder of files that appears whole or not at all, as `write_bytes` does for a file.
+
+    Args:
+        place: where it will be; nothing may be there.
+        write: writes the files into the folder it is given.
+    """
+    aside = Path(tempfile.mkdtemp(dir=place.parent, prefix=ASIDE))
+    try:
+        write(aside)
+        for file in aside.iterdir():
+            _sync(file)
+        os.chmod(aside, 0o755)
+        os.rename(aside, place)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    sync_folder(place.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder safe on the disk, where the system can do that."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    if os.name != "nt":
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -22,7 +22,7 @@ import yaml
 from ..data.readers import near_file
 from ..errors import RunDirectoryError
 from .checkpoints import Checkpoints
-from .files import write_bytes, write_json, write_text
+from .files import ASIDE, write_bytes, write_json, write_text
 
 __all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
@@ -262,7 +262,7 @@ class RunDirectory:
     def _clear_away(self, entries: Iterable[Path]) -> None:
         """Removes what was being written when the run was ended."""
         for entry in list(entries):
-            if entry.name.startswith(".writing-"):
+            if entry.name.startswith(ASIDE):
                 shutil.rmtree(entry)
             elif entry.is_file() and (entry.parent != self.path or _is_aside(entry.name)):
                 if entry.name.startswith("."):

@@ -28,6 +28,7 @@ from torch import nn
 
 from ..errors import ConfigError, NonFiniteLossError, RunDirectoryError, RunInterrupted
 from ..seeding import derive_seed, rng_for
+from ..terminal import say
 from .interruption import Interruption
 from .run_directory import RunDirectory
 from .saver import Saver
@@ -263,7 +264,7 @@ class Runtime:
 
     def say(self, text: str) -> None:
         """Shows a line to the user."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self.console, text)
 
     @contextmanager
     def progress(self, label: str, total: int, done: int = 0) -> Iterator[Progress]:
