@@ -24,7 +24,7 @@ from seqgan.errors import ConfigError
 from seqgan.evaluate import Evaluator
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
-from seqgan.models import make_discriminator
+from seqgan.models import make_discriminator, make_generator
 from seqgan.seeding import derive_seed, rng_for
 from seqgan.training.adversarial import fine_tune
 from seqgan.training.discriminate import DiscriminatorTraining, discriminate
@@ -33,7 +33,7 @@ from seqgan.training.runtime import Runtime, make_accelerator
 
 from .suite import Method
 
-__all__ = ["Lab", "Measured", "Recorder", "continued", "cooled"]
+__all__ = ["Lab", "Measured", "Recorder", "continued", "cooled", "unchanged"]
 
 
 @dataclass
@@ -85,6 +85,7 @@ class Lab:
         self.config, self.data = config, data
         self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
+        self._starts: dict[str, Policy] = {}
 
     @functools.cached_property
     def evaluator(self) -> Evaluator:
@@ -133,9 +134,9 @@ class Lab:
         return Measured(self.evaluator.sequences(samples, tokens) + self._own_metrics(tokens))
 
     def model(self, method: Method, config: RunConfig, runtime: Recorder) -> Policy:
-        """The model that a method makes out of a copy of MLE's."""
+        """The model that a method makes out of a copy of MLE's, or of its own start."""
         assert self.mle is not None
-        mle = copy.deepcopy(self.mle.policy)
+        mle = copy.deepcopy(self._start(config) if method.own_start else self.mle.policy)
         # Mixed precision puts a `forward` bound to the original on the instance.
         mle.__dict__.pop("forward", None)
         if method.call is None:
@@ -148,6 +149,17 @@ class Lab:
                 "rollout.Policy"
             )
         return policy
+
+    def _start(self, config: RunConfig) -> Policy:
+        """An MLE model other than the tuned one; arms with the same settings share it."""
+        key = repr((config.generator, config.pretrain))
+        if key not in self._starts:
+            seed = derive_seed(config.seed, "generator")
+            model: Any = make_generator(config.generator, self.data.spec, seed)
+            train, validation = self.data.train, self.data.validation
+            pretrain(model, train, validation, config.pretrain, self.runtime())
+            self._starts[key] = model
+        return self._starts[key]
 
     def _fine_tuned(self, generator: Any, config: RunConfig, runtime: Recorder) -> Policy:
         """Adversarial rounds; a control's reward needs no pretrained discriminator."""
@@ -200,6 +212,11 @@ def continued(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -
     work = pretrain(model, data.train, data.validation, settings, again)
     if work.best_nll >= start:
         model.load_state_dict(state)
+    return mle
+
+
+def unchanged(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Policy:
+    """The model that a method begins with, as it is."""
     return mle
 
 

@@ -219,9 +219,12 @@ def _curves(runtime: Recorder) -> Result:
 
 def _method(arm: Arm) -> dict[str, Any] | None:
     """What of a method is not in the settings."""
-    if arm.method is None or arm.method.call is None:
+    if arm.method is None:
         return None
-    return {"call": arm.method.call, "arguments": arm.method.arguments}
+    own: dict[str, Any] = {"own_start": True} if arm.method.own_start else {}
+    if arm.method.call is not None:
+        own |= {"call": arm.method.call, "arguments": arm.method.arguments}
+    return own or None
 
 
 def _head(arm: Arm, place: CellPlace, number: int, suite: Suite) -> Result:

@@ -28,6 +28,8 @@ REWARDS = ("constant", "random")
 KINDS = ("method", "control")
 METHOD_GROUPS = ("discriminator", "discriminate", "adversarial")
 """The settings that a method may have: data, MLE model and evaluation are the cell's."""
+START_GROUPS = ("generator", "pretrain", *METHOD_GROUPS)
+"""Those of a method that begins with an MLE model of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Method:
         controls: the rewards it is run with besides its own: constant, random.
         call: dotted path of a function that returns the policy; None: fine-tuning as in `config`.
         arguments: keyword arguments of that function.
+        own_start: it begins with an MLE model of its own, trained as its own settings have it. It
+            is compared with the cell's tuned one all the same.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Method:
     controls: tuple[str, ...] = ()
     call: str | None = None
     arguments: Mapping = field(default_factory=dict)
+    own_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,9 +255,8 @@ def checked(content: Mapping, where: str) -> RunConfig:
 
 def _method(name: str, content: Any, where: str) -> Method:
     entry = mapping(content, where)
-    check_keys(
-        entry, ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments"), where
-    )
+    known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
+    check_keys(entry, (*known, "own_start"), where)
     call = dotted(entry.get("call"), f"{where}.call")
     kind = str(entry.get("kind", "method"))
     if kind not in KINDS:
@@ -268,16 +272,21 @@ def _method(name: str, content: Any, where: str) -> Method:
         raise ConfigError(f"{where}.controls: a function's reward is not ours to change; leave out")
     sizes = mapping(entry.get("sizes", {}), f"{where}.sizes")
     check_keys(sizes, SIZES, f"{where}.sizes")
+    own_start = entry.get("own_start", False)
+    if not isinstance(own_start, bool):
+        raise ConfigError(f"{where}.own_start: {own_start!r} is neither true nor false")
+    groups = START_GROUPS if own_start else METHOD_GROUPS
     return Method(
         name,
         str(entry.get("title", name)),
         str(entry.get("about", "")).strip(),
         kind,
-        settings(entry.get("config", {}), f"{where}.config", METHOD_GROUPS),
-        {k: settings(v, f"{where}.sizes.{k}", METHOD_GROUPS) for k, v in sizes.items()},
+        settings(entry.get("config", {}), f"{where}.config", groups),
+        {k: settings(v, f"{where}.sizes.{k}", groups) for k, v in sizes.items()},
         tuple(controls),
         call,
         mapping(entry.get("arguments", {}), f"{where}.arguments"),
+        own_start,
     )
 
 

@@ -4,6 +4,7 @@ It knows nothing of files, corpora, command lines or GANs.
 """
 
 from .agent import PolicyAgent
+from .compiled import CompiledPolicy
 from .generate import generate
 from .lagged import LaggedPolicy
 from .losses import (
@@ -39,6 +40,7 @@ from .sequences import Sequences
 
 __all__ = [
     "Baseline",
+    "CompiledPolicy",
     "ConstantReward",
     "DiscriminatorReward",
     "LaggedPolicy",

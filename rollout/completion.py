@@ -17,6 +17,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from .memory import cache_budget, keep_freed_memory
 from .policy import Policy, State
 from .randomness import UniformStream
 from .sampling import Sampler, Workspace
@@ -48,9 +49,7 @@ def _modules(candidate: object) -> list[nn.Module]:
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
     """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget."""
-    budget = 4 << 20
-    if device.type != "cpu":
-        budget = 1 << 30
+    budget = cache_budget() if device.type == "cpu" else 1 << 30
     if device.type == "cuda":
         budget = min(budget, torch.cuda.mem_get_info(device)[0] // 8)
     return max(64, budget // (4 * policy.vocab_size))
@@ -120,6 +119,7 @@ class Flight:
         self.compact_every = compact_every
         self.synchronisations = 0
         self._workspace = Workspace()
+        keep_freed_memory()
 
     def run(self, joinings: list[Joining]) -> None:
         """Completes all rows of `joinings`, which come in the order of their positions."""

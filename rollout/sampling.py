@@ -24,7 +24,7 @@ from .devices import reading_waits
 
 __all__ = ["Sampler", "Workspace", "inverse_cdf"]
 
-_BLOCK = 128
+_BLOCK = 64
 """Weights summed at once in the two-level search; a row shorter than four blocks has one level
 only."""
 _LOG2_E = math.log2(math.e)

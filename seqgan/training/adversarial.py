@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import rollout
 from rollout import (
+    CompiledPolicy,
     ConstantReward,
     DiscriminatorReward,
     LaggedPolicy,
@@ -149,6 +150,13 @@ class AdversarialTraining:
         self.lagged: LaggedPolicy | None = None
         if config.rollout_update_rate > 0:
             self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
+        self.rollout_policy = self.policy if self.lagged is None else self.lagged.policy
+        if config.compile_rollouts != "no":
+            self.rollout_policy = CompiledPolicy(
+                self.rollout_policy,
+                graphs=config.compile_rollouts == "graphs",
+                on_failure=lambda reason: runtime.say(f"warning: uncompiled rollouts: {reason}"),
+            )
         discriminator.set_learning_rate(config.discriminator_learning_rate)
         self.rounds_done = self.best_round = self.step = self.updates_done = 0
         # How far the round has come: generator steps, and where the discriminator's will end.
@@ -323,11 +331,10 @@ class AdversarialTraining:
 
     def _values(self, sequences: Sequences, rng: torch.Generator) -> Tensor:
         """The action value of every token [B, T]."""
-        policy = self.lagged.policy if self.lagged is not None else self.policy
         positions = range(0, sequences.tokens.shape[1], self.config.positions)
         try:
             return action_values(
-                policy,
+                self.rollout_policy,
                 sequences,
                 self.reward,
                 max(1, self.config.rollouts),

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+import torch
 import yaml
 
+from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
-from benchmarks.suite import SIZES, load_suite, merge, suite_names
+from benchmarks.suite import SIZES, Method, load_suite, merge, suite_names
+from seqgan.comparison import Swept
+from seqgan.data.sources import run_data
 from seqgan.dotted import import_dotted
+from seqgan.models import make_generator
 from seqgan.settings import run_config
 
 
@@ -19,6 +24,9 @@ def fails(capsys, arguments: list[str], *messages: str) -> None:
     assert error.startswith("seqgan-bench: error: ") and "\n" not in error, error
     for message in messages:
         assert message in error, error
+
+
+PAPERS = ("mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random")
 
 
 def test_the_suites_of_the_harness():
@@ -32,6 +40,7 @@ def test_the_suites_of_the_harness():
             assert [arm.name for arm in arms] == [
                 *("mle", "mle-continued", "mle-cooled", "seqgan", "seqgan-constant"),
                 *("seqgan-random", "seqgan-logodds", "seqgan-logodds-random"),
+                *(PAPERS if name == "oracle20" else ()),
                 *("training-copy", "real"),
             ]
             shared = {**arms[0].config}
@@ -39,7 +48,9 @@ def test_the_suites_of_the_harness():
                 config = run_config(arm.config, name)
                 assert config.seed == 3
                 for group in ("data", "corpus", "generator", "pretrain", "evaluation"):
-                    assert arm.config[group] == shared[group]  # the cell's, not a method's
+                    own = arm.name in PAPERS and group in ("generator", "pretrain")
+                    # The cell's, not a method's, unless it begins with a model of its own.
+                    assert (arm.config[group] == shared[group]) is not own
 
 
 def test_controls_repeat_the_training_with_another_reward():
@@ -49,6 +60,21 @@ def test_controls_repeat_the_training_with_another_reward():
         control = arms[f"seqgan-{reward}"]
         assert control.kind == "control" and control.control_of == "seqgan"
         assert control.config["adversarial"] == {**method, "reward": reward}
+
+
+def test_a_method_with_a_start_of_its_own_begins_with_that_model():
+    corpus = {"num_train": 40, "num_validation": 20, "num_heldout": 20, "num_test": 20}
+    small = {"data": "grammar", "corpus": corpus, "pretrain": {"epochs": 1}}
+    shared = run_config(small | {"generator": {"hidden": 8}}, "test")
+    own = run_config(small | {"generator": {"hidden": 12}}, "test")
+    lab = Lab(shared, run_data(shared))
+    lab.mle = Swept(make_generator(shared.generator, lab.data.spec, 0), lab.sweep)
+    for own_start, config, hidden in ((False, shared, 8), (True, own, 12)):
+        method = Method("m", "m", call="benchmarks.arms:unchanged", own_start=own_start)
+        first, second = (lab.model(method, config, lab.runtime()) for _ in range(2))
+        assert first.lstm.hidden_size == hidden
+        assert first is not second  # a copy each, of one start
+        assert torch.equal(first.output.weight, second.output.weight)
 
 
 def test_later_settings_win_and_groups_are_merged():
@@ -73,6 +99,7 @@ def test_later_settings_win_and_groups_are_merged():
         ({"use": {"dta": {}}}, "unknown key 'dta' (did you mean 'data'?)"),
         ({"files": {"x": {"sha": "0"}}}, "unknown key 'sha' (did you mean 'sha256'?)"),
         ({"methods": {"m": {"config": {"pretrain": {}}}}}, "'pretrain' is not a method's to set"),
+        ({"methods": {"m": {"own_start": "yes"}}}, "'yes' is neither true nor false"),
         ({"methods": {"m": {"controls": ["constnt"]}}}, "did you mean 'constant'?"),
         ({"methods": {"m": {"call": "nothing"}}}, "'nothing' is not of the form"),
         ({"methods": {"m": {"kind": "good"}}}, "'good' is none of method, control"),
