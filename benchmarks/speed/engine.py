@@ -27,13 +27,13 @@ from seqgan.training.run_directory import write_json, write_text
 
 from ..results import shareable
 from .machine import Timer, gemm_rate, memory_rate, peak_memory
-from .scaling import eos_halves, memory_limits, scaling, stratification
+from .scaling import compiled, eos_halves, memory_limits, scaling, stratification
 from .tables import markdown
 from .workload import PlainWorkload, Sizes, Workload, plain_reference
 
 __all__ = ["SpeedConfig", "measure"]
 
-PARTS = ("operations", "scaling", "memory", "stratified")
+PARTS = ("operations", "scaling", "memory", "stratified", "compiled")
 
 
 @dataclass
@@ -42,7 +42,7 @@ class SpeedConfig:
 
     Attributes:
         device: cpu or cuda.
-        parts: what is measured: operations, scaling, memory, stratified.
+        parts: what is measured: operations, scaling, memory, stratified, compiled.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
         epoch_share: the toolkit does this share of an epoch's steps, scaled up.
@@ -121,6 +121,8 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
         result["memory"] = memory_limits(work, config.tiny)
     if "stratified" in config.parts:
         result["stratified"] = stratification(work, config.tiny)
+    if "compiled" in config.parts:
+        result["compiled"] = compiled(work, timer)
     if device.type == "cuda":
         result["losses"] = losses(work)
     text = markdown(result)

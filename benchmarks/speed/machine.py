@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import re
 import statistics
@@ -69,6 +70,9 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
         torch.cuda.reset_peak_memory_stats(device)
         work()
         return torch.cuda.max_memory_allocated(device) - before
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)  # what the C library has kept would be taken again unseen
     try:
         _CLEAR.write_text("5")  # Linux: the largest resident size so far is forgotten
     except OSError:

@@ -19,6 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rollout import (
     DiscriminatorReward,
+    Policy,
     Sequences,
     action_values,
     advantages,
@@ -121,10 +122,10 @@ class Workload:
         """Sequences of the generator."""
         return generate(self.generator, count, rng=self.rng())
 
-    def rollouts(self, stratified: bool = False) -> Tensor:
+    def rollouts(self, stratified: bool = False, policy: Policy | None = None) -> Tensor:
         """All rollouts of a batch, under a reward that costs nothing."""
         return action_values(
-            self.generator,
+            policy or self.generator,
             self.batch,
             first_token,
             self.sizes.rollouts,

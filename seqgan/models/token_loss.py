@@ -29,13 +29,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rollout.devices import autocast, reading_waits
+from rollout.memory import cache_budget, keep_freed_memory
 
 __all__ = ["token_log_probs"]
 
-_CHUNK = {"cpu": 1 << 19}
-"""Logits of a chunk: 2 MB on a CPU, which stay in the cache."""
 _CHUNK_ELSEWHERE = 1 << 26
-"""256 MB on a GPU."""
+"""Logits of a chunk: 256 MB on a GPU; on a CPU what stays in the cache."""
 _LOG2_E = math.log2(math.e)
 
 
@@ -96,7 +95,10 @@ class _Chunks:
         self.result = torch.promote_types(weight.dtype, torch.float32)
         self.hidden, self.weight = hidden.to(self.dtype), weight.to(self.dtype)
         self.bias, self.tokens = bias, tokens
-        logits = _CHUNK.get(hidden.device.type, _CHUNK_ELSEWHERE)
+        logits = _CHUNK_ELSEWHERE
+        if hidden.device.type == "cpu":
+            keep_freed_memory()
+            logits = cache_budget() // 8  # two arrays of 4 bytes each
         self.size = max(1, min(len(tokens), logits // len(weight)))
 
     def __iter__(self) -> Iterator[_Chunk]:
