@@ -18,6 +18,8 @@ import torch
 from rollout import Policy, Sequences
 from seqgan.comparison import Comparison, Sweep, Swept, compare_swept
 from seqgan.config import RunConfig
+from seqgan.data.bounded import bounded
+from seqgan.data.rows import chosen_rows
 from seqgan.data.sources import Dataset
 from seqgan.dotted import import_dotted
 from seqgan.errors import ConfigError
@@ -77,12 +79,12 @@ class Lab:
 
     Args:
         config: the cell's settings.
-        data: the data set.
+        data: the data set; the settings bound what of it is measured.
         metrics: dotted paths of metrics of the user's own.
     """
 
     def __init__(self, config: RunConfig, data: Dataset, metrics: tuple[str, ...] = ()):
-        self.config, self.data = config, data
+        self.config, self.data = config, bounded(data, config.evaluation, config.seed)
         self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
         self._starts: dict[str, Policy] = {}
@@ -123,14 +125,13 @@ class Lab:
     def ceiling(self, name: str) -> Measured:
         """The real test split, or sequences of the training split passed off as samples."""
         if name == "real":
-            tokens = self.data.real_tokens("test")[: self.evaluator.count]
+            tokens = list(self.data.real_tokens("test")[: self.evaluator.count])
             return Measured(self.evaluator.real() + self._own_metrics(tokens))
         count = min(self.evaluator.count, len(self.data.train))
         rng = rng_for(self.config.seed, "training-copy")
         rows = torch.randperm(len(self.data.train), generator=rng)[:count]
         samples: Sequences = self.data.train.select(rows)
-        every = self.data.real_tokens("train")
-        tokens = [every[row] for row in rows.tolist()]
+        tokens = chosen_rows(self.data.real_tokens("train"), rows.tolist())
         return Measured(self.evaluator.sequences(samples, tokens) + self._own_metrics(tokens))
 
     def model(self, method: Method, config: RunConfig, runtime: Recorder) -> Policy:

@@ -178,6 +178,8 @@ class PretrainConfig:
 
     Attributes:
         epochs: passes over the training split: at most, or exactly where early_stopping is off.
+        epoch_steps: gradient steps of an epoch, for a training split so large that a whole pass is
+            too long; what one epoch leaves out is the next one's. 0: a whole pass.
         early_stopping: stop when validation NLL has not improved for `patience` epochs, and keep
             the best state; off: train exactly `epochs` and keep the last state (the paper's way).
         patience: epochs without improvement before training stops.
@@ -190,6 +192,7 @@ class PretrainConfig:
     """
 
     epochs: int = 40
+    epoch_steps: int = 0
     early_stopping: bool = True
     patience: int = 3
     learning_rate: float = 3e-3
@@ -200,6 +203,7 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         _sizes("--pretrain", self, "epochs", "patience", "batch_size")
+        _sizes("--pretrain", self, "epoch_steps", least=0)
         _optimizer("--pretrain", self)
         _require(
             0 < self.lr_factor <= 1, f"--pretrain.lr_factor: {self.lr_factor} is not in (0, 1]"
@@ -217,7 +221,7 @@ class DiscriminateConfig:
         patience: measurements without improvement before training stops.
         measure_every: steps between two measurements of accuracies and held-out gain.
         negatives: generated sequences to train against, drawn once before the pretraining;
-            0: as many as there are training sequences.
+            0: as many as there are training sequences, at most 100,000.
         learning_rate: of AdamW.
         weight_decay: of AdamW.
         batch_size: real sequences a step, and as many generated ones.
@@ -340,6 +344,10 @@ class EvaluationConfig:
 
     Attributes:
         num_samples: sequences sampled from each model for the metrics.
+        num_real: test sequences that models are measured on and compared with, at most; more are
+            drawn from at random. 0: all.
+        num_validation: the same of the validation split, and of the sequences held out for the
+            discriminator, which training looks at again and again. 0: all.
         temperatures: both models are swept over these softmax temperatures.
         sweep_samples: sequences sampled at each temperature of the sweep.
         confidence: level of the intervals.
@@ -359,6 +367,8 @@ class EvaluationConfig:
     """
 
     num_samples: int = 5_000
+    num_real: int = 20_000
+    num_validation: int = 10_000
     temperatures: list[float] = field(default_factory=lambda: [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2])
     sweep_samples: int = 2_000
     confidence: float = 0.95
@@ -374,6 +384,8 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         flag = "--evaluation"
         _sizes(flag, self, "num_samples", "sweep_samples", "resamples", "judge_samples", least=2)
+        for name in ("num_real", "num_validation"):
+            _sizes(flag, self, name, least=4 if getattr(self, name) else 0)
         _require(
             not self.mauve or self.embedder != "none",
             f"{flag}.mauve: needs embeddings; give {flag}.embedder too",
@@ -503,6 +515,7 @@ _LARGEST = {
     "epochs": 1_000_000,
     "rounds": 1_000_000,
     "steps": 1_000_000_000,
+    "epoch_steps": 1_000_000_000,
     "generator_steps": 1_000_000,
     "discriminator_steps": 100_000_000,
     "max_length": 20_000_000,  # above the longest line that is read

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from rollout import Policy, Sequences, generate
 from rollout.policy import TokenScores
 
 from .config import EvaluationConfig
+from .data.bounded import bounded
+from .data.rows import chosen_rows
 from .data.sources import Dataset
 from .data.vocabulary import SPECIAL_TOKENS, UNK
 from .metrics import Score, signature
@@ -37,10 +41,10 @@ def wording(data: Dataset, config: EvaluationConfig) -> Wording:
     return Wording(data.decoder.tokenizer.name, None if known else SPECIAL_TOKENS[UNK])
 
 
-def real_words(data: Dataset, config: EvaluationConfig, split: str) -> list[list[Any]]:
+def real_words(data: Dataset, config: EvaluationConfig, split: str) -> Sequence[list[Any]]:
     """The tokens of a split for n-gram scores: as the source has them, or with ``<unk>``."""
     if config.match_unk:
-        return data.decoder.tokens(getattr(data, split))
+        return data.decoder.rows(getattr(data, split))
     return data.real_tokens(split)
 
 
@@ -48,7 +52,7 @@ def real_texts(data: Dataset, split: str, rows: torch.Tensor | None = None) -> l
     """A split as people read it, unknown words included; all of it, or the rows given."""
     join = data.decoder.tokenizer.detokenize
     tokens = data.real_tokens(split)
-    chosen = tokens if rows is None else [tokens[row] for row in rows.tolist()]
+    chosen = tokens if rows is None else chosen_rows(tokens, rows.tolist())
     return [join([str(token) for token in row]) for row in chosen]
 
 
@@ -56,7 +60,8 @@ class Evaluator:
     """Measures models of one data set, all in the same way.
 
     Args:
-        data: the data set; its test split is what models are compared with.
+        data: the data set; its test split is what models are compared with, `num_real` sequences of
+            it at most (see `bounded`).
         config: sample counts, intervals, and what is measured beyond the usual.
         seed: of samples and bootstrap.
 
@@ -65,13 +70,14 @@ class Evaluator:
     """
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
-        self.data, self.config, self.seed = data, config, seed
+        self.data = data = bounded(data, config, seed)
+        self.config, self.seed = config, seed
         self.score = Scorer(config.resamples, config.confidence, seed)
         self.texts = TextScores(
             self.score, config.embedder, config.mauve, config.judge, config.judge_samples
         )
         self.wording = wording(data, config)
-        self.references = real_words(data, config, "test")
+        self.references = list(real_words(data, config, "test"))
         self.training = real_words(data, config, "train")
         # Self-BLEU grows with the number of sentences: models and real data get the same.
         self.count = min(config.num_samples, len(data.test))
@@ -159,10 +165,7 @@ class Evaluator:
             [token for token in row if token not in vocabulary]
             for row in self.data.real_tokens("test")
         ]
-        alphabet = {
-            character for row in self.data.real_tokens("train") for character in "".join(row)
-        }
-        total = nll + spelling_nll(unknown, len(alphabet))
+        total = nll + spelling_nll(unknown, self._alphabet)
         words = np.array([len(text.split()) for text in texts])
         characters = np.array([len(text) for text in texts])
         settings: dict[str, Any] = {"on": "test", "unk": "spelled"}
@@ -170,6 +173,14 @@ class Evaluator:
             self.score.ratio("nll-word", total, words, "lower", "nats/word", **settings),
             self.score.ratio("nll-char", total, characters, "lower", "nats/character", **settings),
         ]
+
+    @functools.cached_property
+    def _alphabet(self) -> int:
+        """Different characters in the training data."""
+        characters: set[str] = set()
+        for row in self.data.real_tokens("train"):
+            characters.update(*row)
+        return len(characters)
 
     def _reverse(self, samples: Sequences) -> list[Score]:
         """Reverse perplexity, where it was asked for."""

@@ -99,12 +99,14 @@ class TextGenerator(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_model(self.policy, save_directory / WEIGHTS)
-        if self.decoder.vocabulary is not None:
-            self.decoder.vocabulary.save(save_directory / VOCABULARY)
+        vocabulary = self.decoder.vocabulary
+        if vocabulary is not None:
+            vocabulary.save(save_directory / VOCABULARY)
         description = {
             "format": FORMAT,
             "version": __version__,
             "tokenizer": self.decoder.tokenizer.name,
+            "vocabulary": None if vocabulary is None else vocabulary.fingerprint(),
             "facts": self.facts,
         }
         write_json(save_directory / DESCRIPTION, description)
@@ -147,7 +149,7 @@ class TextGenerator(
             )
         description = _read_description(folder / DESCRIPTION)
         policy = load_generator(folder / WEIGHTS)
-        vocabulary = _vocabulary(folder / VOCABULARY, policy)
+        vocabulary = _vocabulary(folder / VOCABULARY, policy, description.get("vocabulary"))
         if tokenizer is None:
             name = str(description.get("tokenizer"))
             if name not in BUILT_IN:
@@ -215,7 +217,7 @@ def directory_decoder(
     """
     config = run_config(directory.config(), str(directory.path / "config.yaml"))
     path = directory.path / VOCABULARY
-    vocabulary = _vocabulary(path, policy)
+    vocabulary = _vocabulary(path, policy, directory.vocabulary_fingerprint())
     if vocabulary is None and config.data != "oracle":
         raise CheckpointError(f"{path}: no such file; without it the run's tokens have no words")
     if tokenizer is None:
@@ -229,8 +231,14 @@ def directory_decoder(
     return Decoder(vocabulary, make_tokenizer(tokenizer, "--tokenizer"), policy.eos_id)
 
 
-def _vocabulary(path: Path, policy: LSTMGenerator) -> Vocabulary | None:
-    """The vocabulary at `path`, which must be the policy's; None where there is no file."""
+def _vocabulary(path: Path, policy: LSTMGenerator, known: str | None) -> Vocabulary | None:
+    """The vocabulary at `path`, which must be the policy's; None where there is no file.
+
+    Args:
+        path: of the file.
+        policy: the generator.
+        known: the fingerprint that the vocabulary must have; None: it is not known.
+    """
     if not path.is_file():
         return None
     vocabulary = Vocabulary.load(path)
@@ -238,6 +246,11 @@ def _vocabulary(path: Path, policy: LSTMGenerator) -> Vocabulary | None:
         raise CheckpointError(
             f"{path}: {len(vocabulary):,} tokens, but the generator has {policy.vocab_size:,}: it "
             "was trained with another vocabulary"
+        )
+    if known is not None and vocabulary.fingerprint() != known:
+        raise CheckpointError(
+            f"{path}: not the vocabulary that the generator was trained with, though it has as "
+            "many tokens; put the right one back"
         )
     return vocabulary
 

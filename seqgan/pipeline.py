@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import shutil
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,9 @@ from rollout import Policy
 
 from .comparison import Comparison, Sweep, Swept, compare_swept
 from .config import RunConfig
+from .data.bounded import bounded
 from .data.sources import Dataset, fingerprint, run_data
-from .errors import ConfigError, DataError, SeqganError
+from .errors import ConfigError, DataError
 from .evaluate import Evaluator, real_texts
 from .metrics import Score
 from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
@@ -30,8 +31,16 @@ from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.discriminate import DiscriminatorTraining, discriminate
 from .training.pretrain import pretrain
+from .training.replacing import put_back, replacing
 from .training.resume import check_same_settings, folder_of, resumes, rewind, starting_point
-from .training.run_directory import RESULTS, RunDirectory, write_json, write_text
+from .training.run_directory import (
+    DATA,
+    LAST,
+    RESULTS,
+    RunDirectory,
+    write_json,
+    write_text,
+)
 from .training.runtime import Runtime, make_accelerator
 from .training.saver import Saver
 
@@ -44,7 +53,7 @@ class RunResult:
 
     Attributes:
         path: the run's folder.
-        data: the data set.
+        data: the data set, with no more sequences to measure on than the settings allow.
         mle: the pretrained policy.
         adversarial: the fine-tuned policy, or None.
         scores: for "mle", "adversarial" and "real" their scores.
@@ -136,40 +145,57 @@ def _begin(
     if going_on:
         check_same_settings(RunDirectory.open(path), settings)
     else:
+        put_back(path)
         RunDirectory.check_free(path, config.overwrite)
     # Fails before anything is written.
     make_accelerator(config.device, config.precision, trackers=config.trackers)
     check_available(config.evaluation)
+    data, whole = _read(config, wanted)
+    saved = None
+    if going_on:
+        saved = starting_point(command, config, path, whole, partial(say, console))
+    # An old run is not lost before it is known that the new one can begin.
+    with replacing(path, LAST) if saved is None else nullcontext():
+        if saved is not None:
+            directory = RunDirectory.open(path)
+            rewind(directory, saved, partial(say, console))
+        else:
+            directory = RunDirectory.create(path, settings, config.overwrite or going_on)
+            _describe(directory, data, whole)
+        saver = Saver(directory.checkpoints, config.checkpoint, saved)
+        accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
+        runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
+        runtime.begin_tracking()
+    data = bounded(data, config.evaluation, config.seed)
+    for line in data.report_lines:
+        runtime.say(line)
+    return runtime, data
+
+
+def _read(config: RunConfig, wanted: str | None) -> tuple[Dataset, str]:
+    """The data, and the fingerprint of all of them, which must be the one that is wanted."""
     data = run_data(config)
     _check_splits(data)
-    if wanted is not None and fingerprint(data) != wanted:
+    whole = fingerprint(data)
+    if wanted is not None and whole != wanted:
         raise ConfigError(
             "--run: these are not the splits that the generator was trained on; give the data, "
             "--corpus settings and --seed of its run, or leave them out"
         )
-    saved = None
-    if going_on:
-        saved = starting_point(command, config, path, fingerprint(data), partial(say, console))
-    if saved is not None:
-        directory = RunDirectory.open(path)
-        rewind(directory, saved, partial(say, console))
-    else:
-        directory = RunDirectory.create(path, settings, config.overwrite or going_on)
-        write_json(path / "data.json", {"fingerprint": fingerprint(data), "report": data.report})
-        if data.decoder.vocabulary is not None:
-            data.decoder.vocabulary.save(path / "vocabulary.json")
-    saver = Saver(directory.checkpoints, config.checkpoint, saved)
-    accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
-    runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
-    try:
-        runtime.begin_tracking()
-    except SeqganError:  # a tracker cannot start, and a new run's folder holds nothing else yet
-        if saved is None:
-            shutil.rmtree(path)
-        raise
-    for line in data.report_lines:
-        runtime.say(line)
-    return runtime, data
+    return data, whole
+
+
+def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:
+    """Writes what a run is trained on."""
+    vocabulary = data.decoder.vocabulary
+    if vocabulary is not None:
+        vocabulary.save(directory.path / "vocabulary.json")
+    content = {
+        "fingerprint": whole,
+        "vocabulary": None if vocabulary is None else vocabulary.fingerprint(),
+        "report": data.report,
+    }
+    write_json(directory.path / DATA, content)
 
 
 def _check_splits(data: Dataset) -> None:

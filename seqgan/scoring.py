@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class Scorer:
         return [score for score in scores if math.isfinite(score.value)]
 
     def surface(
-        self, tokens: list[list[Any]], wording: Wording, training: list[list[Any]] | None
+        self, tokens: list[list[Any]], wording: Wording, training: Sequence[list[Any]] | None
     ) -> list[Score]:
         """Scores of token sequences alone: self-BLEU, variety, repetition, copies, lengths.
 

@@ -11,6 +11,7 @@ import torch
 from rollout import Policy, Sequences, generate
 
 from .config import EvaluationConfig
+from .data.bounded import bounded
 from .data.sources import Dataset
 from .evaluate import real_texts, real_words, source_log_prob, wording
 from .metrics import bleu, frechet_distance, self_bleu
@@ -99,18 +100,19 @@ class Sweep:
     """Measures models at temperatures.
 
     Args:
-        data: the data set.
+        data: the data set, of which no more is measured than the settings allow (see `bounded`).
         config: temperatures and sample counts.
         seed: of the samples.
     """
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
-        self.data, self.config, self.seed = data, config, seed
+        self.data = data = bounded(data, config, seed)
+        self.config, self.seed = config, seed
         # Self-BLEU grows with the number of sequences: models and real data get the same.
         self.count = min(config.sweep_samples, len(data.test))
         self._best: int | None = None  # index of the temperature that suited the last policy
         self.wording = wording(data, config)
-        self.references = real_words(data, config, "test")
+        self.references = list(real_words(data, config, "test"))
         # Where the density is known, nothing has to be judged by what an encoder makes of it.
         self.embedder = None if data.density is not None else optional_embedder(config.embedder)
         self.metric = "nll" if self.embedder is None else "fed"

@@ -15,6 +15,7 @@ from ..config import CorpusConfig
 from ..errors import ConfigError, DataError
 from .corpus_report import CorpusReport, file_report, split_reports
 from .readers import Record, file_kind, read_lines
+from .rows import TokenRows
 from .splits import SPLITS, shuffled, split_rows
 from .table import ROWS, Int64, Part, TokenTable, Types, UInt64, read_table
 from .tokenizers import Tokenizer, make_tokenizer
@@ -62,11 +63,20 @@ class TextCorpus:
 
     def original_tokens(self, name: str) -> list[list[str]]:
         """The tokens of a split as the file has them, those outside the vocabulary too."""
-        self.split(name)
-        part = self._parts[name]
-        ends = np.cumsum(part.lengths()).tolist()
-        strings = [self._strings[number] for number in part.types().tolist()]
-        return [strings[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return list(self.token_rows(name))
+
+    def token_rows(self, name: str) -> TokenRows:
+        """As `original_tokens`, made when they are read: for splits of millions of sequences."""
+        count = len(self.split(name))
+        part, strings = self._parts[name], self._strings
+
+        def read(rows: Int64) -> list[list[str]]:
+            some = Part(part.table, part.rows[rows], part.keys[rows])
+            ends = np.cumsum(some.lengths()).tolist()
+            tokens = [strings[number] for number in some.types().tolist()]
+            return [tokens[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+        return TokenRows(count, read)
 
     def texts(self, sequences: Sequences) -> list[str]:
         """Sequences of this vocabulary as lines of text, for people to read."""

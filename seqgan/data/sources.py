@@ -6,11 +6,13 @@ Whatever it is, training and evaluation see one thing, a `Dataset`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from rollout import Policy, Sequences, generate
@@ -22,6 +24,7 @@ from .corpus import TextCorpus, corpus_from_lines, load_corpus
 from .grammar import GrammarPolicy
 from .oracle import LSTMOracle
 from .readers import near_file
+from .rows import TokenRows
 from .tokenizers import Tokenizer, make_tokenizer
 from .vocabulary import Vocabulary
 
@@ -80,6 +83,12 @@ class Decoder:
             return rows
         return [row[:-1] if row and row[-1] == self.eos_id else row for row in rows]
 
+    def rows(self, sequences: Sequences) -> TokenRows:
+        """As `tokens`, made when they are read."""
+        return TokenRows(
+            len(sequences), lambda rows: self.tokens(sequences.select(torch.from_numpy(rows)))
+        )
+
     def texts(self, sequences: Sequences) -> list[str]:
         """Each sequence as a line of text."""
         return [
@@ -101,7 +110,8 @@ class Dataset:
         spec: the token ids.
         decoder: ids back to text.
         real_tokens: the tokens of a split ("train", "test", ...) as its source has them, before
-            unknown ones were replaced: what n-gram metrics compare with.
+            unknown ones were replaced: what n-gram metrics compare with. A list, or something that
+            makes them when they are read.
         density: the source's own density, or None.
         report: counts and warnings, as JSON has it.
         report_lines: the same for people.
@@ -114,7 +124,7 @@ class Dataset:
     test: Sequences
     spec: TokenSpec
     decoder: Decoder
-    real_tokens: Callable[[str], list[list[Any]]]
+    real_tokens: Callable[[str], Sequence[list[Any]]]
     density: Density | None = None
     report: dict[str, Any] = field(default_factory=dict)
     report_lines: list[str] = field(default_factory=list)
@@ -125,7 +135,8 @@ def fingerprint(data: Dataset) -> str:
     digest = hashlib.sha256()
     for name in ("train", "validation", "heldout", "test"):
         split: Sequences = getattr(data, name)
-        digest.update(split.tokens.numpy().tobytes() + split.lengths.numpy().tobytes())
+        for part in (split.tokens, split.lengths):
+            digest.update(np.ascontiguousarray(part.numpy()).data)
     tokens = data.decoder.vocabulary.tokens if data.decoder.vocabulary is not None else ()
     digest.update(repr(tokens).encode("utf-8", "backslashreplace"))
     return digest.hexdigest()[:16]
@@ -216,7 +227,7 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         corpus.test,
         spec,
         Decoder(vocabulary, corpus.tokenizer, vocabulary.eos_id),
-        corpus.original_tokens,
+        corpus.token_rows,
         report=corpus.report.to_dict(),
         report_lines=corpus.report.lines(),
     )
@@ -261,7 +272,7 @@ def _drawn(
         splits["test"],
         spec,
         decoder,
-        lambda name: decoder.tokens(splits[name]),
+        lambda name: decoder.rows(splits[name]),
         policy,
         report,
         lines,

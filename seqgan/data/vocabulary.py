@@ -10,6 +10,7 @@ read as ``<unk>``, and counts as unknown. So no text can end a sequence early or
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -153,6 +154,11 @@ class Vocabulary:
             if number not in (PAD, BOS):
                 tokens.append(self.tokens[number])
         return tokens
+
+    def fingerprint(self) -> str:
+        """A hash of the tokens and their ids: equal for equal vocabularies."""
+        text = "\n".join(json.dumps(token) for token in self.tokens)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the vocabulary as JSON (UTF-8); whoever reads `path` meanwhile sees no half file.

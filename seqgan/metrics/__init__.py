@@ -20,7 +20,6 @@ from seqgan.metrics.score import (
     Direction,
     Score,
     bootstrap_interval,
-    seed_interval,
     signature,
     statistic_interval,
 )
@@ -47,7 +46,6 @@ __all__ = [
     "ms_jaccard",
     "repetition",
     "sampled_self_bleu",
-    "seed_interval",
     "self_bleu",
     "signature",
     "statistic_interval",

@@ -11,6 +11,7 @@ Shapes: S sequences, N tokens of training data and sequences together, D rounds 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, overload
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 
 from seqgan.errors import MetricError
 from seqgan.metrics.ngrams import group
-from seqgan.metrics.tokens import Corpus, Encoded, Ints, as_sequences, encode
+from seqgan.metrics.tokens import Corpus, Encoded, Ints, as_sequences, encode, parts
 
 __all__ = ["CopiedLengths", "copied_share", "longest_copied"]
+
+PART = 2_000_000
+"""Tokens of training data worked on at a time: some 250 MB of arrays."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,12 @@ def copied_share(sequences: Corpus, training: Corpus) -> float:
         MetricError: a set is empty, or something is not a token sequence.
     """
     rows = as_sequences(sequences)
-    training_rows = as_sequences(training, "training")
     try:
-        known = set(map(tuple, training_rows))
-        return sum(tuple(row) in known for row in rows) / len(rows)
+        wanted = Counter(map(tuple, rows))
+        known: set[tuple] = set()
+        for part in parts(training, "training", PART):
+            known.update(wanted.keys() & map(tuple, part))
+        return sum(wanted[row] for row in known) / len(rows)
     except TypeError as error:
         raise MetricError(f"a token must be hashable: {error}") from error
 
@@ -83,9 +89,18 @@ def longest_copied(
         MetricError: a set is empty, or something is not a token sequence.
     """
     rows = as_sequences(sequences)
-    training_rows = as_sequences(training, "training")
-    encoded = encode(training_rows + rows)
-    first = len(training_rows)
+    longest = np.zeros(len(rows), dtype=np.int64)
+    for part in parts(training, "training", PART):
+        np.maximum(longest, _longest_in(rows, part), out=longest)
+    if per_sentence:
+        return longest
+    return CopiedLengths(mean=float(longest.mean()), max=int(longest.max()))
+
+
+def _longest_in(rows: list, training: list) -> Ints:
+    """int64 [S]: tokens of the longest piece of each sequence that a training sequence holds."""
+    encoded = encode(training + rows)
+    first = len(training)
     longest = np.zeros(len(encoded), dtype=np.int64)
     start = int(encoded.lengths[:first].sum())
     if 0 < start < encoded.ids.size:
@@ -94,10 +109,7 @@ def longest_copied(
         for position, neighbour in _neighbours(order, start):
             agree = _common_prefix(ranks, remaining, position, neighbour)
             np.maximum.at(longest, owners[position], agree)
-    longest = longest[first:]
-    if per_sentence:
-        return longest
-    return CopiedLengths(mean=float(longest.mean()), max=int(longest.max()))
+    return longest[first:]
 
 
 def _remaining(encoded: Encoded) -> Ints:

@@ -20,7 +20,6 @@ __all__ = [
     "Direction",
     "Score",
     "bootstrap_interval",
-    "seed_interval",
     "signature",
     "statistic_interval",
 ]
@@ -137,8 +136,7 @@ def bootstrap_interval(
 
     It tells how far the value would move with another sample of sequences from the same model. It
     treats the values as independent, so of a self-BLEU, where each sentence is a reference of the
-    others, it takes the references as given; and it knows nothing of the spread over training runs
-    (see `seed_interval`).
+    others, it takes the references as given; and it knows nothing of the spread over training runs.
 
     Args:
         values: float [S], one value a sequence, S at least 2.
@@ -199,46 +197,6 @@ def statistic_interval(
         random_state=np.random.default_rng(seed),
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
-
-
-def seed_interval(
-    runs: Sequence[Floats | Sequence[float]],
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """The bootstrap interval of a mean over training seeds, and over the sequences of each.
-
-    Two stages (Davison and Hinkley 1997, section 3.8): runs are drawn with replacement, then
-    sequences within each run that was drawn. With the handful of seeds that training affords it is
-    too narrow rather than too wide: with K seeds the spread between them is taken for
-    sqrt((K - 1) / K) of what it is.
-
-    Args:
-        runs: for each seed its values, float [S]; two seeds or more.
-        confidence: as in `bootstrap_interval`.
-        resamples: as in `bootstrap_interval`.
-        seed: as in `bootstrap_interval`.
-
-    Returns:
-        The lower and the upper end.
-
-    Raises:
-        MetricError: there are fewer than two runs, and as in `bootstrap_interval`.
-    """
-    sets = [_checked(values) for values in runs]
-    _check_bootstrap(confidence, resamples)
-    if len(sets) < 2:
-        raise MetricError(f"an interval over seeds needs two runs or more, got {len(sets)}")
-    rng = np.random.default_rng(seed)
-    means = np.empty((resamples, len(sets)))
-    for row in means:
-        for k, chosen in enumerate(rng.integers(len(sets), size=len(sets))):
-            values = sets[chosen]
-            row[k] = values[rng.integers(values.size, size=values.size)].mean()
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means.mean(1), [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def _mean(values: Floats, axis: int) -> Floats:

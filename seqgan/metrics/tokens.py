@@ -10,7 +10,7 @@ Shapes: S sequences, N tokens in all of them together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from seqgan.errors import MetricError
 
-__all__ = ["Corpus", "Encoded", "Floats", "Ints", "as_sequences", "check_order", "encode"]
+__all__ = ["Corpus", "Encoded", "Floats", "Ints", "as_sequences", "check_order", "encode", "parts"]
 
 Corpus: TypeAlias = Iterable[Sequence[Hashable]] | NDArray[Any]
 Ints: TypeAlias = NDArray[np.int64]
@@ -91,6 +91,37 @@ def as_sequences(corpus: Corpus, what: str = "sequences", at_least: int = 1) -> 
     if len(rows) < at_least:
         raise MetricError(f"{what}: at least {at_least} needed, got {len(rows)}")
     return rows
+
+
+def parts(corpus: Corpus, what: str, size: int) -> Iterator[list[Any]]:
+    """The corpus as from `as_sequences`, some sequences at a time.
+
+    A sequence of sequences that makes them when they are read is never held whole.
+
+    Args:
+        corpus: as of `as_sequences`.
+        what: how the error message calls it.
+        size: tokens from which on a part is full.
+
+    Yields:
+        Lists of sequences, in order; at least one.
+
+    Raises:
+        MetricError: as `as_sequences`.
+    """
+    if isinstance(corpus, list | tuple | str | bytes) or not isinstance(corpus, Sequence):
+        corpus = as_sequences(corpus, what)
+    part: list[Any] = []
+    tokens = 0
+    nothing = True
+    for row in corpus:
+        part.append(row)
+        tokens += len(row) if hasattr(row, "__len__") else 1
+        if tokens >= size:
+            yield as_sequences(part, what)
+            part, tokens, nothing = [], 0, False
+    if part or nothing:
+        yield as_sequences(part, what)
 
 
 def encode(rows: Sequence[Sequence[Hashable]]) -> Encoded:

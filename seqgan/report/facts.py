@@ -13,6 +13,7 @@ Facts = list[tuple[str, str]]
 
 COLUMNS = {
     "sequences": "sequences",
+    "measured": "of these measured",
     "distinct": "distinct",
     "tokens": "tokens",
     "mean_length": "mean length",

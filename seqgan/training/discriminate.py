@@ -166,6 +166,9 @@ class DiscriminatorTraining:
 
 
 FIELDS = ("measured_step", "best", "best_step")
+MOST_NEGATIVES = 100_000
+"""Samples to train against where their number follows that of the training sequences: as many as
+there are would take hours to draw where those are millions."""
 
 
 class DiscriminatorPretraining:
@@ -178,7 +181,7 @@ class DiscriminatorPretraining:
 
     def __init__(self, training: DiscriminatorTraining, policy: Policy):
         self.training, self.config, runtime = training, training.config, training.runtime
-        count = self.config.negatives or len(training.train)
+        count = self.config.negatives or min(len(training.train), MOST_NEGATIVES)
         fresh = 2 * len(training.heldout)
         self.negatives = generate(policy, count, rng=runtime.rng("discriminate", "negatives"))
         self.fresh = generate(policy, fresh, rng=runtime.rng("discriminate", "fresh"))

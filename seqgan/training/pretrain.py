@@ -106,7 +106,7 @@ class Pretraining:
         return self.epochs_done >= self.config.epochs or stalled
 
     def epoch(self) -> None:
-        """One pass over the training sequences, or what is left of it, then a measurement."""
+        """An epoch's steps over the training sequences, or what is left, then a measurement."""
         self.model.train()
         for batch in self._batches():
             self.runtime.seed_dropout("mle", self.step)
@@ -146,11 +146,15 @@ class Pretraining:
         self.generator.eval()
 
     def _batches(self) -> Iterator[Sequences]:
-        rng = self.runtime.rng("mle", "order", self.epochs_done)
-        order = torch.randperm(len(self.train), generator=rng)
-        batches = order.split(self.config.batch_size)
-        for rows in batches[self.step - self.epochs_done * len(batches) :]:
-            yield self.train.select(rows.to(self.runtime.device)).trim(wait=False)
+        """The batches up to the end of the epoch; which they are follows from the step alone."""
+        whole = -(-len(self.train) // self.config.batch_size)
+        until = (self.epochs_done + 1) * (self.config.epoch_steps or whole)
+        while self.step < until:
+            number, done = divmod(self.step, whole)
+            rng = self.runtime.rng("mle", "order", number)
+            order = torch.randperm(len(self.train), generator=rng)
+            for rows in order.split(self.config.batch_size)[done : done + until - self.step]:
+                yield self.train.select(rows.to(self.runtime.device)).trim(wait=False)
 
     def _measure(self, train_nll: float) -> None:
         policy: Policy = self.generator  # type: ignore[assignment]

@@ -23,14 +23,17 @@ from ..data.readers import near_file
 from ..errors import RunDirectoryError
 from .checkpoints import Checkpoints
 from .files import ASIDE, write_bytes, write_json, write_text
+from .replacing import REPLACED
 
 __all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
 CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
-ENVIRONMENT = "environment.json"
+ENVIRONMENT, DATA = "environment.json", "data.json"
+LAST = (CONFIG, ENVIRONMENT)
+"""What makes a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"
 OURS = {
-    CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", "data.json", "checkpoints", "samples",
+    CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", DATA, "checkpoints", "samples",
     "figures", "report.html", "report.md", "wandb",
 }  # fmt: skip
 
@@ -41,8 +44,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_aside(name: str) -> bool:
-    """Whether it is a file that was being written when its run was ended."""
-    return name.startswith(".") and name[1:].rpartition(".")[0] in OURS
+    """Whether it was being written, or waited to be replaced, when its run was ended."""
+    return name == REPLACED or (name.startswith(".") and name[1:].rpartition(".")[0] in OURS)
 
 
 def environment() -> dict[str, Any]:
@@ -120,9 +123,9 @@ class RunDirectory:
         try:
             path.mkdir(parents=True, exist_ok=True)
             # What makes it a run goes last and comes last, so that it is one or free at any moment.
-            last = (CONFIG, ENVIRONMENT)
-            for entry in sorted(path.iterdir(), key=lambda e: (e.name in last, e.name)):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            for entry in sorted(path.iterdir(), key=lambda e: (e.name in LAST, e.name)):
+                if entry.name != REPLACED:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         except OSError as error:
             raise RunDirectoryError(f"--output_dir: {path}: {error.strerror}") from None
         run = cls(path)
@@ -171,11 +174,19 @@ class RunDirectory:
         Raises:
             RunDirectoryError: it is not known.
         """
-        path = self.path / "data.json"
+        path = self.path / DATA
         try:
             return str(json.loads(path.read_text(encoding="utf-8"))["fingerprint"])
         except (OSError, ValueError, KeyError, TypeError):
             raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
+
+    def vocabulary_fingerprint(self) -> str | None:
+        """The hash of the vocabulary that the run was trained with; None where it is not known."""
+        try:
+            found = json.loads((self.path / DATA).read_text(encoding="utf-8"))["vocabulary"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return None if found is None else str(found)
 
     def command(self) -> str:
         """The command line that made the run, as far as it is known."""

@@ -28,6 +28,16 @@ def test_it_comes_back_with_the_same_samples(run, tmp_path):
     assert kinds <= {".safetensors", ".json", ".md"}
 
 
+def test_a_foreign_vocabulary_is_noticed(run, tmp_path):
+    TextGenerator.from_run(run).save_pretrained(tmp_path)
+    path = tmp_path / "vocabulary.json"
+    content = json.loads(path.read_text())
+    content["tokens"][4:] = reversed(content["tokens"][4:])
+    path.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="not the vocabulary that the generator was trained"):
+        TextGenerator.from_pretrained(tmp_path)
+
+
 def test_the_card_carries_table_verdict_and_command(run, tmp_path):
     TextGenerator.from_run(run).save_pretrained(tmp_path)
     card = (tmp_path / "README.md").read_text()

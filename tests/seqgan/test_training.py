@@ -23,9 +23,10 @@ from seqgan.errors import NonFiniteLossError
 from seqgan.metrics.gain import gain, heldout_gain
 from seqgan.metrics.likelihood import sequence_scores, token_nll
 from seqgan.models import make_discriminator, make_generator
+from seqgan.training import discriminate as discriminate_module
 from seqgan.training.adversarial import AdversarialTraining, fine_tune
 from seqgan.training.discriminate import DiscriminatorTraining, discriminate
-from seqgan.training.pretrain import pretrain
+from seqgan.training.pretrain import Pretraining, pretrain
 from seqgan.training.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -64,6 +65,44 @@ def test_nll_is_the_mean_over_tokens(data):
     assert torch.allclose(scores.log_prob.float(), one_by_one, atol=1e-3)
     expected = -one_by_one.sum() / batch.lengths.sum()
     assert token_nll(policy, batch) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def order_of(data, runtime, patch, state=None, **changes) -> tuple[list[list[int]], list[dict]]:
+    """The numbers of the training sequences of every step, and the state after it."""
+    config = replace(MLE, batch_size=64, early_stopping=False, **changes)
+    work = Pretraining(small_generator(data), data.train, data.validation, config, runtime)
+    if state is not None:
+        work.load_state_dict(state)
+    seen, states = [], []
+    select = Sequences.select
+
+    def spy(self, rows):
+        if self is work.train:
+            seen.append(rows.tolist())
+        return select(self, rows)
+
+    with patch.context() as inner:
+        inner.setattr(Sequences, "select", spy)
+        inner.setattr(Runtime, "pause", lambda self: states.append(work.state_dict()))
+        while not work.finished:
+            work.epoch()
+    return seen, [*states, work.state_dict()]
+
+
+def test_epochs_of_some_steps_go_through_the_same_order(data, runtime, monkeypatch):
+    # 400 sequences in batches of 64: 7 steps a pass
+    passes, _ = order_of(data, runtime, monkeypatch, epochs=3)
+    short, states = order_of(data, runtime, monkeypatch, epochs=7, epoch_steps=3)
+    assert len(passes) == 21 and short == passes
+    assert states[-1]["step"] == 21 and len(states[-1]["history"]) == 7
+    assert sorted(sum(passes[:7], [])) == list(range(400))
+    longer, states = order_of(data, runtime, monkeypatch, epochs=2, epoch_steps=10)
+    assert longer == passes[:20]
+    for step in (3, 7, 10, 13):  # ended there, at the end of a pass or an epoch, it goes on there
+        rest, _ = order_of(
+            data, runtime, monkeypatch, states[step - 1], epochs=2, epoch_steps=10
+        )  # fmt: skip
+        assert rest == passes[step:20]
 
 
 def test_mle_learns_and_keeps_the_best_state(data, runtime):
@@ -303,3 +342,14 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
     work = discriminate(judge, small_generator(data), data.train, data.heldout, config, runtime)
     assert work.step == 25  # best at 10, then three measurements without progress
     assert torch.equal(judge.output.weight, states[1])
+
+
+def test_the_samples_to_train_against_are_bounded(data, runtime, monkeypatch):
+    monkeypatch.setattr(discriminate_module, "MOST_NEGATIVES", 150)
+    for negatives, expected in ((0, 150), (170, 170)):
+        config = DiscriminateConfig(negatives=negatives)
+        training = DiscriminatorTraining(
+            small_discriminator(data), data.train, data.heldout, config, runtime
+        )
+        work = discriminate_module.DiscriminatorPretraining(training, small_generator(data))
+        assert len(work.negatives) == expected

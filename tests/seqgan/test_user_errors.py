@@ -370,7 +370,8 @@ def test_missing_packages_are_named_with_the_command_that_brings_them(capsys, he
     assert listing(here) == before
 
 
-def test_a_tracker_that_cannot_start_leaves_nothing(capsys, here, monkeypatch):
+@pytest.fixture
+def wandb_refuses(monkeypatch):
     from seqgan.training import trackers
 
     def refuses(self):
@@ -379,10 +380,33 @@ def test_a_tracker_that_cannot_start_leaves_nothing(capsys, here, monkeypatch):
     monkeypatch.setattr(trackers, "check_trackers", lambda names: None)
     monkeypatch.setattr("seqgan.training.runtime.check_trackers", lambda names: None)
     monkeypatch.setattr(trackers.WandBTracker, "start", refuses)
+
+
+def test_a_tracker_that_cannot_start_leaves_nothing(capsys, here, wandb_refuses):
     before = listing(here)
-    arguments = "run --data captions.txt --trackers [wandb] --output_dir new"
-    fails(capsys, arguments.split(), "wandb cannot start: no API key", "WANDB_MODE=offline")
+    arguments = "run --data captions.txt --trackers [tensorboard,wandb] --output_dir"
+    refused = ("wandb cannot start: no API key", "WANDB_MODE=offline")
+    fails(capsys, [*arguments.split(), "new"], *refused)
     assert listing(here) == before
+    # nor does it cost a run that was to be replaced
+    run = Path("runs/good")
+    was = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    fails(capsys, [*arguments.split(), str(run), "--overwrite", "true"], *refused)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == was
+    assert set(listing(here)) == set(before)
+
+
+def test_a_foreign_vocabulary_of_the_same_size_is_noticed(capsys, here, tmp_path):
+    run = Path(shutil.copytree("runs/good", tmp_path / "run"))
+    place = run / "vocabulary.json"
+    content = json.loads(place.read_text())
+    content["tokens"][4], content["tokens"][5] = content["tokens"][5], content["tokens"][4]
+    place.write_text(json.dumps(content))
+    for command in ("sample", "evaluate"):
+        fails(capsys, [command, "--run", str(run)], "not the vocabulary that the generator was")
+    facts = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps({"fingerprint": facts["fingerprint"]}))
+    assert main(["sample", "--run", str(run), "--number", "2"]) == 0  # of before it was noted
 
 
 def test_memory_that_does_not_suffice_is_said(capsys, here, monkeypatch):

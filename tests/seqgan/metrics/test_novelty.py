@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from seqgan.data import rows as rows_module
+from seqgan.data.rows import TokenRows
 from seqgan.errors import MetricError
-from seqgan.metrics import CopiedLengths, copied_share, longest_copied, ngrams
+from seqgan.metrics import CopiedLengths, copied_share, longest_copied, ngrams, novelty
 
 TRAINING = [["a", "b", "c", "d"], ["e", "a", "b"]]
 
@@ -59,6 +63,42 @@ def test_equals_plain_search(seed, key_bits, monkeypatch):
     )
     expected = [by_search(row, training) for row in rows]
     assert longest_copied(rows, training, per_sentence=True).tolist() == expected
+
+
+@pytest.mark.parametrize("part", [1, 7, 50])
+def test_a_training_set_in_parts_gives_the_same(part, monkeypatch):
+    rng = np.random.default_rng(part)
+    training, rows = (
+        [rng.integers(0, 3, size=rng.integers(0, 9)).tolist() for _ in range(size)]
+        for size in (40, 25)
+    )
+    rows += training[:5]
+    whole = longest_copied(rows, training, per_sentence=True).tolist()
+    share = copied_share(rows, training)
+    assert share == sum(row in training for row in rows) / 30 > 5 / 30
+    monkeypatch.setattr(novelty, "PART", part)
+    read = TokenRows(40, lambda chosen: [training[row] for row in chosen])
+    for form in (training, read, np.array(training, dtype=object)):
+        assert longest_copied(rows, form, per_sentence=True).tolist() == whole
+        assert copied_share(rows, form) == share
+
+
+def test_memory_does_not_grow_with_the_training_set(monkeypatch):
+    monkeypatch.setattr(novelty, "PART", 10_000)
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 50, size=(100, 20)).tolist()
+
+    def peak(count):
+        lazy = TokenRows(count, lambda chosen: rng.integers(0, 50, size=(len(chosen), 20)).tolist())
+        tracemalloc.start()
+        longest_copied(rows, lazy)
+        copied_share(rows, lazy)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    monkeypatch.setattr(rows_module, "READ", 500)
+    assert peak(20_000) < 1.2 * peak(2_000)
 
 
 def test_long_copies_take_few_rounds():

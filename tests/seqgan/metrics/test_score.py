@@ -14,7 +14,6 @@ from seqgan.metrics import (
     Score,
     bootstrap_interval,
     corpus_bleu,
-    seed_interval,
     signature,
     statistic_interval,
 )
@@ -80,22 +79,6 @@ def test_the_interval_is_reproducible_and_degenerate_where_all_values_agree():
 def test_an_interval_that_makes_no_sense_is_a_typed_error(values, settings):
     with pytest.raises(MetricError):
         bootstrap_interval(values, **settings)
-
-
-def test_an_interval_over_seeds_holds_the_spread_between_them():
-    # two runs at 0 and 1 without spread inside: means of 0, 1/2, 1 with shares 1/4, 1/2, 1/4
-    assert seed_interval([[0.0, 0.0], [1.0, 1.0]], 0.4, 4000) == (0.5, 0.5)
-    assert seed_interval([[0.0, 0.0], [1.0, 1.0]], 0.95, 4000) == (0.0, 1.0)
-    rng = np.random.default_rng(0)
-    runs = [rng.normal(mean, 1, 400) for mean in (0.0, 0.3, 0.6, 0.9)]
-    low, high = seed_interval(runs, seed=1)
-    # between: variance 0.1125 of four; within: 1/400; both over four seeds
-    expected = 2 * 1.96 * (0.1125 / 4 + 1 / 1600) ** 0.5
-    assert high - low == pytest.approx(expected, rel=0.15)
-    inside = bootstrap_interval(np.concatenate(runs))
-    assert high - low > 2 * (inside[1] - inside[0])
-    with pytest.raises(MetricError, match="two runs or more, got 1"):
-        seed_interval([[0.0, 1.0]])
 
 
 def test_the_interval_of_a_quotient_draws_both_parts_together():
