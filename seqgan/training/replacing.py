@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import RunDirectoryError
 from .files import ASIDE
 
-__all__ = ["REPLACED", "put_back", "replacing"]
+__all__ = ["DISCARDED", "REPLACED", "put_back", "replacing"]
 
 REPLACED, DISCARDED = f"{ASIDE}replaced", f"{ASIDE}discarded"
 

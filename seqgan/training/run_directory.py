@@ -45,7 +45,7 @@ def _is_ours(name: str) -> bool:
 
 def _is_aside(name: str) -> bool:
     """Whether it was being written, or waited to be replaced, when its run was ended."""
-    return name == REPLACED or (name.startswith(".") and name[1:].rpartition(".")[0] in OURS)
+    return name.startswith(ASIDE) or (name.startswith(".") and name[1:].rpartition(".")[0] in OURS)
 
 
 def environment() -> dict[str, Any]:

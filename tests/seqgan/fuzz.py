@@ -125,17 +125,37 @@ TEXTS = st.one_of(
 )
 
 
+LINES = st.lists(st.text(max_size=20), min_size=1, max_size=6)
+FITTING = {"jsonl": {"field": "text"}, "csv": {"column": "text"}, "csv.gz": {"column": "text"}}
+
+
+def proper(lines: list[str], kind: str) -> bytes:
+    """A file as it should be, or nearly: a line may hold what ends one."""
+    if kind == "jsonl":
+        text = "\n".join(json.dumps({"id": i, "text": line}) for i, line in enumerate(lines))
+    elif kind.startswith("csv"):
+        rows = (f'{i},"{line}"' if "," in line else f"{i},{line}" for i, line in enumerate(lines))
+        text = "\n".join(["id,text", *rows])
+    else:
+        text = "\n".join(lines)
+    return text.encode("utf-8", "surrogatepass")
+
+
 def reads(draw: Callable[..., Any], folder: Path) -> None:
-    """A corpus file of any kind."""
+    """A corpus file of any kind, read as what it is or as something else."""
     name = draw(
         st.sampled_from(["a.txt", "a b\u00e9.jsonl", "a.csv", "a.txt.gz", "a.csv.gz", "a.json"])
     )
-    content = draw(TEXTS)
-    if name.endswith(".gz") and draw(st.booleans()):
-        content = edited(draw, gzip.compress(content))
+    kind = name.partition(".")[2]
+    content = edited(draw, proper(draw(LINES), kind)) if draw(st.booleans()) else draw(TEXTS)
+    if name.endswith(".gz") and draw(st.integers(0, 4)):
+        content = gzip.compress(content)
+        content = edited(draw, content) if draw(st.booleans()) else content
     (folder / name).write_bytes(content)
-    kind = draw(st.sampled_from([{}, {"field": "text"}, {"column": "text"}]))
-    for record in read_lines(folder / name, max_line=100, max_bytes=150, **kind):
+    how = FITTING.get(kind, {})
+    if not draw(st.integers(0, 4)):
+        how = draw(st.sampled_from([{}, {"field": "text"}, {"column": "text"}]))
+    for record in read_lines(folder / name, max_line=100, max_bytes=150, **how):
         assert len(record.text) <= 100 and "\0" not in record.text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqgan.errors import RunDirectoryError
-from seqgan.training.replacing import REPLACED, put_back, replacing
+from seqgan.training.replacing import DISCARDED, REPLACED, put_back, replacing
 from seqgan.training.run_directory import LAST, RunDirectory
 
 OLD = {"config.yaml": "old", "environment.json": "{}", "metrics.jsonl": "old", "samples/a.txt": "a"}
@@ -80,6 +80,16 @@ def test_a_process_that_is_killed_in_between_loses_nothing(run, monkeypatch, mom
     assert RunDirectory.holds_run(run)
     begin(run)
     assert files(run)["config.yaml"] == "seed: 1\n" and not (run / REPLACED).exists()
+
+
+def test_what_a_process_that_was_killed_while_clearing_up_left_is_in_no_ones_way(run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("seqgan.training.replacing.shutil.rmtree", lambda path: None)
+        begin(run)
+    assert (run / DISCARDED).is_dir()
+    RunDirectory.check_free(run, overwrite=True)
+    begin(run)
+    assert not list(run.glob(".*"))
 
 
 def test_a_folder_that_cannot_be_changed_is_refused(run, monkeypatch):
