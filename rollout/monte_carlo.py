@@ -54,6 +54,8 @@ def action_values(
     chunk_size: int | None = None,
     compact_every: int | None = None,
     on_smaller_chunks: Callable[[int], None] = warn_of_smaller_chunks,
+    first: int = 0,
+    whole: int | None = None,
 ) -> Tensor:
     """The expected reward after each token of each sequence was emitted.
 
@@ -86,6 +88,11 @@ def action_values(
             makes the host wait for the device); by default 1 on a CPU, 8 on a GPU.
         on_smaller_chunks: called with the chunk size that memory was enough for, where the one
             before was too large; by default it warns.
+        first: the number of the first sequence, where these are a share of a larger batch. Random
+            numbers belong to a sequence's number: shares that are estimated apart, each with a
+            `rng` in the same state and the same T, are together what the whole batch would be.
+        whole: the number of sequences of that larger batch, which `max_completions` counts; None:
+            these are all.
 
     Returns:
         Tensor [B, T], float32.
@@ -103,7 +110,13 @@ def action_values(
             f"sequences of {sequences.tokens.shape[1]} tokens are longer than the policy's "
             f"max_length = {policy.max_length}"
         )
-    columns = _columns(sequences, num_rollouts, positions, max_completions)
+    if first < 0 or (whole is not None and whole < first + len(sequences)):
+        raise ValueError(
+            f"first must be 0 or more and whole at least first + {len(sequences)}, got {first} and "
+            f"{whole}"
+        )
+    batch_size = len(sequences) if whole is None else whole
+    columns = _columns(sequences, batch_size, num_rollouts, positions, max_completions)
     device = sequences.device
     given = chunk_size or default_chunk_size(policy, device)
     work = _Rollouts(
@@ -125,7 +138,9 @@ def action_values(
     with evaluating(policy):
         for start in range(0, len(sequences), block_size):
             block = slice(start, start + block_size)
-            work.estimate(sequences.select(block), start, columns, values[block], known[block])
+            work.estimate(
+                sequences.select(block), first + start, columns, values[block], known[block]
+            )
     if work.chunk_size < given:
         on_smaller_chunks(work.chunk_size)
     return _fill_backwards(values, known, own, sequences.mask)
@@ -270,6 +285,7 @@ class _Rollouts:
 
 def _columns(
     sequences: Sequences,
+    batch_size: int,
     num_rollouts: int,
     positions: Sequence[int] | None,
     max_completions: int | None,
@@ -282,11 +298,11 @@ def _columns(
     columns = [t for t in columns if t < width - 1]
     if max_completions is None or not columns:
         return columns
-    affordable = max_completions // (len(sequences) * num_rollouts)
+    affordable = max_completions // (batch_size * num_rollouts)
     if affordable < 1:
         raise ValueError(
             f"max_completions = {max_completions} does not pay for one column: "
-            f"{len(sequences)} sequences x {num_rollouts} rollouts"
+            f"{batch_size} sequences x {num_rollouts} rollouts"
         )
     if affordable >= len(columns):
         return columns

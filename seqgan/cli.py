@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import ConfigError, did_you_mean
-from .terminal import run_program
+from .terminal import processes, run_program
 
 __all__ = ["main"]
 
@@ -19,6 +19,8 @@ COMMANDS = {
     "report": "write the report of a run again",
     "data": "show what a data source holds, before training on it",
 }
+SHARED = ("run", "pretrain", "finetune")
+"""Commands that several processes can share."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,6 +41,10 @@ def _dispatch(argv: list[str]) -> int:
     if command not in COMMANDS:
         near = did_you_mean(command, [*COMMANDS, "--help", "--version"])
         raise ConfigError(f"unknown command {command!r}{near}; commands are {', '.join(COMMANDS)}")
+    if command not in SHARED and processes() > 1:
+        raise ConfigError(
+            f"seqgan {command} is the work of one process; start it without a launcher"
+        )
     settings = _parse(command, rest)
     if settings is None:
         return 0

@@ -16,6 +16,7 @@ __all__ = [
     "MetricError",
     "MissingExtraError",
     "NonFiniteLossError",
+    "ProcessError",
     "RewardError",
     "RunDirectoryError",
     "RunInterrupted",
@@ -61,6 +62,10 @@ class MissingExtraError(SeqganError):
 
 class NonFiniteLossError(SeqganError):
     """A loss became NaN or infinite."""
+
+
+class ProcessError(SeqganError):
+    """Another of the processes that share a run has ended, or does not answer."""
 
 
 class RewardError(SeqganError):

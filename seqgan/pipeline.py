@@ -31,8 +31,9 @@ from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.discriminate import DiscriminatorTraining, discriminate
 from .training.pretrain import pretrain
+from .training.processes import Processes
 from .training.replacing import put_back, replacing
-from .training.resume import check_same_settings, folder_of, resumes, rewind, starting_point
+from .training.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
 from .training.run_directory import (
     DATA,
     LAST,
@@ -42,7 +43,7 @@ from .training.run_directory import (
     write_text,
 )
 from .training.runtime import Runtime, make_accelerator
-from .training.saver import Saver
+from .training.saver import Saved, Saver, read_checkpoint
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 
@@ -50,6 +51,9 @@ __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 @dataclass(frozen=True)
 class RunResult:
     """What a run leaves in memory.
+
+    Of several processes the main one alone measures: in the others there are no scores, no
+    comparison and no results.
 
     Attributes:
         path: the run's folder.
@@ -135,11 +139,49 @@ def _begin(
     Args:
         command: what goes on with the run: run, pretrain or finetune.
         config: all settings.
-        console: where progress is shown.
+        console: where progress is shown, by the main process.
         wanted: the fingerprint that the data must have, or None for any.
     """
-    console = console or Console(quiet=True)
     settings = asdict(replace(config, output_dir=None, overwrite=False, resume=False))
+    # Fails before anything is written.
+    accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
+    processes = Processes(accelerator)
+    if console is None or not processes.is_main:
+        console = Console(quiet=True)
+    name, going_on = processes.agree(lambda: _place(config, settings))
+    path = Path(name)
+    check_available(config.evaluation)
+    data, whole = _read(config, wanted)
+    if processes.agree(lambda: whole) != whole:
+        raise ConfigError(
+            f"--data: process {processes.index} finds other sequences in {config.data} than the "
+            "main process; give all of them the same files"
+        )
+    saved = None
+    if going_on:
+        saved = _saved(command, config, path, whole, processes, partial(say, console))
+    processes.wait()
+    directory, is_main = RunDirectory(path), processes.is_main
+    # An old run is not lost before it is known that the new one can begin.
+    with replacing(path, LAST) if is_main and saved is None else nullcontext():
+        if is_main and saved is not None:
+            rewind(directory, saved, partial(say, console))
+        elif is_main:
+            RunDirectory.create(path, settings, config.overwrite or going_on)
+            _describe(directory, data, whole)
+        if is_main:
+            accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
+        saver = Saver(directory.checkpoints, config.checkpoint, saved)
+        runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
+        runtime.begin_tracking()
+    data = bounded(data, config.evaluation, config.seed)
+    for line in data.report_lines:
+        runtime.say(line)
+    return runtime, data
+
+
+def _place(config: RunConfig, settings: dict[str, Any]) -> tuple[str, bool]:
+    """The run's folder, and whether it holds a run to go on with; it is free otherwise."""
     path = folder_of(config) or default_folder(config.data)
     going_on = resumes(config, path)
     if going_on:
@@ -147,29 +189,16 @@ def _begin(
     else:
         put_back(path)
         RunDirectory.check_free(path, config.overwrite)
-    # Fails before anything is written.
-    make_accelerator(config.device, config.precision, trackers=config.trackers)
-    check_available(config.evaluation)
-    data, whole = _read(config, wanted)
-    saved = None
-    if going_on:
-        saved = starting_point(command, config, path, whole, partial(say, console))
-    # An old run is not lost before it is known that the new one can begin.
-    with replacing(path, LAST) if saved is None else nullcontext():
-        if saved is not None:
-            directory = RunDirectory.open(path)
-            rewind(directory, saved, partial(say, console))
-        else:
-            directory = RunDirectory.create(path, settings, config.overwrite or going_on)
-            _describe(directory, data, whole)
-        saver = Saver(directory.checkpoints, config.checkpoint, saved)
-        accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
-        runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
-        runtime.begin_tracking()
-    data = bounded(data, config.evaluation, config.seed)
-    for line in data.report_lines:
-        runtime.say(line)
-    return runtime, data
+    return str(path), going_on
+
+
+def _saved(
+    command: str, config: RunConfig, path: Path, whole: str, processes: Processes, say: Say
+) -> Saved | None:
+    """The checkpoint that all processes go on from, which the main one finds."""
+    found = starting_point(command, config, path, whole, say) if processes.is_main else None
+    place = processes.agree(lambda: None if found is None else str(found.place))
+    return found if place is None or found is not None else read_checkpoint(Path(place))
 
 
 def _read(config: RunConfig, wanted: str | None) -> tuple[Dataset, str]:
@@ -241,7 +270,7 @@ def _adversarial_part(
     sweep = Sweep(data, config.evaluation, config.seed)
     runtime.hold(sweep=sweep)
     if not runtime.past("discriminate"):  # otherwise it was settled before
-        sweep.settle(generator)
+        runtime.processes.agree(lambda: sweep.settle(generator))
 
     def validate(policy: Policy, round_number: int) -> dict[str, float]:
         return sweep.validate(policy)
@@ -260,7 +289,15 @@ def _finish(
     training: AdversarialTraining | None = None,
     sweep: Sweep | None = None,
 ) -> RunResult:
-    """Measures, compares, prints and writes; the same each time, so it may be ended and redone."""
+    """Measures, compares, prints and writes; the same each time, so it may be ended and redone.
+
+    That is the work of the main process; the others are done.
+    """
+    assert runtime.run is not None
+    runtime.processes.part_ways()
+    if not runtime.processes.is_main:
+        path, tuned = runtime.run.path, models.get("adversarial")
+        return RunResult(path, data, models["mle"], tuned, {}, None, {})
     runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
     scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
@@ -289,7 +326,6 @@ def _finish(
         "sweep": None if comparison is None else comparison.to_dict(),
         "action_values": values,
     }
-    assert runtime.run is not None
     for name, lines in samples.items():
         write_text(runtime.run.path / "samples" / f"{name}.txt", "".join(f"{x}\n" for x in lines))
     write_json(runtime.run.path / RESULTS, results)

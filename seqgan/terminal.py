@@ -5,8 +5,10 @@ Imports nothing heavy: help is shown before torch is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,10 @@ from .errors import RunInterrupted, SeqganError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["run_program", "say"]
+__all__ = ["processes", "run_program", "say"]
+
+WAIT = 5.0
+"""Seconds that the main process has to tell of an end that all processes come to."""
 
 
 def say(console: Console, text: str) -> None:
@@ -40,17 +45,42 @@ def run_program(name: str, work: Callable[[list[str]], int], argv: list[str] | N
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except RunInterrupted as stop:
-        print(f"{name}: {stop}", file=sys.stderr)
+        _tell(f"{name}: {stop}")
         return stop.exit_code
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+        _tell(f"{name}: interrupted")
         return 130
     except Exception as error:
         text = None if debug else _users_error(error)
         if text is None:
             raise
-        print(f"{name}: error: {text}", file=sys.stderr)
+        _tell(f"{name}: error: {text}")
         return 2
+
+
+def processes() -> int:
+    """How many processes share the work, as a launcher (torchrun, accelerate) has said."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+
+
+def _tell(line: str) -> None:
+    """A line to standard error; of several processes the first that ends speaks for all."""
+    if processes() == 1 or _is_first():
+        print(line, file=sys.stderr, flush=True)
+
+
+def _is_first() -> bool:
+    """Whether no other process of the run has told of an end."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_initialized():
+        with contextlib.suppress(Exception):  # whoever kept the store has ended
+            store = torch.distributed.distributed_c10d._get_default_store()
+            return store.add("seqgan/ended", 1) == 1
+    if os.environ.get("RANK", "0") != "0":
+        # They have not met yet, so the main one has most likely come to the same end. It says so,
+        # and the launcher ends the others; were this one to end first, it would be ended before.
+        time.sleep(WAIT)
+    return True
 
 
 def _users_error(error: Exception) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -27,21 +26,19 @@ from rollout import (
     RandomReward,
     Reward,
     Sequences,
-    TokenScores,
     action_values,
     advantages,
-    clipped_surrogate_loss,
     entropy_bonus,
-    generate,
-    kl_to_reference,
     make_baseline,
-    reinforce_loss,
 )
 
 from ..config import AdversarialConfig
 from ..errors import NonFiniteLossError, RewardError
 from .discriminate import DiscriminatorTraining
-from .runtime import LossWatch, Runtime
+from .loss_watch import LossWatch
+from .policy_loss import PolicyBatch, policy_loss
+from .processes import Part
+from .runtime import Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
 from .trouble import GENERATOR, Lookout
 
@@ -107,17 +104,6 @@ MOST_RESTORED = 5
 """Times that training goes back to the best state; what goes wrong more often than that stays."""
 
 
-@dataclass
-class _Batch:
-    """Samples with what the update needs to know of them."""
-
-    sequences: Sequences
-    advantage: Tensor
-    old: TokenScores
-    reference: TokenScores | None
-    mean_reward: Tensor
-
-
 class AdversarialTraining:
     """The rounds, one at a time.
 
@@ -141,7 +127,7 @@ class AdversarialTraining:
         optimizer = torch.optim.Adam(
             generator.parameters(), lr=config.learning_rate, fused=runtime.fused
         )
-        self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
+        self.model, self.optimizer = runtime.prepare(generator, optimizer)
         self.reward = make_reward(config, discriminator.discriminator, runtime.seed)
         self.baseline = make_baseline(config.baseline)
         self.reference = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -193,7 +179,7 @@ class AdversarialTraining:
         if steps:
             count = steps * self.discriminator.config.batch_size
             rng = self.runtime.rng("fresh", self.rounds_done + 1)
-            self.negatives = generate(self.policy, count, rng=rng)
+            self.negatives = self.runtime.processes.generate(self.policy, count, rng)
             left = self.judge_until - self.discriminator.step
             self.discriminator.train_steps(left, self.negatives)
         self.rounds_done += 1
@@ -207,25 +193,22 @@ class AdversarialTraining:
             "adversarial", "lower --adversarial.learning_rate or --adversarial.kl_weight"
         )
         for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
-            scores = self.model(batch.sequences)
-            loss = self._loss(scores, batch)
-            norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+            loss = policy_loss(self.model(batch.mine), batch, self.config)
+            watch.add(*self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm))
             self.updates_done += 1
-            watch.add(loss, norm)
         self.step += 1
-        mask = batch.sequences.mask
         self.runtime.log(
             "adversarial",
             self.step,
             round=self.rounds_done + 1,
             loss=watch.read(self.updates_done, self.runtime.last_good),
             mean_reward=float(batch.mean_reward),
-            entropy=-float(entropy_bonus(batch.old.entropy, mask)),
+            entropy=self._entropy(batch),
         )
 
     def measure(self, validate: Validation) -> None:
         """Measures the policy on validation, keeps the best state, and looks out for trouble."""
-        measured = validate(self.policy, self.rounds_done)
+        measured = self.runtime.processes.agree(lambda: validate(self.policy, self.rounds_done))
         score = measured["score"]
         self.history.append(score)
         self.runtime.log("validation", self.step, round=self.rounds_done, **measured)
@@ -314,23 +297,28 @@ class AdversarialTraining:
         return cast(nn.Module, self.lagged.policy)
 
     @torch.no_grad()
-    def _sample(self) -> _Batch:
+    def _sample(self) -> PolicyBatch:
+        processes = self.runtime.processes
         rng = self.runtime.rng("adversarial", self.step)
-        sequences = generate(self.policy, self.config.batch_size, rng=rng).trim(wait=False)
-        values = self._values(sequences, rng)
-        last = (sequences.lengths - 1)[:, None]
-        return _Batch(
-            sequences,
-            advantages(
-                values, sequences.mask, self.baseline, normalize=self.config.normalize_advantage
-            ),
-            old=self.policy(sequences),
-            reference=self.reference(sequences) if self.config.kl_weight else None,
-            mean_reward=values.gather(1, last).mean(),
+        whole = processes.generate(self.policy, self.config.batch_size, rng).trim(wait=False)
+        part = processes.part(len(whole))
+        mine = whole.select(part.rows)
+        values = processes.gather(self._values(mine, part, rng), part)
+        advantage = advantages(
+            values, whole.mask, self.baseline, normalize=self.config.normalize_advantage
+        )
+        return PolicyBatch(
+            whole,
+            part,
+            mine,
+            advantage[part.rows],
+            old=self.policy(mine),
+            reference=self.reference(mine) if self.config.kl_weight else None,
+            mean_reward=values.gather(1, (whole.lengths - 1)[:, None]).mean(),
         )
 
-    def _values(self, sequences: Sequences, rng: torch.Generator) -> Tensor:
-        """The action value of every token [B, T]."""
+    def _values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
+        """The action value of every token of a part of the batch [rows, T]."""
         positions = range(0, sequences.tokens.shape[1], self.config.positions)
         try:
             return action_values(
@@ -344,9 +332,17 @@ class AdversarialTraining:
                 stratified=self.config.stratified,
                 chunk_size=self.chunk_size or None,
                 on_smaller_chunks=self._smaller_chunks,
+                first=part.first,
             )
         except rollout.RewardError as error:
             raise RewardError(f"the reward: {error}") from error
+
+    def _entropy(self, batch: PolicyBatch) -> float:
+        """Of the policy that sampled the batch, nats a token."""
+        mean = entropy_bonus(batch.old.entropy, batch.mine.mask)
+        entropy = -batch.part.of_tokens(mean, batch.whole)
+        self.runtime.processes.add_up(entropy)
+        return float(entropy)
 
     def _smaller_chunks(self, chunk_size: int) -> None:
         """Memory was not enough: the rollouts to come take less of it from the start."""
@@ -357,18 +353,3 @@ class AdversarialTraining:
                 "less memory too"
             )
         self.chunk_size = chunk_size
-
-    def _loss(self, scores: TokenScores, batch: _Batch) -> Tensor:
-        mask, config = batch.sequences.mask, self.config
-        if config.loss == "clipped":
-            loss = clipped_surrogate_loss(
-                scores.log_prob, batch.old.log_prob, batch.advantage, mask, config.clip
-            )
-        else:
-            loss = reinforce_loss(scores.log_prob, batch.advantage, mask)
-        if config.entropy_weight:
-            loss = loss + config.entropy_weight * entropy_bonus(scores.entropy, mask)
-        if batch.reference is not None:
-            kl = kl_to_reference(scores.log_prob, batch.reference.log_prob, mask)
-            loss = loss + config.kl_weight * kl
-        return loss

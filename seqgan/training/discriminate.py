@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rollout import DiscriminatorReward, Policy, Sequences, generate
+from rollout import DiscriminatorReward, Policy, Sequences
 
 from ..config import DiscriminateConfig
 from ..metrics.gain import HeldoutGain, heldout_gain
-from .runtime import LossWatch, Runtime
+from .loss_watch import LossWatch
+from .runtime import Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["DiscriminatorPretraining", "DiscriminatorTraining", "discriminate"]
@@ -88,7 +89,7 @@ class DiscriminatorTraining:
             weight_decay=config.weight_decay,
             fused=runtime.fused,
         )
-        self.model, self.optimizer = runtime.accelerator.prepare(discriminator, optimizer)
+        self.model, self.optimizer = runtime.prepare(discriminator, optimizer)
         self.step = 0
         self.watch = LossWatch("discriminator", "lower its learning rate")
 
@@ -101,6 +102,7 @@ class DiscriminatorTraining:
         """Some steps on random real sequences and random rows of `negatives`; the mean loss."""
         self.model.train()
         size = self.config.batch_size
+        part = self.runtime.processes.part(2 * size)
         for _ in range(steps):
             rng = self.runtime.rng("discriminator", "rows", self.step)
             real = self._draw(self.train, size, rng)
@@ -109,9 +111,12 @@ class DiscriminatorTraining:
             # One batch, so that a step is one pass; the same length for both kinds.
             both = Sequences.concat([real, generated], pad_id=0)
             labels = torch.cat([torch.ones(size), torch.zeros(size)]).to(both.device)
-            loss = binary_cross_entropy_with_logits(self.model(both), labels)
-            norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
-            self.watch.add(loss, norm)
+            logits = self.model(both.select(part.rows))
+            mean = binary_cross_entropy_with_logits(logits, labels[part.rows].to(logits.dtype))
+            loss = part.of_sequences(mean)
+            self.watch.add(
+                *self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+            )
             self.step += 1
             self.runtime.pause()
         self.model.eval()
@@ -120,19 +125,26 @@ class DiscriminatorTraining:
     def measure(
         self, negatives: Sequences, fresh: Sequences, *, log: bool = True
     ) -> dict[str, Any]:
-        """Accuracies and held-out gain.
+        """Accuracies and held-out gain, measured by the main process.
 
         Args:
             negatives: generated sequences it was trained against.
             fresh: samples of the policy that it was not trained against.
             log: write them to the run's log.
         """
+        measured = self.runtime.processes.agree(lambda: self.figures(negatives, fresh))
+        if log:
+            self.runtime.log("discriminator", self.step, **measured)
+        return measured
+
+    def figures(self, negatives: Sequences, fresh: Sequences) -> dict[str, Any]:
+        """As `measure`, for this process alone."""
         score = DiscriminatorReward(self.discriminator, "log_odds")
         rows = slice(0, len(self.heldout))  # as many training sequences as held-out ones
         real, held = score(self.train.select(rows)), score(self.heldout)
         old, new = score(negatives.select(rows)), score(fresh)
         gain: HeldoutGain = heldout_gain(held.cpu().numpy(), new.cpu().numpy())
-        measured = {
+        return {
             "train_accuracy": _accuracy(real, old),
             "heldout_accuracy": _accuracy(held, new),
             "heldout_gain_raw": gain.raw,
@@ -142,9 +154,6 @@ class DiscriminatorTraining:
             "heldout_beta": gain.beta,
             "heldout_gain_fitted": gain.fitted,
         }
-        if log:
-            self.runtime.log("discriminator", self.step, **measured)
-        return measured
 
     def state_dict(self) -> dict[str, Any]:
         """What has to be kept to go on later, besides the discriminator's weights."""
@@ -183,8 +192,9 @@ class DiscriminatorPretraining:
         self.training, self.config, runtime = training, training.config, training.runtime
         count = self.config.negatives or min(len(training.train), MOST_NEGATIVES)
         fresh = 2 * len(training.heldout)
-        self.negatives = generate(policy, count, rng=runtime.rng("discriminate", "negatives"))
-        self.fresh = generate(policy, fresh, rng=runtime.rng("discriminate", "fresh"))
+        rng = runtime.rng
+        self.negatives = runtime.processes.generate(policy, count, rng("discriminate", "negatives"))
+        self.fresh = runtime.processes.generate(policy, fresh, rng("discriminate", "fresh"))
         self.measured_step = self.best_step = 0
         self.best = -float("inf")
         self.best_state = copy.deepcopy(training.discriminator.state_dict())

@@ -18,7 +18,8 @@ from rollout import Policy, Sequences, nll_loss
 
 from ..config import PretrainConfig
 from ..metrics.likelihood import token_nll
-from .runtime import LossWatch, Runtime
+from .loss_watch import LossWatch
+from .runtime import Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["Pretraining", "pretrain"]
@@ -86,7 +87,7 @@ class Pretraining:
             weight_decay=config.weight_decay,
             fused=runtime.fused,
         )
-        self.model, self.optimizer = runtime.accelerator.prepare(generator, optimizer)
+        self.model, self.optimizer = runtime.prepare(generator, optimizer)
         self.schedule = None
         if config.lr_factor < 1:
             self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -110,9 +111,12 @@ class Pretraining:
         self.model.train()
         for batch in self._batches():
             self.runtime.seed_dropout("mle", self.step)
-            loss = nll_loss(self.model(batch).log_prob, batch.mask)
-            norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
-            self.watch.add(loss, norm)
+            part = self.runtime.processes.part(len(batch))
+            mine = batch.select(part.rows).trim(wait=False)
+            loss = part.of_tokens(nll_loss(self.model(mine).log_prob, mine.mask), batch)
+            self.watch.add(
+                *self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+            )
             self.step += 1
             self.runtime.pause()
         self.epochs_done += 1
@@ -154,11 +158,11 @@ class Pretraining:
             rng = self.runtime.rng("mle", "order", number)
             order = torch.randperm(len(self.train), generator=rng)
             for rows in order.split(self.config.batch_size)[done : done + until - self.step]:
-                yield self.train.select(rows.to(self.runtime.device)).trim(wait=False)
+                yield self.train.select(rows.to(self.runtime.device))
 
     def _measure(self, train_nll: float) -> None:
         policy: Policy = self.generator  # type: ignore[assignment]
-        nll = token_nll(policy, self.validation)
+        nll = self.runtime.processes.agree(lambda: token_nll(policy, self.validation))
         self.history.append(nll)
         rate = self.optimizer.param_groups[0]["lr"]
         self.runtime.log(

@@ -12,7 +12,15 @@ from ..errors import CheckpointError, ConfigError, RunDirectoryError
 from .run_directory import ENVIRONMENT, RunDirectory, environment
 from .saver import PHASES, Saved, read_checkpoint
 
-__all__ = ["check_same_settings", "folder_of", "resumes", "rewind", "run_folder", "starting_point"]
+__all__ = [
+    "Say",
+    "check_same_settings",
+    "folder_of",
+    "resumes",
+    "rewind",
+    "run_folder",
+    "starting_point",
+]
 
 Say = Callable[[str], None]
 
@@ -154,6 +162,7 @@ def _other_environment(run: RunDirectory) -> list[str]:
         before = json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8"))
         now = environment()
         found = [(k, before[k], now[k]) for k in ("processor", "threads", "cuda")]
+        found += [("processes", before.get("processes", 1), now["processes"])]
         found += [(k, before["packages"][k], v) for k, v in now["packages"].items()]
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -21,6 +21,7 @@ import yaml
 
 from ..data.readers import near_file
 from ..errors import RunDirectoryError
+from ..terminal import processes
 from .checkpoints import Checkpoints
 from .files import ASIDE, write_bytes, write_json, write_text
 from .replacing import REPLACED
@@ -63,6 +64,7 @@ def environment() -> dict[str, Any]:
         "processor": platform.machine(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": processes(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "command": sys.argv,
     }
@@ -196,6 +198,7 @@ class RunDirectory:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
             return "unknown"
         program = Path(str(words[0])).name if words else "unknown"
+        program = "seqgan" if program == "__main__.py" else program  # python -m seqgan
         return shlex.join([program, *map(str, words[1:])])
 
     def results(self) -> dict[str, Any]:

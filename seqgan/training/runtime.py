@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import ProjectConfiguration
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,55 +23,19 @@ from rich.progress import (
 from safetensors import SafetensorError
 from torch import nn
 
-from ..errors import ConfigError, NonFiniteLossError, RunDirectoryError, RunInterrupted
+from rollout.devices import reading_waits
+
+from ..errors import ConfigError, RunDirectoryError, RunInterrupted
 from ..seeding import derive_seed, rng_for
 from ..terminal import say
-from .interruption import Interruption
+from .accelerators import make_accelerator
+from .interruption import SIGNALS, Interruption
+from .processes import Processes, launcher
 from .run_directory import RunDirectory
 from .saver import Saver
 from .state import Stateful
-from .trackers import check_trackers, make_trackers
 
-__all__ = ["LossWatch", "Runtime", "make_accelerator"]
-
-
-def make_accelerator(
-    device: str = "auto",
-    precision: str = "no",
-    folder: Path | None = None,
-    trackers: Iterable[str] = ("tensorboard",),
-) -> Accelerator:
-    """An accelerator for a device and a precision.
-
-    Args:
-        device: auto, cpu, cuda or mps.
-        precision: no, bf16 or fp16.
-        folder: the run's folder, where trackers write; None: nothing is tracked.
-        trackers: their names.
-
-    Raises:
-        ConfigError: the device is not there, or a tracker cannot start.
-        MissingExtraError: the package of a tracker is not installed.
-    """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("--device: 'mps' asked for, but torch sees no Metal device")
-    if precision != "no" and (device == "cpu" or not torch.cuda.is_available()):
-        raise ConfigError(f"--precision: {precision} is for CUDA devices; leave it out elsewhere")
-    # accelerate keeps one state a Python process; a second run may ask for another precision.
-    if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
-        AcceleratorState._reset_state(reset_partial_state=True)
-    check_trackers(trackers)
-    if folder is None:
-        return Accelerator(cpu=device == "cpu", mixed_precision=precision)
-    accelerator = Accelerator(
-        cpu=device == "cpu",
-        mixed_precision=precision,
-        log_with=make_trackers(trackers, folder),
-        project_config=ProjectConfiguration(logging_dir=str(folder)),
-    )
-    return accelerator
+__all__ = ["Runtime", "make_accelerator"]
 
 
 @dataclass
@@ -89,8 +50,8 @@ class Runtime:
         saver: writes checkpoints; None: there are none.
         command: of the command line that goes on with the run: run, pretrain or finetune.
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
-        last_good: the newest checkpoint, for messages.
         interruption: takes note of signals.
+        processes: those that share the work.
     """
 
     accelerator: Accelerator
@@ -100,11 +61,13 @@ class Runtime:
     saver: Saver | None = None
     command: str = "run"
     steps_done: int = 0
-    last_good: str = "none was saved yet"
 
     def __post_init__(self) -> None:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
+        self.processes = Processes(self.accelerator, self._what_is_left)
         self._tracking = True
+        self._signals: torch.Tensor | None = None
+        self._before: torch.Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -122,18 +85,50 @@ class Runtime:
 
     def seed_dropout(self, *purpose: str | int) -> None:
         """Seeds the global generators, which dropout draws from, for one piece of work."""
+        if self.processes.count > 1:  # else all would drop the same units of different rows
+            purpose = (*purpose, "process", self.processes.index)
         torch.manual_seed(derive_seed(self.seed, *purpose))
+
+    def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
+        """A model on its device with its precision, and its optimizer."""
+        # In evaluation mode accelerate leaves the gradients to `update`.
+        model = self.accelerator.prepare_model(model, evaluation_mode=True)
+        return model, self.accelerator.prepare_optimizer(optimizer)
 
     def update(
         self, loss: torch.Tensor, model: nn.Module, optimizer: Any, clip_norm: float
-    ) -> torch.Tensor | None:
-        """One gradient step; returns the gradient's norm before it was clipped."""
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """One gradient step.
+
+        Args:
+            loss: what this process's part adds to the loss of the batch (see `Part`).
+            model: whose parameters have the gradients.
+            optimizer: takes the step.
+            clip_norm: largest norm of the gradient.
+
+        Returns:
+            The loss of the whole batch, and the gradient's norm before it was clipped.
+        """
         optimizer.zero_grad()
         self.accelerator.backward(loss)
+        loss = self._add_up(loss, model)
         norm = self.accelerator.clip_grad_norm_(model.parameters(), clip_norm)
         optimizer.step()
         self.steps_done += 1
-        return norm
+        return loss, norm
+
+    def _add_up(self, loss: torch.Tensor, model: nn.Module) -> torch.Tensor:
+        """Gradients and loss of the whole batch, and the signals that came to any process."""
+        if self.processes.count == 1:
+            return loss
+        came = [float(number == self.interruption.number) for number in SIGNALS]
+        total, signals = loss.detach().clone(), loss.new_tensor(came)
+        gradients = [each.grad for each in model.parameters() if each.grad is not None]
+        self.processes.add_up(*gradients, total, signals)
+        # Those of the step before, where reading this step's would make the host wait for it.
+        waits = reading_waits(self.device)
+        self._before, self._signals = (self._signals, signals) if waits else (signals, signals)
+        return total
 
     def hold(self, **parts: Stateful) -> None:
         """Parts of every checkpoint from now on; they take up their state where there is one."""
@@ -160,9 +155,10 @@ class Runtime:
         """
         if self.saver is None:
             return
-        if self.interruption.number is not None:
-            self.save()
-            self._interrupt(self.interruption.number)
+        number = self._stopped_by()
+        if number is not None:
+            self.processes.agree(self.save)
+            self._interrupt(number)
         if self.saver.due(self.steps_done):
             self.save()
 
@@ -175,8 +171,19 @@ class Runtime:
         if self.saver is None or not self.accelerator.is_main_process:
             return
         with self._writing("the checkpoint"):
-            place = self.saver.save(self.steps_done, *names)
-        self.last_good = self.last_good if place is None else str(place)
+            self.saver.save(self.steps_done, *names)
+
+    def last_good(self) -> str:
+        """The newest checkpoint, for messages; processes that write none see it too."""
+        places = [] if self.run is None else self.run.checkpoints.all()
+        return str(places[0]) if places else "none was saved yet"
+
+    def _stopped_by(self) -> int | None:
+        """The signal that came to one of the processes, or None; the same in all of them."""
+        if self.processes.count == 1:
+            return self.interruption.number
+        came = [] if self._before is None else self._before.tolist()
+        return next((int(n) for n, times in zip(SIGNALS, came, strict=False) if times), None)
 
     def state_dict(self) -> dict[str, Any]:
         """Counters and the position of the logs."""
@@ -204,16 +211,22 @@ class Runtime:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise RunDirectoryError(
                 f"{self.run.path}: {what} cannot be written ({reason}); last good state: "
-                f"{self.last_good}; make room or mend the folder, and go on with: {self._go_on()}"
+                f"{self.last_good()}; make room or mend the folder, and go on with: {self._go_on()}"
             ) from error
 
     def _interrupt(self, number: int) -> None:
         name = signal.Signals(number).name
         raise RunInterrupted(
             f"stopped by {name} after {self.steps_done} gradient steps; last good state: "
-            f"{self.last_good}; go on with: {self._go_on()}",
+            f"{self.last_good()}; go on with: {self._go_on()}",
             number,
         )
+
+    def _what_is_left(self) -> str:
+        """The end of the message where another process is lost."""
+        if self.run is None:
+            return ""
+        return f"; last good state: {self.last_good()}; go on with: {self._go_on()}"
 
     def _go_on(self) -> str:
         """The command that goes on with the run."""
@@ -224,7 +237,7 @@ class Runtime:
         else:
             words = ["--config", f"{folder}/config.yaml", "--output_dir", folder]
             words += ["--resume", "auto"]
-        return shlex.join(["seqgan", self.command, *words])
+        return shlex.join([*launcher(), self.command, *words])
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """One line of metrics."""
@@ -290,54 +303,3 @@ def _tracker_fails(error: Exception) -> str:
         f"measurements cannot be tracked ({type(error).__name__}: {error}); the run goes on "
         "without trackers, metrics.jsonl has every measurement"
     )
-
-
-class LossWatch:
-    """Mean of a loss, and a look-out for NaN, without making the host wait at every step.
-
-    Args:
-        stage: named in the error.
-        advice: what the user can do.
-    """
-
-    def __init__(self, stage: str, advice: str):
-        self.stage, self.advice = stage, advice
-        self._sum: torch.Tensor | None = None
-        self._count = 0
-
-    def add(self, loss: torch.Tensor, gradient_norm: torch.Tensor | float | None) -> None:
-        """Takes in the loss and the gradient's norm of one step; the device is not read."""
-        gradient_norm = 0.0 if gradient_norm is None else gradient_norm
-        # A gradient that is not finite spoils the parameters though the loss was fine.
-        loss = loss.detach() + 0.0 * torch.as_tensor(gradient_norm, device=loss.device)
-        self._sum = loss if self._sum is None else self._sum.to(loss.device) + loss
-        self._count += 1
-
-    def __len__(self) -> int:
-        """Steps since the last reading."""
-        return self._count
-
-    def state_dict(self) -> dict[str, Any]:
-        """What was gathered since the last reading."""
-        return {"sum": self._sum, "count": self._count}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up what `state_dict` gave."""
-        self._sum, self._count = state["sum"], int(state["count"])
-
-    def read(self, step: int, last_good: str = "none") -> float:
-        """The mean since the last reading.
-
-        Raises:
-            NonFiniteLossError: a loss since then was NaN or infinite.
-        """
-        mean = float(self._sum) / self._count if self._sum is not None else float("nan")
-        first = step - self._count + 1
-        self._sum, self._count = None, 0
-        if not (mean - mean == 0):
-            raise NonFiniteLossError(
-                f"{self.stage}: the loss or its gradient became {mean} between steps {first} and "
-                f"{step}; "
-                f"last good state: {last_good}; {self.advice}"
-            )
-        return mean

@@ -134,7 +134,7 @@ class Lookout:
             step: generator steps so far.
             round_number: rounds so far.
         """
-        now = self._figures(policy, negatives, round_number)
+        now = self.runtime.processes.agree(lambda: self._figures(policy, negatives, round_number))
         self.runtime.log("watch", step, round=round_number, **now)
         self.first = self.first or now
         found = troubles(self.first, self.before or now, now)
@@ -169,8 +169,6 @@ class Lookout:
             "self_bleu_4": self_bleu(rows, 4)[4],
         }
         if judge is not None:
-            measured = judge.measure(
-                samples if negatives is None else negatives, samples, log=False
-            )
+            measured = judge.figures(samples if negatives is None else negatives, samples)
             figures |= {k: v for k, v in measured.items() if k != "heldout_gain_fitted"}
         return figures

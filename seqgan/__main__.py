@@ -1,0 +1,8 @@
+"""``python -m seqgan``: the command line, for launchers that start a module."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
