@@ -96,6 +96,51 @@ def test_blocks_of_sequences_change_nothing(monkeypatch):
     assert torch.equal(whole, action_values(chain, batch, count_of(3), 5, rng=seeded(3)))
 
 
+@pytest.mark.parametrize("stratified", [False, True])
+@pytest.mark.parametrize("eos", [None, EOS])
+def test_shares_of_a_batch_are_together_the_whole(eos, stratified):
+    chain = Chain.random(6, 7, eos)
+    batch = generate(chain, 9, rng=seeded(1))
+
+    def values(rows: slice, **more) -> torch.Tensor:
+        return action_values(
+            chain, batch.select(rows), count_of(3), 5, rng=seeded(3), stratified=stratified, **more
+        )
+
+    for budget in (None, 9 * 5 * 3):  # of all columns, and of 3
+        whole = values(slice(None), max_completions=budget)
+        shares = [
+            values(slice(a, b), first=a, whole=9, max_completions=budget)
+            for a, b in ((0, 4), (4, 5), (5, 9))
+        ]
+        assert torch.equal(torch.cat(shares), whole)
+    assert not torch.equal(values(slice(4, 9)), whole[4:])  # without its number
+
+
+@pytest.mark.parametrize("wrong", [{"first": -1}, {"first": 2, "whole": 4}])
+def test_a_share_lies_within_its_batch(wrong):
+    chain = Chain.random(6, 7)
+    batch = generate(chain, 3, rng=seeded(1))
+    with pytest.raises(ValueError, match="first must be 0 or more and whole at least first"):
+        action_values(chain, batch, count_of(3), 2, **wrong)
+    with pytest.raises(ValueError, match="first must be 0 or more, got -1"):
+        generate(chain, 3, first=-1)
+
+
+@pytest.mark.parametrize("eos", [None, EOS])
+def test_shares_of_samples_are_together_the_whole(eos):
+    chain = Chain.random(6, 7, eos)
+    start = Sequences.from_lists([[1, 2], [1], [3, 3, 4], [2], [4]], pad_id=0)
+    for prefix in (None, [1, 2], start):
+        whole = generate(chain, 5, rng=seeded(2), prefix=prefix)
+        shares = []
+        for a, b in ((0, 1), (1, 3), (3, 5)):
+            own = prefix.select(slice(a, b)) if isinstance(prefix, Sequences) else prefix
+            shares.append(generate(chain, b - a, rng=seeded(2), prefix=own, first=a))
+        assert torch.equal(torch.cat([share.tokens for share in shares]), whole.tokens)
+        assert torch.equal(torch.cat([share.lengths for share in shares]), whole.lengths)
+
+
 def test_completions_run_to_the_policys_length_not_the_batchs():
     # token 1 for ever: after a prefix of 2 the count of 1 is the whole length
     table = torch.full((3, 2), 0.0)

@@ -1,0 +1,108 @@
+"""Training steps in float64 by one process or by several, and the weights they end with.
+
+``python -m torch.distributed.run --nproc_per_node 2 -m tests.seqgan.shared_steps NAME``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from seqgan.config import (
+    AdversarialConfig,
+    CorpusConfig,
+    DiscriminateConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    PretrainConfig,
+)
+from seqgan.data.sources import Dataset, load_data
+from seqgan.models import make_discriminator, make_generator
+from seqgan.training.adversarial import AdversarialTraining
+from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
+from seqgan.training.pretrain import Pretraining
+from seqgan.training.runtime import Runtime, make_accelerator
+
+BATCH = 7
+"""Sequences that do not fall into equal parts."""
+ROUNDS = AdversarialConfig(
+    batch_size=BATCH, rollouts=2, learning_rate=1e-2, discriminator_steps=2,
+    normalize_advantage=True, positions=4,
+)  # fmt: skip
+OTHER = replace(
+    ROUNDS, loss="clipped", updates=2, baseline="moving_average", normalize_advantage=False,
+    entropy_weight=0.1, kl_weight=0.1, rollout_update_rate=0.5, stratified=True,
+)  # fmt: skip
+
+
+class Steps:
+    """One model of each kind, trained step by step, with the numbers on the way."""
+
+    def __init__(self, data: Dataset):
+        self.data = data
+        self.numbers: list[float] = []
+        self.weights: dict[str, Tensor] = {}
+        self.runtime = Runtime(make_accelerator("cpu"), seed=3)
+        small = GeneratorConfig(embedding=8, hidden=12, dropout=0.0)
+        self.generator = make_generator(small, data.spec, 0).double()
+        judge = DiscriminatorConfig(embedding=6, hidden=6, dropout=0.0)
+        self.judge = make_discriminator(judge, data.spec.vocab_size, 0).double()
+
+    def keep(self, name: str, model: nn.Module) -> None:
+        """Notes the weights that a training ends with."""
+        found = {f"{name}/{key}": value.clone() for key, value in model.state_dict().items()}
+        self.weights |= found
+
+    def all(self) -> None:
+        """Each kind of step 20 times and more."""
+        config = PretrainConfig(learning_rate=1e-2, batch_size=16)
+        mle = Pretraining(
+            self.generator, self.data.train, self.data.validation, config, self.runtime
+        )
+        for _ in range(3):  # of 7 steps, the last of them on a single sequence
+            mle.epoch()
+        assert mle.step == 21
+        self.numbers += mle.history
+        self.keep("mle", self.generator)
+        judging = DiscriminateConfig(batch_size=BATCH, learning_rate=1e-2, negatives=41)
+        training = DiscriminatorTraining(
+            self.judge, self.data.train, self.data.heldout, judging, self.runtime
+        )
+        pretraining = DiscriminatorPretraining(training, self.generator)
+        self.numbers.append(training.train_steps(20, pretraining.negatives))
+        self.numbers += training.measure(pretraining.negatives, pretraining.fresh).values()
+        self.keep("discriminator", self.judge)
+        for name, config, rounds in (("adversarial", ROUNDS, 20), ("other", OTHER, 10)):
+            work = AdversarialTraining(self.generator, training, config, self.runtime)
+            for _ in range(rounds):
+                work.round()
+            self.keep(name, self.generator)
+            self.keep(f"judge of {name}", self.judge)
+
+
+def shared_steps() -> Steps:
+    """All steps of this process, done."""
+    corpus = CorpusConfig(num_train=97, num_validation=10, num_heldout=10, num_test=4)
+    steps = Steps(load_data("grammar", corpus, seed=1))
+    steps.all()
+    return steps
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    steps = shared_steps()
+    processes = steps.runtime.processes
+    assert processes.count == 2
+    flat = torch.cat([value.flatten() for value in steps.weights.values()])
+    for other in processes.gather(flat[None], processes.part(2)):
+        assert torch.equal(other, flat)  # the same weights everywhere, to the bit
+    if processes.is_main:
+        save_file(steps.weights, sys.argv[1] + ".safetensors")
+        Path(sys.argv[1] + ".json").write_text(json.dumps(steps.numbers))
+    processes.part_ways()
