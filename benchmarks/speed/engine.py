@@ -27,6 +27,7 @@ from seqgan.training.run_directory import write_json, write_text
 
 from ..results import shareable
 from .machine import Timer, gemm_rate, memory_rate, peak_memory
+from .processes import sharing
 from .scaling import compiled, eos_halves, memory_limits, scaling, stratification
 from .tables import markdown
 from .workload import PlainWorkload, Sizes, Workload, plain_reference
@@ -34,6 +35,7 @@ from .workload import PlainWorkload, Sizes, Workload, plain_reference
 __all__ = ["SpeedConfig", "measure"]
 
 PARTS = ("operations", "scaling", "memory", "stratified", "compiled")
+MORE_PARTS = (*PARTS, "processes")
 
 
 @dataclass
@@ -42,10 +44,12 @@ class SpeedConfig:
 
     Attributes:
         device: cpu or cuda.
-        parts: what is measured: operations, scaling, memory, stratified, compiled.
+        parts: what is measured: operations, scaling, memory, stratified, compiled; and processes, the steps
+            of a run by one process and by several, which has to be asked for.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
         epoch_share: the toolkit does this share of an epoch's steps, scaled up.
+        processes: how many share the work in the part of that name.
         tiny: sizes that take a second and say nothing, to see that it runs.
         output: the figures are written to this name with .json and .md; none: the terminal only.
         seed: of models and samples.
@@ -56,6 +60,7 @@ class SpeedConfig:
     repeats: int = 5
     plain_share: float = 0.0625
     epoch_share: float = 0.125
+    processes: int = 2
     tiny: bool = False
     output: str | None = None
     seed: int = 0
@@ -64,8 +69,10 @@ class SpeedConfig:
         if self.device not in ("cpu", "cuda"):
             raise ConfigError(f"--device: {self.device!r} is neither cpu nor cuda")
         for part in self.parts:
-            if part not in PARTS:
-                raise ConfigError(f"--parts: {part!r} is none of {', '.join(PARTS)}")
+            if part not in MORE_PARTS:
+                raise ConfigError(f"--parts: {part!r} is none of {', '.join(MORE_PARTS)}")
+        if not 2 <= self.processes <= 1_000:
+            raise ConfigError(f"--processes: {self.processes} is not in 2 .. 1,000")
         if self.repeats < 1:
             raise ConfigError(f"--repeats: {self.repeats} is below 1")
         for name in ("plain_share", "epoch_share"):
@@ -123,6 +130,10 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
         result["stratified"] = stratification(work, config.tiny)
     if "compiled" in config.parts:
         result["compiled"] = compiled(work, timer)
+    if "processes" in config.parts:
+        result["processes"] = sharing(
+            work.sizes, config.device, config.seed, config.repeats, config.processes
+        )
     if device.type == "cuda":
         result["losses"] = losses(work)
     text = markdown(result)

@@ -130,6 +130,31 @@ def _losses(row: dict[str, float]) -> list[str]:
     ]
 
 
+def _processes(content: list[dict[str, Any]]) -> list[str]:
+    first: dict[str, dict[str, Any]] = {}
+    body = []
+    for row in content:
+        base = first.setdefault(row["name"], row)
+        body.append(
+            [
+                row["name"],
+                str(row["processes"]),
+                str(row["threads"]),
+                seconds(row["seconds"]),
+                f"{row['tokens']:,.0f}",
+                f"{base['seconds'] / row['seconds']:.2f}",
+            ]
+        )
+    body.sort(key=lambda cells: list(first).index(cells[0]))
+    header = ["work", "processes", "threads each", "time", "tokens a second", "times the first"]
+    return [
+        "Steps of a run in the paper's configuration by one process and by several that share each "
+        "batch. Tokens of a generator step are those of its rollouts.",
+        "",
+        *rows(header, body),
+    ]
+
+
 TABLES: dict[str, Any] = {
     "operations": _operations,
     "scaling": _scaling,
@@ -137,5 +162,6 @@ TABLES: dict[str, Any] = {
     "memory": _memory,
     "stratified": _stratified,
     "compiled": _compiled,
+    "processes": _processes,
     "losses": _losses,
 }

@@ -54,6 +54,21 @@ def test_without_a_checkout_it_says_so(monkeypatch):
     assert "part of a checkout" in markdown({**result, "command": ["seqgan-bench", "speed"]})
 
 
+@pytest.mark.slow
+def test_processes_that_share_the_work(tmp_path):
+    output = tmp_path / "speed"
+    words = ["speed", "--tiny", "true", "--repeats", "1", "--parts", "[processes]"]
+    assert main([*words, "--output", str(output)]) == 0
+    rows = json.loads(output.with_suffix(".json").read_text())["processes"]
+    assert {row["processes"] for row in rows} == {1, 2}
+    assert len({row["name"] for row in rows}) == 4
+    for row in rows:  # an MLE step has 4 sequences of 6 tokens
+        assert row["seconds"] > 0
+        if row["name"] == "MLE step":
+            assert row["tokens"] * row["seconds"] == pytest.approx(4 * 6)
+    assert "tokens a second" in output.with_suffix(".md").read_text()
+
+
 def test_peak_memory_sees_what_is_taken_and_given_back():
     taken = peak_memory(lambda: torch.ones(1 << 24).sum(), torch.device("cpu"))
     if taken is None:
