@@ -176,6 +176,9 @@ def checked(words: list[str], runs: bool) -> int:
         return pip(arguments)
     if program == "tensorboard":
         return 0 if importlib.util.find_spec(program) else 1
+    if program in ("torchrun", "accelerate"):  # what they launch is parsed
+        module = words.index("-m") + 1
+        return seqgan(words[module + 1 :], False) if words[module] == "seqgan" else 1
     if words[:2] == ["python", "-m"]:
         return 0 if importlib.util.find_spec(words[2]) else 1
     pytest.fail(f"an example runs {program!r}: say in {Path(__file__).name} how to check it")
@@ -217,6 +220,8 @@ def test_the_tests_of_the_examples_can_fail(tmp_path, monkeypatch):
     assert checked(["seqgan", "run", "--preset", "quick"], False) == 0
     assert checked(["seqgan", "run", "--prest", "quick"], False) == 2
     assert checked(["seqgan", "run", "--data", "nothing.txt"], True) == 2
+    assert checked(["torchrun", "-m", "seqgan", "run", "--preset", "quick"], True) == 0
+    assert checked(["torchrun", "-m", "seqgan", "run", "--prest", "quick"], True) == 2
     with pytest.raises(pytest.fail.Exception, match="say in test_docs.py"):
         checked(["seqgn", "run"], True)
     page = tmp_path / "page.md"

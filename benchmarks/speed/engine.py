@@ -44,8 +44,8 @@ class SpeedConfig:
 
     Attributes:
         device: cpu or cuda.
-        parts: what is measured: operations, scaling, memory, stratified, compiled; and processes, the steps
-            of a run by one process and by several, which has to be asked for.
+        parts: what is measured: operations, scaling, memory, stratified, compiled; and
+            processes, the steps of a run by one process and by several, which has to be asked for.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
         epoch_share: the toolkit does this share of an epoch's steps, scaled up.

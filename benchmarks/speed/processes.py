@@ -89,7 +89,7 @@ def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     work = Workload(sizes, runtime.device, seed)
     timer, processes = Timer(runtime.device), runtime.processes
     few = work.real.select(slice(0, 4))
-    epoch = work.sampled(sizes.batch * max(1, sizes.mle_steps // 8))
+    epoch = work.sampled(sizes.batch * max(1, sizes.mle_steps // 32))
     mle = Pretraining(
         work.generator, epoch, few, PretrainConfig(batch_size=sizes.batch, learning_rate=STILL),
         runtime,
@@ -102,7 +102,7 @@ def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     )  # fmt: skip
     adversarial = AdversarialTraining(work.generator, training, config, runtime)
     policy: Policy = work.generator
-    judged = max(1, sizes.judge_steps // 8)
+    judged = max(1, sizes.judge_steps // 32)
     kinds = [
         ("MLE step", mle.epoch, len(epoch) // sizes.batch, sizes.batch * sizes.length),
         ("generator step", adversarial.generator_step, 1, sizes.tokens()),

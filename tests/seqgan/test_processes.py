@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from rollout import Sequences
 from seqgan.cli import main
 from seqgan.training.processes import Part, launcher
 
+from .shared_seeds import all_ends
 from .shared_steps import shared_steps
 from .tiny import STEPS, TINY, outcome, weights, without_report
 
@@ -176,6 +179,40 @@ def test_a_signal_to_the_launcher(tmp_path):
     lines = our_lines(error)
     assert len(lines) == 1 and lines[0].startswith("seqgan: stopped by SIGINT after ")
     assert len(list((path / "checkpoints").glob("step-*"))) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_end_within_the_spread_of_seeds(tmp_path, capsys):
+    """With dropout and in 32 bits, where they are not the same."""
+    seeds = 8
+    code, _, error = launched(
+        ["tests.seqgan.shared_seeds", str(seeds), str(tmp_path / "two.json")], timeout=500
+    )
+    assert code == 0, error
+    shared = json.loads((tmp_path / "two.json").read_text())
+    alone, _ = all_ends(seeds)
+    for name in alone[0]:
+        one, two = ([each[name] for each in runs] for runs in (alone, shared))
+        apart = statistics.mean(two) - statistics.mean(one)
+        spread = math.hypot(statistics.stdev(one), statistics.stdev(two)) / math.sqrt(2)
+        with capsys.disabled():
+            print(
+                f"{name}: {statistics.mean(one):.4f} by one process, {statistics.mean(two):.4f} by "
+                f"two; standard deviation over seeds {spread:.4f}"
+            )
+        assert one != two
+        assert abs(apart) < 3 * spread * math.sqrt(2 / seeds), name  # three standard errors
+
+
+@pytest.mark.slow
+def test_a_run_begun_alone_goes_on_with_two(tmp_path):
+    path = tmp_path / "run"
+    assert main(["pretrain", *TINY, "--output_dir", str(path)]) == 0
+    words = ["tests.seqgan.shared_run", "none", "0", "0", "run", "--resume", str(path)]
+    code, out, error = launched(words)
+    assert code == 0, error
+    assert "warning: processes was 1 and is 2" in out and out.count("Going on from") == 1
+    assert json.loads((path / "results.json").read_text())["verdict"]
 
 
 @pytest.mark.slow
