@@ -20,6 +20,7 @@ from seqgan.models import make_discriminator, make_generator
 from seqgan.training import adversarial as module
 from seqgan.training.adversarial import AdversarialTraining
 from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.policy_loss import policy_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
 BASE = AdversarialConfig(
@@ -122,7 +123,7 @@ def loss_of(work: AdversarialTraining, shift: float) -> torch.Tensor:
     batch = work._sample()
     with torch.no_grad():
         work.generator.output.bias[5] += shift
-    return work._loss(work.policy(batch.sequences), batch)
+    return policy_loss(work.policy(batch.mine), batch, work.config)
 
 
 def test_the_anchor_pulls_back_to_the_pretrained_policy(data):
@@ -131,7 +132,7 @@ def test_the_anchor_pulls_back_to_the_pretrained_policy(data):
     batch = work._sample()
     with torch.no_grad():
         work.generator.output.bias[5] += 2.0
-    scores, mask = work.policy(batch.sequences), batch.sequences.mask
+    scores, mask = work.policy(batch.mine), batch.mine.mask
     r = torch.where(mask, batch.reference.log_prob - scores.log_prob, 0.0)
     assert (held - free).item() == pytest.approx((10 * 0.5 * r**2).sum().item() / 8, rel=1e-4)
 
@@ -140,7 +141,7 @@ def test_the_entropy_bonus_is_the_mean_entropy_a_token(data):
     without, with_bonus = (loss_of(training(data, entropy_weight=w), 0.0) for w in (0.0, 2.0))
     work = training(data)
     batch = work._sample()
-    entropy = work.policy(batch.sequences).entropy[batch.sequences.mask].mean()
+    entropy = work.policy(batch.mine).entropy[batch.mine.mask].mean()
     assert (with_bonus - without).item() == pytest.approx(-2 * entropy.item(), rel=1e-4)
 
 

@@ -378,7 +378,7 @@ def wandb_refuses(monkeypatch):
         raise RuntimeError("no API key configured")
 
     monkeypatch.setattr(trackers, "check_trackers", lambda names: None)
-    monkeypatch.setattr("seqgan.training.runtime.check_trackers", lambda names: None)
+    monkeypatch.setattr("seqgan.training.accelerators.check_trackers", lambda names: None)
     monkeypatch.setattr(trackers.WandBTracker, "start", refuses)
 
 
