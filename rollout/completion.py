@@ -17,7 +17,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from .memory import cache_budget, keep_freed_memory
+from .memory import CACHE_BYTES, keep_freed_memory
 from .policy import Policy, State
 from .randomness import UniformStream
 from .sampling import Sampler, Workspace
@@ -49,7 +49,7 @@ def _modules(candidate: object) -> list[nn.Module]:
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
     """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget."""
-    budget = cache_budget() if device.type == "cpu" else 1 << 30
+    budget = CACHE_BYTES if device.type == "cpu" else 1 << 30
     if device.type == "cuda":
         budget = min(budget, torch.cuda.mem_get_info(device)[0] // 8)
     return max(64, budget // (4 * policy.vocab_size))

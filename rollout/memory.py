@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from functools import cache
-from pathlib import Path
 
 import torch
 
-__all__ = ["cache_budget", "is_out_of_memory", "keep_freed_memory", "warn_of_smaller_chunks"]
+__all__ = ["CACHE_BYTES", "is_out_of_memory", "keep_freed_memory", "warn_of_smaller_chunks"]
 
-_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+CACHE_BYTES = 10 << 20
+"""For one of the two or three arrays of logits and weights that a step on a CPU reads and writes.
 
-
-@cache
-def cache_budget() -> int:
-    """Bytes of a CPU's cache for one of the three arrays that a step reads and writes.
-
-    A third of its largest cache, between 4 and 16 MB: fewer rows than fit spend their time on calls
-    of operations, more of them on memory. 4 MB where the system does not tell (Linux does).
-    """
-    sizes = [0]
-    for place in _CACHES.glob("index*/size"):
-        found = re.fullmatch(r"(\d+)([KMG]?)\s*", place.read_text())
-        if found is not None:
-            sizes.append(int(found[1]) * _UNITS.get(found[2], 1))
-    return min(max(max(sizes) // 3, 4 << 20), 16 << 20)
+They have to share the last cache, 16 to 32 MB on most of today's processors. Smaller pieces spend
+their time on calls of operations, larger ones on memory; around this size it hardly matters.
+"""
 
 
 @cache

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rollout.devices import autocast, reading_waits
-from rollout.memory import cache_budget, keep_freed_memory
+from rollout.memory import CACHE_BYTES, keep_freed_memory
 
 __all__ = ["token_log_probs"]
 
@@ -98,7 +98,7 @@ class _Chunks:
         logits = _CHUNK_ELSEWHERE
         if hidden.device.type == "cpu":
             keep_freed_memory()
-            logits = cache_budget() // 8  # two arrays of 4 bytes each
+            logits = CACHE_BYTES // 8  # two arrays of 4 bytes each
         self.size = max(1, min(len(tokens), logits // len(weight)))
 
     def __iter__(self) -> Iterator[_Chunk]:

@@ -54,7 +54,7 @@ def gradients(model: torch.nn.Module, loss: torch.Tensor) -> list[torch.Tensor]:
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(token_loss, "cache_budget", lambda: 8 * 5 * 600)  # five tokens
+    monkeypatch.setattr(token_loss, "CACHE_BYTES", 8 * 5 * 600)  # five tokens
 
 
 class TestTokenScores:
@@ -94,7 +94,7 @@ class TestTokenScores:
 
     @pytest.mark.parametrize("chosen", [slice(0, 1), slice(1, 2), slice(0, 2)])
     def test_gradients_by_finite_differences(self, monkeypatch, chosen):
-        monkeypatch.setattr(token_loss, "cache_budget", lambda: 8 * 3 * 5)
+        monkeypatch.setattr(token_loss, "CACHE_BYTES", 8 * 3 * 5)
         hidden, weight, bias = (
             torch.randn(*shape, dtype=torch.double, generator=seeded(4)).requires_grad_()
             for shape in ((7, 3), (5, 3), (5,))
