@@ -28,6 +28,8 @@ _BLOCK = 64
 """Weights summed at once in the two-level search; a row shorter than four blocks has one level
 only."""
 _LOG2_E = math.log2(math.e)
+_BELOW_1 = 1 - 2.0**-23
+"""What is multiplied by it gets smaller by a float32's last digit at least."""
 _FIRST_TOP = 64
 """Tokens looked at first for top-p; where their mass does not reach p, eight times as many."""
 
@@ -131,12 +133,32 @@ class Sampler:
         width = size if size < 4 * _BLOCK else -(-size // _BLOCK) * _BLOCK
         weights = workspace.take(logits, rows * width).view(rows, width)
         scale = _LOG2_E / self.temperature
+        if not reading_waits(logits.device):
+            # Most logits are small enough to be taken as they are, and the sums tell whether they
+            # were; a search for the largest would read all of them once more.
+            torch.mul(logits, scale, out=weights[:, :size])
+            cdf = _coarse(_exponentials(weights, size))
+            if _in_range(cdf[:, -1]):
+                return _two_levels(weights, cdf, uniforms).clamp_(max=size - 1)
         shift = logits.amax(-1, keepdim=True) * -scale
         torch.add(shift, logits, alpha=scale, out=weights[:, :size])
-        weights[:, size:] = -torch.inf
-        # In base 2, which is faster than base e on CPUs, and over the filled-up rows, so that
-        # vector instructions leave no remainder.
-        return inverse_cdf(torch.exp2(weights, out=weights), uniforms).clamp_(max=size - 1)
+        return inverse_cdf(_exponentials(weights, size), uniforms).clamp_(max=size - 1)
+
+
+def _exponentials(exponents: Tensor, size: int) -> Tensor:
+    """``2^exponents`` in their place; 0 from column `size` on.
+
+    In base 2, which is faster than base e on CPUs, and over the filled-up rows, so that vector
+    instructions leave no remainder.
+    """
+    exponents[:, size:] = -torch.inf
+    return torch.exp2(exponents, out=exponents)
+
+
+def _in_range(totals: Tensor) -> bool:
+    """Whether sums of weights say that none that matters was lost at either end of float32."""
+    smallest, largest = torch.aminmax(totals)
+    return bool(smallest > 1e-20) and bool(largest < 1e30)
 
 
 def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
@@ -153,34 +175,36 @@ def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
     Returns:
         int64 [R, N]; never an index of probability 0 (any index where probabilities are NaN).
     """
-    rows, size = probs.shape
-    if size < 4 * _BLOCK:
-        return _search(probs.cumsum(-1), uniforms)[0].clamp_(max=size - 1)
-    if size % _BLOCK:
+    size = probs.shape[1]
+    if size >= 4 * _BLOCK and size % _BLOCK:
         probs = torch.nn.functional.pad(probs, (0, _BLOCK - size % _BLOCK))
-    blocks = probs.view(rows, -1, _BLOCK)
-    block, rest = _search(blocks.sum(-1).cumsum_(-1), uniforms)
-    # NaN finds the place after the last block.
-    block = block.clamp_(max=blocks.shape[1] - 1)
-    inside = blocks[torch.arange(rows, device=probs.device)[:, None], block].cumsum_(-1)
-    # The block sum and the block's last cumulative sum may differ by rounding: stay inside.
-    target = _below(rest[..., None], inside[..., -1:])
-    index = torch.searchsorted(inside, target, right=True)[..., 0]
-    return index.add_(block, alpha=_BLOCK).clamp_(max=size - 1)
+    return _two_levels(probs, _coarse(probs), uniforms).clamp_(max=size - 1)
 
 
-def _search(cdf: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """The index found in `cdf` [R, K] for each number [R, N], and what is left of it there."""
-    total = cdf[:, -1:]
-    target = _below(uniforms * total, total)
-    index = torch.searchsorted(cdf, target, right=True)
-    before = torch.where(index > 0, cdf.gather(1, (index - 1).clamp_(min=0)), 0.0)
-    return index, target - before
+def _coarse(weights: Tensor) -> Tensor:
+    """Cumulative sums [R, K] of the blocks of a row; of a short row, of its weights."""
+    rows, size = weights.shape
+    if size < 4 * _BLOCK:
+        return weights.cumsum(-1)
+    return weights.view(rows, -1, _BLOCK).sum(-1).cumsum_(-1)
 
 
-def _below(target: Tensor, total: Tensor) -> Tensor:
-    """`target`, held strictly below `total`, so that a search always ends on a positive step."""
-    return torch.minimum(target, total * (1 - 2.0**-23))
+def _two_levels(weights: Tensor, cdf: Tensor, uniforms: Tensor) -> Tensor:
+    """The index [R, N] of the weight at which each number falls; `cdf` is `_coarse(weights)`."""
+    rows, size = weights.shape
+    # Strictly below the sum, so that a search always ends on a positive step.
+    target = uniforms * (cdf[:, -1:] * _BELOW_1)
+    # NaN finds the place after the last one.
+    found = torch.searchsorted(cdf, target, right=True).clamp_(max=cdf.shape[1] - 1)
+    if size < 4 * _BLOCK:
+        return found
+    before = torch.where(found > 0, cdf.gather(1, (found - 1).clamp_(min=0)), 0.0)
+    everyone = torch.arange(rows, device=weights.device)[:, None]
+    inside = weights.view(rows, -1, _BLOCK)[everyone, found].cumsum_(-1)
+    # The block's sum and its last cumulative sum may differ by rounding: stay inside.
+    rest = torch.minimum((target - before)[..., None], inside[..., -1:] * _BELOW_1)
+    index = torch.searchsorted(inside, rest, right=True)[..., 0]
+    return index.add_(found, alpha=_BLOCK)
 
 
 def _most_likely(probs: Tensor, mass: float) -> tuple[Tensor, Tensor]:

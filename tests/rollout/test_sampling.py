@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from scipy.stats import chisquare
@@ -183,3 +185,22 @@ def test_numbers_drawn_ahead_are_the_same():
     keys = stream.rows(torch.arange(6)[:, None], torch.arange(3))
     ahead = stream.ahead(keys, 4, 3)
     assert torch.equal(ahead, torch.stack([stream.uniforms(keys, t) for t in (4, 5, 6)]))
+
+
+@pytest.mark.parametrize("shift", [-1e4, -300.0, -60.0, 60.0, 300.0, 1e4])
+def test_a_constant_on_all_logits_changes_nothing(shift):
+    # Weights of 2^logit leave the range of float32 long before: then the largest is subtracted.
+    logits = (torch.arange(600) % 7).float()[None].repeat(40, 1)
+    uniforms = (torch.arange(40) + 0.5) / 40
+    plain = Sampler().sample(logits, uniforms)
+    assert torch.equal(Sampler().sample(logits + shift, uniforms), plain)
+
+
+def test_logits_far_apart_are_drawn_as_their_softmax_says():
+    logits = torch.full((3, 600), -1e9)
+    logits[0, 5], logits[1, 590] = 200.0, -200.0
+    logits[2, [7, 300]] = torch.tensor([500.0, 500.0 + math.log(3)])
+    assert Sampler().sample(logits[:2], torch.tensor([0.01, 0.99])).tolist() == [5, 590]
+    # 1/4 and 3/4.
+    found = Sampler().sample(logits[2:].repeat(2, 1), torch.tensor([0.249, 0.251]))
+    assert found.tolist() == [7, 300]
