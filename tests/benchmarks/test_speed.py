@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +38,17 @@ def test_every_table_is_written(tmp_path, capsys, monkeypatch):
     assert result["machine"]["chunk_rows"] >= 64
     assert output.with_suffix(".md").read_text() == markdown(result) + "\n"
     assert "Stratified rollouts" in capsys.readouterr().out
+
+
+def test_the_page_on_speed_has_the_committed_figures():
+    root = Path(__file__).parents[2]
+    place = root / "benchmarks" / "results" / "speed-cpu"
+    result = json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
+    text = place.with_suffix(".md").read_text(encoding="utf-8")
+    assert text == markdown(result) + "\n"
+    page = (root / "docs" / "speed.md").read_text(encoding="utf-8")
+    table = [line for line in page.splitlines() if line.startswith("| ")]
+    assert len(table) > 10 and set(table) <= set(text.splitlines())
 
 
 def test_without_a_checkout_it_says_so(monkeypatch):
