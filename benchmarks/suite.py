@@ -216,11 +216,23 @@ def load_methods(path: str) -> dict[str, Method]:
 
 
 def read_methods(content: Any, where: str) -> dict[str, Method]:
-    """Methods from the mapping that holds them."""
+    """Methods from the mapping that holds them; one may be ``like`` a common one."""
     return {
-        name: _method(str(name), entry, f"{where}: methods.{name}")
+        name: _method(str(name), _completed(entry, f"{where}: methods.{name}"), where)
         for name, entry in mapping(content, f"{where}: methods").items()
     }
+
+
+def _completed(content: Any, where: str) -> Mapping:
+    """A method's entry, with what it does not say itself from the common method it is like."""
+    entry = mapping(content, where)
+    if "like" not in entry:
+        return entry
+    known = _common()["methods"]
+    if entry["like"] not in known:
+        near = did_you_mean(str(entry["like"]), known)
+        raise ConfigError(f"{where}.like: no method {entry['like']!r}{near} in {COMMON.name}")
+    return merge(known[entry["like"]], {k: v for k, v in entry.items() if k != "like"})
 
 
 def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) -> Mapping:
@@ -253,10 +265,10 @@ def checked(content: Mapping, where: str) -> RunConfig:
         raise ConfigError(text if text.startswith(where) else f"{where}: {text}") from None
 
 
-def _method(name: str, content: Any, where: str) -> Method:
-    entry = mapping(content, where)
+def _method(name: str, entry: Mapping, where: str) -> Method:
+    where = f"{where}: methods.{name}"
     known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
-    check_keys(entry, (*known, "own_start"), where)
+    check_keys(entry, (*known, "own_start", "like"), where)
     call = dotted(entry.get("call"), f"{where}.call")
     kind = str(entry.get("kind", "method"))
     if kind not in KINDS:

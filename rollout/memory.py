@@ -22,10 +22,10 @@ def keep_freed_memory() -> None:
     """Makes the C library keep memory that was freed, to be used again without the system's help.
 
     A step's logits take some megabytes, are freed, and are asked for again in the next step. By
-    default glibc gives such memory back, and fetching it page by page takes longer than the work
-    itself. It raises its limits to (twice) the size of the largest block freed so far, up to 32 MB
-    (mallopt(3), M_MMAP_THRESHOLD); so one block that nobody ever writes to does it for good.
-    Elsewhere it does nothing.
+    default glibc gives such memory back, and fetching it page by page takes a good part of the time
+    of the work itself. It raises its limits to (twice) the size of the largest block freed so far,
+    up to 32 MB (mallopt(3), M_MMAP_THRESHOLD); so one block that nobody ever writes to does it for
+    good. Elsewhere it does nothing.
     """
     torch.empty((32 << 20) - (1 << 16), dtype=torch.uint8)
 

@@ -30,6 +30,9 @@ only."""
 _LOG2_E = math.log2(math.e)
 _BELOW_1 = 1 - 2.0**-23
 """What is multiplied by it gets smaller by a float32's last digit at least."""
+_LEAST, _MOST = 1e-20, 1e30
+"""Between these, the sum of a row's weights says that none that matters was lost at either end of
+float32."""
 _FIRST_TOP = 64
 """Tokens looked at first for top-p; where their mass does not reach p, eight times as many."""
 
@@ -133,32 +136,26 @@ class Sampler:
         width = size if size < 4 * _BLOCK else -(-size // _BLOCK) * _BLOCK
         weights = workspace.take(logits, rows * width).view(rows, width)
         scale = _LOG2_E / self.temperature
-        if not reading_waits(logits.device):
-            # Most logits are small enough to be taken as they are, and the sums tell whether they
-            # were; a search for the largest would read all of them once more.
+        waits = reading_waits(logits.device)
+        if waits:
+            shift = logits.amax(-1, keepdim=True) * -scale
+            torch.add(shift, logits, alpha=scale, out=weights[:, :size])
+        else:
             torch.mul(logits, scale, out=weights[:, :size])
-            cdf = _coarse(_exponentials(weights, size))
-            if _in_range(cdf[:, -1]):
-                return _two_levels(weights, cdf, uniforms).clamp_(max=size - 1)
-        shift = logits.amax(-1, keepdim=True) * -scale
-        torch.add(shift, logits, alpha=scale, out=weights[:, :size])
-        return inverse_cdf(_exponentials(weights, size), uniforms).clamp_(max=size - 1)
-
-
-def _exponentials(exponents: Tensor, size: int) -> Tensor:
-    """``2^exponents`` in their place; 0 from column `size` on.
-
-    In base 2, which is faster than base e on CPUs, and over the filled-up rows, so that vector
-    instructions leave no remainder.
-    """
-    exponents[:, size:] = -torch.inf
-    return torch.exp2(exponents, out=exponents)
-
-
-def _in_range(totals: Tensor) -> bool:
-    """Whether sums of weights say that none that matters was lost at either end of float32."""
-    smallest, largest = torch.aminmax(totals)
-    return bool(smallest > 1e-20) and bool(largest < 1e30)
+        weights[:, size:] = -torch.inf
+        # In base 2, which is faster than base e on CPUs, and over the filled-up rows, so that
+        # vector instructions leave no remainder.
+        cdf = _coarse(torch.exp2(weights, out=weights))
+        chosen = _two_levels(weights, cdf, uniforms).clamp_(max=size - 1)
+        if not waits:
+            # Most logits are small enough to be taken as they are; a search for the largest would
+            # read all of them once more. Row by row, so that no row's draw depends on another's.
+            lost = ~((cdf[:, -1] > _LEAST) & (cdf[:, -1] < _MOST))
+            if bool(lost.any()):
+                largest = logits[lost].amax(-1, keepdim=True)
+                weights = torch.exp2((logits[lost] - largest) * scale)
+                chosen[lost] = inverse_cdf(weights, uniforms[lost])
+        return chosen
 
 
 def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:

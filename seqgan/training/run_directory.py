@@ -183,11 +183,18 @@ class RunDirectory:
             raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
 
     def vocabulary_fingerprint(self) -> str | None:
-        """The hash of the vocabulary that the run was trained with; None where it is not known."""
-        try:
-            found = json.loads((self.path / DATA).read_text(encoding="utf-8"))["vocabulary"]
-        except (OSError, ValueError, KeyError, TypeError):
+        """The hash of the vocabulary that the run was trained with; None: the run does not say.
+
+        Raises:
+            RunDirectoryError: what it says cannot be read.
+        """
+        path = self.path / DATA
+        if not path.is_file():
             return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8")).get("vocabulary")
+        except (OSError, ValueError, AttributeError):
+            raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
         return None if found is None else str(found)
 
     def command(self) -> str:

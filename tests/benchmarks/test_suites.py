@@ -62,6 +62,14 @@ def test_controls_repeat_the_training_with_another_reward():
         assert control.config["adversarial"] == {**method, "reward": reward}
 
 
+def test_a_method_like_another_says_only_what_differs():
+    arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
+    one, other = (arms[name].config for name in ("seqgan", "seqgan-papers"))
+    assert other["adversarial"] == {**one["adversarial"], "rounds": 60}
+    assert other["discriminate"] == one["discriminate"]
+    assert other["generator"] == arms["mle-papers"].config["generator"] != one["generator"]
+
+
 def test_a_method_with_a_start_of_its_own_begins_with_that_model():
     corpus = {"num_train": 40, "num_validation": 20, "num_heldout": 20, "num_test": 20}
     small = {"data": "grammar", "corpus": corpus, "pretrain": {"epochs": 1}}
@@ -99,6 +107,7 @@ def test_later_settings_win_and_groups_are_merged():
         ({"use": {"dta": {}}}, "unknown key 'dta' (did you mean 'data'?)"),
         ({"files": {"x": {"sha": "0"}}}, "unknown key 'sha' (did you mean 'sha256'?)"),
         ({"methods": {"m": {"config": {"pretrain": {}}}}}, "'pretrain' is not a method's to set"),
+        ({"methods": {"m": {"like": "seqgn"}}}, "no method 'seqgn' (did you mean 'seqgan'?)"),
         ({"methods": {"m": {"own_start": "yes"}}}, "'yes' is neither true nor false"),
         ({"methods": {"m": {"controls": ["constnt"]}}}, "did you mean 'constant'?"),
         ({"methods": {"m": {"call": "nothing"}}}, "'nothing' is not of the form"),

@@ -204,3 +204,13 @@ def test_logits_far_apart_are_drawn_as_their_softmax_says():
     # 1/4 and 3/4.
     found = Sampler().sample(logits[2:].repeat(2, 1), torch.tensor([0.249, 0.251]))
     assert found.tolist() == [7, 300]
+
+
+def test_a_row_is_drawn_as_if_it_were_alone():
+    logits = torch.randn(64, 600, generator=torch.Generator().manual_seed(3))
+    logits[::3] += 400  # weights beyond float32
+    logits[1::3] -= 400  # and below
+    numbers = uniforms((64,), 4)
+    together = Sampler().sample(logits, numbers)
+    alone = [Sampler().sample(logits[i : i + 1], numbers[i : i + 1]) for i in range(64)]
+    assert torch.equal(together, torch.cat(alone))

@@ -407,6 +407,8 @@ def test_a_foreign_vocabulary_of_the_same_size_is_noticed(capsys, here, tmp_path
     facts = json.loads((run / "data.json").read_text())
     (run / "data.json").write_text(json.dumps({"fingerprint": facts["fingerprint"]}))
     assert main(["sample", "--run", str(run), "--number", "2"]) == 0  # of before it was noted
+    (run / "data.json").write_text('{"fingerprint": ')
+    fails(capsys, ["sample", "--run", str(run)], "does not say what the run was trained on")
 
 
 def test_memory_that_does_not_suffice_is_said(capsys, here, monkeypatch):
