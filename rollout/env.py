@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from .rendering import RENDER_MODES, checked_render_mode, rendered, warn_of_no_mode
 from .rewards import Reward
 from .token_task import TokenTask
 
@@ -61,7 +62,8 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
             ``per_token = True``. Any of `rollout.rewards`, a mixture, or a function.
         vocab_size: number of token ids, 2 or more.
         max_length: the length limit in tokens, EOS counted.
-        render_mode: None, or "ansi": `render` returns the prefix as text.
+        render_mode: None, "ansi" (`render` returns the prefix as text) or "rgb_array" (as a picture
+            of a fixed size, uint8 [H, W, 3], which recorders and gymnasium's "human" mode need).
         **settings: `eos_id`, `bos_id`, `pad_id`, `forbidden`, `decode`, `condition`,
             `limit_terminates`, `device`: see `TokenTask`.
 
@@ -69,7 +71,7 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         ValueError: an argument makes no sense; the message begins with its name.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
 
     def __init__(
         self,
@@ -141,12 +143,12 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         """The mask of the legal actions as bool [V]: sb3-contrib's MaskablePPO asks for it."""
         return self.task.allowed.copy()
 
-    def render(self) -> str | None:
-        """The prefix as text, where `render_mode` is "ansi"."""
+    def render(self) -> str | np.ndarray | None:
+        """The prefix as text or as a picture, as `render_mode` says."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() shows nothing without render_mode='ansi'")
+            warn_of_no_mode()
             return None
-        return self.task.text(self._tokens, self._length)
+        return rendered(self.task.text(self._tokens, self._length), self.render_mode)
 
     def _observation(self) -> dict[str, Any]:
         last = self._tokens[self._length - 1] if self._length else self.task.bos_id
@@ -158,14 +160,3 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         if self.task.num_conditions:
             seen["condition"] = np.int64(self._condition)
         return seen
-
-
-def checked_render_mode(mode: str | None) -> str | None:
-    """`mode`, where it is one of those that the environments have.
-
-    Raises:
-        ValueError: it is none of them.
-    """
-    if mode not in (None, "ansi"):
-        raise ValueError(f"render_mode must be None or 'ansi', got {mode!r}")
-    return mode

@@ -17,7 +17,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from .env import TokenGenerationEnv, checked_render_mode
+from .env import TokenGenerationEnv
+from .rendering import checked_render_mode, rendered, warn_of_no_mode
 from .rewards import Reward
 from .token_task import IllegalTokenError, TokenTask, checked_integer
 
@@ -50,7 +51,7 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         vocab_size: V, number of token ids, 2 or more.
         max_length: T, the length limit in tokens, EOS counted.
         num_envs: N.
-        render_mode: None, or "ansi": `render` returns the prefixes as text.
+        render_mode: None, "ansi" or "rgb_array": `render` returns each prefix as text or picture.
         autoreset_mode: a mode, or its value: "NextStep", "SameStep", "Disabled".
         **settings: as for `TokenGenerationEnv`.
 
@@ -158,13 +159,16 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
             return self._observation(), rewards, ended | full, np.zeros_like(full), infos
         return self._observation(), rewards, ended, full, infos
 
-    def render(self) -> tuple[str, ...] | None:
-        """The prefixes as text, where `render_mode` is "ansi"."""
+    def render(self) -> tuple[str | np.ndarray, ...] | None:
+        """Each prefix as text or as a picture, as `render_mode` says."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() shows nothing without render_mode='ansi'")
+            warn_of_no_mode()
             return None
-        pairs = zip(self._tokens, self._lengths.tolist(), strict=True)
-        return tuple(self.task.text(tokens, length) for tokens, length in pairs)
+        texts = (
+            self.task.text(tokens, int(length))
+            for tokens, length in zip(self._tokens, self._lengths, strict=True)
+        )
+        return tuple(rendered(text, self.render_mode) for text in texts)
 
     def _finish(
         self, over: np.ndarray, ended: np.ndarray, rewards: np.ndarray, infos: dict[str, Any]

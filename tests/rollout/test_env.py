@@ -330,8 +330,10 @@ def test_arguments_that_make_no_sense_are_named(changed, message):
 
 def test_arguments_of_the_environments_themselves():
     settings = {"reward": count_of(3), "vocab_size": 5, "max_length": 4}
-    with pytest.raises(ValueError, match="^render_mode must be None or 'ansi', got 'human'"):
-        TokenGenerationEnv(render_mode="human", **settings)
+    with pytest.raises(
+        ValueError, match="^render_mode must be None, 'ansi' or 'rgb_array', got 'x'"
+    ):
+        TokenGenerationEnv(render_mode="x", **settings)
     with pytest.raises(ValueError, match="^num_envs"):
         TokenGenerationVectorEnv(num_envs=0, **settings)
     with pytest.raises(ValueError, match="^autoreset_mode must be one of NextStep, SameStep"):
@@ -376,8 +378,41 @@ def test_render_shows_decoded_text():
     batch.step([4, 1])
     assert batch.render() == ("sat", "")
     for silent in (TokenGenerationEnv(**settings), TokenGenerationVectorEnv(**settings)):
-        with pytest.warns(UserWarning, match="render_mode='ansi'"):
+        with pytest.warns(UserWarning, match="render_mode='ansi' or render_mode='rgb_array'"):
             assert silent.render() is None
+
+
+def test_render_draws_the_text_in_a_picture_of_one_size():
+    shown = {0: "", 1: "a", 2: "a a", 3: "W" * 5_000}
+    settings = {"reward": ConstantReward(), "vocab_size": 5, "max_length": 4}
+    settings["decode"] = lambda ids: shown[len(ids)]
+    env = gymnasium.make(ID, render_mode="rgb_array", **settings)
+    batch = TokenGenerationVectorEnv(num_envs=2, render_mode="rgb_array", **settings)
+    env.reset(), batch.reset()
+    dark = []
+    for _ in range(4):
+        picture = env.render()
+        assert picture.shape == (160, 640, 3) and picture.dtype == np.uint8
+        for one in batch.render():
+            np.testing.assert_array_equal(one, picture)
+        dark.append(int((picture[..., 0] < 128).sum()))
+        assert len(dark) == 4 or env.step(2) and batch.step([2, 2])
+    # Nothing, one letter, the same letter twice, and more than a picture holds, which stays inside.
+    assert dark[0] == 0 and 0 < dark[1] and dark[2] == pytest.approx(2 * dark[1], abs=4)
+    assert dark[3] > 100 * dark[1] and (picture[:8] == 255).all() and (picture[:, -8:] == 255).all()
+    check_env(env.unwrapped)
+
+
+@pytest.mark.parametrize("mode", [None, "ansi", "rgb_array", "rgb_array_list"])
+def test_gymnasium_makes_it_in_every_mode_that_it_has(mode):
+    settings = {"reward": ConstantReward(), "vocab_size": 5, "max_length": 4}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env = gymnasium.make(ID, render_mode=mode, **settings)
+        env.reset(seed=0)
+        env.step(3)
+        kinds = {None: type(None), "ansi": str, "rgb_array": np.ndarray, "rgb_array_list": list}
+        assert mode is None or isinstance(env.render(), kinds[mode])
 
 
 def test_processes_of_their_own():
@@ -409,15 +444,3 @@ def test_registered_by_importing_seqgan_in_any_order(imports):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["False", "0"] and not done.stderr
-
-
-def test_stable_baselines3_takes_it():
-    pytest.importorskip("stable_baselines3", reason="stable-baselines3 (extra [rl]) not installed")
-    from stable_baselines3 import PPO
-    from stable_baselines3.common.env_checker import check_env as check
-
-    env = TokenGenerationEnv(count_of(3), 5, 4, eos_id=1, limit_terminates=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check(env)
-    PPO("MultiInputPolicy", env, n_steps=32, batch_size=32, n_epochs=1).learn(64)
