@@ -24,6 +24,7 @@ from .returns import (
     NoBaseline,
     advantages,
     discounted_returns,
+    gae,
     make_baseline,
 )
 from .rewards import (
@@ -37,8 +38,10 @@ from .rewards import (
 )
 from .sampling import Sampler
 from .sequences import Sequences
+from .transforms import TRANSFORMS
 
 __all__ = [
+    "TRANSFORMS",
     "Baseline",
     "CompiledPolicy",
     "ConstantReward",
@@ -64,6 +67,7 @@ __all__ = [
     "advantages",
     "clipped_surrogate_loss",
     "discounted_returns",
+    "gae",
     "entropy_bonus",
     "generate",
     "kl_to_reference",
