@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from rollout import Policy, Sequences
+from rollout.modules import own_copy
 from seqgan.comparison import Comparison, Sweep, Swept, compare_swept
 from seqgan.config import RunConfig
 from seqgan.data.bounded import bounded
@@ -137,9 +138,8 @@ class Lab:
     def model(self, method: Method, config: RunConfig, runtime: Recorder) -> Policy:
         """The model that a method makes out of a copy of MLE's, or of its own start."""
         assert self.mle is not None
-        mle = copy.deepcopy(self._start(config) if method.own_start else self.mle.policy)
-        # Mixed precision puts a `forward` bound to the original on the instance.
-        mle.__dict__.pop("forward", None)
+        start: Any = self._start(config) if method.own_start else self.mle.policy
+        mle = own_copy(start)
         if method.call is None:
             return self._fine_tuned(mle, config, runtime)
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")

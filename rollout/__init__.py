@@ -14,6 +14,7 @@ from .losses import (
     nll_loss,
     reinforce_loss,
 )
+from .modules import without_dropout
 from .monte_carlo import action_values
 from .policy import Policy, Prefixes, State, TokenScores
 from .returns import (
@@ -74,4 +75,5 @@ __all__ = [
     "make_baseline",
     "nll_loss",
     "reinforce_loss",
+    "without_dropout",
 ]

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .completion import evaluating, policy_device
+from .completion import policy_device
+from .modules import evaluating
 from .policy import Policy, State
 from .sampling import Sampler
 from .sequences import select_tree

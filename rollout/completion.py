@@ -9,42 +9,20 @@ Shapes: R rows in flight, P prefixes, N rollouts a prefix, S rows of the output,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .memory import CACHE_BYTES, keep_freed_memory
+from .modules import modules_of
 from .policy import Policy, State
 from .randomness import UniformStream
 from .sampling import Sampler, Workspace
 from .sequences import Sequences
 
-__all__ = ["Flight", "Joining", "default_chunk_size", "evaluating"]
-
-
-@contextmanager
-def evaluating(*candidates: object) -> Iterator[None]:
-    """Modules among the candidates in evaluation mode (no dropout), all modes restored after."""
-    modules = [m for c in candidates for m in _modules(c) if m.training]
-    for module in modules:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.training = True
-
-
-def _modules(candidate: object) -> list[nn.Module]:
-    """All modules of a candidate, also where it wraps another policy."""
-    if isinstance(candidate, nn.Module):
-        return list(candidate.modules())
-    inner = getattr(candidate, "policy", None)
-    return [] if inner is None else _modules(inner)
+__all__ = ["Flight", "Joining", "default_chunk_size"]
 
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
@@ -212,7 +190,7 @@ def policy_device(policy: Policy, sequences: Sequences | None = None) -> torch.d
     """Where a policy works: with its sequences, else with its parameters, else on the CPU."""
     if sequences is not None:
         return sequences.device
-    for module in _modules(policy):
+    for module in modules_of(policy):
         for tensor in (*module.parameters(), *module.buffers()):
             return tensor.device
     return torch.device("cpu")

@@ -13,9 +13,9 @@ from .completion import (
     default_chunk_size,
     default_compaction,
     empty_output,
-    evaluating,
     policy_device,
 )
+from .modules import evaluating
 from .policy import Policy
 from .randomness import UniformStream
 from .sampling import Sampler

@@ -5,12 +5,12 @@ The SeqGAN code keeps such a copy with an update rate of 0.8.
 
 from __future__ import annotations
 
-import copy
 from typing import cast
 
 import torch
 from torch import nn
 
+from .modules import frozen_copy
 from .policy import Policy
 
 __all__ = ["LaggedPolicy"]
@@ -34,9 +34,7 @@ class LaggedPolicy:
             raise ValueError(f"the update rate must lie in [0, 1], got {rate}")
         self.rate = rate
         self._source = cast(nn.Module, policy)
-        self._copy = copy.deepcopy(self._source).requires_grad_(False).eval()
-        # Mixed precision puts a `forward` bound to the original on the instance.
-        self._copy.__dict__.pop("forward", None)
+        self._copy = frozen_copy(self._source)
 
     @property
     def policy(self) -> Policy:

@@ -23,9 +23,9 @@ from .completion import (
     default_chunk_size,
     default_compaction,
     empty_output,
-    evaluating,
 )
 from .memory import is_out_of_memory, warn_of_smaller_chunks
+from .modules import evaluating
 from .policy import Policy, Prefixes
 from .randomness import UniformStream
 from .rewards import Reward, reward_values

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from .completion import evaluating
 from .devices import autocast
 from .memory import is_out_of_memory
+from .modules import evaluating
 from .randomness import UniformStream
 from .sequences import Sequences, distinct_sequences
 

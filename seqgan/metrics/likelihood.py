@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rollout import Policy, Sequences
-from rollout.completion import evaluating
+from rollout.modules import evaluating
 
 __all__ = ["SequenceScores", "sequence_scores", "spelling_nll", "token_nll"]
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rollout import Sequences
 from rollout.devices import autocast, reading_waits
 
+from .recurrent import LSTM
 from .windows import Windows, window_max
 
 __all__ = ["BiLSTMDiscriminator", "CNNDiscriminator", "Discriminator"]
@@ -69,7 +70,9 @@ class Discriminator(nn.Module, ABC):
     ) -> Tensor:
         """Logits of sequences given by embeddings.
 
-        For gradient penalties, saliency and generators that relax their tokens.
+        For gradient penalties, saliency and generators that relax their tokens. There are
+        gradients in evaluation mode too; second derivatives of a recurrent discriminator need
+        ``torch.backends.cudnn.flags(enabled=False)`` around the forward pass, since cuDNN has none.
 
         Args:
             embeddings: [B, T, E].
@@ -184,8 +187,8 @@ class BiLSTMDiscriminator(Discriminator):
         super().__init__()
         self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.embedding = nn.Embedding(vocab_size, embedding)
-        self.ahead = nn.LSTM(embedding, hidden, batch_first=True)
-        self.back = nn.LSTM(embedding, hidden, batch_first=True)
+        self.ahead = LSTM(embedding, hidden, batch_first=True)
+        self.back = LSTM(embedding, hidden, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(4 * hidden, 1)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rollout import Policy, Prefixes, Sequences, State, TokenScores
 from rollout.devices import reading_waits
 
+from .recurrent import LSTM
 from .token_loss import token_log_probs
 
 __all__ = ["LSTMGenerator"]
@@ -59,7 +60,7 @@ class LSTMGenerator(nn.Module, Policy):
         self.vocab_size, self.max_length = vocab_size, max_length
         self.bos_id, self.eos_id, self.pad_id = bos_id, eos_id, pad_id
         self.embedding = nn.Embedding(vocab_size, embedding)
-        self.lstm = nn.LSTM(embedding, hidden, layers, batch_first=True)
+        self.lstm = LSTM(embedding, hidden, layers, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, vocab_size)
         allowed = torch.zeros(vocab_size)
@@ -93,7 +94,7 @@ class LSTMGenerator(nn.Module, Policy):
             zero = torch.zeros_like(log_prob)
             return TokenScores(torch.where(mask, log_prob, zero), torch.where(mask, entropy, zero))
         log_prob, entropy = self._scores(hidden[mask], sequences.tokens[mask])
-        blank = hidden.new_zeros(mask.shape)
+        blank = log_prob.new_zeros(mask.shape)
         return TokenScores(
             blank.masked_scatter(mask, log_prob), blank.masked_scatter(mask, entropy)
         )
@@ -111,8 +112,6 @@ class LSTMGenerator(nn.Module, Policy):
         """The same policy with its logits divided by `temperature`; the other layers are shared."""
         tempered = copy.copy(self)
         tempered._modules = dict(self._modules)
-        # Mixed precision puts a `forward` bound to the original on the instance.
-        tempered.__dict__.pop("forward", None)
         output = copy.deepcopy(self.output).requires_grad_(False)
         output.weight.div_(temperature)
         output.bias.div_(temperature)

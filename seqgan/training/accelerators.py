@@ -40,8 +40,7 @@ def make_accelerator(
         raise ConfigError(f"--device: {device!r} asked for, but torch sees no CUDA device")
     if device == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("--device: 'mps' asked for, but torch sees no Metal device")
-    if precision != "no" and (device == "cpu" or not torch.cuda.is_available()):
-        raise ConfigError(f"--precision: {precision} is for CUDA devices; leave it out elsewhere")
+    _check_precision(precision, device)
     several = processes()
     on_cpu = device == "cpu" or (several > 1 and not torch.cuda.is_available())
     if several > 1:
@@ -58,6 +57,19 @@ def make_accelerator(
         log_with=make_trackers(trackers, folder),
         project_config=ProjectConfiguration(logging_dir=str(folder)),
     )
+
+
+def _check_precision(precision: str, device: str) -> None:
+    """Refuses a precision that the device does not have."""
+    on_cuda = device != "cpu" and torch.cuda.is_available()
+    on_cpu = not on_cuda and (device == "cpu" or not torch.backends.mps.is_available())
+    if precision == "fp16" and not on_cuda:
+        hint = "bf16 works on a CPU too" if on_cpu else "leave it out elsewhere"
+        raise ConfigError(f"--precision: fp16 is for CUDA devices; {hint}")
+    if precision == "bf16" and not on_cuda and not on_cpu:
+        raise ConfigError("--precision: bf16 is for CUDA devices and CPUs; leave it out elsewhere")
+    if precision == "bf16" and on_cuda and not torch.cuda.is_bf16_supported():
+        raise ConfigError("--precision: this CUDA device has no bf16; give fp16, or leave it out")
 
 
 def _check_processes(device: str, on_cpu: bool) -> None:

@@ -30,7 +30,9 @@ from rollout import (
     advantages,
     entropy_bonus,
     make_baseline,
+    without_dropout,
 )
+from rollout.modules import frozen_copy
 
 from ..config import AdversarialConfig
 from ..errors import NonFiniteLossError, RewardError
@@ -130,9 +132,7 @@ class AdversarialTraining:
         self.model, self.optimizer = runtime.prepare(generator, optimizer)
         self.reward = make_reward(config, discriminator.discriminator, runtime.seed)
         self.baseline = make_baseline(config.baseline)
-        self.reference = copy.deepcopy(generator).eval().requires_grad_(False)
-        # Mixed precision puts a `forward` bound to the original on the instance.
-        self.reference.__dict__.pop("forward", None)
+        self.reference = frozen_copy(generator)
         self.lagged: LaggedPolicy | None = None
         if config.rollout_update_rate > 0:
             self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
@@ -187,13 +187,16 @@ class AdversarialTraining:
 
     def generator_step(self) -> None:
         """One batch of samples and the policy gradient updates it serves."""
-        self.generator.eval()  # the policy that acts is the one that is updated: no dropout
+        # The policy that acts is the one that is updated: no dropout.
+        self.generator.eval()
         batch = self._sample()
         watch = LossWatch(
             "adversarial", "lower --adversarial.learning_rate or --adversarial.kl_weight"
         )
         for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
-            loss = policy_loss(self.model(batch.mine), batch, self.config)
+            with without_dropout(self.model), self.runtime.autocast():
+                scores = self.model(batch.mine)
+            loss = policy_loss(scores, batch, self.config)
             watch.add(*self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm))
             self.updates_done += 1
         self.step += 1
@@ -307,13 +310,16 @@ class AdversarialTraining:
         advantage = advantages(
             values, whole.mask, self.baseline, normalize=self.config.normalize_advantage
         )
+        with self.runtime.autocast():  # the same numbers as in the update
+            old = self.policy(mine)
+            reference = self.reference(mine) if self.config.kl_weight else None
         return PolicyBatch(
             whole,
             part,
             mine,
             advantage[part.rows],
-            old=self.policy(mine),
-            reference=self.reference(mine) if self.config.kl_weight else None,
+            old=old,
+            reference=reference,
             mean_reward=values.gather(1, (whole.lengths - 1)[:, None]).mean(),
         )
 

@@ -111,7 +111,9 @@ class DiscriminatorTraining:
             # One batch, so that a step is one pass; the same length for both kinds.
             both = Sequences.concat([real, generated], pad_id=0)
             labels = torch.cat([torch.ones(size), torch.zeros(size)]).to(both.device)
-            logits = self.model(both.select(part.rows))
+            with self.runtime.autocast():
+                logits = self.model(both.select(part.rows))
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             mean = binary_cross_entropy_with_logits(logits, labels[part.rows].to(logits.dtype))
             loss = part.of_sequences(mean)
             self.watch.add(

@@ -113,7 +113,9 @@ class Pretraining:
             self.runtime.seed_dropout("mle", self.step)
             part = self.runtime.processes.part(len(batch))
             mine = batch.select(part.rows).trim(wait=False)
-            loss = part.of_tokens(nll_loss(self.model(mine).log_prob, mine.mask), batch)
+            with self.runtime.autocast():
+                log_prob = self.model(mine).log_prob
+            loss = part.of_tokens(nll_loss(log_prob, mine.mask), batch)
             self.watch.add(
                 *self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
             )

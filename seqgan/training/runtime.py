@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,14 +90,20 @@ class Runtime:
         torch.manual_seed(derive_seed(self.seed, *purpose))
 
     def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
-        """A model on its device with its precision, and its optimizer."""
-        # In evaluation mode accelerate leaves the gradients to `update`.
-        model = self.accelerator.prepare_model(model, evaluation_mode=True)
-        return model, self.accelerator.prepare_optimizer(optimizer)
+        """A model on its device, and its optimizer for `update`.
+
+        The model is not handed to accelerate, which would put a `forward` with mixed precision on
+        it: measurements, samples and copies of the model are in full precision.
+        """
+        return model.to(self.device), self.accelerator.prepare_optimizer(optimizer)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of training steps, for the forward pass and what it is compared with."""
+        return self.accelerator.autocast()
 
     def update(
         self, loss: torch.Tensor, model: nn.Module, optimizer: Any, clip_norm: float
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """One gradient step.
 
         Args:
@@ -107,15 +113,30 @@ class Runtime:
             clip_norm: largest norm of the gradient.
 
         Returns:
-            The loss of the whole batch, and the gradient's norm before it was clipped.
+            The loss of the whole batch, and the gradient's norm before it was clipped (0 for a
+            step that was skipped because the loss's scale was too large for fp16).
         """
         optimizer.zero_grad()
         self.accelerator.backward(loss)
         loss = self._add_up(loss, model)
-        norm = self.accelerator.clip_grad_norm_(model.parameters(), clip_norm)
+        norm = self._clipped(model, optimizer, clip_norm)
         optimizer.step()
         self.steps_done += 1
         return loss, norm
+
+    def _clipped(self, model: nn.Module, optimizer: Any, clip_norm: float) -> torch.Tensor:
+        """Clips the gradient; its norm before that, 0 for a step that fp16's scaler skips."""
+        # Of this optimizer alone: another one may have the same parameters, and the gradient
+        # would be divided by the scale once for each.
+        self.accelerator.unscale_gradients(optimizer)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        scaler = self.accelerator.scaler
+        if scaler is None:
+            return norm
+        # A gradient that overflows because it was scaled is no fault of the model: the step is
+        # skipped, and the scale halved. At a scale of 1 the fault is the model's.
+        scale = scaler.scale(norm.new_ones(()))
+        return torch.where((scale > 1) & ~norm.isfinite(), 0.0, norm)
 
     def _add_up(self, loss: torch.Tensor, model: nn.Module) -> torch.Tensor:
         """Gradients and loss of the whole batch, and the signals that came to any process."""

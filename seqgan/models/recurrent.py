@@ -1,0 +1,28 @@
+"""The recurrent layer of the toolkit's models."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from rollout import without_dropout
+
+__all__ = ["LSTM"]
+
+
+class LSTM(nn.LSTM):
+    """An LSTM layer that has gradients in evaluation mode too, on every device.
+
+    cuDNN refuses the backward pass of a layer that ran in evaluation mode, so saliency or an own
+    loss of a trained model would work on a CPU alone. There are no second derivatives by cuDNN:
+    a gradient penalty runs the forward pass within ``torch.backends.cudnn.flags(enabled=False)``.
+    """
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As `torch.nn.LSTM`; dropout is off in evaluation mode."""
+        ready = self.training or not torch.is_grad_enabled()
+        with nullcontext() if ready else without_dropout(self):
+            return super().forward(*args, **kwargs)
