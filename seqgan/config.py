@@ -180,8 +180,10 @@ class PretrainConfig:
         epochs: passes over the training split: at most, or exactly where early_stopping is off.
         epoch_steps: gradient steps of an epoch, for a training split so large that a whole pass is
             too long; what one epoch leaves out is the next one's. 0: a whole pass.
-        early_stopping: stop when validation NLL has not improved for `patience` epochs, and keep
-            the best state; off: train exactly `epochs` and keep the last state (the paper's way).
+        early_stopping: stop when validation NLL has not improved for `patience` epochs (by a
+            ten-thousandth of it or more), and keep the best state; off: train exactly `epochs` and
+            keep the last state (the paper's way). Where `epochs` end training first, the baseline
+            has not converged: the verdict says so, and no run is then called a success.
         patience: epochs without improvement before training stops.
         learning_rate: of AdamW.
         lr_factor: the learning rate is multiplied by it when validation NLL stalls for an epoch;
@@ -191,7 +193,7 @@ class PretrainConfig:
         clip_norm: largest norm of the gradient.
     """
 
-    epochs: int = 40
+    epochs: int = 100
     epoch_steps: int = 0
     early_stopping: bool = True
     patience: int = 3

@@ -17,7 +17,7 @@ from .comparison import Comparison, Sweep, Swept, compare_swept
 from .config import RunConfig
 from .data.bounded import bounded
 from .data.sources import Dataset, fingerprint, run_data
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, RunDirectoryError
 from .evaluate import Evaluator, real_texts
 from .metrics import Score
 from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
@@ -30,13 +30,14 @@ from .text_scores import check_available
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.discriminate import DiscriminatorTraining, discriminate
-from .training.pretrain import pretrain
+from .training.pretrain import Convergence, convergence, pretrain
 from .training.processes import Processes
 from .training.replacing import put_back, replacing
 from .training.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
 from .training.run_directory import (
     DATA,
     LAST,
+    LOG,
     RESULTS,
     RunDirectory,
     write_json,
@@ -89,7 +90,7 @@ def run(config: RunConfig, console: Console | None = None) -> RunResult:
     runtime, data = _begin("run", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
-        return _adversarial_part(config, data, generator, runtime)
+        return _adversarial_part(config, data, generator, runtime, runtime.run)
 
 
 def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
@@ -97,7 +98,7 @@ def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResul
     runtime, data = _begin("pretrain", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
-        return _finish(config, data, runtime, {"mle": generator})
+        return _finish(config, data, runtime, {"mle": generator}, runtime.run)
 
 
 def finetune(
@@ -116,13 +117,14 @@ def finetune(
         raise ConfigError(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
+    _convergence(pretrained)  # an error of its log comes now, not after hours
     runtime, data = _begin("finetune", config, console, pretrained.data_fingerprint())
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)
         if not runtime.past("pretrain"):
             _keep_pretrained(runtime)
-        return _adversarial_part(config, data, generator, runtime)
+        return _adversarial_part(config, data, generator, runtime, pretrained)
 
 
 def default_folder(data: str) -> Path:
@@ -253,9 +255,36 @@ def _keep_pretrained(runtime: Runtime) -> None:
     runtime.save("mle")
 
 
+def _convergence(run: RunDirectory | None) -> Convergence:
+    """How far MLE came, by the log of the run that it was trained in.
+
+    A run that was itself fine-tuned from another has no such log; its results say what it found.
+
+    Raises:
+        RunDirectoryError: the log is damaged.
+    """
+    assert run is not None
+    try:
+        lines = [line for line in run.read_log() if line["stage"] == "mle"]
+        history = {line["epoch"]: line["validation_nll"] for line in lines}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(f"{run.path / LOG}: cannot be read ({error})") from None
+    if not history and (run.path / RESULTS).is_file():
+        told = run.results().get("pretraining")
+        if told is not None:
+            return Convergence(**told)
+    settings = run_config(run.config(), str(run.path / "config.yaml")).pretrain
+    return convergence([history[epoch] for epoch in sorted(history)], settings)
+
+
 def _adversarial_part(
-    config: RunConfig, data: Dataset, generator: LSTMGenerator, runtime: Runtime
+    config: RunConfig,
+    data: Dataset,
+    generator: LSTMGenerator,
+    runtime: Runtime,
+    pretrained: RunDirectory | None,
 ) -> RunResult:
+    """Discriminator, rounds and comparison; `pretrained` is the run that MLE was trained in."""
     discriminator = make_discriminator(
         config.discriminator, data.spec.vocab_size, derive_seed(config.seed, "discriminator")
     )
@@ -278,7 +307,8 @@ def _adversarial_part(
     work = fine_tune(generator, judge, config.adversarial, validate, runtime)
     runtime.save("best")
     mle = cast(LSTMGenerator, work.reference)
-    return _finish(config, data, runtime, {"mle": mle, "adversarial": generator}, work, sweep)
+    models = {"mle": mle, "adversarial": generator}
+    return _finish(config, data, runtime, models, pretrained, work, sweep)
 
 
 def _finish(
@@ -286,6 +316,7 @@ def _finish(
     data: Dataset,
     runtime: Runtime,
     models: dict[str, LSTMGenerator],
+    pretrained: RunDirectory | None,
     training: AdversarialTraining | None = None,
     sweep: Sweep | None = None,
 ) -> RunResult:
@@ -320,6 +351,7 @@ def _finish(
         "source": config.data,
         "seed": config.seed,
         "data": data.report,
+        "pretraining": _convergence(pretrained)._asdict(),
         "adversarial": None if training is None else training.summary(),
         "verdict": None if comparison is None else comparison.verdict.to_dict(),
         "scores": {name: [asdict(score) for score in found] for name, found in scores.items()},

@@ -55,6 +55,20 @@ METRICS = {
         "a token; lower is better"
     ),
 }
+UNFIT = {
+    "still improving": (
+        "MLE was still improving at its last epoch ({epochs}): the baseline is undertrained, and "
+        "further training of any kind would help it. Raise --pretrain.epochs."
+    ),
+    "past its best": (
+        "MLE was best after epoch {best_epoch} of {epochs} and worse at the end, which was kept: "
+        "the baseline is overfitted. --pretrain.early_stopping true keeps the best state."
+    ),
+    "unknown": (
+        "No record is left of how MLE was trained: whether the baseline had converged is unknown."
+    ),
+}
+"""Said of a baseline that is not the best that MLE can do, by the state of its pretraining."""
 CONTROLS = {"constant": "the same for every sequence", "random": "a random number"}
 
 
@@ -158,16 +172,9 @@ def cautions(record: Record) -> list[str]:
 
 
 def _about_pretraining(record: Record) -> Iterator[str]:
-    lines = record.log.get("mle", [])
-    epochs = record.setting("pretrain", "epochs", 0)
-    if len(lines) < 2 or not record.setting("pretrain", "early_stopping", True):
-        return
-    best = min(lines, key=lambda line: line["validation_nll"])
-    if best is lines[-1] and best["epoch"] == epochs:
-        yield (
-            f"MLE was still improving at its last epoch ({epochs}): the baseline may be "
-            "undertrained, and further training of any kind would help it. Raise --pretrain.epochs."
-        )
+    found = record.results.get("pretraining")
+    if found is not None and found["state"] != "converged":
+        yield UNFIT[found["state"]].format(**found)
 
 
 def _about_rounds(record: Record) -> Iterator[str]:

@@ -3,13 +3,16 @@
 A well-tuned baseline is half of an honest comparison: AdamW with weight decay and dropout, the
 learning rate cut where validation NLL stalls, early stopping, the best state kept. With
 ``early_stopping = False`` it is the fixed number of epochs of Yu et al. 2017.
+
+A baseline that was still improving makes any second phase look good, so every run says whether its
+pretraining converged: see `convergence`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +25,14 @@ from .loss_watch import LossWatch
 from .runtime import Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
 
-__all__ = ["Pretraining", "pretrain"]
+__all__ = ["Convergence", "Pretraining", "convergence", "pretrain"]
+
+PROGRESS = 1e-4
+"""Share of the validation NLL that it has to fall by to count as an improvement, for the patience
+and for the learning rate alike. Without it, a rate that is halved again and again would keep
+training going by differences that mean nothing."""
+PAST_BEST = 1e-3
+"""Share by which the NLL of a last state may lie above the best one, where the last is kept."""
 
 
 def pretrain(
@@ -49,11 +59,59 @@ def pretrain(
             note = f"validation NLL {work.history[-1]:.3f}, best {work.best_nll:.3f} nats a token"
             bar.update(bar.task_ids[0], completed=work.epochs_done, note=note)
     work.restore_best()
+    state = convergence(work.history, config).state
     runtime.say(
         f"MLE: {work.epochs_done} epochs, validation NLL {work.best_nll:.4f} nats a token "
-        f"(epoch {work.best_epoch})"
+        f"(epoch {work.best_epoch}), {state}"
     )
     return work
+
+
+class Convergence(NamedTuple):
+    """How far the pretraining of a run came.
+
+    Attributes:
+        state: converged (validation NLL had stalled, with the learning rate cut meanwhile, when
+            training stopped); still improving (the epochs ran out before that); past its best
+            (a fixed number of epochs ended in a state that is worse on validation than one
+            before); unknown (no history is left).
+        epochs: epochs of training.
+        best_epoch: the epoch with the lowest validation NLL.
+        validation_nll: of the state that was kept, in nats per token; None where unknown.
+    """
+
+    state: str
+    epochs: int
+    best_epoch: int
+    validation_nll: float | None
+
+
+def convergence(history: list[float], config: PretrainConfig) -> Convergence:
+    """Tells from the validation NLL after each epoch whether MLE training converged.
+
+    Args:
+        history: validation NLL in nats per token, one value per epoch.
+        config: the settings that the model was trained with.
+    """
+    if not history:
+        return Convergence("unknown", 0, 0, None)
+    best, epochs = min(history), len(history)
+    state = "still improving"
+    if epochs - _last_progress(history) >= config.patience:
+        state = "converged"
+    kept = best if config.early_stopping else history[-1]
+    if kept > best * (1 + PAST_BEST):
+        state = "past its best"
+    return Convergence(state, epochs, history.index(best) + 1, kept)
+
+
+def _last_progress(history: list[float]) -> int:
+    """The last epoch that improved on all before it by more than `PROGRESS`; 0 for none."""
+    best, last = float("inf"), 0
+    for epoch, nll in enumerate(history, start=1):
+        if nll < best * (1 - PROGRESS):
+            best, last = nll, epoch
+    return last
 
 
 FIELDS = ("step", "epochs_done", "best_epoch", "history", "best_nll")
@@ -91,7 +149,7 @@ class Pretraining:
         self.schedule = None
         if config.lr_factor < 1:
             self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=config.lr_factor, patience=0
+                optimizer, factor=config.lr_factor, patience=0, threshold=PROGRESS
             )
         self.step = self.epochs_done = self.best_epoch = 0
         self.history: list[float] = []
@@ -102,7 +160,7 @@ class Pretraining:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        waited = self.epochs_done - self.best_epoch
+        waited = self.epochs_done - _last_progress(self.history)
         stalled = self.config.early_stopping and waited >= self.config.patience
         return self.epochs_done >= self.config.epochs or stalled
 

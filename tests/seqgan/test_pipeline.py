@@ -106,7 +106,11 @@ def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsy
     assert set(results["scores"]) == {"mle", "real"} and results["verdict"] is None
     assert main(["finetune", "--run", str(first), "--output_dir", str(second)]) == 0
     whole = json.loads((run / "results.json").read_text())
-    assert json.loads((second / "results.json").read_text())["scores"] == whole["scores"]
+    tuned = json.loads((second / "results.json").read_text())
+    assert tuned["scores"] == whole["scores"]
+    # two epochs are no convergence, and fine-tuning knows it of the run that it began with
+    assert whole["pretraining"]["state"] == "still improving"
+    assert results["pretraining"] == tuned["pretraining"] == whole["pretraining"]
     assert yaml.safe_load((second / "config.yaml").read_text())["generator"]["hidden"] == 32
     assert main(["sample", "--run", str(second), "--number", "2"]) == 0
     assert main(["evaluate", "--run", str(second)]) == 0

@@ -26,7 +26,7 @@ from seqgan.models import make_discriminator, make_generator
 from seqgan.training import discriminate as discriminate_module
 from seqgan.training.adversarial import AdversarialTraining, fine_tune
 from seqgan.training.discriminate import DiscriminatorTraining, discriminate
-from seqgan.training.pretrain import Pretraining, pretrain
+from seqgan.training.pretrain import Convergence, Pretraining, convergence, pretrain
 from seqgan.training.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -294,6 +294,38 @@ def test_the_learning_rate_is_cut_where_validation_stalls(data, runtime, monkeyp
     rates = [line["learning_rate"] for line in runtime.run.read_log() if line["stage"] == "mle"]
     assert rates == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.0025, 0.0025])
     assert work.best_epoch == 6 and work.best_nll == 1.8
+
+
+STALLED = [4.0, 3.0, 2.9, 2.95, 2.9, 2.8999]
+"""The last value is better than the best by 3e-5 of it: no improvement."""
+
+
+@pytest.mark.parametrize(
+    ("history", "settings", "expected"),
+    [
+        (STALLED, {"patience": 3}, ("converged", 6, 6, 2.8999)),
+        (STALLED[:5], {"patience": 3}, ("still improving", 5, 3, 2.9)),
+        ([4.0, 3.0, 2.9], {"patience": 3}, ("still improving", 3, 3, 2.9)),
+        # a fixed number of epochs keeps the last state, which may be worse than one before
+        ([4.0, 3.0, 3.0, 3.0029], {"patience": 2, "early_stopping": False},
+         ("converged", 4, 2, 3.0029)),
+        ([4.0, 3.0, 3.0, 3.004], {"patience": 2, "early_stopping": False},
+         ("past its best", 4, 2, 3.004)),
+        ([4.0, 3.0], {"patience": 2, "early_stopping": False}, ("still improving", 2, 2, 3.0)),
+        ([], {}, ("unknown", 0, 0, None)),
+    ],
+)  # fmt: skip
+def test_whether_pretraining_converged_follows_from_its_history(history, settings, expected):
+    assert convergence(history, PretrainConfig(**settings)) == Convergence(*expected)
+
+
+def test_training_stops_where_it_improves_by_nothing_that_counts(data, runtime, monkeypatch):
+    scripted = iter([3.0, 2.0, *(2.0 - 1e-5 * i for i in range(1, 10))])
+    monkeypatch.setattr("seqgan.training.pretrain.token_nll", lambda *_: next(scripted))
+    settings = replace(MLE, learning_rate=0.01, epochs=11, patience=3)
+    work = pretrain(small_generator(data), data.train, data.validation, settings, runtime)
+    assert work.epochs_done == work.best_epoch == 5
+    assert convergence(work.history, settings).state == "converged"
 
 
 def test_the_gradient_is_clipped(data, runtime):

@@ -83,6 +83,12 @@ def results() -> dict[str, Any]:
             "warnings": ["many lines are too long: --corpus.max_length 50 would keep them"],
             "splits": {"train": {"sequences": 900}, "test": {"sequences": 100}},
         },
+        "pretraining": {
+            "state": "converged",
+            "epochs": 3,
+            "best_epoch": 2,
+            "validation_nll": 3.0,
+        },
         "adversarial": {"rounds": 4, "best_round": 2},
         "verdict": verdict(),
         "scores": {"mle": scores(3.0), "adversarial": scores(3.5), "real": scores(2.5)},

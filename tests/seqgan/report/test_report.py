@@ -205,11 +205,11 @@ def test_every_verdict_has_its_words(tmp_path, label, difference, words):
 
 
 def test_cautions(tmp_path):
-    config = {**CONFIG, "adversarial": {"reward": "random"}, "pretrain": {"epochs": 3}}
-    lines = [line for line in log() if line["stage"] != "mle" or line["epoch"] < 3]
-    lines.append({**lines[0], "step": 30, "epoch": 3, "validation_nll": 1.0})
+    config = {**CONFIG, "adversarial": {"reward": "random"}}
+    lines = log()
     lines[3] |= {"heldout_gain": 0.5, "heldout_gain_low": -0.1}
     changed = without_sweep(adversarial={"best_round": 0})
+    changed["pretraining"] |= {"state": "still improving"}
     changed["verdict"]["adversarial_temperature"] = 0.8
     html, markdown = report(tmp_path / "run", config=config, log=lines, results=changed)
     for text in (html, markdown):
@@ -219,6 +219,20 @@ def test_cautions(tmp_path):
         assert "it had little to teach" in text
         assert "best at temperature 0.8, the end of the range" in text
     assert "<code>--pretrain.epochs</code>" in html
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("past its best", "MLE was best after epoch 2 of 3 and worse at the end"),
+        ("unknown", "No record is left of how MLE was trained"),
+    ],
+)
+def test_a_baseline_that_is_not_at_its_best_is_pointed_out(tmp_path, state, words):
+    changed = without_sweep()
+    assert words not in report(tmp_path / "fit", results=changed, log=None)[1]
+    changed["pretraining"]["state"] = state
+    assert words in report(tmp_path / "unfit", results=changed, log=None)[1]
 
 
 HOSTILE = [
