@@ -28,6 +28,7 @@ from seqgan.evaluate import Evaluator
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator
+from seqgan.progress import Lines, Progress
 from seqgan.seeding import derive_seed, rng_for
 from seqgan.training.adversarial import fine_tune
 from seqgan.training.discriminate import DiscriminatorTraining, discriminate
@@ -39,6 +40,10 @@ from .suite import Method
 __all__ = ["Lab", "Measured", "Recorder", "continued", "cooled", "unchanged"]
 
 
+def _nowhere(line: str) -> None:
+    """Shows nothing."""
+
+
 @dataclass
 class Recorder(Runtime):
     """A runtime that keeps what is logged and said.
@@ -46,10 +51,12 @@ class Recorder(Runtime):
     Attributes:
         lines: for each stage its lines.
         notes: what was said.
+        show: takes a line about the progress of long work.
     """
 
     lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    show: Callable[[str], None] = _nowhere
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """Keeps one line of metrics."""
@@ -58,6 +65,10 @@ class Recorder(Runtime):
     def say(self, text: str) -> None:
         """Keeps a line for people."""
         self.notes.append(text)
+
+    def make_progress(self, label: str, unit: str, total: int, done: int) -> Progress:
+        """Lines about work that takes long; the bars of several cells would not mix."""
+        return Lines(self.show, label, unit, total, done, at_once=False)
 
 
 @dataclass(frozen=True)
@@ -82,12 +93,16 @@ class Lab:
         config: the cell's settings.
         data: the data set; the settings bound what of it is measured.
         metrics: dotted paths of metrics of the user's own.
+
+    Attributes:
+        show: takes a line about the progress of long work.
     """
 
     def __init__(self, config: RunConfig, data: Dataset, metrics: tuple[str, ...] = ()):
         self.config, self.data = config, bounded(data, config.evaluation, config.seed)
         self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
+        self.show: Callable[[str], None] = _nowhere
         self._starts: dict[str, Policy] = {}
 
     @functools.cached_property
@@ -105,7 +120,8 @@ class Lab:
 
     def runtime(self) -> Recorder:
         """A fresh runtime of the cell's seed: equal for all arms, so that they differ by less."""
-        return Recorder(make_accelerator(self.config.device), self.config.seed)
+        accelerator = make_accelerator(self.config.device)
+        return Recorder(accelerator, self.config.seed, show=self.show)
 
     def set_mle(self, policy: Policy) -> None:
         """The model that all arms share."""

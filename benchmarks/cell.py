@@ -29,6 +29,7 @@ from seqgan.training.files import write_folder, write_json
 from seqgan.training.pretrain import pretrain
 
 from .arms import Lab, Measured, Recorder
+from .failures import CellError, failed, forget
 from .files import described, find_files, place_files
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
 from .suite import Arm, Suite
@@ -59,9 +60,16 @@ class CellJob:
 
 
 def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
-    """Runs what is missing of a cell; returns how many arms that was.
+    """Runs the missing arms of a cell; returns their number.
+
+    An arm that raises an error does not keep the others from being run.
+
+    Args:
+        job: the cell.
+        say: takes a line about the progress.
 
     Raises:
+        CellError: arms failed; the others are done.
         SeqganError: files, settings or results are not as they should be.
     """
     torch.set_num_threads(job.threads)
@@ -77,6 +85,7 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
         placed = place_files(job.suite.uses(place.size), found, Path(work))
         shared = _config(job.suite.settings(place.size, place.seed), placed)
         lab = Lab(shared, _data(job.suite, shared), job.suite.metrics)
+        lab.show = _prefixed(f"{place}: MLE", say)
         started = time.monotonic()
         kept = _shared_model(lab, place, arms[0].config)
         say(f"{place}: MLE model ready after {time.monotonic() - started:.0f} s")
@@ -86,17 +95,31 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
             "absent": list(found.absent),
             "environment": machine(job.command),
         }
+        errors = []
         for arm in missing:
+            lab.show = _prefixed(f"{place}: {arm.name}", say)
             started = time.monotonic()
-            body = _body(lab, arm, kept)
+            try:
+                body = _body(lab, arm, kept)
+            except Exception as error:  # a method's own code may raise anything
+                errors.append(failed(place, arm.name, error))
+                continue
             seconds = time.monotonic() - started
             if arm.kind == "mle":
                 seconds += kept["seconds"]
             head = _head(arm, place, arms.index(arm), job.suite)
             result = {**head, **about, **_now(seconds), **body, "config": arm.config}
             write_arm(place.arm(arm.name), result)
+            forget(place, arm.name)
             say(f"{place}: {arm.name} done after {seconds:.0f} s")
+    if errors:
+        raise CellError(errors)
     return len(missing)
+
+
+def _prefixed(name: str, say: Callable[[str], None]) -> Callable[[str], None]:
+    """Shows lines that begin with a name."""
+    return lambda text: say(f"{name}: {text}")
 
 
 def _is_done(place: CellPlace, arm: Arm, inputs: dict[str, str]) -> bool:

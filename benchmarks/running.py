@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-
-from seqgan.errors import SeqganError
+from concurrent.futures.process import BrokenProcessPool
 
 from .cell import CellJob, run_cell
+from .failures import CellError, failed, forget
 
 __all__ = ["cores", "run_jobs"]
-
-
-class CellError(SeqganError):
-    """Cells failed; the others are done."""
 
 
 def cores() -> int:
@@ -31,15 +26,15 @@ def run_jobs(jobs: list[CellJob], workers: int) -> None:
     """Runs all cells; one that fails does not keep the others from being done.
 
     Raises:
-        CellError: names the cells that failed, and why.
+        CellError: names what failed, and why.
     """
-    failed = [error for error in _outcomes(jobs, workers) if error is not None]
-    if failed:
-        rest = f" (and {len(failed) - 1} more cells failed)" if len(failed) > 1 else ""
-        raise CellError(failed[0] + rest)
+    lines = [line for found in _outcomes(jobs, workers) for line in found]
+    if lines:
+        raise CellError(lines)
 
 
-def _outcomes(jobs: list[CellJob], workers: int) -> Iterator[str | None]:
+def _outcomes(jobs: list[CellJob], workers: int) -> Iterator[list[str]]:
+    """For each cell the lines about what failed."""
     if workers == 1 or len(jobs) == 1:
         yield from map(_run, jobs)
         return
@@ -47,19 +42,27 @@ def _outcomes(jobs: list[CellJob], workers: int) -> Iterator[str | None]:
     context = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
     with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
-        for done in as_completed([pool.submit(_run, job) for job in jobs]):
-            yield done.result()
+        places = {pool.submit(_run, job): job.place for job in jobs}
+        for done in as_completed(places):
+            try:
+                yield done.result()
+            except BrokenProcessPool:
+                yield [
+                    f"{places[done]}: a worker process was killed, perhaps for lack of memory; "
+                    "with fewer --jobs the same command needs less, and skips what is finished"
+                ]
 
 
-def _run(job: CellJob) -> str | None:
-    """Runs a cell; returns what went wrong, since not every error can travel to the parent."""
+def _run(job: CellJob) -> list[str]:
+    """Runs a cell; returns lines about failures, since not every error can travel to the parent."""
     try:
+        forget(job.place)
         run_cell(job, lambda text: print(text, flush=True))
-    except SeqganError as error:
-        text = f"{job.place}: {error}"
-        print(f"failed: {text}", file=sys.stderr, flush=True)
-        return text
-    return None
+    except CellError as error:
+        return error.lines
+    except Exception as error:
+        return [failed(job.place, None, error)]
+    return []
 
 
 def _end_with_parent() -> None:

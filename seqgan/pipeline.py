@@ -332,13 +332,13 @@ def _finish(
     runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
     scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
-    with runtime.progress("Evaluation", len(models) + 2) as bar:
+    with runtime.progress("Evaluation", "parts", len(models) + 2) as bar:
         for name, model in models.items():
             scores[name], drawn[name] = evaluator.model(model, name)
             samples[name] = data.decoder.texts(drawn[name])
-            bar.advance(bar.task_ids[0])
+            bar.advance()
         scores["real"] = evaluator.real()
-        bar.advance(bar.task_ids[0])
+        bar.advance()
         comparison = values = None
         if training is not None and sweep is not None:
             tuned, judge = models["adversarial"], training.discriminator.discriminator

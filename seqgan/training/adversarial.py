@@ -66,7 +66,7 @@ def fine_tune(
     runtime.enter("adversarial", discriminator=judge, judge=discriminator, adversarial=work)
     if not work.history:
         work.measure(validate)
-    with runtime.progress("Adversarial (rounds)", config.rounds, work.rounds_done) as bar:
+    with runtime.progress("Adversarial", "rounds", config.rounds, work.rounds_done) as bar:
         while not work.finished:
             try:
                 work.round()
@@ -76,7 +76,7 @@ def fine_tune(
             if work.rounds_done % config.measure_every == 0 or work.rounds_done == config.rounds:
                 work.measure(validate)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
-            bar.update(bar.task_ids[0], completed=work.rounds_done, note=note)
+            bar.update(work.rounds_done, note)
     if config.early_stopping:
         work.restore_best()
     runtime.say(

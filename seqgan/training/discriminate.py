@@ -38,20 +38,20 @@ def discriminate(
     training = DiscriminatorTraining(discriminator, train, heldout, config, runtime)
     work = DiscriminatorPretraining(training, policy)
     runtime.enter("discriminate", discriminator=discriminator, judge=training, discriminating=work)
-    with runtime.progress("Discriminator (steps)", config.steps, work.measured_step) as bar:
+    with runtime.progress("Discriminator", "steps", config.steps, work.measured_step) as bar:
         while not work.finished:
             measured = work.stretch()
             note = (
                 f"held-out accuracy {measured['heldout_accuracy']:.3f}, "
                 f"gain {measured['heldout_gain']:.3f} nats"
             )
-            bar.update(bar.task_ids[0], completed=training.step, note=note)
+            bar.update(training.step, note)
     discriminator.load_state_dict(work.best_state)
     final = training.measure(work.negatives, work.fresh, log=False)
     runtime.say(
         f"Discriminator: {training.step} steps, best at {work.best_step}: held-out accuracy "
         f"{final['heldout_accuracy']:.3f}, held-out gain {final['heldout_gain']:.3f} "
-        f"[{final['heldout_gain_low']:.3f}, {final['heldout_gain_high']:.3f}] nats a sequence"
+        f"[{final['heldout_gain_low']:.3f}, {final['heldout_gain_high']:.3f}] nats per sequence"
     )
     if final["heldout_gain_low"] <= 0:
         runtime.say(

@@ -53,15 +53,15 @@ def pretrain(
     """
     work = Pretraining(generator, train, validation, config, runtime)
     runtime.enter("pretrain", pretraining=work)
-    with runtime.progress("MLE pretraining (epochs)", config.epochs, work.epochs_done) as bar:
+    with runtime.progress("MLE pretraining", "epochs", config.epochs, work.epochs_done) as bar:
         while not work.finished:
             work.epoch()
-            note = f"validation NLL {work.history[-1]:.3f}, best {work.best_nll:.3f} nats a token"
-            bar.update(bar.task_ids[0], completed=work.epochs_done, note=note)
+            note = f"validation NLL {work.history[-1]:.3f}, best {work.best_nll:.3f} nats per token"
+            bar.update(work.epochs_done, note)
     work.restore_best()
     state = convergence(work.history, config).state
     runtime.say(
-        f"MLE: {work.epochs_done} epochs, validation NLL {work.best_nll:.4f} nats a token "
+        f"MLE: {work.epochs_done} epochs, validation NLL {work.best_nll:.4f} nats per token "
         f"(epoch {work.best_epoch}), {state}"
     )
     return work

@@ -12,20 +12,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from safetensors import SafetensorError
 from torch import nn
 
 from rollout.devices import reading_waits
 
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
+from ..progress import Progress, make_progress
 from ..seeding import derive_seed, rng_for
 from ..terminal import say
 from .accelerators import make_accelerator
@@ -66,6 +59,7 @@ class Runtime:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
         self.processes = Processes(self.accelerator, self._what_is_left)
         self._tracking = True
+        self._progress: Progress | None = None
         self._signals: torch.Tensor | None = None
         self._before: torch.Tensor | None = None
 
@@ -167,13 +161,15 @@ class Runtime:
         return self.saver is not None and self.saver.past(phase)
 
     def pause(self) -> None:
-        """A moment from which the work can go on later: after each gradient step.
+        """Marks a moment from which the work can be resumed: after each gradient step.
 
-        Writes a checkpoint where one is due, and ends the run where a signal has asked for it.
+        Writes a checkpoint if one is due, and ends the run if a signal has asked for it.
 
         Raises:
             RunInterrupted: a signal came.
         """
+        if self._progress is not None:
+            self._progress.beat(f"gradient step {self.steps_done:,}")
         if self.saver is None:
             return
         number = self._stopped_by()
@@ -301,22 +297,24 @@ class Runtime:
         say(self.console, text)
 
     @contextmanager
-    def progress(self, label: str, total: int, done: int = 0) -> Iterator[Progress]:
-        """A progress bar with the time left; `advance(0)` moves it."""
-        bar = Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=self.console,
-            transient=True,
-        )
-        with bar:
-            bar.add_task(label, total=total, completed=done, note="")
-            yield bar
+    def progress(self, label: str, unit: str, total: int, done: int = 0) -> Iterator[Progress]:
+        """Shows how far a stage has come: a bar at a terminal, lines elsewhere.
+
+        Args:
+            label: name of the stage.
+            unit: what is counted, in the plural.
+            total: units of the stage, at most.
+            done: units that were done before.
+        """
+        with self.make_progress(label, unit, total, done) as self._progress:
+            try:
+                yield self._progress
+            finally:
+                self._progress = None
+
+    def make_progress(self, label: str, unit: str, total: int, done: int) -> Progress:
+        """The progress of a stage on this runtime's console."""
+        return make_progress(self.console, label, unit, total, done)
 
 
 def _tracker_fails(error: Exception) -> str:

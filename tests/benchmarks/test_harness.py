@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ TINY = {
 }
 
 PARTS = '''
+from seqgan.errors import NonFiniteLossError
+
+
 def halved(mle, data, config, runtime, power=1):
     """A method: half the output layer's weights."""
     mle.output.weight.data *= 0.5**power
@@ -54,6 +58,16 @@ def halved(mle, data, config, runtime, power=1):
 def small(samples, data):
     """A metric: small tokens of a sample."""
     return sum(token < 5 for row in samples for token in row) / len(samples)
+
+
+def broken(mle, data, config, runtime):
+    """A method with a mistake."""
+    return 1 / (config.seed - config.seed)
+
+
+def endless(mle, data, config, runtime):
+    """A method whose loss explodes."""
+    raise NonFiniteLossError("the loss is\\nnan")
 
 
 def source(config):
@@ -216,6 +230,100 @@ def test_parts_of_the_users_own(here, capsys):
     Path("methods.yaml").write_text("slow: {config: {adversarial: {learning_rate: 0.1}}}\n")
     arms = load_suite("tiny.yaml", load_methods("methods.yaml")).arms("smoke", 0)
     assert [arm.name for arm in arms][-5:-2] == ["slow", "slow-constant", "slow-random"]
+
+
+def test_a_method_that_raises_is_one_line_and_the_others_continue(here, capsys):
+    shutil.copytree("out", "raised")
+    Path("raising").mkdir()
+    methods = {**TINY["methods"], "bad": {"call": "my_parts:broken"}}
+    methods["worse"] = {"call": "my_parts:endless"}
+    Path("raising/tiny.yaml").write_text(yaml.safe_dump({**TINY, "methods": methods}))
+    folder = Path("raised/tiny/smoke")
+    (folder / "seed-0" / "real.json").unlink()  # comes after the methods
+    assert run("raised", "0,1", "raising/tiny.yaml") == 2
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err and "tiny smoke seed 0: real done" in shown.out
+    lines = shown.err.splitlines()
+    kept = [
+        folder / f"seed-{seed}" / f"{arm}.error.txt" for seed in (0, 1) for arm in ("bad", "worse")
+    ]
+    zero, nan = "bad: ZeroDivisionError: division by zero", "worse: the loss is nan"
+    assert lines == [
+        f"failed: tiny smoke seed 0: {zero} (traceback: {kept[0]})",
+        f"failed: tiny smoke seed 0: {nan} (traceback: {kept[1]})",
+        f"failed: tiny smoke seed 1: {zero} (traceback: {kept[2]})",
+        f"failed: tiny smoke seed 1: {nan} (traceback: {kept[3]})",
+        f"seqgan-bench: error: {lines[0].removeprefix('failed: ')} (and 3 more failed)",
+    ]
+    text = kept[0].read_text()
+    assert text.startswith("Traceback") and "my_parts.py" in text and "in broken" in text
+    assert len(read_results(Path("raised"))) == len(read_results(Path("out")))  # tables as before
+    (here / "my_parts.py").write_text(PARTS.replace("1 / (config.seed - config.seed)", "mle"))
+    sys.modules.pop("my_parts")
+    try:
+        assert run("raised", "0", "raising/tiny.yaml") == 2
+        assert "bad" not in capsys.readouterr().err and not kept[0].exists()
+    finally:
+        (here / "my_parts.py").write_text(PARTS)
+        sys.modules.pop("my_parts")
+
+
+def test_an_error_outside_the_arms_is_one_line_too(here, capsys, monkeypatch):
+    from benchmarks import running
+
+    def breaks(job, say):
+        raise KeyError("tokens")
+
+    monkeypatch.setattr(running, "run_cell", breaks)
+    assert run("outside", "0,1") == 2
+    line = "tiny smoke seed 0: KeyError: 'tokens' (traceback: outside/tiny/smoke/seed-0/error.txt)"
+    error = capsys.readouterr().err.splitlines()
+    assert error[0] == f"failed: {line}" and len(error) == 3
+    assert error[2] == f"seqgan-bench: error: {line} (and 1 more failed)"
+    assert "in breaks" in Path("outside/tiny/smoke/seed-0/error.txt").read_text()
+
+
+def test_a_worker_that_is_killed_is_one_line(here, capsys, monkeypatch):
+    from concurrent.futures.process import BrokenProcessPool
+
+    from benchmarks import running
+
+    class Pool:
+        """Stands for processes of which one was killed."""
+
+        def __init__(self, *_, **__): ...
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+
+        def submit(self, work, job):
+            future = Future()
+            future.set_exception(BrokenProcessPool("terminated abruptly"))
+            return future
+
+    monkeypatch.setattr(running, "ProcessPoolExecutor", Pool)
+    assert run("killed", "0,1", "tiny.yaml", "--jobs", "2") == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "a worker process was killed" in error and "(and 1 more failed)" in error
+
+
+def test_long_work_of_a_cell_shows_its_progress(here, monkeypatch, capsys):
+    from seqgan import progress
+
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.0)
+    rest = {k: v for k, v in TINY.items() if k != "methods"}
+    Path("shown").mkdir()
+    Path("shown/tiny.yaml").write_text(yaml.safe_dump(rest))
+    shutil.copytree("out", "shown/out")
+    shutil.rmtree("shown/out/tiny/smoke/seed-1")
+    Path("shown/out/tiny/smoke/seed-0/seqgan.json").unlink()
+    shutil.rmtree("shown/out/tiny/smoke/seed-0/model")
+    assert run("shown/out", "0", "shown/tiny.yaml") == 0
+    printed = capsys.readouterr().out
+    assert "tiny smoke seed 0: MLE: MLE pretraining: 1/1 epochs, 0:00:0" in printed
+    assert "tiny smoke seed 0: seqgan: Adversarial: 1/1 rounds, 0:00:0" in printed
 
 
 def verdict(suite: str, seed: int, difference: float | None, arm: str = "m", control: str = ""):
