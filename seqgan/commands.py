@@ -59,14 +59,14 @@ def pretrain(settings: RunConfig, console: Console) -> int:
 
 def finetune(settings: FinetuneConfig, console: Console) -> int:
     """``seqgan finetune``."""
-    finetune_run(settings, RunDirectory.open(Path(settings.run)), console)
+    finetune_run(settings, RunDirectory.open(settings.run), console)
     return 0
 
 
 def sample(settings: SampleConfig, console: Console) -> int:
     """``seqgan sample``."""
     _check_output(settings.output)
-    directory = RunDirectory.open(Path(settings.run))
+    directory = RunDirectory.open(settings.run)
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
@@ -91,7 +91,7 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
     if settings.run is None:
         scores, shown = file_scores(settings), {}
     else:
-        scores, shown = _run_scores(settings, RunDirectory.open(Path(settings.run)))
+        scores, shown = _run_scores(settings, RunDirectory.open(settings.run))
     print_results(console, scores, shown, None)
     if settings.output is not None:
         content = {name: [asdict(score) for score in found] for name, found in scores.items()}
@@ -200,13 +200,13 @@ def _check_output(output: str | None) -> None:
 
 def compare(settings: CompareConfig, console: Console) -> int:
     """``seqgan compare``."""
-    console.print(runs_table([RunDirectory.open(Path(run)) for run in settings.runs]))
+    console.print(runs_table([RunDirectory.open(run) for run in settings.runs]))
     return 0
 
 
 def report(settings: ReportConfig, console: Console) -> int:
     """``seqgan report``."""
-    path = write_report(RunDirectory.open(Path(settings.run)))
+    path = write_report(RunDirectory.open(settings.run))
     say(console, f"Report: {path}")
     return 0
 

@@ -5,9 +5,12 @@ This module imports nothing heavy: the command line reads it before torch is loa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
 
 from .errors import ConfigError, did_you_mean
+from .kinds import as_plain, kind_name, of_kind
 
 __all__ = [
     "AdversarialConfig",
@@ -25,7 +28,10 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "SampleConfig",
+    "settings_from",
 ]
+
+Kind = TypeVar("Kind", bound="Settings")
 
 
 CONFIG_FORMAT = 1
@@ -46,7 +52,57 @@ def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 @dataclass
-class CorpusConfig:
+class Settings:
+    """Base of all settings: checks the kind of each value, and turns mappings into groups.
+
+    Raises:
+        ConfigError: a value is of another kind than its field; a mapping has an unknown name.
+    """
+
+    group = ""
+    """What stands before the name of a setting in its flag, such as ``corpus.``."""
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints(type(self)).items():
+            flag, value = f"--{self.group}{name}", getattr(self, name)
+            if is_dataclass(hint):
+                assert isinstance(hint, type) and issubclass(hint, Settings)
+                if isinstance(value, Mapping):
+                    value = settings_from(hint, value)
+                if not isinstance(value, hint):
+                    raise ConfigError(
+                        f"{flag}: {value!r:.80} is not a group of settings: give a mapping or "
+                        f"{hint.__name__}(...)"
+                    )
+            else:
+                value = as_plain(value)
+                if not of_kind(value, hint):
+                    raise ConfigError(f"{flag}: {value!r:.80} is not {kind_name(hint)}")
+            setattr(self, name, value)
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """The type of each setting."""
+    hints = get_type_hints(kind)
+    return {each.name: hints[each.name] for each in fields(kind)}
+
+
+def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
+    """Settings from a mapping; groups are mappings too.
+
+    Raises:
+        ConfigError: a name is unknown, or a value is of the wrong kind or makes no sense.
+    """
+    known = _hints(kind)
+    for key in content:
+        if key not in known:
+            near = did_you_mean(str(key), known)
+            raise ConfigError(f"unknown setting {kind.group + str(key)[:80]!r}{near}")
+    return kind(**content)
+
+
+@dataclass
+class CorpusConfig(Settings):
     """How a data source becomes sequences of token ids.
 
     Attributes:
@@ -77,6 +133,8 @@ class CorpusConfig:
         oracle_hidden: units of the oracle's LSTM.
     """
 
+    group = "corpus."
+
     tokenizer: str = "words"
     field: str | None = None
     column: str | None = None
@@ -99,6 +157,7 @@ class CorpusConfig:
     oracle_hidden: int = 32
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _choice("--corpus.too_long", self.too_long, ("error", "truncate", "drop"))
         _choice("--corpus.empty", self.empty, ("error", "drop"))
         _choice("--corpus.split", self.split, ("random", "contiguous"))
@@ -118,7 +177,7 @@ class CorpusConfig:
 
 
 @dataclass
-class GeneratorConfig:
+class GeneratorConfig(Settings):
     """The policy.
 
     Attributes:
@@ -131,6 +190,8 @@ class GeneratorConfig:
             drawn from (the SeqGAN code: 0.1); none: torch's defaults.
     """
 
+    group = "generator."
+
     architecture: str = "lstm"
     embedding: int = 128
     hidden: int = 256
@@ -139,13 +200,14 @@ class GeneratorConfig:
     initial_scale: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _choice("--generator.architecture", self.architecture, ("lstm",))
         _sizes("--generator", self, "embedding", "hidden", "layers")
         _dropout("--generator", self.dropout)
 
 
 @dataclass
-class DiscriminatorConfig:
+class DiscriminatorConfig(Settings):
     """What tells real sequences from generated ones.
 
     Attributes:
@@ -156,6 +218,8 @@ class DiscriminatorConfig:
         dropout: probability of dropping a unit in training, from 0 to below 1.
     """
 
+    group = "discriminator."
+
     architecture: str = "bilstm"
     embedding: int = 32
     hidden: int = 128
@@ -163,6 +227,7 @@ class DiscriminatorConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _choice("--discriminator.architecture", self.architecture, ("bilstm", "cnn"))
         _sizes("--discriminator", self, "embedding", "hidden")
         _require(
@@ -173,7 +238,7 @@ class DiscriminatorConfig:
 
 
 @dataclass
-class PretrainConfig:
+class PretrainConfig(Settings):
     """Maximum likelihood (MLE) training of the generator.
 
     Attributes:
@@ -193,6 +258,8 @@ class PretrainConfig:
         clip_norm: largest norm of the gradient.
     """
 
+    group = "pretrain."
+
     epochs: int = 100
     epoch_steps: int = 0
     early_stopping: bool = True
@@ -204,6 +271,7 @@ class PretrainConfig:
     clip_norm: float = 5.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _sizes("--pretrain", self, "epochs", "patience", "batch_size")
         _sizes("--pretrain", self, "epoch_steps", least=0)
         _optimizer("--pretrain", self)
@@ -213,7 +281,7 @@ class PretrainConfig:
 
 
 @dataclass
-class DiscriminateConfig:
+class DiscriminateConfig(Settings):
     """Pretraining of the discriminator.
 
     Attributes:
@@ -230,6 +298,8 @@ class DiscriminateConfig:
         clip_norm: largest norm of the gradient.
     """
 
+    group = "discriminate."
+
     steps: int = 1_000
     early_stopping: bool = True
     patience: int = 4
@@ -241,13 +311,14 @@ class DiscriminateConfig:
     clip_norm: float = 5.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _sizes("--discriminate", self, "steps", "patience", "measure_every", "batch_size")
         _sizes("--discriminate", self, "negatives", least=0)
         _optimizer("--discriminate", self)
 
 
 @dataclass
-class AdversarialConfig:
+class AdversarialConfig(Settings):
     """Adversarial rounds: policy gradient steps and discriminator steps in turn.
 
     Attributes:
@@ -288,6 +359,8 @@ class AdversarialConfig:
             to the best state of both models, with half the learning rate).
     """
 
+    group = "adversarial."
+
     rounds: int = 40
     early_stopping: bool = True
     patience: int = 5
@@ -316,6 +389,7 @@ class AdversarialConfig:
     on_trouble: str = "warn"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         flag = "--adversarial"
         _choice(f"{flag}.on_trouble", self.on_trouble, ("warn", "stop", "restore"))
         _sizes(flag, self, "rounds", "measure_every", "generator_steps", "batch_size", "positions")
@@ -341,7 +415,7 @@ class AdversarialConfig:
 
 
 @dataclass
-class EvaluationConfig:
+class EvaluationConfig(Settings):
     """What is measured in the end, and with how much care.
 
     Attributes:
@@ -368,6 +442,8 @@ class EvaluationConfig:
         judge_samples: sequences that the judge reads.
     """
 
+    group = "evaluation."
+
     num_samples: int = 5_000
     num_real: int = 20_000
     num_validation: int = 10_000
@@ -384,6 +460,7 @@ class EvaluationConfig:
     judge_samples: int = 500
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         flag = "--evaluation"
         _sizes(flag, self, "num_samples", "sweep_samples", "resamples", "judge_samples", least=2)
         for name in ("num_real", "num_validation"):
@@ -407,7 +484,7 @@ class EvaluationConfig:
 
 
 @dataclass
-class CheckpointConfig:
+class CheckpointConfig(Settings):
     """When a run's state is written, so that it can go on from there; no result depends on it.
 
     Attributes:
@@ -416,11 +493,14 @@ class CheckpointConfig:
         keep: how many of the newest are kept, besides that of the pretrained model and the best.
     """
 
+    group = "checkpoint."
+
     every_minutes: float = 5.0
     every_steps: int = 0
     keep: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require(
             0 <= self.every_minutes < float("inf"),
             f"--checkpoint.every_minutes: {self.every_minutes} is not 0 or above",
@@ -430,7 +510,7 @@ class CheckpointConfig:
 
 
 @dataclass
-class RunConfig:
+class RunConfig(Settings):
     """One run: MLE pretraining, adversarial fine-tuning, comparison.
 
     Attributes:
@@ -478,6 +558,7 @@ class RunConfig:
     precision: str = "no"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _choice("--device", self.device, DEVICES)
         for tracker in self.trackers:
             _choice("--trackers", tracker, TRACKERS)
@@ -570,7 +651,7 @@ class FinetuneConfig(RunConfig):
 
 
 @dataclass
-class SampleConfig:
+class SampleConfig(Settings):
     """Samples from the generator of a run.
 
     Attributes:
@@ -600,6 +681,7 @@ class SampleConfig:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _choice("--model", self.model, ("best", "mle", "latest"))
         _choice("--device", self.device, DEVICES)
         _require(self.output != "", "--output: an empty name; leave it out for the terminal")
@@ -617,7 +699,7 @@ class SampleConfig:
 
 
 @dataclass
-class EvaluateConfig:
+class EvaluateConfig(Settings):
     """Scores of the generators of a run, or of any file of samples, against real sequences.
 
     Attributes:
@@ -670,6 +752,7 @@ class EvaluateConfig:
     device: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("num_samples", "resamples"):
             if getattr(self, name) is not None:
                 _sizes("", self, name, least=2)
@@ -710,7 +793,7 @@ class EvaluateConfig:
 
 
 @dataclass
-class DataConfig:
+class DataConfig(Settings):
     """What a data source holds, and what would be done with it; nothing is trained.
 
     Attributes:
@@ -730,12 +813,13 @@ class DataConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require(self.examples >= 0, f"--examples: {self.examples} is below 0")
         _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
 
 
 @dataclass
-class ReportConfig:
+class ReportConfig(Settings):
     """The report of a run, written again from the run's folder.
 
     Attributes:
@@ -746,7 +830,7 @@ class ReportConfig:
 
 
 @dataclass
-class CompareConfig:
+class CompareConfig(Settings):
     """Several finished runs side by side.
 
     Attributes:
@@ -756,4 +840,5 @@ class CompareConfig:
     runs: list[str]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require(len(self.runs) >= 2, "give the folders of two runs or more")

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HFValidationError
 
 from rollout import Sampler, generate
 
@@ -49,7 +50,7 @@ class TextGenerator(
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
     @classmethod
-    def from_run(cls, run: str | Path, model: str = "best") -> TextGenerator:
+    def from_run(cls, run: str | Path | RunDirectory, model: str = "best") -> TextGenerator:
         """The generator of a finished run.
 
         Args:
@@ -60,7 +61,7 @@ class TextGenerator(
             RunDirectoryError: no run there, or not a finished one.
             CheckpointError: its checkpoint is damaged.
         """
-        directory = RunDirectory.open(Path(run))
+        directory = RunDirectory.open(run)
         results = directory.results()
         name = model if (directory.path / "checkpoints" / model).is_file() else "mle"
         policy = load_generator(directory.checkpoint(name) / "generator")
@@ -96,6 +97,29 @@ class TextGenerator(
         sampler = Sampler(temperature, top_k, top_p)
         drawn = generate(self.policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
         return self.decoder.texts(drawn)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, **settings: Any
+    ) -> TextGenerator:
+        """A generator that `save_pretrained` wrote.
+
+        Args:
+            pretrained_model_name_or_path: its folder, or a repository of the Hub.
+            **settings: tokenizer (of a model whose own is not built in), revision, cache_dir,
+                force_download, local_files_only, token.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        model = pretrained_model_name_or_path
+        try:
+            return cast(TextGenerator, super().from_pretrained(model, **settings))
+        except (OSError, HFValidationError) as error:
+            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise CheckpointError(
+                f"{model}: no such folder, and no model that can be had from the Hub: {first}"
+            ) from error
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_model(self.policy, save_directory / WEIGHTS)

@@ -146,7 +146,7 @@ def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None
     if command == "finetune" and (folder := _value_of("run", argv)):
         from .training.run_directory import RunDirectory
 
-        settings = RunDirectory.open(Path(folder)).config()
+        settings = RunDirectory.open(folder).config()
         run_config(settings, f"{folder}/config.yaml")  # refuses what is not as it should be
         _defaults_from(parser, settings, f"{folder}/config.yaml")
     _defaults_of_resumed(parser, command, argv)

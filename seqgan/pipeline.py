@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -102,15 +103,19 @@ def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResul
 
 
 def finetune(
-    config: RunConfig, pretrained: RunDirectory, console: Console | None = None
+    config: RunConfig,
+    pretrained: RunDirectory | str | os.PathLike[str],
+    console: Console | None = None,
 ) -> RunResult:
     """Adversarial fine-tuning of the generator of another run, compared with it.
 
     Args:
         config: all settings; the data must be those of the pretrained run.
-        pretrained: the run whose MLE generator is taken.
+        pretrained: the run whose MLE generator is taken, or its folder.
         console: where progress and tables are shown; None: nowhere.
     """
+    _check_config(config)
+    pretrained = RunDirectory.open(pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
     if config.generator != trained.generator:
@@ -144,6 +149,7 @@ def _begin(
         console: where progress is shown, by the main process.
         wanted: the fingerprint that the data must have, or None for any.
     """
+    _check_config(config)
     settings = asdict(replace(config, output_dir=None, overwrite=False, resume=False))
     # Fails before anything is written.
     accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
@@ -180,6 +186,14 @@ def _begin(
     for line in data.report_lines:
         runtime.say(line)
     return runtime, data
+
+
+def _check_config(config: object) -> None:
+    if not isinstance(config, RunConfig):
+        raise ConfigError(
+            f"settings must be a RunConfig, got {type(config).__name__}; "
+            "RunConfig(data=..., corpus={...}) makes one"
+        )
 
 
 def _place(config: RunConfig, settings: dict[str, Any]) -> tuple[str, bool]:

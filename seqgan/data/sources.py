@@ -6,6 +6,7 @@ Whatever it is, training and evaluation see one thing, a `Dataset`.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,11 +144,11 @@ def fingerprint(data: Dataset) -> str:
 
 
 def load_data(
-    source: str,
+    source: str | os.PathLike[str],
     config: CorpusConfig,
     *,
-    test_data: str | None = None,
-    validation_data: str | None = None,
+    test_data: str | os.PathLike[str] | None = None,
+    validation_data: str | os.PathLike[str] | None = None,
     seed: int = 0,
 ) -> Dataset:
     """Reads or draws the data that `source` names.
@@ -163,6 +164,7 @@ def load_data(
         DataError: the source cannot be read or does not hold enough.
         ConfigError: settings that do not fit the source.
     """
+    source = os.fspath(source)
     if source in ("grammar", "oracle") or (source == "wordnet" and test_data):
         for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
             if value is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -28,13 +29,14 @@ MODELS: dict[str, type[nn.Module]] = {
 }
 
 
-def save_model(model: nn.Module, path: Path) -> None:
+def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Writes ``path.safetensors`` and ``path.json``.
 
     Args:
         model: one of the toolkit's models (its constructor arguments are in `arguments`).
         path: without a suffix.
     """
+    path = Path(path)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, path.with_suffix(".safetensors"))
     description = {
@@ -45,13 +47,14 @@ def save_model(model: nn.Module, path: Path) -> None:
     path.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> Any:
+def load_model(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Any:
     """The model that `save_model` wrote at `path`, in evaluation mode.
 
     Raises:
         CheckpointError: a file is missing or damaged, of another format, or its parameters do not
             fit the model it describes.
     """
+    path = Path(path)
     described, weights = path.with_suffix(".json"), path.with_suffix(".safetensors")
     try:
         description = json.loads(described.read_text())
@@ -106,7 +109,9 @@ def _checked(model: type[nn.Module], arguments: Any, tensors: dict[str, Tensor])
     return arguments
 
 
-def load_generator(path: Path, device: torch.device | str = "cpu") -> LSTMGenerator:
+def load_generator(
+    path: str | os.PathLike[str], device: torch.device | str = "cpu"
+) -> LSTMGenerator:
     """The generator that `save_model` wrote at `path`, in evaluation mode.
 
     Raises:
@@ -115,6 +120,6 @@ def load_generator(path: Path, device: torch.device | str = "cpu") -> LSTMGenera
     model = load_model(path, device)
     if not isinstance(model, LSTMGenerator):
         raise CheckpointError(
-            f"{path.with_suffix('.json')}: a {type(model).__name__}, not a generator"
+            f"{Path(path).with_suffix('.json')}: a {type(model).__name__}, not a generator"
         )
     return model

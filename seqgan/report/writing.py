@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html import escape
 from pathlib import Path
@@ -26,7 +27,7 @@ SHOW = 10
 """Samples of each model, where a run's settings do not say."""
 
 
-def write_report(run: RunDirectory) -> Path:
+def write_report(run: RunDirectory | str | os.PathLike[str]) -> Path:
     """Writes the report of a run, from nothing but the run's folder.
 
     The same folder gives the same bytes. Runs that only pretrained, and unfinished ones, get a
@@ -39,8 +40,9 @@ def write_report(run: RunDirectory) -> Path:
         The path of `report.html`; `report.md` and `figures/*.png` lie beside it.
 
     Raises:
-        RunDirectoryError: a file of the run is damaged.
+        RunDirectoryError: no run there, or a file of it is damaged.
     """
+    run = RunDirectory.open(run)
     record = read_record(run)
     content = _content(record)
     for figure in _figures(content):

@@ -54,7 +54,7 @@ def make_accelerator(
     return Accelerator(
         cpu=on_cpu,
         mixed_precision=precision,
-        log_with=make_trackers(trackers, folder),
+        log_with=make_trackers(trackers, folder) or None,  # it warns of an empty list
         project_config=ProjectConfiguration(logging_dir=str(folder)),
     )
 

@@ -74,15 +74,15 @@ class RunDirectory:
     """One run's folder.
 
     Args:
-        path: the folder; it must hold a run already (see `create`).
+        path: the folder; it must hold a run already (see `create` and `open`).
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
 
     @staticmethod
     def check_free(path: Path, overwrite: bool) -> None:
-        """Raises RunDirectoryError where a new run cannot be put at `path`."""
+        """Raises RunDirectoryError if a new run cannot be put at `path`."""
         if path.exists() and not path.is_dir():
             raise RunDirectoryError(f"--output_dir: {path} is a file; give a folder")
         if not path.exists() or RunDirectory.unfinished(path):
@@ -136,12 +136,18 @@ class RunDirectory:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> RunDirectory:
+    def open(cls, run: RunDirectory | str | os.PathLike[str]) -> RunDirectory:
         """The folder of an existing run.
 
+        Args:
+            run: the folder, or what this method returned for it.
+
         Raises:
-            RunDirectoryError: there is no run at `path`.
+            RunDirectoryError: there is no run at that place.
         """
+        if not isinstance(run, (RunDirectory, str, os.PathLike)):
+            raise RunDirectoryError(f"{run!r:.80} is not the folder of a run")
+        path = run.path if isinstance(run, RunDirectory) else Path(run)
         if not (path / CONFIG).is_file():
             near = "" if path.exists() else near_file(path)
             raise RunDirectoryError(f"{path}: no run there (no {CONFIG}){near}")
