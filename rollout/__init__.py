@@ -4,19 +4,45 @@ It knows nothing of files, corpora, command lines or GANs.
 """
 
 from .agent import PolicyAgent
+from .coefficients import AdaptiveEntropy, AdaptiveKL
 from .compiled import CompiledPolicy
 from .generate import generate
 from .lagged import LaggedPolicy
 from .losses import (
+    AGGREGATIONS,
+    aggregate,
+    augmented_likelihood_loss,
     clipped_surrogate_loss,
     entropy_bonus,
     kl_to_reference,
     nll_loss,
     reinforce_loss,
+    sequence_surrogate_loss,
+    value_loss,
+    weighted_nll_loss,
 )
 from .modules import without_dropout
 from .monte_carlo import action_values
 from .policy import Policy, Prefixes, State, TokenScores
+from .ratios import (
+    LogPartition,
+    WeightedMean,
+    dpg_weights,
+    effective_sample_size,
+    importance_weights,
+    log_partition,
+    rejection_mask,
+    resample,
+    truncated_importance_weights,
+    weighted_mean,
+)
+from .relaxed import (
+    TEMPERATURE_SCHEDULES,
+    gumbel_max,
+    gumbel_noise,
+    gumbel_noise_at,
+    gumbel_softmax,
+)
 from .returns import (
     Baseline,
     LeaveOneOutBaseline,
@@ -42,13 +68,16 @@ from .sequences import Sequences
 from .transforms import TRANSFORMS
 
 __all__ = [
-    "TRANSFORMS",
+    "AGGREGATIONS",
+    "AdaptiveEntropy",
+    "AdaptiveKL",
     "Baseline",
     "CompiledPolicy",
     "ConstantReward",
     "DiscriminatorReward",
     "LaggedPolicy",
     "LeaveOneOutBaseline",
+    "LogPartition",
     "MeanBaseline",
     "MixtureReward",
     "MovingAverageBaseline",
@@ -63,17 +92,37 @@ __all__ = [
     "Sampler",
     "Sequences",
     "State",
+    "TEMPERATURE_SCHEDULES",
+    "TRANSFORMS",
     "TokenScores",
+    "WeightedMean",
     "action_values",
     "advantages",
+    "aggregate",
+    "augmented_likelihood_loss",
     "clipped_surrogate_loss",
     "discounted_returns",
-    "gae",
+    "dpg_weights",
+    "effective_sample_size",
     "entropy_bonus",
+    "gae",
     "generate",
+    "gumbel_max",
+    "gumbel_noise",
+    "gumbel_noise_at",
+    "gumbel_softmax",
+    "importance_weights",
     "kl_to_reference",
+    "log_partition",
     "make_baseline",
     "nll_loss",
     "reinforce_loss",
+    "rejection_mask",
+    "resample",
+    "sequence_surrogate_loss",
+    "truncated_importance_weights",
+    "value_loss",
+    "weighted_mean",
+    "weighted_nll_loss",
     "without_dropout",
 ]
