@@ -155,7 +155,8 @@ class Policy(ABC):
 
 def token_scores(logits: Tensor, sequences: Sequences) -> TokenScores:
     """Scores of the tokens of `sequences` under `logits` [B, T, V]; 0 after a sequence's end."""
-    log_probs = logits.log_softmax(-1)
+    # Mixed precision makes logits of 16 bits; probabilities and sums need more.
+    log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
     taken = log_probs.gather(-1, sequences.tokens[..., None])[..., 0]
     # A token that cannot be emitted has p = 0 and log p = -inf; its share of the entropy is 0.
     terms = log_probs.exp() * log_probs.masked_fill(log_probs.isneginf(), 0.0)
