@@ -534,7 +534,8 @@ class RunConfig(Settings):
             (the last two need the extra `track`); empty: nowhere.
         seed: of everything random.
         device: auto, cpu, cuda, mps.
-        precision: no, bf16, fp16 (mixed precision of the training steps).
+        precision: of the products in training steps: no (32 bits), bf16 (CUDA devices and CPUs),
+            fp16 (CUDA devices).
     """
 
     data: str = "grammar"

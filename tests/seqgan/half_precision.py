@@ -1,4 +1,8 @@
-"""fp16 on a CPU, which the toolkit refuses there: the rules of a CUDA device, without one."""
+"""Gradients of training steps in 16 bits, and fp16 on a CPU.
+
+The toolkit refuses fp16 on a CPU. Here are the scaler and the autocast of a CUDA device there, so
+that its rules can be tested without one.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,25 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from torch import Tensor, nn
 
 from seqgan import pipeline
-from seqgan.training.runtime import make_accelerator
+from seqgan.config import (
+    AdversarialConfig,
+    DiscriminateConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    PretrainConfig,
+)
+from seqgan.data.sources import Dataset
+from seqgan.models import make_discriminator, make_generator
+from seqgan.training.adversarial import AdversarialTraining
+from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
+from seqgan.training.pretrain import Pretraining
+from seqgan.training.runtime import Runtime, make_accelerator
+
+STILL = 1e-9
+"""A learning rate so small that all steps find the same models."""
 
 
 def fp16_accelerator(scale: float = 2.0**16, growth_interval: int = 2000, **kwargs: Any):
@@ -52,3 +72,51 @@ def allow_fp16(patch: pytest.MonkeyPatch, scale: float, growth_interval: int) ->
         return fp16_accelerator(scale, growth_interval, **kwargs)
 
     patch.setattr(pipeline, "make_accelerator", made)
+
+
+def gradient(model: nn.Module) -> Tensor:
+    """All gradients of a model in one row, float64."""
+    found = [each.grad.flatten() for each in model.parameters() if each.grad is not None]
+    return torch.cat(found).double().cpu()
+
+
+def gradients_of_a_run(
+    data: Dataset, runtime: Runtime, judged_by: str, mle: bool = True
+) -> dict[str, Tensor]:
+    """The gradients of a step of each training, in the order of a run.
+
+    Args:
+        data: at most 40 training sequences.
+        runtime: device and precision.
+        judged_by: cnn or bilstm.
+        mle: a step of MLE comes first; without it the order is that of a fine-tuning.
+    """
+    small = GeneratorConfig(embedding=8, hidden=12, dropout=0.0)
+    generator = make_generator(small, data.spec, 0).to(runtime.device)
+    found = {}
+    if mle:
+        config = PretrainConfig(batch_size=40, learning_rate=STILL, clip_norm=1e5)
+        Pretraining(generator, data.train, data.validation, config, runtime).epoch()
+        found["mle"] = gradient(generator)
+    described = DiscriminatorConfig(judged_by, embedding=8, hidden=8, dropout=0.0)
+    judge = make_discriminator(described, data.spec.vocab_size, 0)
+    judging = DiscriminateConfig(batch_size=20, learning_rate=STILL, clip_norm=1e5)
+    training = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
+    training.train_steps(1, DiscriminatorPretraining(training, generator).negatives)
+    found["discriminator"] = gradient(judge)
+    rounds = AdversarialConfig(
+        batch_size=20, rollouts=2, learning_rate=STILL, entropy_weight=0.1, kl_weight=0.1,
+        clip_norm=1e5,
+    )  # fmt: skip
+    AdversarialTraining(generator, training, rounds, runtime).generator_step()
+    found["policy gradient"] = gradient(generator)
+    return found
+
+
+def assert_alike(half: Tensor, exact: Tensor, precision: str) -> None:
+    """Norms within 2%, and nearly the same direction, but not the same numbers."""
+    # bf16 has three bits less: eight times the error, and the cosine falls with its square.
+    least = {"fp16": 0.999, "bf16": 0.99}[precision]
+    assert not torch.equal(half, exact)
+    assert float(half.norm() / exact.norm()) == pytest.approx(1, abs=0.02)
+    assert float(half @ exact / (half.norm() * exact.norm())) > least

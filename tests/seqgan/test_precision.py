@@ -12,28 +12,27 @@ from rollout import generate
 from rollout.policy import Policy
 from seqgan.cli import main
 from seqgan.config import (
-    AdversarialConfig,
     CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
     GeneratorConfig,
     PretrainConfig,
 )
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError, NonFiniteLossError
-from seqgan.models import make_discriminator, make_generator
-from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
+from seqgan.models import make_generator
 from seqgan.training.loss_watch import LossWatch
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from .half_precision import allow_fp16, fp16_accelerator, fp16_kernels
+from .half_precision import (
+    allow_fp16,
+    assert_alike,
+    fp16_accelerator,
+    fp16_kernels,
+    gradient,
+    gradients_of_a_run,
+)
 from .tiny import STEPS, TINY, differences, outcome, without_report
-
-STILL = 1e-9
-"""A learning rate so small that all steps find the same models."""
 
 
 @pytest.fixture(scope="module")
@@ -53,51 +52,22 @@ def runtime_of(precision: str) -> Runtime:
     return Runtime(accelerator, seed=3)
 
 
-def gradient(model: nn.Module) -> torch.Tensor:
-    return torch.cat([each.grad.flatten().double() for each in model.parameters()])
-
-
-def gradients(data, precision: str, judged_by: str, mle: bool = True) -> dict[str, torch.Tensor]:
-    """The gradients of a step of each training, in the order of a run; `mle`: its step as well."""
-    runtime = runtime_of(precision)
-    generator = make_generator(GeneratorConfig(embedding=8, hidden=12, dropout=0.0), data.spec, 0)
-    found = {}
-    if mle:
-        config = PretrainConfig(batch_size=40, learning_rate=STILL, clip_norm=1e5)
-        Pretraining(generator, data.train, data.validation, config, runtime).epoch()
-        found["mle"] = gradient(generator)
-    described = DiscriminatorConfig(judged_by, embedding=8, hidden=8, dropout=0.0)
-    judge = make_discriminator(described, data.spec.vocab_size, 0)
-    judging = DiscriminateConfig(batch_size=20, learning_rate=STILL, clip_norm=1e5)
-    training = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
-    training.train_steps(1, DiscriminatorPretraining(training, generator).negatives)
-    found["discriminator"] = gradient(judge)
-    rounds = AdversarialConfig(
-        batch_size=20, rollouts=2, learning_rate=STILL, entropy_weight=0.1, kl_weight=0.1,
-        clip_norm=1e5,
-    )  # fmt: skip
-    AdversarialTraining(generator, training, rounds, runtime).generator_step()
-    found["policy gradient"] = gradient(generator)
-    return found
-
-
 @pytest.mark.parametrize("judged_by", ["cnn", "bilstm"])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_gradients_agree_with_full_precision(data, precision, judged_by, kernels):
-    exact, half = (gradients(data, each, judged_by) for each in ("no", precision))
+    exact, half = (
+        gradients_of_a_run(data, runtime_of(each), judged_by) for each in ("no", precision)
+    )
     assert len(exact) == 3
-    # bf16 has three bits less: eight times the error, and the cosine falls with its square.
-    least = {"fp16": 0.999, "bf16": 0.99}[precision]
     for name, one in exact.items():
-        other = half[name]
-        assert not torch.equal(one, other), name
-        assert float(other.norm() / one.norm()) == pytest.approx(1, abs=0.02), name
-        assert float(one @ other / (one.norm() * other.norm())) > least, name
+        assert_alike(half[name], one, precision)
 
 
 def test_a_run_and_a_fine_tuning_have_the_same_gradient(data, kernels):
     """Two optimizers hold the generator's parameters in a run, one in a fine-tuning."""
-    run, finetuning = (gradients(data, "fp16", "cnn", mle=each) for each in (True, False))
+    run, finetuning = (
+        gradients_of_a_run(data, runtime_of("fp16"), "cnn", mle=each) for each in (True, False)
+    )
     assert (run["policy gradient"] - finetuning["policy gradient"]).norm() < (
         1e-4 * run["policy gradient"].norm()
     )
