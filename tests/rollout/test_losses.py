@@ -198,6 +198,35 @@ def test_stale_samples_with_weights_of_whole_sequences_give_the_exact_gradient()
     assert torch.allclose(found, exact_gradient(policy, reward), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", AGGREGATIONS)
+def test_expected_gradients_of_the_aggregations(name):
+    """Batches of one sequence: the exact gradient, or that of the reward over the length."""
+    policy = enumerate_chain(POLICY)
+    reward = policy.sequences.tokens.double().sum(1) + 1
+
+    def loss(log_prob, mask, n):
+        return reinforce_loss(log_prob, reward[n] * mask, mask, aggregation=name, max_length=5)
+
+    scale = {"sequence_sum": 1, "constant": 1 / 5}.get(name, 1 / policy.sequences.lengths)
+    found = -gradient_over(policy.probs, loss)
+    assert torch.allclose(found, (policy.probs * reward * scale) @ policy.scores.sum(1), atol=1e-5)
+
+
+def test_the_whole_ratio_without_a_clip_has_the_exact_gradient_on_stale_samples():
+    policy, other = enumerate_chain(POLICY), enumerate_chain(OTHER)
+    old = OTHER(policy.sequences).log_prob.detach().double()
+    reward = policy.sequences.tokens.double().sum(1) + 1
+
+    def loss(log_prob, mask, n):
+        rows = slice(n, n + 1)
+        return sequence_surrogate_loss(
+            log_prob, old[rows], reward[rows], mask, clip=0.999, clip_high=1e9, per_token=False
+        )
+
+    found = -gradient_over(other.probs, loss)
+    assert torch.allclose(found, exact_gradient(policy, reward), atol=1e-5)
+
+
 def test_weighted_likelihood_on_own_samples_is_the_likelihood_of_the_target():
     policy, target = enumerate_chain(POLICY), enumerate_chain(OTHER)
     weights = target.probs / policy.probs
