@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 AGGREGATIONS = ("sequence_sum", "sequence_mean", "token_mean", "constant")
+"""Ways to make one number of all tokens' terms, see `aggregate`."""
 
 
 def aggregate(

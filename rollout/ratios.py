@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 RESAMPLING = ("systematic", "stratified", "multinomial")
+"""Methods of `resample`."""
 
 
 def importance_weights(log_ratios: Tensor) -> Tensor:

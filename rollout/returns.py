@@ -101,8 +101,8 @@ def gae(
     return result
 
 
-def same_group(count: int, groups: Tensor | None, device: torch.device) -> Tensor:
-    """Bool [B, B], True where two sequences belong to one group; None: all of them do.
+def same_group(count: int, groups: Tensor, device: torch.device) -> Tensor:
+    """Bool [B, B], True where two sequences belong to one group.
 
     A table instead of sorting or scattering: it needs no look at the numbers, and its sums do not
     depend on an order that a GPU chooses.
@@ -115,8 +115,6 @@ def same_group(count: int, groups: Tensor | None, device: torch.device) -> Tenso
     Raises:
         ValueError: `groups` is not [B].
     """
-    if groups is None:
-        return torch.ones(count, count, dtype=torch.bool, device=device)
     check_rows(count, groups=groups)
     groups = groups.to(device)
     return groups[:, None] == groups[None, :]
@@ -250,6 +248,7 @@ BASELINES = {
     "leave_one_out": LeaveOneOutBaseline,
     "moving_average": MovingAverageBaseline,
 }
+"""Baselines by the name that settings give."""
 
 
 def make_baseline(name: str) -> Baseline:

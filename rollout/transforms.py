@@ -75,14 +75,12 @@ def maligan(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tenso
         ValueError: a shape is not as above.
     """
     check_tokens(mask, values=values)
-    group = same_group(len(values), groups, values.device)
+    group = _group(values, groups)
     log_ratios = _with_last_value(values, mask)
-    columns = []
-    for column in log_ratios.unbind(1):
-        table = torch.where(group, column[None, :], -torch.inf)
-        columns.append(column - table.logsumexp(1))
-    counts = (group & mask.any(1)[None, :]).sum(1)
-    weights = torch.stack(columns, 1).exp() * counts[:, None]
+    largest = torch.stack([_group_max(column, group) for column in log_ratios.unbind(1)], 1)
+    ratios = (log_ratios - largest).exp()
+    counts = _group_sum(mask.any(1).to(ratios.dtype)[:, None], group)
+    weights = counts * ratios / _group_sum(ratios, group)
     return torch.where(mask, weights - 1, 0.0).to(values.dtype)
 
 
@@ -107,10 +105,10 @@ def rank(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tensor:
         ValueError: a shape is not as above.
     """
     check_tokens(mask, values=values)
-    group = same_group(len(values), groups, values.device)
+    group = _group(values, groups)
     columns = []
     for column, reached in zip(values.detach().unbind(1), mask.unbind(1), strict=True):
-        rivals = group & reached[None, :]
+        rivals = reached[None, :] if group is None else group & reached[None, :]
         higher = (rivals & (column[None, :] > column[:, None])).sum(1)
         equal = (rivals & (column[None, :] == column[:, None])).sum(1)
         place = (higher + 0.5 * (equal + 1)) / rivals.sum(1).clamp(min=1)
@@ -136,8 +134,7 @@ def standardise(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> T
         ValueError: `values` and `mask` are not [B, T].
     """
     check_tokens(mask, values=values)
-    everyone = same_group(len(values), None, values.device)
-    return _standardised(values, mask, everyone, mask.to(_wide(values)), divide=True)
+    return _standardised(values, mask, None, mask.to(_wide(values)), divide=True)
 
 
 def group_standardise(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tensor:
@@ -191,11 +188,31 @@ TRANSFORMS: dict[str, Transform] = {
     "group_standardise": group_standardise,
     "group_centre": group_centre,
 }
+"""Transforms by the name that settings give."""
 
 
 def _wide(values: Tensor) -> torch.dtype:
     """float64, which sums equal float32 values without rounding; Metal devices have none."""
     return torch.float32 if values.device.type == "mps" else torch.float64
+
+
+def _group(values: Tensor, groups: Tensor | None) -> Tensor | None:
+    """The table of `same_group`; None where all sequences are one group."""
+    return None if groups is None else same_group(len(values), groups, values.device)
+
+
+def _group_sum(values: Tensor, group: Tensor | None) -> Tensor:
+    """Sums [B, T] of `values` [B, T] over each sequence's group."""
+    if group is None:
+        return values.sum(0, keepdim=True).expand_as(values)
+    return group.to(values.dtype) @ values
+
+
+def _group_max(values: Tensor, group: Tensor | None) -> Tensor:
+    """Largest of `values` [B] in each sequence's group, [B]."""
+    if group is None:
+        return values.amax(0).expand_as(values)
+    return torch.where(group, values[None, :], -torch.inf).amax(1)
 
 
 def _with_last_value(values: Tensor, mask: Tensor) -> Tensor:
@@ -208,25 +225,26 @@ def _with_last_value(values: Tensor, mask: Tensor) -> Tensor:
 def _by_sequence(values: Tensor, mask: Tensor, groups: Tensor | None, *, divide: bool) -> Tensor:
     """Standardised or centred values where every sequence counts once."""
     check_tokens(mask, values=values)
-    group = same_group(len(values), groups, values.device)
     weights = mask.to(_wide(values))
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
-    return _standardised(values, mask, group, weights, divide=divide)
+    return _standardised(values, mask, _group(values, groups), weights, divide=divide)
 
 
 def _standardised(
-    values: Tensor, mask: Tensor, group: Tensor, weights: Tensor, *, divide: bool
+    values: Tensor, mask: Tensor, group: Tensor | None, weights: Tensor, *, divide: bool
 ) -> Tensor:
-    """``(Q - mean) / std`` with the weights [B, T] of the tokens, within groups [B, B]."""
-    members = group.to(weights.dtype)
+    """``(Q - mean) / std`` in each group [B, B], with the weights [B, T] of the tokens."""
+
+    def mean_of(terms: Tensor) -> Tensor:
+        """Weighted means [B, 1] of `terms` [B, T]."""
+        total = _group_sum((weights * terms).sum(1, keepdim=True), group)
+        return total / _group_sum(weights.sum(1, keepdim=True), group).clamp(min=1)
+
     kept = torch.where(mask, values.detach(), 0.0).to(weights.dtype)
-    total = (members @ weights.sum(1)).clamp(min=torch.finfo(weights.dtype).tiny)
-    mean = (members @ (weights * kept).sum(1)) / total
-    centred = torch.where(mask, kept - mean[:, None], 0.0)
+    centred = torch.where(mask, kept - mean_of(kept), 0.0)
     if divide:
-        spread = (members @ (weights * centred**2).sum(1) / total).sqrt()[:, None]
+        spread = mean_of(centred**2).sqrt()
         # Between equal values there is nothing but rounding, which must not be blown up.
-        largest = torch.where(group, kept.abs().amax(1)[None, :], 0.0).amax(1)
-        rounding = 1e-6 * largest[:, None]
+        rounding = 1e-6 * _group_max(kept.abs().amax(1), group)[:, None]
         centred = torch.where(spread > rounding, centred / spread, 0.0)
     return centred.to(values.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -14,6 +15,7 @@ from seqgan.models.discriminators import Discriminator
 from seqgan.training.losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
 
 from ..recurrent_kernel import use_double
+from ..synchronisation import NoReading
 
 # odds 3 and 1 / 4 of real sequences, 2 and 1 / 9 of generated ones: D = 3/4, 1/5 and 2/3, 1/10
 REAL = torch.tensor([3.0, 0.25], dtype=torch.float64).log()
@@ -264,6 +266,22 @@ def test_padding_never_changes_the_penalty(judge):
     generated[1, 1:] = torch.nan
     again = gradient_penalty(judge, real, real_lengths, generated, generated_lengths, u)
     assert again.item() == pytest.approx(whole.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("judge", discriminators(), ids=lambda judge: type(judge).__name__)
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_a_step_of_the_discriminator_waits_for_nothing(judge, device, monkeypatch):
+    monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())
+    judge = copy.deepcopy(judge).to(device)
+    given = [tensor.to(device) for tensor in inputs()]
+    with NoReading():
+        penalty = gradient_penalty(judge, *given)
+        real, generated = (judge.forward_embedded(*given[i : i + 2]) for i in (0, 2))
+        for row in GAN_LOSSES.values():
+            penalty = penalty + row.discriminator(real, generated) + row.generator(real, generated)
+            assert row.reward(generated, real).shape == (2,)
+        penalty.backward()
+    assert judge.output.weight.grad is not None
 
 
 def test_a_penalty_of_the_wrong_shape_is_an_error():
