@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgan._version import __version__
 from seqgan.dotted import import_dotted
-from seqgan.errors import ConfigError, did_you_mean
-from seqgan.terminal import run_program
+from seqgan.terminal import HELP, VERSION, chosen_command, run_program
 
 __all__ = ["COMMANDS", "main"]
 
@@ -85,10 +86,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if not argv or argv[0] in ("-h", "--help"):
+    default = "table" if argv and Path(argv[0]).is_dir() else "run"
+    command, rest = chosen_command("seqgan-bench", argv, COMMANDS, default)
+    if command == HELP:
         print(_usage())
         return 0 if argv else 2
-    return _run(argv[0], argv[1:])
+    if command == VERSION:
+        print(f"seqgan-toolkit {__version__}")
+        return 0
+    return _run(command, rest)
 
 
 def _usage() -> str:
@@ -110,11 +116,6 @@ def _usage() -> str:
 
 
 def _run(name: str, argv: list[str]) -> int:
-    if name not in COMMANDS:
-        raise ConfigError(
-            f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; "
-            f"commands are {', '.join(COMMANDS)}"
-        )
     from seqgan.parsing import parse_settings
 
     command = COMMANDS[name]

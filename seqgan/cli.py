@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError, did_you_mean
-from .terminal import processes, run_program
+from ._version import __version__
+from .errors import ConfigError
+from .terminal import HELP, VERSION, chosen_command, processes, run_program
 
 __all__ = ["main"]
 
@@ -29,18 +31,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if not argv or argv[0] in ("-h", "--help"):
+    default = "sample" if argv and Path(argv[0]).is_dir() else "run"
+    command, rest = chosen_command("seqgan", argv, COMMANDS, default)
+    if command == HELP:
         print(_usage())
         return 0 if argv else 2
-    if argv[0] == "--version":
-        from ._version import __version__
-
+    if command == VERSION:
         print(f"seqgan-toolkit {__version__}")
         return 0
-    command, rest = argv[0], argv[1:]
-    if command not in COMMANDS:
-        near = did_you_mean(command, [*COMMANDS, "--help", "--version"])
-        raise ConfigError(f"unknown command {command!r}{near}; commands are {', '.join(COMMANDS)}")
     if command not in SHARED and processes() > 1:
         raise ConfigError(
             f"seqgan {command} is the work of one process; start it without a launcher"
@@ -62,8 +60,9 @@ def _usage() -> str:
             "commands:",
             *lines,
             "",
-            "seqgan COMMAND --help lists a command's options; --debug shows where an error arose.",
-            "Example: seqgan run --data captions.txt --preset quick --output_dir runs/captions",
+            "seqgan COMMAND --help lists a command's options; --debug shows where an error arose;",
+            "seqgan --version prints the version.",
+            "Example: seqgan run captions.txt --preset quick --output_dir runs/captions",
         ]
     )
 

@@ -36,6 +36,8 @@ Kind = TypeVar("Kind", bound="Settings")
 
 CONFIG_FORMAT = 1
 DEVICES = ("auto", "cpu", "cuda", "mps")
+SOURCES = ("grammar", "oracle", "wordnet")
+"""The names that ``--data`` takes besides files."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
 
 

@@ -11,6 +11,7 @@ import yaml
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentError, ArgumentParser
 
+from .arguments import Words, arranged
 from .config import (
     CONFIG_FORMAT,
     CompareConfig,
@@ -54,7 +55,17 @@ KINDS = {
     "bool": "true or false",
     "list": "a list: brackets around, commas between",
 }
-POSITIONAL = {"compare": "runs", "data": "source"}
+WORDS = {
+    "run": Words(("data",)),
+    "pretrain": Words(("data",)),
+    "finetune": Words(("run",)),
+    "sample": Words(("run",)),
+    "evaluate": Words(("run",), files=("samples", "references")),
+    "compare": Words(native="runs", many=True, also=("run",)),
+    "report": Words(("run",)),
+    "data": Words(native="source", also=("data",)),
+}
+"""What each command does with arguments that stand without a flag."""
 
 
 def presets() -> list[str]:
@@ -68,13 +79,13 @@ def parse(command: str, argv: list[str]) -> Any:
     Raises:
         ConfigError: a flag, key or value is wrong.
     """
-    parser = _parser(
-        f"seqgan {command}", SETTINGS[command], EXAMPLES[command], POSITIONAL.get(command)
-    )
+    words = WORDS[command]
+    parser = _parser(f"seqgan {command}", SETTINGS[command], EXAMPLES[command], words)
     if command in WITH_PRESETS:
         parser.add_argument(
             "--preset", default="default", help=f"a set of defaults: {', '.join(presets())}."
         )
+    argv = arranged(argv, parser, words)
     _set_defaults(parser, command, argv)
     return _read(parser, SETTINGS[command], argv)
 
@@ -95,7 +106,10 @@ def parse_settings(
         example: of a command line, for the help.
         positional: the setting that is given without a flag.
     """
-    return _read(_parser(program, settings, example, positional), settings, argv)
+    many = positional is not None and get_type_hints(settings)[positional] == list[str]
+    words = Words(native=positional, many=many)
+    parser = _parser(program, settings, example, words)
+    return _read(parser, settings, arranged(argv, parser, words))
 
 
 def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
@@ -113,22 +127,22 @@ def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
     return settings(**{k: v for k, v in vars(built).items() if k not in ("config", "preset")})
 
 
-def _parser(
-    program: str, settings: type, example: str, positional: str | None = None
-) -> ArgumentParser:
+def _parser(program: str, settings: type, example: str, words: Words) -> ArgumentParser:
+    ends = [f"Example: {example}"] if example else []
+    if words.names:
+        ends.append(f"An argument without a flag is --{words.names[0]}.")
     parser = ArgumentParser(
         prog=program,
         description=(settings.__doc__ or "").split("\n")[0],
-        epilog=f"Example: {example}" if example else None,
+        epilog=" ".join(ends) or None,
         exit_on_error=False,
         allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="YAML file with settings.")
-    skip = set() if positional is None else {positional}
-    if positional is not None:
-        kind = get_type_hints(settings)[positional]
-        many = {"nargs": "+", "type": str} if kind == list[str] else {"type": kind}
-        parser.add_argument(positional, help=_help_of(settings, positional), **many)
+    skip = set() if words.native is None else {words.native}
+    if words.native is not None:
+        kind: dict[str, Any] = {"nargs": "+", "type": str} if words.many else {"type": str}
+        parser.add_argument(words.native, help=_help_of(settings, words.native), **kind)
     parser.add_class_arguments(settings, skip=skip)
     return parser
 
@@ -253,12 +267,8 @@ def _check_keys(content: dict[str, Any], settings: type, where: str, group: str)
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:
-    """Jsonargparse's message on one line, with the closest flag where one is unknown."""
+    """Jsonargparse's message on one line, in our words."""
     text = " ".join(message.split())
-    unknown = re.search(r"[Uu]nrecognized arguments?: (--[\w.]+)", text)
-    if unknown:
-        flags = [flag for action in parser._actions for flag in action.option_strings]
-        return f"unknown flag {unknown[1]}{did_you_mean(unknown[1], flags)}"
     wrong = re.search(
         r'Parser key "([\w.]+)":? Expected an? <class \'(\w+)\'>. Got value: (.*)', text
     ) or re.search(
@@ -268,12 +278,11 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
         return f"--{wrong[1]}: {wrong[3]!r} is not {KINDS.get(wrong[2], wrong[2])}"
     group = re.search(r'Parser key "(\w+)":? Unable to load config', text)
     if group:
-        return f"--{group[1]}: a group of settings; give --{group[1]}.NAME VALUE"
+        return f"--{group[1]}: a group of settings, each set by --{group[1]}.NAME VALUE"
     missing = re.search(r"the following arguments are required: (.*)", text)
     if missing:
         named = [word.strip() for word in missing[1].split(",")]
         positional = [action.dest for action in parser._actions if not action.option_strings]
         flags = [name.upper() if name in positional else f"--{name}" for name in named]
-        return f"give {', '.join(flags)}; {parser.prog} --help says more"
-    few = re.search(r"argument (?:-\w/)?(--[\w.]+): expected one argument", text)
-    return f"{few[1]}: give a value" if few else text
+        return f"missing: {', '.join(flags)}; see {parser.prog} --help"
+    return text

@@ -1,4 +1,4 @@
-"""What the programs have in common at the terminal: lines, errors, exit codes.
+"""Shared by the programs at the terminal: lines, commands, errors, exit codes.
 
 Imports nothing heavy: help is shown before torch is loaded.
 """
@@ -9,15 +9,18 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import RunInterrupted, SeqganError
+from .errors import ConfigError, RunInterrupted, SeqganError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["processes", "run_program", "say"]
+__all__ = ["HELP", "VERSION", "chosen_command", "processes", "run_program", "say"]
+
+HELP, VERSION = "--help", "--version"
 
 WAIT = 5.0
 """Seconds that the main process has to tell of an end that all processes come to."""
@@ -58,8 +61,48 @@ def run_program(name: str, work: Callable[[list[str]], int], argv: list[str] | N
         return 2
 
 
+def chosen_command(
+    program: str, argv: list[str], commands: Collection[str], default: str
+) -> tuple[str, list[str]]:
+    """The command that a command line names, and its arguments.
+
+    Args:
+        program: what messages call it.
+        argv: the arguments.
+        commands: names of the commands.
+        default: the command that a file given in place of a command was most likely meant for.
+
+    Returns:
+        One of `commands`, `HELP` or `VERSION`, and the arguments that follow.
+
+    Raises:
+        ConfigError: there is no such command.
+    """
+    first, rest = (argv[0], argv[1:]) if argv else (HELP, [])
+    if first in ("help", "-h", HELP):
+        return (HELP, []) if not rest else (_known(program, rest[0], commands, default), [HELP])
+    if first in ("version", "-V", VERSION):
+        return VERSION, []
+    if first.startswith("-") and (named := next((w for w in rest if w in commands), None)):
+        raise ConfigError(f"flags follow the command: {program} {named} {first} ...")
+    command = _known(program, first, commands, default)
+    if rest == [VERSION]:
+        return VERSION, []
+    return command, [HELP] if rest == ["help"] else rest
+
+
+def _known(program: str, word: str, commands: Collection[str], default: str) -> str:
+    if word in commands:
+        return word
+    if Path(word).exists():
+        near = f" (did you mean '{program} {default} {word}'?)"
+    else:
+        near = did_you_mean(word, [*commands, HELP, VERSION])
+    raise ConfigError(f"unknown command {word!r}{near}; commands are {', '.join(commands)}")
+
+
 def processes() -> int:
-    """How many processes share the work, as a launcher (torchrun, accelerate) has said."""
+    """Number of processes that share the work, as a launcher (torchrun, accelerate) set it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
 
 

@@ -310,7 +310,7 @@ def _open(path: str | os.PathLike[str], max_bytes: int) -> IO[bytes]:
     place = Path(path)
     try:
         if place.is_dir():
-            raise DataError(f"{path} is a folder; name a file in it")
+            raise DataError(f"{path} is a folder; name a file in it{_holds_run(place)}")
         if place.name.lower().endswith(".gz"):
             packed = gzip.open(place, "rb")
             return io.BufferedReader(_Limited(packed, str(path), max_bytes), 2**16)
@@ -323,6 +323,13 @@ def _open(path: str | os.PathLike[str], max_bytes: int) -> IO[bytes]:
         raise
     except ValueError as error:  # a NUL in the name
         raise DataError(f"cannot read {str(path)!r}: {error}") from error
+
+
+def _holds_run(folder: Path) -> str:
+    """The end of a message about a folder that is a run, and so no data."""
+    if not (folder / "config.yaml").is_file():
+        return ""
+    return f" (it holds a run: seqgan sample {folder}, or seqgan run --resume {folder})"
 
 
 def near_file(path: Path) -> str:

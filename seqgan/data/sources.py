@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rollout import Policy, Sequences, generate
 
-from ..config import CorpusConfig, RunConfig
+from ..config import SOURCES, CorpusConfig, RunConfig
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .corpus import TextCorpus, corpus_from_lines, load_corpus
@@ -30,8 +30,6 @@ from .tokenizers import Tokenizer, make_tokenizer
 from .vocabulary import Vocabulary
 
 __all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "fingerprint", "load_data", "run_data"]
-
-NAMED = ("grammar", "oracle", "wordnet")
 
 
 class TokenSpec(NamedTuple):
@@ -178,10 +176,10 @@ def load_data(
 
         return _text(source, corpus_from_lines(wordnet_lines(), config, name=source, seed=seed))
     if not Path(source).exists():
-        near = did_you_mean(source, NAMED) or near_file(Path(source))
+        near = did_you_mean(source, SOURCES) or near_file(Path(source))
         raise DataError(
             f"--data: {source}: no such file, and no source of that name{near}; "
-            f"sources are {', '.join(NAMED)}"
+            f"sources are {', '.join(SOURCES)}"
         )
     corpus = load_corpus(
         source, config, test_path=test_data, validation_path=validation_data, seed=seed

@@ -149,8 +149,7 @@ class RunDirectory:
             raise RunDirectoryError(f"{run!r:.80} is not the folder of a run")
         path = run.path if isinstance(run, RunDirectory) else Path(run)
         if not (path / CONFIG).is_file():
-            near = "" if path.exists() else near_file(path)
-            raise RunDirectoryError(f"{path}: no run there (no {CONFIG}){near}")
+            raise RunDirectoryError(f"{path}: no run there (no {CONFIG}){_instead(path)}")
         return cls(path)
 
     def config(self) -> dict[str, Any]:
@@ -294,3 +293,13 @@ class RunDirectory:
             elif entry.is_file() and (entry.parent != self.path or _is_aside(entry.name)):
                 if entry.name.startswith("."):
                     entry.unlink()
+
+
+def _instead(path: Path) -> str:
+    """The end of a message about a place without a run: what may have been meant."""
+    for above in path.parents:
+        if RunDirectory.holds_run(above):
+            return f" (did you mean {str(above)!r}?)"
+    if path.is_file():
+        return f"; it is a file, not a folder; to train on it: seqgan run {shlex.quote(str(path))}"
+    return "" if path.exists() else near_file(path)
