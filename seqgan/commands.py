@@ -21,8 +21,9 @@ from .config import (
     RunConfig,
     SampleConfig,
 )
+from .data.bounded import bounded
 from .data.readers import Record
-from .data.sources import Decoder, fingerprint, load_data, run_data
+from .data.sources import Decoder, fingerprint, load_data
 from .errors import CheckpointError, ConfigError, DataError, did_you_mean
 from .evaluate import Evaluator
 from .evaluate_file import References, file_scores
@@ -37,6 +38,7 @@ from .seeding import rng_for
 from .settings import run_config
 from .tables import print_results, runs_table
 from .terminal import say
+from .training.places import data_of, not_its_data
 from .training.run_directory import RunDirectory, write_json, write_text
 from .training.runtime import make_accelerator
 
@@ -59,7 +61,7 @@ def pretrain(settings: RunConfig, console: Console) -> int:
 
 def finetune(settings: FinetuneConfig, console: Console) -> int:
     """``seqgan finetune``."""
-    finetune_run(settings, RunDirectory.open(settings.run), console)
+    finetune_run(settings, settings.run, console)
     return 0
 
 
@@ -128,13 +130,16 @@ def _against_own_data(
     """All scores, with the run's own test split."""
     if settings.tokenizer is not None:
         config.corpus.tokenizer = settings.tokenizer
-    data = run_data(config)
+    given = {name: getattr(settings, name) for name in ("data", "test_data", "validation_data")}
+    config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    data = data_of(config, directory)
     if fingerprint(data) != directory.data_fingerprint():
         raise DataError(
-            f"{directory.path}: its data, {config.data}, are not what the run was trained on any "
-            "more; bring them back, or give --references FILE"
+            f"{not_its_data(config, directory)}; name the place of its data with --data PATH, or "
+            "give --references FILE"
         )
     assert settings.seed is not None
+    data = bounded(data, config.evaluation, config.corpus.data_seed(config.seed))
     evaluator = Evaluator(data, config.evaluation, settings.seed)
     scores, shown = {}, {}
     for title, policy in models.items():

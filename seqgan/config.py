@@ -119,6 +119,7 @@ class CorpusConfig(Settings):
         too_long: what happens to sequences over max_length: error, truncate, drop.
         empty: what happens to empty lines: error, drop.
         split: how a file is split: random (seeded) or contiguous (consecutive lines).
+        split_seed: seed of the splits and of the draws from oracle and grammar; none: --seed.
         validation_share: share of a file's distinct sequences for model selection, where no
             validation file is given; from 0 to 0.5.
         heldout_share: share of a file's distinct sequences that neither generator nor
@@ -146,6 +147,7 @@ class CorpusConfig(Settings):
     too_long: str = "drop"
     empty: str = "drop"
     split: str = "random"
+    split_seed: int | None = None
     validation_share: float = 0.05
     heldout_share: float = 0.05
     test_share: float = 0.1
@@ -176,6 +178,12 @@ class CorpusConfig(Settings):
         for name in ("validation_share", "heldout_share", "test_share"):
             value = getattr(self, name)
             _require(0 <= value <= 0.5, f"--corpus.{name}: {value} is not between 0 and 0.5")
+        if self.split_seed is not None:
+            _seed("--corpus.split_seed", self.split_seed)
+
+    def data_seed(self, seed: int) -> int:
+        """The seed of the splits and draws, if that of everything else is `seed`."""
+        return seed if self.split_seed is None else self.split_seed
 
 
 @dataclass
@@ -582,7 +590,7 @@ class RunConfig(Settings):
             not (self.resume and self.overwrite),
             "--overwrite replaces a run and --resume goes on with it: leave one of them out",
         )
-        _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+        _seed("--seed", self.seed)
 
 
 # Above these, something else was meant: no machine that the toolkit runs on could do the work.
@@ -623,6 +631,10 @@ def _sizes(flag: str, config: object, *names: str, least: int = 1) -> None:
         largest = _LARGEST.get(name)
         if largest is not None:
             _require(value <= largest, f"{where}: {value:,} is above {largest:,}")
+
+
+def _seed(flag: str, value: int) -> None:
+    _require(0 <= value < 1 << 63, f"{flag}: {value} is not in [0, 2^63)")
 
 
 def _dropout(flag: str, value: float) -> None:
@@ -698,7 +710,7 @@ class SampleConfig(Settings):
         _require(
             self.top_p is None or 0 < self.top_p <= 1, f"--top_p: {self.top_p} is not in (0, 1]"
         )
-        _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+        _seed("--seed", self.seed)
 
 
 @dataclass
@@ -707,6 +719,9 @@ class EvaluateConfig(Settings):
 
     Attributes:
         run: folder of the run whose models are measured.
+        data: the run's data file, if it is no longer where the run's settings say.
+        test_data: the run's file of test sequences, as above.
+        validation_data: the run's file of validation sequences, as above.
         samples: file with one sample a line, to measure instead of a run.
         references: file with real sequences, one a line, that samples are compared with; needed
             for a file of samples; none for a run: its own test split, and all of its scores.
@@ -735,6 +750,9 @@ class EvaluateConfig(Settings):
     """
 
     run: str | None = None
+    data: str | None = None
+    test_data: str | None = None
+    validation_data: str | None = None
     samples: str | None = None
     references: str | None = None
     training: str | None = None
@@ -762,10 +780,8 @@ class EvaluateConfig(Settings):
         _require(self.output != "", "--output: an empty name; leave it out for the terminal")
         if self.device is not None:
             _choice("--device", self.device, DEVICES)
-        _require(
-            self.seed is None or 0 <= self.seed < 1 << 63,
-            f"--seed: {self.seed} is not in [0, 2^63)",
-        )
+        if self.seed is not None:
+            _seed("--seed", self.seed)
         _require(
             (self.run is None) != (self.samples is None),
             "give either --run DIR, or --samples FILE and --references FILE",
@@ -780,6 +796,11 @@ class EvaluateConfig(Settings):
                 f"--{name} goes with --references; a run without them is measured on its own data",
             )
         _require(self.tokenizer is None or self.run is not None, "--tokenizer goes with --run")
+        for name in ("data", "test_data", "validation_data"):
+            _require(
+                getattr(self, name) is None or (self.run is not None and self.references is None),
+                f"--{name} goes with --run alone: the file that the run was trained on",
+            )
         _require(
             self.references is None or not self.reverse_perplexity,
             "--reverse_perplexity goes with --run alone: lines of text have no vocabulary",
@@ -818,7 +839,7 @@ class DataConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.examples >= 0, f"--examples: {self.examples} is below 0")
-        _require(0 <= self.seed < 1 << 63, f"--seed: {self.seed} is not in [0, 2^63)")
+        _seed("--seed", self.seed)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from rich.console import Console
 
 from rollout import Policy
@@ -17,7 +19,7 @@ from rollout import Policy
 from .comparison import Comparison, Sweep, Swept, compare_swept
 from .config import RunConfig
 from .data.bounded import bounded
-from .data.sources import Dataset, fingerprint, run_data
+from .data.sources import Dataset, fingerprint
 from .errors import ConfigError, DataError, RunDirectoryError
 from .evaluate import Evaluator, real_texts
 from .metrics import Score
@@ -31,6 +33,7 @@ from .text_scores import check_available
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.discriminate import DiscriminatorTraining, discriminate
+from .training.places import data_of, not_its_data, with_files_found
 from .training.pretrain import Convergence, convergence, pretrain
 from .training.processes import Processes
 from .training.replacing import put_back, replacing
@@ -115,15 +118,16 @@ def finetune(
         console: where progress and tables are shown; None: nowhere.
     """
     _check_config(config)
-    pretrained = RunDirectory.open(pretrained)
+    pretrained = _source(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
+    config = _on_data_of(config, trained, pretrained)
     if config.generator != trained.generator:
         raise ConfigError(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
     _convergence(pretrained)  # an error of its log comes now, not after hours
-    runtime, data = _begin("finetune", config, console, pretrained.data_fingerprint())
+    runtime, data = _begin("finetune", config, console, pretrained)
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)
@@ -132,14 +136,52 @@ def finetune(
         return _adversarial_part(config, data, generator, runtime, pretrained)
 
 
+def _source(config: RunConfig, pretrained: RunDirectory | str | os.PathLike[str]) -> RunDirectory:
+    """The run that the generator comes from; a resumed run has kept that generator itself.
+
+    Raises:
+        ConfigError: the resumed run was fine-tuned from another one.
+    """
+    path = folder_of(config)
+    if path is None or not resumes(config, path) or not (path / "checkpoints" / "mle").is_file():
+        return RunDirectory.open(pretrained)
+    own = RunDirectory.open(path)
+    try:
+        other = RunDirectory.open(pretrained)
+    except RunDirectoryError:  # it was moved away, and is not needed
+        return own
+    begun, given = (
+        load_generator(run.checkpoint("mle") / "generator").state_dict() for run in (own, other)
+    )
+    if begun.keys() != given.keys() or any(not torch.equal(begun[k], given[k]) for k in begun):
+        raise ConfigError(f"--run: {path} was fine-tuned from another run than {other.path}")
+    return own
+
+
+def _on_data_of(config: RunConfig, trained: RunConfig, pretrained: RunDirectory) -> RunConfig:
+    """The settings with the split seed of the pretrained run, and the places of its files."""
+    split_seed = trained.corpus.data_seed(trained.seed)
+    if config.corpus.split_seed is None and config.seed != split_seed:
+        config = replace(config, corpus=replace(config.corpus, split_seed=split_seed))
+    return with_files_found(config, pretrained)
+
+
 def default_folder(data: str) -> Path:
-    """``runs/`` and a name made of the data and the time."""
+    """A new folder: ``runs/`` and a name made of the data and the time."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{Path(data).stem or 'run'}-{now}"
+    path = first = Path("runs") / f"{Path(data).stem or 'run'}-{now}"
+    for number in itertools.count(2):
+        if not path.exists():
+            break
+        path = first.with_name(f"{first.name}-{number}")
+    return path
 
 
 def _begin(
-    command: str, config: RunConfig, console: Console | None, wanted: str | None = None
+    command: str,
+    config: RunConfig,
+    console: Console | None,
+    pretrained: RunDirectory | None = None,
 ) -> tuple[Runtime, Dataset]:
     """Reads the data and makes the run's folder; nothing is written before all of it is right.
 
@@ -147,19 +189,25 @@ def _begin(
         command: what goes on with the run: run, pretrain or finetune.
         config: all settings.
         console: where progress is shown, by the main process.
-        wanted: the fingerprint that the data must have, or None for any.
+        pretrained: the run that is fine-tuned, whose data are taken.
     """
     _check_config(config)
-    settings = asdict(replace(config, output_dir=None, overwrite=False, resume=False))
     # Fails before anything is written.
     accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
     processes = Processes(accelerator)
     if console is None or not processes.is_main:
         console = Console(quiet=True)
-    name, going_on = processes.agree(lambda: _place(config, settings))
+    name, going_on = processes.agree(lambda: _place(config))
     path = Path(name)
+    if going_on:
+        config = with_files_found(config, RunDirectory(path))
     check_available(config.evaluation)
-    data, whole = _read(config, wanted)
+    data, whole = _read(config, pretrained or (RunDirectory(path) if going_on else None))
+    if pretrained is not None and whole != pretrained.data_fingerprint():
+        raise ConfigError(
+            f"{not_its_data(config, pretrained)}; name the place of its data with --data PATH, and "
+            "leave the --corpus settings as they were"
+        )
     if processes.agree(lambda: whole) != whole:
         raise ConfigError(
             f"--data: process {processes.index} finds other sequences in {config.data} than the "
@@ -175,14 +223,14 @@ def _begin(
         if is_main and saved is not None:
             rewind(directory, saved, partial(say, console))
         elif is_main:
-            RunDirectory.create(path, settings, config.overwrite or going_on)
+            RunDirectory.create(path, _stored(config), config.overwrite or going_on)
             _describe(directory, data, whole)
         if is_main:
             accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
         saver = Saver(directory.checkpoints, config.checkpoint, saved)
         runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
         runtime.begin_tracking()
-    data = bounded(data, config.evaluation, config.seed)
+    data = bounded(data, config.evaluation, config.corpus.data_seed(config.seed))
     for line in data.report_lines:
         runtime.say(line)
     return runtime, data
@@ -196,12 +244,17 @@ def _check_config(config: object) -> None:
         )
 
 
-def _place(config: RunConfig, settings: dict[str, Any]) -> tuple[str, bool]:
+def _stored(config: RunConfig) -> dict[str, Any]:
+    """The settings as the run's folder keeps them."""
+    return asdict(replace(config, output_dir=None, overwrite=False, resume=False))
+
+
+def _place(config: RunConfig) -> tuple[str, bool]:
     """The run's folder, and whether it holds a run to go on with; it is free otherwise."""
     path = folder_of(config) or default_folder(config.data)
     going_on = resumes(config, path)
     if going_on:
-        check_same_settings(RunDirectory.open(path), settings)
+        check_same_settings(RunDirectory.open(path), _stored(config))
     else:
         put_back(path)
         RunDirectory.check_free(path, config.overwrite)
@@ -217,17 +270,11 @@ def _saved(
     return found if place is None or found is not None else read_checkpoint(Path(place))
 
 
-def _read(config: RunConfig, wanted: str | None) -> tuple[Dataset, str]:
-    """The data, and the fingerprint of all of them, which must be the one that is wanted."""
-    data = run_data(config)
+def _read(config: RunConfig, run: RunDirectory | None) -> tuple[Dataset, str]:
+    """The data, of a run if there is one, and the fingerprint of all of them."""
+    data = data_of(config, run)
     _check_splits(data)
-    whole = fingerprint(data)
-    if wanted is not None and whole != wanted:
-        raise ConfigError(
-            "--run: these are not the splits that the generator was trained on; give the data, "
-            "--corpus settings and --seed of its run, or leave them out"
-        )
-    return data, whole
+    return data, fingerprint(data)
 
 
 def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:

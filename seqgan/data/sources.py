@@ -156,13 +156,13 @@ def load_data(
         config: tokenizer, limits, shares, sizes.
         test_data: a file with the test sequences (for a file).
         validation_data: a file with the validation sequences (for a file).
-        seed: of the splits or of the draws.
+        seed: of the splits or of the draws, unless `config` has one.
 
     Raises:
         DataError: the source cannot be read or does not hold enough.
         ConfigError: settings that do not fit the source.
     """
-    source = os.fspath(source)
+    source, seed = os.fspath(source), config.data_seed(seed)
     if source in ("grammar", "oracle") or (source == "wordnet" and test_data):
         for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
             if value is not None:

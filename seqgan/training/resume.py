@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig
 from ..errors import CheckpointError, ConfigError, RunDirectoryError
+from ..settings import run_config
+from .places import FILES, names_a_file, not_its_data
 from .run_directory import ENVIRONMENT, RunDirectory, environment
 from .saver import PHASES, Saved, read_checkpoint
 
@@ -24,8 +27,9 @@ __all__ = [
 
 Say = Callable[[str], None]
 
-FREE = ("output_dir", "overwrite", "resume", "checkpoint", "trackers")
-"""Settings that no result depends on: they may change when a run goes on."""
+FREE = ("output_dir", "overwrite", "resume", "checkpoint", "trackers", "run")
+"""Settings that no result depends on, or that are checked by content: they may change when a run
+is resumed."""
 
 
 def run_folder(resume: bool | str) -> Path | None:
@@ -79,26 +83,37 @@ def resumes(config: RunConfig, path: Path) -> bool:
 
 
 def check_same_settings(run: RunDirectory, settings: dict[str, Any]) -> None:
-    """Refuses to go on with other settings than the run was begun with.
+    """Refuses to continue with other settings than the run was begun with.
+
+    Files may have moved: their fingerprint is checked instead (see `starting_point`).
 
     Raises:
         ConfigError: names the first setting that differs.
     """
-    stored = run.config()
-    for key in [*settings, *(key for key in stored if key not in settings)]:
-        if key in FREE:
-            continue
-        before, now = stored.get(key), settings.get(key)
-        if before == now:
-            continue
-        name = key
-        if isinstance(before, dict) and isinstance(now, dict):
-            inner = next(k for k in {**now, **before} if before.get(k) != now.get(k))
-            name, before, now = f"{key}.{inner}", before.get(inner), now.get(inner)
+    where, stored = str(run.path / "config.yaml"), run.config()
+    if "run" in stored and "run" not in settings:
         raise ConfigError(
-            f"--{name}: {now!r} is not what the run at {run.path} was begun with ({before!r}); "
-            "go on with its own settings, or give another --output_dir"
+            f"--resume: {run.path} is fine-tuned: seqgan finetune --resume {run.path}"
         )
+    before, now = _flat(asdict(run_config(stored, where))), _flat(settings)
+    for key, value in now.items():
+        if key.split(".")[0] in FREE or key not in before or before[key] == value:
+            continue
+        if key in FILES and names_a_file(key, before[key]) and names_a_file(key, value):
+            continue
+        raise ConfigError(
+            f"--{key}: {value!r} is not what the run at {run.path} was begun with "
+            f"({before[key]!r}); go on with its own settings, or give another --output_dir"
+        )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by their flags."""
+    flat = {}
+    for key, value in settings.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        flat.update({f"{key}.{name}": each for name, each in inner} or {key: value})
+    return flat
 
 
 def starting_point(
@@ -131,8 +146,8 @@ def starting_point(
         )
     if run.data_fingerprint() != data:
         raise ConfigError(
-            f"--data: {config.data} is not what it was when the run at {path} was begun; "
-            "put the data back, or give another --output_dir"
+            f"{not_its_data(config, run)}; name the place of its data with --data PATH, or give "
+            "another --output_dir"
         )
     saved = read_checkpoint(place)
     if command == "pretrain" and saved.phase not in PHASES[:2]:

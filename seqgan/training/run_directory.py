@@ -67,6 +67,7 @@ def environment() -> dict[str, Any]:
         "processes": processes(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "command": sys.argv,
+        "folder": os.getcwd(),
     }
 
 
@@ -202,12 +203,22 @@ class RunDirectory:
             raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
         return None if found is None else str(found)
 
+    def _environment(self, name: str) -> Any:
+        """A part of `environment.json`; None: it is not known."""
+        try:
+            return json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))[name]
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+            return None
+
+    def begun_in(self) -> Path | None:
+        """The working folder of the command that made the run; None: it is not known."""
+        folder = self._environment("folder")
+        return Path(folder) if isinstance(folder, str) else None
+
     def command(self) -> str:
         """The command line that made the run, as far as it is known."""
-        path = self.path / ENVIRONMENT
-        try:
-            words = json.loads(path.read_text(encoding="utf-8"))["command"]
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+        words = self._environment("command")
+        if not isinstance(words, list):
             return "unknown"
         program = Path(str(words[0])).name if words else "unknown"
         program = "seqgan" if program == "__main__.py" else program  # python -m seqgan

@@ -254,7 +254,7 @@ def test_data_that_have_changed(tmp_path, capsys):
     ended([*arguments, "--output_dir", path], signal.SIGINT, 2, capsys)
     corpus.write_text("\n".join([*lines, "one more line"]))
     assert main(["run", "--resume", path]) == 2
-    assert "words.txt is not what it was when the run at" in capsys.readouterr().err
+    assert f"words.txt is not what the run at {path} was trained on" in capsys.readouterr().err
 
 
 def test_the_steps_that_the_tests_count_on(calm):

@@ -1,0 +1,85 @@
+"""Files that a run was trained on, found again from another folder.
+
+A run knows its data by content (a fingerprint), and its settings name the files as they were typed.
+A relative name that holds no more is looked for in the folder that the run was begun in.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ..config import RunConfig
+from ..data.readers import near_file
+from ..data.sources import NAMED, Dataset, run_data
+from ..errors import DataError
+from .run_directory import RunDirectory
+
+__all__ = ["FILES", "data_of", "names_a_file", "not_its_data", "with_files_found"]
+
+FILES = (
+    "data", "test_data", "validation_data", "corpus.tokenizer", "corpus.oracle_parameters",
+)  # fmt: skip
+"""Settings that name a file. The fingerprint says if it holds what it held, wherever it is."""
+
+
+def names_a_file(setting: str, value: str | None) -> bool:
+    """Tells a file from a named source, a built-in tokenizer, and nothing."""
+    if value is None or (setting == "data" and value in NAMED):
+        return False
+    return setting != "corpus.tokenizer" or value.endswith(".json")
+
+
+def with_files_found(config: RunConfig, run: RunDirectory) -> RunConfig:
+    """The settings of a run, with the places where its files are now.
+
+    Args:
+        config: the run's settings, or those of a run that continues it.
+        run: says in which folder it was begun.
+
+    Raises:
+        DataError: a file is nowhere; the message names the flag for its new place.
+    """
+    config = replace(config, corpus=replace(config.corpus))
+    for setting in FILES:
+        group, _, name = setting.rpartition(".")
+        holder = getattr(config, group) if group else config
+        value = getattr(holder, name)
+        if names_a_file(setting, value) and not Path(value).exists():
+            setattr(holder, name, _place(setting, value, run))
+    return config
+
+
+def data_of(config: RunConfig, run: RunDirectory | None) -> Dataset:
+    """The data that settings name; if these are a run's, errors say that its data are missing.
+
+    Args:
+        config: the settings.
+        run: the run whose data are wanted, or None for any data.
+
+    Raises:
+        DataError, ConfigError: as `run_data`, or a file of the run is nowhere.
+    """
+    if run is None:
+        return run_data(config)
+    config = with_files_found(config, run)
+    try:
+        return run_data(config)
+    except DataError as error:
+        raise DataError(f"{not_its_data(config, run)}: {error}") from None
+
+
+def not_its_data(config: RunConfig, run: RunDirectory) -> str:
+    """The beginning of a message."""
+    return f"--data: {config.data} is not what the run at {run.path} was trained on"
+
+
+def _place(setting: str, value: str, run: RunDirectory) -> str:
+    folder = run.begun_in()
+    if folder is not None and (folder / value).exists():
+        return os.fspath(folder / value)
+    raise DataError(
+        f"{run.path}: {value}: the file that the run was trained on is not there"
+        f"{near_file(Path(value))}; name its place with --{setting} PATH"
+    )
