@@ -10,9 +10,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from ..config import RunConfig
+from ..config import SOURCES, RunConfig
 from ..data.readers import near_file
-from ..data.sources import NAMED, Dataset, run_data
+from ..data.sources import Dataset, run_data
 from ..errors import DataError
 from .run_directory import RunDirectory
 
@@ -26,7 +26,7 @@ FILES = (
 
 def names_a_file(setting: str, value: str | None) -> bool:
     """Tells a file from a named source, a built-in tokenizer, and nothing."""
-    if value is None or (setting == "data" and value in NAMED):
+    if value is None or (setting == "data" and value in SOURCES):
         return False
     return setting != "corpus.tokenizer" or value.endswith(".json")
 
