@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from seqgan.errors import ConfigError
+from seqgan.significance import student
 from seqgan.tables import ARROWS
 
 from .results import Result
-from .statistics import holm, student_interval
+from .statistics import holm
 from .tables import METRICS, Table, difference_cells
 from .verdicts import against_controls
 
@@ -64,7 +66,10 @@ def folders_table(first: list[Result], second: list[Result], names: tuple[str, s
             if np.isnan(values).any():
                 continue
             change = values[:, 1] - values[:, 0]
-            p_value = student_interval(change)[2] if len(change) > 1 else float("nan")
+            p_value = float("nan")
+            if len(change) > 1:
+                error = float(stats.sem(change))
+                p_value = student(float(change.mean()), error, len(change) - 1).p_value
             arrow = ARROWS[next(s["direction"] for s in cells[0][0]["scores"] if s["name"] == name)]
             head = [f"{suite} {size}", arm, f"{name} {arrow}".rstrip(), str(len(cells))]
             means = [f"{mean:.4f}" for mean in values.mean(0)]

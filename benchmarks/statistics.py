@@ -2,8 +2,8 @@
 
 A bootstrap that draws a few seeds anew is too sure of itself: under the null hypothesis three seeds
 fall on one side of zero a quarter of the time, and every resample with them. Student's t over the
-seeds knows how few they are, but nothing of the sequences within each. So both are asked, and the
-answer is the more careful one.
+seeds knows how few they are, but nothing of the sequences within each, nor of a test set that all
+of them share. So both are asked, and the answer is the more careful one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-__all__ = ["Combined", "combine", "holm", "student_interval", "tail_p_value"]
+from seqgan.significance import estimate, student
+
+__all__ = ["Combined", "combine", "holm"]
 
 RESAMPLES = 10_000
 
@@ -42,64 +44,62 @@ def combine(
     draws: Sequence[Sequence[float]],
     confidence: float = 0.95,
     seed: int = 0,
+    test_sets: Sequence[str] | None = None,
 ) -> Combined:
     """The mean difference over seeds, with interval and p-value.
 
     The interval covers that of a hierarchical bootstrap (seeds, then sequences: a draw of each seed
     that was drawn) and that of Student's t over the seeds; the p-value is the larger of the two.
 
+    Seeds with one test set are not independent: a test set that suits a method by chance suits it
+    with every seed. Their draws number k all used the same rows of it, so a resample takes the same
+    number for all of them.
+
     Args:
-        differences: one a seed.
+        differences: one per seed.
         draws: for each seed the differences that the bootstrap over sequences found, equally many.
         confidence: of the interval.
         seed: of the resampling.
+        test_sets: for each seed what names its test set; None: each has its own.
 
     Raises:
-        ValueError: no seed, or not as many rows of draws as seeds.
+        ValueError: no seed, or not as many rows of draws or test sets as seeds.
     """
     values, table = np.asarray(differences, float), np.asarray(draws, float)
-    if len(values) == 0 or table.ndim != 2 or len(table) != len(values):
-        raise ValueError(f"{len(values)} differences and draws of shape {table.shape}")
-    tail = (1 - confidence) / 2
-    if len(values) == 1:
-        low, high = np.quantile(table[0], [tail, 1 - tail])
-        return Combined(float(values[0]), float(low), float(high), tail_p_value(table[0]), 1)
+    count = len(values)
+    names = list(range(count)) if test_sets is None else list(test_sets)
+    if count == 0 or table.ndim != 2 or not len(table) == len(names) == count:
+        raise ValueError(
+            f"{count} differences, draws of shape {table.shape}, {len(names)} test sets"
+        )
+    if count == 1:
+        return Combined(*estimate(float(values[0]), table[0], confidence), 1)
     rng = np.random.default_rng(seed)
-    rows = rng.integers(len(values), size=(RESAMPLES, len(values)))
-    columns = rng.integers(table.shape[1], size=rows.shape)
-    means = table[rows, columns].mean(1)
-    low, high = np.quantile(means, [tail, 1 - tail])
-    t_low, t_high, t_p = student_interval(values, confidence)
+    rows = rng.integers(count, size=(RESAMPLES, count))
+    means = table[rows, _columns(rng, rows, names, table.shape[1])].mean(1)
+    mean = float(values.mean())
+    sequences = estimate(mean, means, confidence)
+    seeds = student(mean, float(stats.sem(values)), count - 1, confidence)
     return Combined(
-        float(values.mean()),
-        float(min(low, t_low)),
-        float(max(high, t_high)),
-        max(tail_p_value(means), t_p),
-        len(values),
+        mean,
+        min(sequences.low, seeds.low),
+        max(sequences.high, seeds.high),
+        max(sequences.p_value, seeds.p_value),
+        count,
     )
 
 
-def student_interval(
-    values: Sequence[float] | np.ndarray, confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Student's t interval of a mean of two values or more, and its p-value against zero."""
-    array = np.asarray(values, float)
-    mean, error = float(array.mean()), float(stats.sem(array))
-    freedom = len(array) - 1
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
-    if error == 0:
-        return mean, mean, float(mean == 0)
-    return mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, freedom))
-
-
-def tail_p_value(draws: Sequence[float] | np.ndarray) -> float:
-    """Twice the share of bootstrap draws on the far side of zero, one more counted (Davison 1997).
-
-    It is below 1 - confidence about where the percentile interval leaves zero out, and never zero.
-    """
-    array = np.asarray(draws, float)
-    beyond = min(int((array <= 0).sum()), int((array >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(array) + 1))
+def _columns(
+    rng: np.random.Generator, rows: np.ndarray, names: Sequence[object], size: int
+) -> np.ndarray:
+    """Which draw each seed of each resample gives: one for all that share a test set."""
+    columns = rng.integers(size, size=rows.shape)
+    _, place, sharing = np.unique(
+        np.array([str(name) for name in names]), return_inverse=True, return_counts=True
+    )
+    common = rng.integers(size, size=(len(rows), len(sharing)))
+    of = place.reshape(-1)[rows]
+    return np.where(sharing[of] > 1, np.take_along_axis(common, of, 1), columns)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

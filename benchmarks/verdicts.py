@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from seqgan.comparison import RESOLUTION
+import numpy as np
+
 from seqgan.errors import ConfigError
 from seqgan.seeding import derive_seed
+from seqgan.significance import label, practical_size
 
 from .results import Result, grouped
 from .statistics import Combined, combine, holm
 
 __all__ = ["SuiteVerdict", "against_controls", "verdicts"]
-
-LABELS = ("better", "not distinguishable", "worse", "not comparable")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class SuiteVerdict:
         seeds: all seeds that were run.
         found: the difference over seeds, or None where it is not comparable in some seed.
         not_comparable: in how many seeds it is not.
+        practical: the smallest difference that is of practical size, or None.
         corrected: the p-value after Holm's correction over suites, or None.
         label: better, not distinguishable, worse, not comparable.
         confidence: the level of interval and label.
@@ -47,6 +48,7 @@ class SuiteVerdict:
     seeds: tuple[int, ...]
     found: Combined | None
     not_comparable: int
+    practical: float | None
     corrected: float | None
     label: str
     confidence: float
@@ -124,10 +126,14 @@ def _row(
     metrics = sorted({cell["verdict"]["metric"] for cell in cells})
     confidence = float(first["verdict"]["confidence"])
     name = (first["suite"], first["size"], first["arm"], against)
-    found = None
+    found = practical = None
     if not missing and len(metrics) == 1:
         values = [float(difference) for difference in differences if difference is not None]
-        found = combine(values, draws, confidence, derive_seed(0, "verdict", *name) % (1 << 32))
+        test_sets = _test_sets(cells)
+        seed = derive_seed(0, "verdict", *name) % (1 << 32)
+        found = combine(values, draws, confidence, seed, test_sets)
+        baseline = float(np.mean([cell["verdict"]["mle_value"] for cell in cells]))
+        practical = practical_size(metrics[0], baseline)
     return SuiteVerdict(
         *name[:3],
         first["title"],
@@ -137,10 +143,30 @@ def _row(
         tuple(cell["seed"] for cell in cells),
         found,
         missing,
+        practical,
         None,
         "not comparable",
         confidence,
     )
+
+
+def _test_sets(cells: list[Result]) -> list[str] | None:
+    """What names the test set of each seed; None for a single one, which needs no name.
+
+    Raises:
+        ConfigError: results of an earlier version do not say; whether they are independent is
+            unknown.
+    """
+    if len(cells) == 1:
+        return None
+    names = [cell["verdict"].get("test_set") for cell in cells]
+    if not all(names):
+        first = cells[0]
+        raise ConfigError(
+            f"{first['suite']} {first['size']} {first['arm']}: results of an earlier version do "
+            "not say if their seeds share a test set; run them again"
+        )
+    return names
 
 
 def _corrected(rows: list[SuiteVerdict]) -> list[SuiteVerdict]:
@@ -154,14 +180,10 @@ def _corrected(rows: list[SuiteVerdict]) -> list[SuiteVerdict]:
         found = [rows[i].found for i in places]
         p_values = holm([each.p_value for each in found if each is not None])
         for i, p_value in zip(places, p_values, strict=True):
-            row = replace(rows[i], corrected=p_value)
-            corrected[i] = replace(row, label=_label(row, p_value))
+            corrected[i] = replace(rows[i], corrected=p_value, label=_label(rows[i], p_value))
     return corrected
 
 
 def _label(row: SuiteVerdict, p_value: float) -> str:
-    assert row.found is not None
-    difference = row.found.difference
-    if p_value >= 1 - row.confidence or abs(difference) < RESOLUTION:
-        return "not distinguishable"
-    return "better" if difference < 0 else "worse"
+    assert row.found is not None and row.practical is not None
+    return label(row.found.difference, p_value, row.practical, row.confidence)

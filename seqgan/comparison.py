@@ -18,21 +18,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from rollout import Policy
 
 from .config import EvaluationConfig
 from .data.sources import Dataset
-from .metrics.embedding import FRECHET_RESAMPLES, centred_interval
-from .seeding import derive_seed
+from .difference import difference
+from .significance import label, practical_size
 from .sweep import Point, Sweep, Swept
 
 __all__ = ["Comparison", "Point", "Sweep", "Swept", "Verdict", "compare", "compare_swept"]
 
-RESOLUTION = 5e-4
-"""A smaller difference of a primary metric in nats is none, however narrow its interval. Two
-temperatures of one model would otherwise be told apart by what matching their diversity leaves."""
+BESIDE = (0.95, 1.05)
+"""Times MLE's temperature at equal diversity: where the slope of its curve is measured."""
 
 METRICS = {
     "js": "Jensen-Shannon divergence, nats a sequence",
@@ -59,6 +56,9 @@ class Verdict:
         adversarial_value: primary metric on the test split.
         mle_value: primary metric on the test split.
         sentence: all of that in words.
+        p_value: of the difference being zero.
+        practical_size: a smaller difference is called none.
+        test_set: names the real sequences; verdicts with the same one are not independent.
         draws: the bootstrap's differences, which other seeds' can be combined with.
     """
 
@@ -74,6 +74,9 @@ class Verdict:
     adversarial_value: float
     mle_value: float | None
     sentence: str
+    p_value: float | None = None
+    practical_size: float | None = None
+    test_set: str = ""
     draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,97 +137,62 @@ def compare_swept(mle: Swept, adversarial: Swept) -> Comparison:
     if sweep.metric == "fed":  # as many samples as there are real sequences, so that all count
         count = min(count, len(sweep.data.test))
     ours = sweep.point(adversarial.policy, chosen.temperature, "test", count)
-    theirs = None
+    theirs, near = None, test["mle"]
     if matched is not None:
+        matched = sweep.match(mle.policy, ours, matched)
         theirs = sweep.point(mle.policy, matched, "test", count)
-    verdict = decide(ours, theirs, test["mle"], sweep.config, sweep.seed)
+        near = [sweep.point(mle.policy, factor * matched, "test", count) for factor in BESIDE]
+    verdict = decide(ours, theirs, near, sweep.config, sweep.seed, sweep.test_set)
     return Comparison(validation, test, verdict, sweep.real())
 
 
 def decide(
     ours: Point,
     theirs: Point | None,
-    curve: list[Point],
+    near: list[Point],
     config: EvaluationConfig,
     seed: int,
+    test_set: str = "",
 ) -> Verdict:
     """The verdict on the adversarial model at its point and MLE at equal diversity.
-
-    What is left of a difference in entropy, and the sampling error of both entropies, is taken
-    into account to first order: along MLE's own curve a nat of entropy is worth `slope`.
 
     Args:
         ours: the adversarial model on the test split.
         theirs: MLE at equal diversity on the test split, or None outside its range.
-        curve: MLE's sweep on the test split.
+        near: points of MLE on the test split on either side of `theirs`; without it, MLE's sweep.
         config: confidence and resamples.
         seed: of the bootstrap.
+        test_set: names the real sequences.
     """
     metric = ours.metric
     if theirs is None:
         sentence = (
             f"Not comparable: at temperature {ours.temperature:g} the adversarial model has an "
             f"entropy of {ours.entropy():.3f} nats a token, outside the range of MLE's sweep "
-            f"({min(p.entropy() for p in curve):.3f} to {max(p.entropy() for p in curve):.3f})."
+            f"({min(p.entropy() for p in near):.3f} to {max(p.entropy() for p in near):.3f})."
         )
         return Verdict(
             "not comparable", metric, None, None, config.confidence, ours.temperature, None,
-            ours.entropy(), None, ours.primary(), None, sentence,
+            ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set,
         )  # fmt: skip
-    slope = _slope(curve, theirs.entropy())
-
-    def difference(real: Any, own: Any, other: Any) -> float:
-        gap = ours.entropy(own) - theirs.entropy(other)
-        return ours.primary(real, own) - theirs.primary(real, other) - slope * gap
-
-    everything = slice(None)
-    value = difference(everything, everything, everything)
-    rng = np.random.default_rng(derive_seed(seed, "verdict"))
-    sizes = (ours.num_real, len(ours.own.tokens), len(theirs.own.tokens))
-    draws = []
-    resamples = config.resamples if metric != "fed" else min(config.resamples, FRECHET_RESAMPLES)
-    for _ in range(resamples):
-        real, own, other = (rng.integers(size, size=size) for size in sizes)
-        if sizes[1] == sizes[2]:
-            other = own  # both models' samples were drawn with the same random numbers, in pairs
-        draws.append(difference(real, own, other))
-    if metric == "fed":
-        low, high = centred_interval(value, draws, config.confidence)
-        draws = [value + draw - float(np.mean(draws)) for draw in draws]  # without their bias
-    else:
-        tail = (1 - config.confidence) / 2
-        low, high = (float(q) for q in np.quantile(draws, [tail, 1 - tail]))
-    label = _label(value, low, high, 0.0 if metric == "fed" else RESOLUTION)
+    (value, low, high, p_value), draws = difference(ours, theirs, near, config, seed, test_set)
+    size = practical_size(metric, theirs.primary())
+    found = label(value, p_value, size, config.confidence)
     sentence = (
         f"The adversarial model (temperature {ours.temperature:g}) is "
-        f"{_phrase(label)} MLE at equal diversity (temperature {theirs.temperature:.3f}): "
+        f"{_phrase(found)} MLE at equal diversity (temperature {theirs.temperature:.3f}): "
         f"{METRICS[metric]}: {ours.primary():.4f} against {theirs.primary():.4f}, "
         f"difference {value:+.4f} at exactly equal entropy, {config.confidence:.0%} interval "
         f"[{low:+.4f}, {high:+.4f}] over sequences, one training seed; lower is better."
     )
-    if not low <= 0 <= high and label == "not distinguishable":
-        sentence += f" A difference below {RESOLUTION:g} counts as none."
+    if not low <= 0 <= high and found == "not distinguishable":
+        sentence += f" A difference below {size:.2g} counts as none."
     return Verdict(
-        label, metric, value, (low, high), config.confidence, ours.temperature,
+        found, metric, value, (low, high), config.confidence, ours.temperature,
         theirs.temperature, ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
-        sentence, draws,
+        sentence, p_value, size, test_set, draws,
     )  # fmt: skip
-
-
-def _label(value: float, low: float, high: float, resolution: float) -> str:
-    if high < 0 and value < -resolution:
-        return "better"
-    return "worse" if low > 0 and value > resolution else "not distinguishable"
 
 
 def _phrase(label: str) -> str:
     return {"better": "better than", "worse": "worse than"}.get(label, "not distinguishable from")
-
-
-def _slope(curve: list[Point], entropy: float) -> float:
-    """Change of the primary metric a nat of entropy along a curve, at an entropy."""
-    points = sorted(curve, key=Point.entropy)
-    entropies = np.array([point.entropy() for point in points])
-    values = np.array([point.primary() for point in points])
-    slopes = np.gradient(values, entropies)
-    return float(np.interp(entropy, entropies, slopes))

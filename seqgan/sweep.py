@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +20,7 @@ from .evaluate import real_texts, real_words, source_log_prob, wording
 from .metrics import bleu, frechet_distance, self_bleu
 from .metrics.density import jensen_shannon_terms
 from .metrics.likelihood import SequenceScores, sequence_scores
+from .pooled import Drawn, Pooled
 from .scoring import ORDERS
 from .seeding import rng_for
 from .text_scores import optional_embedder
@@ -25,6 +29,12 @@ __all__ = ["Point", "Sweep", "Swept"]
 
 SATURATED = 0.95
 """From this share of log 2 on, a Jensen-Shannon divergence tells nothing."""
+CLOSE = 1e-4
+"""Entropies that differ by less, in nats per token, count as equal."""
+STEPS = 12
+"""Temperatures tried at most, to bring two entropies so close."""
+WIDER = 1.01
+"""First factor from one temperature to the next while all tried lie on one side."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class Point:
         own_source: log-probability of the samples under the source, or None.
         surface: n-gram scores of the samples against the test split (of a test point).
         embedded: embeddings of real sequences and of as many samples, float [n, E], or None.
+        samples: the samples, for another model to score.
+        score: scores of any sequences under the model at this temperature.
     """
 
     temperature: float
@@ -49,6 +61,10 @@ class Point:
     own_source: np.ndarray | None
     surface: dict[str, float] = field(default_factory=dict)
     embedded: tuple[np.ndarray, np.ndarray] | None = None
+    samples: Sequences | None = field(default=None, repr=False, compare=False)
+    score: Callable[[Sequences], SequenceScores] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def metric(self) -> str:
@@ -74,12 +90,25 @@ class Point:
         """The primary metric over the rows given (all by default); lower is better."""
         if self.embedded is not None:
             return frechet_distance(self.embedded[1][own], self.embedded[0][real])
-        log_q = self.real.log_prob.numpy()[real]
-        if self.real_source is None or self.own_source is None:
+        if self._divergence is None:
+            log_q = self.real.log_prob.numpy()[real]
             return float(-log_q.sum() / self.real.tokens.numpy()[real].sum())
-        of_p = jensen_shannon_terms("p", self.real_source[real], log_q)
-        of_q = jensen_shannon_terms("q", self.own_source[own], self.own.log_prob.numpy()[own])
-        return float(of_p.mean() + of_q.mean())
+        return self.of_real(real) + float(self._divergence[1][own].mean())
+
+    def of_real(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """The part of a Jensen-Shannon divergence that real sequences have."""
+        assert self._divergence is not None
+        return float(self._divergence[0][rows].mean())
+
+    @functools.cached_property
+    def _divergence(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Jensen-Shannon terms of the real sequences and of the samples, where they are wanted."""
+        if self.real_source is None or self.own_source is None:
+            return None
+        return (
+            jensen_shannon_terms("p", self.real_source, self.real.log_prob.numpy()),
+            jensen_shannon_terms("q", self.own_source, self.own.log_prob.numpy()),
+        )
 
     def nll(self) -> float:
         """Held-out NLL in nats a token."""
@@ -160,17 +189,21 @@ class Sweep:
             count: samples; None: as many as in the sweep.
             surface: take n-gram scores against the test split as well.
         """
-        tempered, samples = self._samples(policy, temperature, split, count or self.count)
+        drawn = self._drawn(policy, temperature, split, count or self.count)
+        samples, score = drawn.samples, drawn.score
+        assert samples is not None and score is not None
         real: Sequences = getattr(self.data, split).to(samples.device)
         known = self.metric == "js"
         return Point(
             temperature,
-            sequence_scores(tempered, real),
-            sequence_scores(tempered, samples),
+            score(real),
+            drawn.own,
             self._source[split] if known else None,
             source_log_prob(self.data, samples) if known else None,
             self._surface(samples) if surface else {},
             self._embeddings(samples, split),
+            samples,
+            score,
         )
 
     def _samples(
@@ -219,9 +252,21 @@ class Sweep:
         return found
 
     def _rows(self, split: str) -> torch.Tensor:
-        """All rows of a split in random order: neighbouring lines of a file are often alike."""
-        rng = rng_for(self.seed, "rows", split)
+        """All rows of a split in random order: neighbouring lines of a file are often alike.
+
+        The order is the same for all seeds, so that those with one test set measure on the same
+        part of it.
+        """
+        rng = rng_for(0, "rows", split)
         return torch.randperm(len(getattr(self.data, split)), generator=rng)
+
+    @functools.cached_property
+    def test_set(self) -> str:
+        """A hash of the test sequences: equal for equal ones, whatever vocabulary a seed made."""
+        digest = hashlib.sha256()
+        for row in self.data.real_tokens("test"):
+            digest.update(repr(row).encode("utf-8", "backslashreplace"))
+        return digest.hexdigest()[:16]
 
     def points(self, policy: Policy, split: str) -> list[Point]:
         """A model at all temperatures on one split; n-gram scores as well on the test split."""
@@ -281,14 +326,41 @@ class Sweep:
             temperature = _interpolate(known, entropy)
             if temperature in known:
                 break
-            known[temperature] = self._entropy(policy, temperature)
+            own = self._drawn(policy, temperature, "validation", self.count).own
+            known[temperature] = float(own.entropy.sum() / own.tokens.sum())
         return temperature
 
-    def _entropy(self, policy: Policy, temperature: float) -> float:
-        """Own entropy in nats a token, of the samples that a point on validation has."""
-        tempered, samples = self._samples(policy, temperature, "validation", self.count)
-        own = sequence_scores(tempered, samples)
-        return float(own.entropy.sum() / own.tokens.sum())
+    def match(self, policy: Policy, point: Point, near: float) -> float:
+        """The temperature at which a model has the entropy of a point of another on the test split.
+
+        `at_entropy` is right for the samples on validation. Other samples of the same models have
+        other entropies, by some thousandths of a nat per token, and a difference in quality of that
+        size would be judged by the slope alone. Nothing here looks at the test split: entropies are
+        of the models' own samples, those that the point has and as many of this model.
+
+        Args:
+            policy: the model.
+            point: the other model's.
+            near: a temperature that is close.
+        """
+        count = len(point.own.tokens)
+        known: dict[float, float] = {}
+        temperature = near
+        for _ in range(STEPS):
+            pooled = Pooled(point, self._drawn(policy, temperature, "test", count))
+            known[temperature] = pooled.entropy(1) - pooled.entropy(0)
+            if abs(known[temperature]) < CLOSE:
+                break
+            temperature = _next_temperature(known, 0.0)
+            if temperature in known:
+                break
+        return min(known, key=lambda found: abs(known[found]))
+
+    def _drawn(self, policy: Policy, temperature: float, split: str, count: int) -> Drawn:
+        """The samples that a point on a split has, scored by the model."""
+        tempered, samples = self._samples(policy, temperature, split, count)
+        score = functools.partial(sequence_scores, tempered)
+        return Drawn(score(samples), samples, score)
 
 
 class Swept:
@@ -315,3 +387,17 @@ def _interpolate(known: dict[float, float], entropy: float) -> float:
     temperatures = np.array(sorted(known))
     entropies = np.maximum.accumulate([known[t] for t in temperatures])
     return float(np.interp(entropy, entropies, temperatures))
+
+
+def _next_temperature(known: dict[float, float], entropy: float) -> float:
+    """The temperature to try next for an entropy, which rises with temperature.
+
+    Between the two nearest that lie on either side, or a little beyond the outermost.
+    """
+    below = max((t for t, found in known.items() if found <= entropy), default=None)
+    above = min((t for t, found in known.items() if found > entropy), default=None)
+    if below is None or above is None:
+        factor = WIDER ** len(known)
+        return max(known) * factor if above is None else min(known) / factor
+    share = (entropy - known[below]) / (known[above] - known[below])
+    return below + (above - below) * min(max(share, 0.02), 0.98)

@@ -332,7 +332,10 @@ def verdict(suite: str, seed: int, difference: float | None, arm: str = "m", con
     return {
         "suite": suite, "size": "smoke", "seed": seed, "arm": arm, "title": arm, "config": {},
         "kind": "control" if control else "method", "control_of": control or None,
-        "verdict": {"difference": difference, "draws": draws, "metric": "nll", "confidence": 0.95},
+        "verdict": {
+            "difference": difference, "draws": draws, "metric": "nll", "confidence": 0.95,
+            "mle_value": 0.1, "test_set": f"of seed {seed}",
+        },
     }  # fmt: skip
 
 

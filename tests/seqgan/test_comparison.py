@@ -235,13 +235,82 @@ def test_a_divergence_at_its_ceiling_gives_way_to_the_likelihood():
     assert compare(far, far, oracle, CONFIG, 0).verdict.metric == "nll"
 
 
-def test_a_difference_below_the_resolution_is_none():
-    # 0.0004 nats a token, equal in every sequence: the interval is as narrow as can be
-    verdict = decide(point(1.0, 3.9996, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
-    assert verdict.interval == pytest.approx((-4e-4, -4e-4), abs=1e-9)
+def test_a_difference_of_no_practical_size_is_none():
+    # equal in every sequence, so the interval is as narrow as can be; MLE's value is 3.99193
+    verdict = decide(point(1.0, 3.9962, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0)
+    assert verdict.interval == pytest.approx((-0.0038, -0.0038), abs=1e-9)
     assert verdict.label == "not distinguishable"
-    assert verdict.sentence.endswith("A difference below 0.0005 counts as none.")
-    assert decide(point(1.0, 3.9994, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0).label == "better"
+    assert verdict.practical_size == pytest.approx(0.00399193, abs=1e-8)
+    assert verdict.sentence.endswith("A difference below 0.004 counts as none.")
+    assert decide(point(1.0, 3.9958, 4.0), point(1.0, 4.0, 4.0), CURVE, CONFIG, 0).label == "better"
+
+
+def test_the_frechet_distance_has_a_practical_size_too():
+    curve = [replace(embedded(1, 1), own=point(1, 4, e, n=300).own) for e in (3, 4, 5)]
+    first = embedded(10.0, 1)
+    moved = first.embedded[1] - 2e-4  # 1e-4 x 2 x 10 of 100: a share of 4e-5
+    verdict = decide(replace(first, embedded=(first.embedded[0], moved)), first, curve, CONFIG, 0)
+    assert verdict.p_value < 1e-9 and verdict.interval[1] < 0
+    assert verdict.label == "not distinguishable"
+
+
+def test_the_frechet_distance_is_compared_without_its_bias():
+    """Samples of N(0, s^2) in 8 dimensions against N(0, 1): the bias grows with s^2."""
+    exact, found, plain = 8 * ((1 - 1.0) ** 2 - (1 - 0.6) ** 2), [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n = 60
+        real = rng.normal(size=(n, 8))
+        wide, narrow = (
+            replace(point(1.0, 4.0, 4.0, n=n), embedded=(real, s * rng.normal(size=(n, 8))))
+            for s in (1.0, 0.6)
+        )
+        verdict = decide(wide, narrow, [wide, narrow], replace(CONFIG, resamples=30), seed)
+        found.append(verdict.difference)
+        plain.append(wide.primary() - narrow.primary())
+        assert np.mean(verdict.draws) == pytest.approx(verdict.difference)
+    error = np.std(found) / math.sqrt(len(found))
+    assert abs(np.mean(found) - exact) < 3 * error
+    assert np.mean(plain) - exact > 6 * error
+
+
+def test_a_cooled_copy_of_a_model_differs_by_nothing(data):
+    """Small samples and a coarse grid, where the slope along it says little."""
+    config = replace(CONFIG, temperatures=[0.7, 1.0, 1.4], num_samples=300, sweep_samples=300)
+    for seed in range(3):
+        for factor in (0.7, 0.85):
+            mle = data.density.tempered(1.1)
+            verdict = compare(mle, mle.tempered(factor), data, config, seed).verdict
+            assert abs(verdict.difference) < 1e-4, (seed, factor)
+            assert verdict.label == "not distinguishable"
+
+
+def test_both_models_are_matched_in_entropy_on_the_samples_that_are_compared(data):
+    sweep = Sweep(data, CONFIG, 0)
+    point_ = sweep.point(data.density.tempered(0.9), 1.0, "test", 700)
+    assert sweep.match(data.density, point_, 0.93) == pytest.approx(0.9, abs=1e-4)
+    assert sweep.match(data.density, point_, 0.7) == pytest.approx(0.9, abs=1e-4)
+
+
+def test_draws_of_one_test_set_used_the_same_rows_whatever_the_seed():
+    ours, theirs = point(1.0, 3.9, 4.0, seed=5), point(1.0, 4.0, 4.0)
+    noise = np.random.default_rng(1).normal(0, 1, len(ours.real.tokens))
+    changed = ours.real._replace(log_prob=ours.real.log_prob + torch.tensor(noise))
+    ours = replace(ours, real=changed)  # a difference that varies from sequence to sequence
+    draws = {
+        (seed, name): np.array(decide(ours, theirs, CURVE, CONFIG, seed, name).draws)
+        for seed in (0, 1)
+        for name in ("one", "other")
+    }
+    assert np.corrcoef(draws[0, "one"], draws[1, "one"])[0, 1] > 0.99
+    assert abs(np.corrcoef(draws[0, "one"], draws[0, "other"])[0, 1]) < 0.3
+
+
+def test_a_test_set_is_named_by_its_sequences(data):
+    name = Sweep(data, CONFIG, 0).test_set
+    assert name == Sweep(data, CONFIG, 7).test_set
+    shorter = replace(data, real_tokens=lambda split: data.real_tokens(split)[:-1])
+    assert name != Sweep(shorter, CONFIG, 0).test_set
 
 
 def test_a_model_is_swept_once_for_any_number_of_comparisons(data, monkeypatch):
