@@ -65,7 +65,8 @@ class Pooled:
 
     def __init__(self, first: Sampled, second: Sampled):
         both = (first, second)
-        scores = [[_scores(model, of) for of in both] for model in both]
+        known = all(model.score is not None and model.samples is not None for model in both)
+        scores = [[_scores(model, of, known) for of in both] for model in both]
         self.log_q = [[found.log_prob.numpy() for found in row] for row in scores]
         self._entropy = [[found.entropy.numpy() for found in row] for row in scores]
         self._tokens = [scores[place][place].tokens.double().numpy() for place in range(2)]
@@ -93,11 +94,12 @@ class Pooled:
         )
 
 
-def _scores(model: Sampled, of: Sampled) -> SequenceScores:
-    """A model on the samples of another; impossible ones where it cannot be asked."""
+def _scores(model: Sampled, of: Sampled, known: bool) -> SequenceScores:
+    """A model on the samples of another, which are impossible where they cannot be scored."""
     if of is model:
         return model.own
-    if model.score is None or of.samples is None:
-        never = of.own.log_prob.new_full(of.own.log_prob.shape, -np.inf)
-        return SequenceScores(never, of.own.entropy, of.own.tokens)
-    return model.score(of.samples)
+    if known:
+        assert model.score is not None and of.samples is not None
+        return model.score(of.samples)
+    never = of.own.log_prob.new_full(of.own.log_prob.shape, -np.inf)
+    return SequenceScores(never, of.own.entropy, of.own.tokens)
