@@ -158,7 +158,7 @@ def test_resampling_by_hand():
 @pytest.mark.parametrize("method", ["systematic", "stratified", "multinomial"])
 def test_resampling_never_takes_a_sample_without_weight(method):
     log_ratios = torch.tensor([NONE, 1.0, NONE, 1.0, NONE])
-    for value in (1e-12, 0.5, 1 - 2**-53, 1.0):
+    for value in (0.0, 1e-12, 0.5, 1 - 2**-53, 1.0):
         count = 1 if method == "systematic" else 6
         numbers = torch.full((count,), value, dtype=torch.float64)
         assert set(resample(log_ratios, 6, numbers, method).tolist()) <= {1, 3}
