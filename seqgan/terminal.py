@@ -18,7 +18,7 @@ from .errors import ConfigError, RunInterrupted, SeqganError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["HELP", "VERSION", "chosen_command", "processes", "run_program", "say"]
+__all__ = ["HELP", "VERSION", "chosen_command", "processes", "run_program", "say", "warn"]
 
 HELP, VERSION = "--help", "--version"
 
@@ -29,6 +29,12 @@ WAIT = 5.0
 def say(console: Console, text: str) -> None:
     """Shows text as it is, without markup, colours or line breaks of rich's own."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(program: str, text: str) -> None:
+    """Shows a line on standard error; of several processes only the main one does."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{program}: warning: {text}", file=sys.stderr, flush=True)
 
 
 def run_program(name: str, work: Callable[[list[str]], int], argv: list[str] | None) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rollout import Policy, Sequences, generate
 
-from ..config import SOURCES, CorpusConfig, RunConfig
+from ..config import SOURCES, TOKENIZERS, CorpusConfig, RunConfig
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .corpus import TextCorpus, corpus_from_lines, load_corpus
@@ -163,6 +163,7 @@ def load_data(
         ConfigError: settings that do not fit the source.
     """
     source, seed = os.fspath(source), config.data_seed(seed)
+    _check_unused(source, config)
     if source in ("grammar", "oracle") or (source == "wordnet" and test_data):
         for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
             if value is not None:
@@ -185,6 +186,15 @@ def load_data(
         source, config, test_path=test_data, validation_path=validation_data, seed=seed
     )
     return _text(source, corpus)
+
+
+def _check_unused(source: str, config: CorpusConfig) -> None:
+    """Refuses names of files and tokenizers that are wrong, though this source needs none."""
+    if source in ("grammar", "oracle") and config.tokenizer not in TOKENIZERS:
+        make_tokenizer(config.tokenizer)
+    place = config.oracle_parameters
+    if place is not None and not Path(place).is_file():
+        raise DataError(f"--corpus.oracle_parameters: {place}: there is no such file")
 
 
 def run_data(config: RunConfig) -> Dataset:

