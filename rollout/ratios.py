@@ -88,7 +88,7 @@ class LogPartition(NamedTuple):
 
 
 def log_partition(log_ratios: Tensor) -> LogPartition:
-    """Log Z, ``log E_q[r]``, between two bounds (Deng et al. 2020, theorem 2).
+    """Log Z, ``log E_q[r]``, between the two bounds of Deng et al. 2020.
 
     With ``T_n = log (1 / n) sum_i r_i`` and the mean ``T_{n-1}`` of the n values that leave one
     sample out,

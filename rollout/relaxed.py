@@ -146,5 +146,5 @@ TEMPERATURE_SCHEDULES: dict[str, Callable[[float, float, float], float]] = {
     "exponential": _exponential,
 }
 """``schedule(done, start, end)``, with the share `done` of the steps from 0 to 1 and temperatures
-above 0. "exponential" from 1 to 1 / b is RelGAN's inverse temperature ``b^done`` (Nie et al. 2019,
-section 2.4)."""
+above 0. "exponential" from 1 to 1 / b is RelGAN's inverse temperature ``b^done`` (Nie et al.
+2019)."""
