@@ -467,8 +467,11 @@ class EvaluationConfig(Settings):
             drawn from at random. 0: all.
         num_validation: the same of the validation split, and of the sequences held out for the
             discriminator, which training looks at again and again. 0: all.
-        temperatures: both models are swept over these softmax temperatures.
-        sweep_samples: sequences sampled at each temperature of the sweep.
+        temperatures: all models are swept over these softmax temperatures.
+        sweep_samples: sequences sampled at each temperature of the sweep; half as many of the
+            control.
+        control: repeat the fine-tuning with a random reward, and compare with that as well. Off:
+            the time is saved, and no difference counts as the method's success.
         confidence: level of the intervals.
         resamples: bootstrap resamples.
         show: samples of each model that are printed and kept at the top of the report.
@@ -492,6 +495,7 @@ class EvaluationConfig(Settings):
     num_validation: int = 10_000
     temperatures: list[float] = field(default_factory=lambda: [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2])
     sweep_samples: int = 2_000
+    control: bool = True
     confidence: float = 0.95
     resamples: int = 1_000
     show: int = 10

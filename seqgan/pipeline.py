@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from rich.console import Console
 
-from rollout import Policy
+from rollout import Policy, Sequences
 
 from .comparison import Comparison, Sweep, Swept, compare_swept
 from .config import RunConfig
@@ -32,6 +32,7 @@ from .terminal import say
 from .text_scores import check_available
 from .token_values import token_values
 from .training.adversarial import AdversarialTraining, fine_tune
+from .training.control import Control, run_control
 from .training.discriminate import DiscriminatorTraining, discriminate
 from .training.places import data_of, not_its_data, with_files_found
 from .training.pretrain import Convergence, convergence, pretrain
@@ -366,10 +367,40 @@ def _adversarial_part(
         return sweep.validate(policy)
 
     work = fine_tune(generator, judge, config.adversarial, validate, runtime)
-    runtime.save("best")
-    mle = cast(LSTMGenerator, work.reference)
-    models = {"mle": mle, "adversarial": generator}
-    return _finish(config, data, runtime, models, pretrained, work, sweep)
+    if not runtime.past("adversarial"):
+        runtime.save("best")
+    control = _control(config, work, sweep, runtime)
+    models = {"mle": cast(LSTMGenerator, work.reference), "adversarial": generator}
+    return _finish(config, data, runtime, models, pretrained, Tuned(work, sweep, control))
+
+
+def _control(
+    config: RunConfig, method: AdversarialTraining, sweep: Sweep, runtime: Runtime
+) -> Control | None:
+    """The same fine-tuning with a random reward; None where it is switched off."""
+    if not config.evaluation.control:
+        return None
+    half = sweep.halved()
+
+    def validate(policy: Policy, round_number: int) -> dict[str, float]:
+        return half.validate(policy)
+
+    return run_control(method, validate, runtime, half)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning leaves for the comparison.
+
+    Attributes:
+        method: the adversarial rounds.
+        sweep: what measures models at temperatures.
+        control: the rounds with a random reward, or None.
+    """
+
+    method: AdversarialTraining
+    sweep: Sweep
+    control: Control | None
 
 
 def _finish(
@@ -378,8 +409,7 @@ def _finish(
     runtime: Runtime,
     models: dict[str, LSTMGenerator],
     pretrained: RunDirectory | None,
-    training: AdversarialTraining | None = None,
-    sweep: Sweep | None = None,
+    tuned: Tuned | None = None,
 ) -> RunResult:
     """Measures, compares, prints and writes; the same each time, so it may be ended and redone.
 
@@ -387,47 +417,84 @@ def _finish(
     """
     assert runtime.run is not None
     runtime.processes.part_ways()
+    path, adversarial = runtime.run.path, models.get("adversarial")
     if not runtime.processes.is_main:
-        path, tuned = runtime.run.path, models.get("adversarial")
-        return RunResult(path, data, models["mle"], tuned, {}, None, {})
+        return RunResult(path, data, models["mle"], adversarial, {}, None, {})
     runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
     scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
-    with runtime.progress("Evaluation", "parts", len(models) + 2) as bar:
+    comparison: Comparison | None = None
+    found: dict[str, Any] = {}
+    with runtime.progress("Evaluation", "parts", len(models) + 3) as bar:
         for name, model in models.items():
             scores[name], drawn[name] = evaluator.model(model, name)
             samples[name] = data.decoder.texts(drawn[name])
             bar.advance()
+        if tuned is not None and tuned.control is not None:
+            scores["control"], _ = evaluator.model(tuned.control.policy, "control")
+        bar.advance()
         scores["real"] = evaluator.real()
         bar.advance()
-        comparison = values = None
-        if training is not None and sweep is not None:
-            tuned, judge = models["adversarial"], training.discriminator.discriminator
-            comparison = compare_swept(Swept(models["mle"], sweep), Swept(tuned, sweep))
-            values = token_values(
-                tuned, judge, drawn["adversarial"], data.test, data.decoder, config.seed
-            )
+        if tuned is not None:
+            comparison, found = _compared(models, tuned)
+            found["action_values"] = _token_values(config, data, models, tuned, drawn)
     results = {
         "format": 1,
         "source": config.data,
         "seed": config.seed,
         "data": data.report,
         "pretraining": _convergence(pretrained)._asdict(),
-        "adversarial": None if training is None else training.summary(),
-        "verdict": None if comparison is None else comparison.verdict.to_dict(),
-        "scores": {name: [asdict(score) for score in found] for name, found in scores.items()},
-        "sweep": None if comparison is None else comparison.to_dict(),
-        "action_values": values,
+        "adversarial": None,
+        "control": None,
+        "verdict": None,
+        "scores": {name: [asdict(score) for score in rows] for name, rows in scores.items()},
+        "sweep": None,
+        "action_values": None,
+        **found,
     }
     for name, lines in samples.items():
-        write_text(runtime.run.path / "samples" / f"{name}.txt", "".join(f"{x}\n" for x in lines))
-    write_json(runtime.run.path / RESULTS, results)
+        write_text(path / "samples" / f"{name}.txt", "".join(f"{x}\n" for x in lines))
+    write_json(path / RESULTS, results)
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
     print_results(runtime.console, scores, shown, comparison)
     runtime.end_tracking()
     runtime.say(f"Report: {write_report(runtime.run)}")
-    runtime.say(f"Run: {runtime.run.path}")
-    return RunResult(
-        runtime.run.path, data, models["mle"], models.get("adversarial"), scores, comparison,
-        results,
-    )  # fmt: skip
+    runtime.say(f"Run: {path}")
+    return RunResult(path, data, models["mle"], adversarial, scores, comparison, results)
+
+
+def _compared(models: dict[str, LSTMGenerator], tuned: Tuned) -> tuple[Comparison, dict[str, Any]]:
+    """The method against MLE, and what else `results.json` has to say of method and control."""
+    mle = Swept(models["mle"], tuned.sweep)
+    method = Swept(models["adversarial"], tuned.sweep)
+    comparison = compare_swept(mle, method)
+    found: dict[str, Any] = {
+        "adversarial": tuned.method.summary(),
+        "verdict": comparison.verdict.to_dict(),
+        "sweep": comparison.to_dict(),
+    }
+    if tuned.control is not None:
+        control = Swept(tuned.control.policy, tuned.sweep.halved())
+        alone, between = compare_swept(mle, control), compare_swept(control, method)
+        found["control"] = {
+            **tuned.control.summary(),
+            "against_mle": alone.verdict.to_dict(),
+            "against_method": between.verdict.to_dict(),
+        }
+        curves = alone.to_dict()
+        for split in ("validation", "test"):
+            found["sweep"][split]["control"] = curves[split]["adversarial"]
+    return comparison, found
+
+
+def _token_values(
+    config: RunConfig,
+    data: Dataset,
+    models: dict[str, LSTMGenerator],
+    tuned: Tuned,
+    drawn: dict[str, Sequences],
+) -> dict[str, Any]:
+    """What the discriminator makes of every token of some samples of the adversarial model."""
+    assert tuned.method.judge is not None
+    policy, samples = models["adversarial"], drawn["adversarial"]
+    return token_values(policy, tuned.method.judge, samples, data.test, data.decoder, config.seed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,16 @@ class Sweep:
             name: source_log_prob(data, split)
             for name, split in (("validation", data.validation), ("test", data.test))
         }
+
+    def halved(self) -> Sweep:
+        """The same with half of the samples and a memory of its own: what controls are given.
+
+        The primary metric is the one that was settled.
+        """
+        half = copy.copy(self)
+        half.config = replace(self.config, sweep_samples=max(2, self.config.sweep_samples // 2))
+        half.count, half._best = max(2, self.count // 2), None
+        return half
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next search for a temperature begins, and the primary metric."""

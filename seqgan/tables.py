@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,7 @@ ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 TITLES = {
     "mle": "MLE",
     "adversarial": "adversarial",
+    "control": "control",
     "real": "real (test)",
     "samples": "samples",
 }
@@ -69,17 +71,23 @@ def print_results(
 
 
 def scores_table(scores: dict[str, list[Score]]) -> Table:
-    """Metrics down, models across; value and half the width of its interval in each cell."""
+    """Metrics down, models across; value and half the width of its interval in each cell.
+
+    The control has its values alone: a terminal of 80 columns has no room for more.
+    """
     table = Table(title="Comparison at temperature 1 (± half the interval over sequences)")
     table.add_column("metric")
     for name in scores:
         table.add_column(TITLES[name], justify="right")
-    _add_rows(table, list(scores.values()))
+    columns = dict(scores)
+    if "control" in columns:
+        columns["control"] = [replace(score, interval=None) for score in columns["control"]]
+    _add_rows(table, list(columns.values()))
     return table
 
 
 def _add_rows(table: Table, scores: list[list[Score]]) -> None:
-    """A row a metric, a column a model."""
+    """A row per metric, a column per model."""
     found = [{score.name: score for score in column} for column in scores]
     everything = [score for column in scores for score in column]
     for name in dict.fromkeys(score.name for score in everything):

@@ -99,8 +99,12 @@ def _score(record: Record, lines: Lines) -> Plot:
     kept = min(lines, key=lambda line: line["score"]) if early else lines[-1]
     metric = METRICS.get(record.metric, "score")
 
+    control = record.log.get("control-validation", [])
+
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "round", "score", "adversarial", "adversarial")
+        if control:
+            _curve(axes, control, "round", "score", "control", "control", dashed=True)
         axes.axhline(lines[0]["score"], color=COLOURS["mle"], linewidth=1.2, label="MLE")
         _ring(axes, kept["round"], kept["score"], "adversarial")
         _finish(axes, "round", metric)
@@ -110,6 +114,11 @@ def _score(record: Record, lines: Lines) -> Plot:
         f"is the pretrained model. The state after round {kept['round']} was kept."
         f"{_temperature(lines)}"
     )
+    if control:
+        caption += (
+            " Dashed: the control, the same training with a random reward, measured with half as "
+            "many samples."
+        )
     return Plot("validation-score", "Adversarial rounds: validation score", caption, paint)
 
 

@@ -25,6 +25,7 @@ COLOURS = {
     "mle": "#1f63b5",
     "adversarial": "#c2451a",
     "real": "#27804a",
+    "control": "#8b5fb0",
 }
 """The light palette. In the SVG each of them is the CSS variable of that name, so that a page can
 give it another colour in the dark; the hex values must therefore differ from each other."""

@@ -12,7 +12,12 @@ from ..training.run_directory import CONFIG, LOG, RESULTS, RunDirectory
 
 __all__ = ["MODELS", "Record", "read_record"]
 
-MODELS = {"mle": "MLE", "adversarial": "Adversarial", "real": "Real (test)"}
+MODELS = {
+    "mle": "MLE",
+    "adversarial": "Adversarial",
+    "control": "Control",
+    "real": "Real (test)",
+}
 """The columns of every comparison, in this order, and their titles."""
 
 

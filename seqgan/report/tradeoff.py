@@ -1,4 +1,4 @@
-"""Quality against diversity: both swept models, the real data, the points of the verdict."""
+"""Quality against diversity: the swept models, the real data, the points of the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .record import Record
 __all__ = ["tradeoff_plots", "verdict_plot"]
 
 ORDERS = (2, 3, 4, 5)
-MODELS = {"mle": "MLE", "adversarial": "adversarial"}
+MODELS = {"mle": "MLE", "adversarial": "adversarial", "control": "control"}
 NAMES = {
     "js": "Jensen-Shannon, nats a sequence",
     "fed": "Frechet embedding distance",
@@ -87,6 +87,8 @@ def _primary(record: Record, curves: Curves) -> Plot:
         "further right is more diverse. The better model has the lower curve. Diamonds: the two "
         "points of equal diversity that the verdict compares."
     )
+    if "control" in curves:
+        caption += " Dashed: the control, the same training with a random reward."
     if real is not None:
         caption += " Star: the source of the data itself."
     elif record.metric == "fed" and value is not None:
@@ -144,14 +146,14 @@ def _paint(
     matched: dict[str, Spot],
     labels: tuple[str, str],
 ) -> None:
-    """Both curves with their temperatures, and the single points."""
+    """The curves with their temperatures, and the single points."""
     for name, title in MODELS.items():
         points = curves.get(name, [])
         if points:
             across, up = [point[x] for point in points], [point[y] for point in points]
             wide = name == "mle"  # so that it shows on either side where the curves coincide
             axes.plot(
-                across, up, "o-", color=COLOURS[name], label=title,
+                across, up, "--" if name == "control" else "o-", color=COLOURS[name], label=title,
                 linewidth=3.2 if wide else 1.5, markersize=7 if wide else 4.5,
             )  # fmt: skip
     for i, (name, spot) in enumerate(matched.items()):

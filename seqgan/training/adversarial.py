@@ -44,7 +44,7 @@ from .runtime import Runtime
 from .state import fields_of, load_optimizer, set_fields, weights_for
 from .trouble import GENERATOR, Lookout
 
-__all__ = ["AdversarialTraining", "Validation", "fine_tune", "make_reward"]
+__all__ = ["AdversarialTraining", "Validation", "do_rounds", "fine_tune", "make_reward"]
 
 Validation = Callable[[Policy, int], dict[str, float]]
 """``validate(policy, round)`` gives measurements; their "score" is to be minimised."""
@@ -64,9 +64,17 @@ def fine_tune(
     work = AdversarialTraining(generator, discriminator, config, runtime)
     judge = discriminator.discriminator
     runtime.enter("adversarial", discriminator=judge, judge=discriminator, adversarial=work)
+    if not runtime.past("adversarial"):  # otherwise it takes up its state in the next phase
+        do_rounds(work, validate, runtime)
+    return work
+
+
+def do_rounds(work: AdversarialTraining, validate: Validation, runtime: Runtime) -> None:
+    """Runs the rounds that are left, and ends with the state that is to be kept."""
+    config, title = work.config, work.stage.capitalize()
     if not work.history:
         work.measure(validate)
-    with runtime.progress("Adversarial", "rounds", config.rounds, work.rounds_done) as bar:
+    with runtime.progress(title, "rounds", config.rounds, work.rounds_done) as bar:
         while not work.finished:
             try:
                 work.round()
@@ -77,22 +85,22 @@ def fine_tune(
                 work.measure(validate)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
             bar.update(work.rounds_done, note)
-    if config.early_stopping:
+    if config.early_stopping or work.stopped:
         work.restore_best()
     runtime.say(
-        f"Adversarial: {work.rounds_done} rounds, best validation score {work.best_score:.4f} "
+        f"{title}: {work.rounds_done} rounds, best validation score {work.best_score:.4f} "
         f"after round {work.best_round} (0 is the pretrained model)"
         + ("" if config.early_stopping else "; the last state is kept")
     )
-    return work
 
 
-def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) -> Reward:
-    """The reward a setting names: the discriminator's, or a control's."""
+def make_reward(config: AdversarialConfig, discriminator: nn.Module | None, seed: int) -> Reward:
+    """The reward that a setting names: the discriminator's, or one with nothing to teach."""
     if config.reward == "constant":
         return ConstantReward(1.0)
     if config.reward == "random":
         return RandomReward(seed)
+    assert discriminator is not None
     return DiscriminatorReward(
         discriminator, config.reward_form, precision=config.scoring_precision
     )
@@ -100,7 +108,7 @@ def make_reward(config: AdversarialConfig, discriminator: nn.Module, seed: int) 
 
 FIELDS = (
     "rounds_done", "best_round", "step", "updates_done", "generator_steps_done", "judge_until",
-    "best_score", "history", "stopped", "times_restored", "chunk_size",
+    "best_score", "history", "stopped", "times_restored", "chunk_size", "spread_sum",
 )  # fmt: skip
 MOST_RESTORED = 5
 """Times that training goes back to the best state; what goes wrong more often than that stays."""
@@ -111,15 +119,22 @@ class AdversarialTraining:
 
     Args:
         generator: the policy, an ``nn.Module``, trained in place.
-        discriminator: the pretrained discriminator and its training.
+        discriminator: the pretrained discriminator and its training; None where the reward needs
+            none.
         config: settings.
         runtime: device, seed, log.
+
+    Attributes:
+        stage: name of the generator's steps in the log, and of their random numbers.
+        validation: name of the measurements in the log.
     """
+
+    stage, validation = "adversarial", "validation"
 
     def __init__(
         self,
         generator: nn.Module,
-        discriminator: DiscriminatorTraining,
+        discriminator: DiscriminatorTraining | None,
         config: AdversarialConfig,
         runtime: Runtime,
     ):
@@ -130,7 +145,7 @@ class AdversarialTraining:
             generator.parameters(), lr=config.learning_rate, fused=runtime.fused
         )
         self.model, self.optimizer = runtime.prepare(generator, optimizer)
-        self.reward = make_reward(config, discriminator.discriminator, runtime.seed)
+        self.reward = make_reward(config, self.judge, runtime.seed)
         self.baseline = make_baseline(config.baseline)
         self.reference = frozen_copy(generator)
         self.lagged: LaggedPolicy | None = None
@@ -143,19 +158,30 @@ class AdversarialTraining:
                 graphs=config.compile_rollouts == "graphs",
                 on_failure=lambda reason: runtime.say(f"warning: uncompiled rollouts: {reason}"),
             )
-        discriminator.set_learning_rate(config.discriminator_learning_rate)
+        if discriminator is not None:
+            discriminator.set_learning_rate(config.discriminator_learning_rate)
         self.rounds_done = self.best_round = self.step = self.updates_done = 0
         # How far the round has come: generator steps, and where the discriminator's will end.
         self.generator_steps_done, self.judge_until = 0, -1
         self.best_score = float("inf")
-        self.best_state = copy.deepcopy(generator.state_dict())
-        self.best_judge = copy.deepcopy(discriminator.discriminator.state_dict())
+        self.spread_sum = 0.0
+        self._keep_states()
         self.history: list[float] = []
         judging = discriminator if config.reward == "discriminator" else None
         self.lookout = Lookout(self.reference, judging, runtime)
         self.negatives: Sequences | None = None  # what the discriminator was last trained against
         self.stopped, self.times_restored = False, 0
         self.chunk_size = 0  # of the rollouts, where memory was once too small; 0: the default
+
+    @property
+    def judge(self) -> nn.Module | None:
+        """The discriminator itself."""
+        return None if self.discriminator is None else self.discriminator.discriminator
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
+        return self.spread_sum / max(1, self.step)
 
     @property
     def finished(self) -> bool:
@@ -175,8 +201,9 @@ class AdversarialTraining:
         if self.judge_until < 0:
             if self.lagged is not None:
                 self.lagged.update()
-            self.judge_until = self.discriminator.step + steps
+            self.judge_until = steps + (self.discriminator.step if self.discriminator else 0)
         if steps:
+            assert self.discriminator is not None
             count = steps * self.discriminator.config.batch_size
             rng = self.runtime.rng("fresh", self.rounds_done + 1)
             self.negatives = self.runtime.processes.generate(self.policy, count, rng)
@@ -191,7 +218,7 @@ class AdversarialTraining:
         self.generator.eval()
         batch = self._sample()
         watch = LossWatch(
-            "adversarial", "lower --adversarial.learning_rate or --adversarial.kl_weight"
+            self.stage, "lower --adversarial.learning_rate or --adversarial.kl_weight"
         )
         for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
             with without_dropout(self.model), self.runtime.autocast():
@@ -200,8 +227,9 @@ class AdversarialTraining:
             watch.add(*self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm))
             self.updates_done += 1
         self.step += 1
+        self.spread_sum += float(batch.spread)
         self.runtime.log(
-            "adversarial",
+            self.stage,
             self.step,
             round=self.rounds_done + 1,
             loss=watch.read(self.updates_done, self.runtime.last_good),
@@ -214,17 +242,29 @@ class AdversarialTraining:
         measured = self.runtime.processes.agree(lambda: validate(self.policy, self.rounds_done))
         score = measured["score"]
         self.history.append(score)
-        self.runtime.log("validation", self.step, round=self.rounds_done, **measured)
-        found = self.lookout.look(self.policy, self.negatives, self.step, self.rounds_done)
+        self.runtime.log(self.validation, self.step, round=self.rounds_done, **measured)
+        found = self._look()
         # Before the first round nothing has gone wrong yet, whatever a limit says.
         self.stopped = bool(found and self.rounds_done) and self.config.on_trouble == "stop"
         if score < self.best_score:
             self.best_score, self.best_round = score, self.rounds_done
-            self.best_state = copy.deepcopy(self.generator.state_dict())
-            self.best_judge = copy.deepcopy(self.discriminator.discriminator.state_dict())
-            self.runtime.save("best")
+            self._keep_states()
+            self._save_best()
         elif self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
             self._go_back()
+
+    def _look(self) -> list[str]:
+        """The kinds of trouble that there are now."""
+        return self.lookout.look(self.policy, self.negatives, self.step, self.rounds_done)
+
+    def _keep_states(self) -> None:
+        """Keeps both models as they are now."""
+        self.best_state = copy.deepcopy(self.generator.state_dict())
+        self.best_judge = None if self.judge is None else copy.deepcopy(self.judge.state_dict())
+
+    def _save_best(self) -> None:
+        """Writes the checkpoint of a state that is the best so far."""
+        self.runtime.save("best")
 
     def recover(self, error: NonFiniteLossError) -> None:
         """What follows on a loss that is not finite; raises it where that is all one can do."""
@@ -243,8 +283,9 @@ class AdversarialTraining:
         self.restore_best()
         if self.lagged is not None:
             self._lagged_module.load_state_dict(self.best_state)
-        for optimizer in (self.optimizer, self.discriminator.optimizer):
-            optimizer.state.clear()
+        self.optimizer.state.clear()
+        if self.discriminator is not None:
+            self.discriminator.optimizer.state.clear()
         for group in self.optimizer.param_groups:
             group["lr"] /= 2
         self.runtime.say(
@@ -261,12 +302,14 @@ class AdversarialTraining:
             "troubles": self.lookout.seen,
             "stopped": self.stopped,
             "times_restored": self.times_restored,
+            "spread": self.spread,
         }
 
     def restore_best(self) -> None:
         """Puts the state that was best on validation back into both models."""
         self.generator.load_state_dict(self.best_state)
-        self.discriminator.discriminator.load_state_dict(self.best_judge)
+        if self.judge is not None and self.best_judge is not None:
+            self.judge.load_state_dict(self.best_judge)
         self.generator.eval()
 
     def state_dict(self) -> dict[str, Any]:
@@ -286,7 +329,8 @@ class AdversarialTraining:
         """Takes up what `state_dict` gave."""
         set_fields(self, FIELDS, state)
         self.best_state = weights_for(self.generator, state["best_state"])
-        self.best_judge = weights_for(self.discriminator.discriminator, state["best_judge"])
+        if self.judge is not None:
+            self.best_judge = weights_for(self.judge, state["best_judge"])
         self.reference.load_state_dict(state["reference"])
         if self.lagged is not None:
             self._lagged_module.load_state_dict(state["lagged"])
@@ -302,7 +346,7 @@ class AdversarialTraining:
     @torch.no_grad()
     def _sample(self) -> PolicyBatch:
         processes = self.runtime.processes
-        rng = self.runtime.rng("adversarial", self.step)
+        rng = self.runtime.rng(self.stage, self.step)
         whole = processes.generate(self.policy, self.config.batch_size, rng).trim(wait=False)
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
@@ -320,6 +364,8 @@ class AdversarialTraining:
             advantage[part.rows],
             old=old,
             reference=reference,
+            # The mask is multiplied in: taking its tokens out would make the host wait.
+            spread=_spread(advantage, whole.mask),
             mean_reward=values.gather(1, (whole.lengths - 1)[:, None]).mean(),
         )
 
@@ -359,3 +405,11 @@ class AdversarialTraining:
                 "less memory too"
             )
         self.chunk_size = chunk_size
+
+
+def _spread(advantage: Tensor, mask: Tensor) -> Tensor:
+    """Standard deviation of the advantages [B, T] over the tokens of the mask [B, T]."""
+    weights = mask.to(advantage.dtype)
+    count = weights.sum().clamp(min=1)
+    mean = (advantage * weights).sum() / count
+    return (((advantage - mean) * weights) ** 2).sum().div(count).sqrt()

@@ -32,6 +32,7 @@ class PolicyBatch:
         advantage: [rows, T].
         old: their scores under the policy that sampled them.
         reference: their scores under the pretrained policy, where a KL weight asks for them.
+        spread: standard deviation of the advantages over the tokens of the whole batch.
         mean_reward: of the whole batch.
     """
 
@@ -41,6 +42,7 @@ class PolicyBatch:
     advantage: Tensor
     old: TokenScores
     reference: TokenScores | None
+    spread: Tensor
     mean_reward: Tensor
 
 

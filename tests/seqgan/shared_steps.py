@@ -25,6 +25,7 @@ from seqgan.config import (
 from seqgan.data.sources import Dataset, load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training.adversarial import AdversarialTraining
+from seqgan.training.control import Control
 from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
@@ -84,6 +85,10 @@ class Steps:
                 work.round()
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
+        control = Control(work, self.runtime)
+        for _ in range(10):
+            control.round()
+        self.keep("control", control.generator)
 
 
 def shared_steps() -> Steps:

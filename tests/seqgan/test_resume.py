@@ -84,14 +84,20 @@ def test_signals_finish_the_step_and_say_how_to_go_on(calm, tmp_path, capsys, mo
     path = tmp_path / "an interrupted run"
     command = ["run", *TINY, "--output_dir", str(path)]
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    # in the first epoch, before the discriminator's second measurement, in a round, after a round
+    # in the first epoch, before the discriminator's second measurement, in a round, after a
+    # round, in the control's first round, after its second
+    steps, phase = 0, ""
     for number, step in (
         (signal.SIGINT, 3), (signal.SIGTERM, 9), (signal.SIGINT, 3), (signal.SIGTERM, 4),
+        (signal.SIGINT, 5), (signal.SIGTERM, 1),
     ):  # fmt: skip
         command = ended(command, number, step, capsys)
         assert command == ["run", "--resume", str(path)]
-    state = json.loads((path / "checkpoints/step-00000019/state.json").read_text())
-    assert state["steps"] == 3 + 9 + 3 + 4 and state["phase"] == "adversarial"
+        steps += step
+        state = json.loads((path / f"checkpoints/step-{steps:08d}/state.json").read_text())
+        phase = f"{phase} {state['phase']}"
+        assert state["steps"] == steps
+    assert phase.split() == ["pretrain", *["discriminate"], *["adversarial"] * 2, *["control"] * 2]
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     with monkeypatch.context() as patch:  # in the evaluation, which has no steps
         patch.setattr(Evaluator, "real", lambda self: signal.raise_signal(signal.SIGTERM))

@@ -22,8 +22,8 @@ TINY = [
     "--evaluation.temperatures", "[0.9,1.0]", "--evaluation.resamples", "20",
     "--checkpoint.every_minutes", "0",
 ]  # fmt: skip
-STEPS = 8 + 6 + 3 * (1 + 2)
-"""Gradient steps of it, and moments at which it can be ended and go on."""
+STEPS = 8 + 6 + 3 * (1 + 2) + 3 * 1
+"""Gradient steps: MLE, discriminator, rounds, control. It can be ended after each, and go on."""
 
 
 def without_report(patch: pytest.MonkeyPatch) -> None:
