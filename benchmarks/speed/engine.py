@@ -21,7 +21,7 @@ from rich.console import Console
 
 from rollout.completion import default_chunk_size
 from seqgan.errors import ConfigError
-from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS
+from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS, multiplies_bfloat16
 from seqgan.terminal import say
 from seqgan.training.run_directory import write_json, write_text
 
@@ -159,6 +159,7 @@ def describe(device: torch.device, work: Workload) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "chunk_rows": default_chunk_size(work.generator, device),
+        "bfloat16": multiplies_bfloat16(device),
         "plain": "tests/plain.py" if plain_reference() is not None else None,
     }
 

@@ -17,7 +17,7 @@ def markdown(result: dict[str, Any]) -> str:
         f"{machine['threads']} threads, torch {machine['torch']}, Python {machine['python']}, "
         f"seed {result['seed']}. Measured in the same run: {result['gemm'] / 1e9:.1f} GFLOP/s "
         f"(products of float32 matrices), {result['memory_rate'] / 1e9:.1f} GB/s (copying). "
-        f"The engine chose chunks of {machine['chunk_rows']} rows.",
+        f"The engine chose chunks of {machine['chunk_rows']} rows.{_of_bfloat16(machine)}",
         "",
         f"    {shlex.join(result['command'])}",
     ]
@@ -27,6 +27,15 @@ def markdown(result: dict[str, Any]) -> str:
         if name in result:
             lines += ["", *table(result[name])]
     return "\n".join(lines)
+
+
+def _of_bfloat16(machine: dict[str, Any]) -> str:
+    """Empty for figures that do not say it."""
+    if "bfloat16" not in machine:
+        return ""
+    return (
+        f" The device has {'' if machine['bfloat16'] else 'no '}instructions for products of bf16."
+    )
 
 
 def rows(header: list[str], content: list[list[str]]) -> list[str]:

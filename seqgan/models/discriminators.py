@@ -29,8 +29,8 @@ _BLOCK = 1 << 25
 """Pooled features held at once where sequences are scored (128 MB)."""
 
 
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for products of bfloat16; emulation is far slower."""
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """If the device has instructions for products of bfloat16; emulation is far slower."""
     if device.type != "cpu":
         return True
     asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in _BFLOAT16_CPUS)
@@ -60,7 +60,7 @@ class Discriminator(nn.Module, ABC):
             batch_size: sequences in one pass of `forward`.
             bfloat16: numbers of 16 bits where that saves time.
         """
-        half = bfloat16 and _multiplies_bfloat16(sequences.device)
+        half = bfloat16 and multiplies_bfloat16(sequences.device)
         with autocast(sequences.device, torch.bfloat16 if half else None):
             return torch.cat([self(part) for part in sequences.split(batch_size)]).float()
 
@@ -144,7 +144,7 @@ class CNNDiscriminator(Discriminator):
                 logits.append(super().score(block, batch_size, bfloat16))
                 continue
             largest = [windows.largest(each.weight, dtype) for each in self._each()]
-            half = bfloat16 and _multiplies_bfloat16(sequences.device)
+            half = bfloat16 and multiplies_bfloat16(sequences.device)
             with autocast(sequences.device, torch.bfloat16 if half else None):
                 for part in zip(*(each.split(batch_size) for each in largest), strict=True):
                     logits.append(self._judge(part).float())
@@ -163,9 +163,13 @@ class CNNDiscriminator(Discriminator):
             assert convolution.bias is not None
             pooled.append((responses + convolution.bias).relu())
         features = torch.cat(pooled, dim=1)
-        gate = self.gate(features).sigmoid()
-        features = gate * self.highway(features).relu() + (1 - gate) * features
-        return self.output(self.dropout(features))[:, 0]
+        # Mixed precision pays in the two large products. Their sums and the last product, of
+        # which the logit's own error would come, stay as the features are.
+        gate = self.gate(features).to(features.dtype).sigmoid()
+        changed = self.highway(features).to(features.dtype).relu()
+        features = gate * changed + (1 - gate) * features
+        with autocast(features.device, None):
+            return self.output(self.dropout(features))[:, 0]
 
 
 class BiLSTMDiscriminator(Discriminator):
@@ -204,7 +208,9 @@ class BiLSTMDiscriminator(Discriminator):
         back = self.back(inputs.gather(1, turned.expand_as(inputs)))[0]
         back = back.gather(1, turned.expand_as(back))
         states = torch.cat([self.ahead(inputs)[0], back], dim=2)
+        states = states.to(torch.promote_types(states.dtype, torch.float32))
         mask = inside[..., None]
         mean = states.masked_fill(~mask, 0.0).sum(1) / lengths[:, None].clamp(min=1)
         largest = states.masked_fill(~mask, -torch.inf).amax(1)
-        return self.output(self.dropout(torch.cat([mean, largest], dim=1)))[:, 0]
+        with autocast(states.device, None):  # see `CNNDiscriminator`
+            return self.output(self.dropout(torch.cat([mean, largest], dim=1)))[:, 0]

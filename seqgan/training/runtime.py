@@ -15,7 +15,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from torch import nn
 
-from rollout.devices import reading_waits
+from rollout.devices import autocast, reading_waits
 
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
 from ..progress import Progress, make_progress
@@ -29,6 +29,9 @@ from .saver import Saver
 from .state import Stateful
 
 __all__ = ["Runtime", "make_accelerator"]
+
+_PRODUCTS = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What the products of training steps are computed in, by the setting."""
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Runtime:
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of training steps, for the forward pass and what it is compared with."""
-        return self.accelerator.autocast()
+        return autocast(self.device, _PRODUCTS[self.accelerator.mixed_precision])
 
     def update(
         self, loss: torch.Tensor, model: nn.Module, optimizer: Any, clip_norm: float

@@ -6,8 +6,6 @@ that its rules can be tested without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -51,17 +49,6 @@ def fp16_accelerator(scale: float = 2.0**16, growth_interval: int = 2000, **kwar
     return accelerator
 
 
-@contextmanager
-def fp16_kernels() -> Iterator[None]:
-    """torch's own kernels: oneDNN has no fp16 for an LSTM on most processors."""
-    before = torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        torch._C._set_mkldnn_enabled(before)
-
-
 def allow_fp16(patch: pytest.MonkeyPatch, scale: float, growth_interval: int) -> None:
     """``--precision fp16`` of a run on a CPU is done by the double."""
 
@@ -98,7 +85,7 @@ def gradients_of_a_run(
         config = PretrainConfig(batch_size=40, learning_rate=STILL, clip_norm=1e5)
         Pretraining(generator, data.train, data.validation, config, runtime).epoch()
         found["mle"] = gradient(generator)
-    described = DiscriminatorConfig(judged_by, embedding=8, hidden=8, dropout=0.0)
+    described = DiscriminatorConfig(judged_by, 8, 8, filter_share=0.1, dropout=0.0)
     judge = make_discriminator(described, data.spec.vocab_size, 0)
     judging = DiscriminateConfig(batch_size=20, learning_rate=STILL, clip_norm=1e5)
     training = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)

@@ -28,7 +28,6 @@ from .half_precision import (
     allow_fp16,
     assert_alike,
     fp16_accelerator,
-    fp16_kernels,
     gradient,
     gradients_of_a_run,
 )
@@ -41,12 +40,6 @@ def data():
     return load_data("grammar", corpus, seed=1)
 
 
-@pytest.fixture
-def kernels():
-    with fp16_kernels():
-        yield
-
-
 def runtime_of(precision: str) -> Runtime:
     accelerator = fp16_accelerator() if precision == "fp16" else make_accelerator("cpu", precision)
     return Runtime(accelerator, seed=3)
@@ -54,7 +47,7 @@ def runtime_of(precision: str) -> Runtime:
 
 @pytest.mark.parametrize("judged_by", ["cnn", "bilstm"])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_gradients_agree_with_full_precision(data, precision, judged_by, kernels):
+def test_gradients_agree_with_full_precision(data, precision, judged_by):
     exact, half = (
         gradients_of_a_run(data, runtime_of(each), judged_by) for each in ("no", precision)
     )
@@ -63,7 +56,7 @@ def test_gradients_agree_with_full_precision(data, precision, judged_by, kernels
         assert_alike(half[name], one, precision)
 
 
-def test_a_run_and_a_fine_tuning_have_the_same_gradient(data, kernels):
+def test_a_run_and_a_fine_tuning_have_the_same_gradient(data):
     """Two optimizers hold the generator's parameters in a run, one in a fine-tuning."""
     run, finetuning = (
         gradients_of_a_run(data, runtime_of("fp16"), "cnn", mle=each) for each in (True, False)
@@ -173,7 +166,7 @@ class TestWholeRuns:
         assert sum(line["stage"] == "adversarial" for line in log) == 3
         assert (path / "results.json").is_file()
 
-    def test_fp16_across_overflows_ended_and_resumed(self, tmp_path, monkeypatch, kernels):
+    def test_fp16_across_overflows_ended_and_resumed(self, tmp_path, monkeypatch):
         """The scale goes up every other step, and down where a gradient overflows."""
         allow_fp16(monkeypatch, 2.0**24, 2)
         words = ["run", *TINY, "--precision", "fp16"]
