@@ -19,7 +19,7 @@ COMMANDS = {
     "evaluate": "measure the generators of a run, or any file of samples",
     "compare": "show several runs side by side",
     "report": "write the report of a run again",
-    "data": "show what a data source holds, before training on it",
+    "data": "show the contents of a data source before training on it, or write them to a file",
 }
 SHARED = ("run", "pretrain", "finetune")
 """Commands that several processes can share."""

@@ -218,6 +218,7 @@ def report(settings: ReportConfig, console: Console) -> int:
 
 def data(settings: DataConfig, console: Console) -> int:
     """``seqgan data``."""
+    _check_output(settings.output)
     found = load_data(
         settings.source,
         settings.corpus,
@@ -232,6 +233,10 @@ def data(settings: DataConfig, console: Console) -> int:
         shown = split.select(slice(0, settings.examples))
         for line in found.decoder.texts(shown) if len(shown) else []:
             say(console, f"{name}: {line}")
+    if settings.output is not None:
+        lines = found.decoder.texts(found.train)
+        write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
+        say(console, f"Written: {settings.output}, the {len(lines):,} training sequences")
     return 0
 
 

@@ -862,7 +862,7 @@ class EvaluateConfig(Settings):
 
 @dataclass
 class DataConfig(Settings):
-    """What a data source holds, and what would be done with it; nothing is trained.
+    """Contents of a data source, as training would see them; nothing is trained.
 
     Attributes:
         source: a file (.txt, .jsonl, .csv, each also .gz), or grammar, oracle, wordnet.
@@ -870,6 +870,7 @@ class DataConfig(Settings):
         validation_data: a file with the validation sequences; none: a share of the source.
         corpus: how the source becomes token ids.
         examples: sequences shown of each split.
+        output: text file to write the training split to, one sequence per line; none: not written.
         seed: of the splits.
     """
 
@@ -878,11 +879,13 @@ class DataConfig(Settings):
     validation_data: str | None = None
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     examples: int = 3
+    output: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.examples >= 0, f"--examples: {self.examples} is below 0")
+        _require(self.output != "", "--output: an empty name; leave it out to write nothing")
         _seed("--seed", self.seed)
 
 
