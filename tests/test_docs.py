@@ -1,9 +1,10 @@
 """Every example of the README and of the docs runs.
 
-The blocks of a file run in order, in one working folder that holds the files which the examples
-name: ``python`` blocks in one namespace, ``bash`` blocks line by line. What would take minutes runs
-with the settings of the smoke preset on top of its own, so that every flag and argument is still
-read. A comment above a block makes an exception of it::
+The blocks of a page run in order, in one working folder: ``python`` blocks in one namespace,
+``bash`` blocks line by line. The README begins in an empty folder, the other pages in one that
+holds what its first commands make. Commands that would take minutes run with the settings of the
+smoke preset on top of their own, so that every flag and argument is still read. A comment above a
+block makes an exception of it::
 
     <!-- not run: why -->        it is parsed (flags and all), and not run
     <!-- needs: package -->      the same where the package is not installed
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import itertools
 import re
 import shlex
 import shutil
@@ -24,7 +24,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
 SMOKE = ROOT / "seqgan" / "presets" / "smoke.yaml"
 FENCED = re.compile(
     r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.*?) -->\n\s*)?"
@@ -61,39 +62,30 @@ def commands(code: str) -> list[list[str]]:
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
-def captions() -> list[str]:
-    """1,000 different lines of eight words."""
-    kinds = "red blue green old new small big wet dry warm".split()
-    beings = "cat dog bird horse cow boy girl man woman child".split()
-    places = "mat sofa roof bench bed car table fence wall chair".split()
-    triples = itertools.product(kinds, beings, places)
-    return [f"a {kind} {being} sits on the {place} ." for kind, being, place in triples]
-
-
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory) -> Path:
-    """A folder with the files and the run that examples name."""
-    from seqgan.cli import main
-
+    """A folder with what the README's first commands make: a file of data and a run."""
     folder = tmp_path_factory.mktemp("docs")
-    lines = captions()
-    for name, part in (
-        ("captions.txt", lines),
-        ("train.txt", lines[:800]),
-        ("test.txt", lines[800:]),
-        ("generated.txt", lines[::10]),
-    ):
-        (folder / name).write_text("\n".join(part) + "\n", encoding="utf-8")
-    data, out = str(folder / "captions.txt"), str(folder / "runs" / "captions")
-    assert main(["run", "--data", data, "--preset", "smoke", "--output_dir", out]) == 0
+    code = "".join(block.code for block in blocks(README) if block.language == "bash")
+    makes = [
+        words for words in commands(code) if words[:2] in (["seqgan", "data"], ["seqgan", "run"])
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in makes[:2]:
+            assert checked(words, True) == 0, shlex.join(words)
+    assert (folder / "captions.txt").is_file() and (folder / "runs" / "captions").is_dir()
     return folder
 
 
 @pytest.fixture
-def folder(workplace, tmp_path, monkeypatch) -> Path:
-    """The working folder of one page: a copy, so that no page depends on another."""
+def folder(page, request, tmp_path, monkeypatch) -> Path:
+    """The working folder of one page: empty for the README, else a copy of what it makes."""
     place = tmp_path / "work"
-    shutil.copytree(workplace, place)
+    if page == README:
+        place.mkdir()
+    else:
+        shutil.copytree(request.getfixturevalue("workplace"), place)
     monkeypatch.chdir(place)
     return place
 

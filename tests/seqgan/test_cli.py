@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import yaml
 
+from rollout import Sequences
 from seqgan.cli import COMMANDS, main
+from seqgan.data.grammar import GrammarPolicy
+from seqgan.data.vocabulary import Vocabulary
+from seqgan.data.words import Words
 from seqgan.parsing import EXAMPLES, SETTINGS, presets
 
 from .failing import fails
@@ -77,6 +82,27 @@ def test_a_file_of_samples_is_scored(capsys, tmp_path):
     fails(capsys, ["evaluate"], "give either --run DIR")
     samples.write_text("")
     fails(capsys, arguments, "samples.txt")
+
+
+def test_a_source_can_be_written_to_a_file_that_is_data_again(capsys, tmp_path):
+    out = tmp_path / "folder" / "captions.txt"
+    arguments = ["data", "grammar", "--corpus.num_train", "50", "--examples", "1"]
+    assert main([*arguments, "--output", str(out)]) == 0
+    printed = capsys.readouterr().out
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 50 and f"train: {lines[0]}\n" in printed
+    assert f"Written: {out}, the 50 training sequences" in printed
+    policy = GrammarPolicy(max_length=40)
+    words = Vocabulary(policy.tokens)
+    for line in lines:  # whole sentences of the grammar, in words that it has
+        tokens = Words().tokenize(line)
+        assert all(token in words for token in tokens)
+        ids = [*words.encode(tokens, eos=True)]
+        sequence = Sequences(torch.tensor([ids]), torch.tensor([len(ids)]))
+        assert torch.isfinite(policy.log_prob(sequence)).all()
+    fails(capsys, [*arguments, "--output", str(out)], "exists already; give another name")
+    assert main(["data", str(out), "--corpus.min_count", "1"]) == 0
+    assert "50 lines" in capsys.readouterr().out
 
 
 def test_data_is_shown_before_training(capsys, tmp_path):
