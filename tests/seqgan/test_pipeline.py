@@ -118,8 +118,8 @@ def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsy
     third = tmp_path / "third"
     wrong = ["finetune", "--run", str(first), "--output_dir", str(third)]
     capsys.readouterr()
-    assert main([*wrong, "--seed", "1"]) == 2
-    assert "not the splits that the generator was trained on" in capsys.readouterr().err
+    assert main([*wrong, "--corpus.split_seed", "1"]) == 2
+    assert f"grammar is not what the run at {first} was trained on" in capsys.readouterr().err
     assert main([*wrong, "--generator.hidden", "99"]) == 2
     assert "a generator of other settings" in capsys.readouterr().err
     assert not third.exists()
