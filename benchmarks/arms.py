@@ -16,14 +16,14 @@ from typing import Any
 import torch
 
 from rollout import Policy, Sequences
-from seqgan.comparison import Comparison, Sweep, Swept, compare_swept
+from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_swept
 from seqgan.config import RunConfig
 from seqgan.data.bounded import bounded
-from seqgan.data.rows import chosen_rows
+from seqgan.data.text.rows import chosen_rows
 from seqgan.data.sources import Dataset
-from seqgan.dotted import import_dotted
+from seqgan.config.dotted import import_dotted
 from seqgan.errors import ConfigError
-from seqgan.evaluate import Evaluator
+from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from seqgan.dotted import import_dotted
+from seqgan.config.dotted import import_dotted
 from seqgan.errors import ConfigError, did_you_mean
 from seqgan.terminal import run_program
 
@@ -115,7 +115,7 @@ def _run(name: str, argv: list[str]) -> int:
             f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; "
             f"commands are {', '.join(COMMANDS)}"
         )
-    from seqgan.parsing import parse_settings
+    from seqgan.cli.parsing import parse_settings
 
     command = COMMANDS[name]
     kind = import_dotted(command.settings, "command")

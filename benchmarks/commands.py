@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from seqgan.data.wordnet import wordnet_glosses
-from seqgan.dotted import import_dotted
+from seqgan.config.dotted import import_dotted
 from seqgan.errors import ConfigError
 from seqgan.terminal import say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqgan.errors import ConfigError
-from seqgan.tables import ARROWS
+from seqgan.report.console import ARROWS
 
 from .results import Result
 from .statistics import holm, student_interval

@@ -28,7 +28,7 @@ from seqgan.models import make_discriminator, make_generator
 from seqgan.seeding import derive_seed
 from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.pretrain import pretrain
-from seqgan.training.run_directory import write_json
+from seqgan.runs.run_directory import write_json
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .results import machine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from seqgan.comparison import RESOLUTION
+from seqgan.evaluation.comparison import RESOLUTION
 from seqgan.errors import ConfigError
 from seqgan.seeding import derive_seed
 

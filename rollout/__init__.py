@@ -3,7 +3,7 @@
 It knows nothing of files, corpora, command lines or GANs.
 """
 
-from .agent import PolicyAgent
+from .environments.agent import PolicyAgent
 from .compiled import CompiledPolicy
 from .generate import generate
 from .lagged import LaggedPolicy

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .environments import register_when_possible
+from rollout.environments.registration import register_when_possible
 
 if TYPE_CHECKING:
     from .config import RunConfig

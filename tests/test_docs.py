@@ -73,7 +73,7 @@ def captions() -> list[str]:
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory) -> Path:
     """A folder with the files and the run that examples name."""
-    from seqgan.cli import main
+    from seqgan.cli.main import main
 
     folder = tmp_path_factory.mktemp("docs")
     lines = captions()
@@ -102,7 +102,7 @@ def folder(workplace, tmp_path, monkeypatch) -> Path:
 def smoke(monkeypatch):
     """What the pipeline is given in Python runs with the smoke preset on top."""
     from seqgan import pipeline
-    from seqgan.settings import run_config
+    from seqgan.config.reading import run_config
 
     small = yaml.safe_load(SMOKE.read_text())
 
@@ -186,7 +186,7 @@ def checked(words: list[str], runs: bool) -> int:
 
 def seqgan(arguments: list[str], runs: bool) -> int:
     """``seqgan`` with the smoke preset on top; without `runs` only its settings are read."""
-    from seqgan.cli import main
+    from seqgan.cli.main import main
 
     if not runs:
         return main([*arguments, "--print_config"])

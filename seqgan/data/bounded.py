@@ -18,7 +18,7 @@ from rollout import Sequences
 
 from ..config import EvaluationConfig
 from ..seeding import rng_for
-from .rows import chosen_rows
+from .text.rows import chosen_rows
 from .sources import Dataset
 
 __all__ = ["bounded"]

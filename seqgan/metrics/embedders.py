@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dotted import import_dotted, is_dotted
+from ..config.dotted import import_dotted, is_dotted
 from ..errors import ConfigError, MetricError, MissingExtraError, did_you_mean
 
 __all__ = ["Embedder", "load_embedder"]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, did_you_mean
-from ..kinds import of_kind
+from ..config.kinds import of_kind
 from .discriminators import BiLSTMDiscriminator, CNNDiscriminator
 from .lstm import LSTMGenerator
 

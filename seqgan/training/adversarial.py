@@ -39,7 +39,7 @@ from .loss_watch import LossWatch
 from .policy_loss import PolicyBatch, policy_loss
 from .processes import Part
 from .runtime import Runtime
-from .state import fields_of, load_optimizer, set_fields, weights_for
+from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .trouble import GENERATOR, Lookout
 
 __all__ = ["AdversarialTraining", "Validation", "fine_tune", "make_reward"]

@@ -21,7 +21,7 @@ from ..config import DiscriminateConfig
 from ..metrics.gain import HeldoutGain, heldout_gain
 from .loss_watch import LossWatch
 from .runtime import Runtime
-from .state import fields_of, load_optimizer, set_fields, weights_for
+from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["DiscriminatorPretraining", "DiscriminatorTraining", "discriminate"]
 

@@ -20,7 +20,7 @@ from ..config import PretrainConfig
 from ..metrics.likelihood import token_nll
 from .loss_watch import LossWatch
 from .runtime import Runtime
-from .state import fields_of, load_optimizer, set_fields, weights_for
+from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["Pretraining", "pretrain"]
 

@@ -31,9 +31,9 @@ from ..terminal import say
 from .accelerators import make_accelerator
 from .interruption import SIGNALS, Interruption
 from .processes import Processes, launcher
-from .run_directory import RunDirectory
-from .saver import Saver
-from .state import Stateful
+from ..runs.run_directory import RunDirectory
+from ..runs.saver import Saver
+from ..runs.state import Stateful
 
 __all__ = ["Runtime", "make_accelerator"]
 
