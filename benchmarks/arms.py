@@ -17,22 +17,22 @@ import torch
 
 from rollout import Policy, Sequences
 from rollout.modules import own_copy
-from seqgan.comparison import Comparison, Sweep, Swept, compare_swept
 from seqgan.config import RunConfig
+from seqgan.config.dotted import import_dotted
 from seqgan.data.bounded import bounded
-from seqgan.data.rows import chosen_rows
 from seqgan.data.sources import Dataset
-from seqgan.dotted import import_dotted
+from seqgan.data.text.rows import chosen_rows
 from seqgan.errors import ConfigError
-from seqgan.evaluate import Evaluator
+from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_swept
+from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator
-from seqgan.progress import Lines, Progress
 from seqgan.seeding import derive_seed, rng_for
 from seqgan.training.adversarial import fine_tune
 from seqgan.training.discriminate import DiscriminatorTraining, discriminate
 from seqgan.training.pretrain import pretrain
+from seqgan.training.progress import Lines, Progress
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .suite import Method

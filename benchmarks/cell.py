@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 
-from seqgan.comparison import Point
 from seqgan.config import RunConfig
+from seqgan.config.dotted import import_dotted
+from seqgan.config.reading import run_config
 from seqgan.data.sources import Dataset, fingerprint, run_data
-from seqgan.dotted import import_dotted
 from seqgan.errors import ConfigError
+from seqgan.evaluation.comparison import Point
 from seqgan.models import load_generator, make_generator, save_model
+from seqgan.runs.files import write_folder, write_json
 from seqgan.seeding import derive_seed
-from seqgan.settings import run_config
-from seqgan.training.files import write_folder, write_json
 from seqgan.training.pretrain import pretrain
 
 from .arms import Lab, Measured, Recorder

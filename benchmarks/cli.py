@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgan._version import __version__
-from seqgan.dotted import import_dotted
+from seqgan.config.dotted import import_dotted
+from seqgan.config.version import __version__
 from seqgan.terminal import HELP, VERSION, chosen_command, run_program
 
 __all__ = ["COMMANDS", "main"]
@@ -116,7 +116,7 @@ def _usage() -> str:
 
 
 def _run(name: str, argv: list[str]) -> int:
-    from seqgan.parsing import parse_settings
+    from seqgan.cli.parsing import parse_settings
 
     command = COMMANDS[name]
     kind = import_dotted(command.settings, "command")

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from seqgan.config.dotted import import_dotted
 from seqgan.data.wordnet import wordnet_glosses
-from seqgan.dotted import import_dotted
 from seqgan.errors import ConfigError
 from seqgan.terminal import say
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 from seqgan.errors import ConfigError
-from seqgan.significance import student
-from seqgan.tables import ARROWS
+from seqgan.evaluation.significance import student
+from seqgan.report.console import ARROWS
 
 from .results import Result
 from .statistics import holm

@@ -25,10 +25,10 @@ from seqgan.config import (
 from seqgan.data.sources import Dataset, load_data
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator
+from seqgan.runs.run_directory import write_json
 from seqgan.seeding import derive_seed
 from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.pretrain import pretrain
-from seqgan.training.run_directory import write_json
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .results import machine

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from seqgan.errors import SeqganError
-from seqgan.training.run_directory import write_text
+from seqgan.runs.run_directory import write_text
 
 from .results import CellPlace
 

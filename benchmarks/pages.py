@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from seqgan.errors import ConfigError, did_you_mean
-from seqgan.training.run_directory import write_text
+from seqgan.runs.run_directory import write_text
 
 from .tables import Table
 

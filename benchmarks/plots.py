@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from seqgan.report.drawing import Plot, draw, legend, whole_numbers
 from seqgan.report.tradeoff import ENTROPY, NAMES
-from seqgan.training.run_directory import write_bytes
+from seqgan.runs.run_directory import write_bytes
 
 from .results import Result, grouped
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from seqgan.dotted import is_dotted
+from seqgan.config.dotted import is_dotted
 from seqgan.errors import ConfigError, did_you_mean
 
 __all__ = ["Mapping", "check_keys", "dotted", "listed", "mapping", "read_yaml"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgan.errors import ConfigError, RunDirectoryError
-from seqgan.training.run_directory import environment, write_text
+from seqgan.runs.run_directory import environment, write_text
 
 from .suite import SIZES
 

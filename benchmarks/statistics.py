@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from seqgan.significance import estimate, student
+from seqgan.evaluation.significance import estimate, student
 
 __all__ = ["Combined", "combine", "holm"]
 

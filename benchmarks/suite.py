@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from seqgan.config import RunConfig
+from seqgan.config.reading import run_config
 from seqgan.errors import ConfigError, did_you_mean
-from seqgan.settings import run_config
 
 from .files import DataFile, Use, read_files, read_use
 from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgan.tables import ARROWS
-from seqgan.training.run_directory import write_text
+from seqgan.report.console import ARROWS
+from seqgan.runs.run_directory import write_text
 
 from .reading import read_yaml
 from .results import Result, grouped

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqgan.errors import ConfigError
+from seqgan.evaluation.significance import label, practical_size
 from seqgan.seeding import derive_seed
-from seqgan.significance import label, practical_size
 
 from .results import Result, grouped
 from .statistics import Combined, combine, holm

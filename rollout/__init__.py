@@ -3,9 +3,9 @@
 It knows nothing of files, corpora, command lines or GANs.
 """
 
-from .agent import PolicyAgent
 from .coefficients import AdaptiveEntropy, AdaptiveKL
 from .compiled import CompiledPolicy
+from .environments.agent import PolicyAgent
 from .generate import generate
 from .lagged import LaggedPolicy
 from .losses import (

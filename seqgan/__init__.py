@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
-from .environments import register_when_possible
+from .config.version import __version__
+from .registration import register_when_possible
 
 if TYPE_CHECKING:
     from .config import RunConfig

@@ -17,16 +17,16 @@ from huggingface_hub.errors import HFValidationError
 
 from rollout import Sampler, generate
 
-from ._version import __version__
 from .config import TOKENIZERS
+from .config.reading import run_config
+from .config.version import __version__
 from .data.sources import Decoder
-from .data.tokenizers import Tokenizer, make_tokenizer
-from .data.vocabulary import Vocabulary
+from .data.text.tokenizers import Tokenizer, make_tokenizer
+from .data.text.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError
 from .models import LSTMGenerator, load_generator, save_model
+from .runs.run_directory import RunDirectory, write_json
 from .seeding import rng_for
-from .settings import run_config
-from .training.run_directory import RunDirectory, write_json
 
 __all__ = ["TextGenerator"]
 

@@ -16,30 +16,22 @@ from rich.console import Console
 
 from rollout import Policy, Sequences
 
-from .comparison import Comparison, Sweep, Swept, compare_swept
 from .config import RunConfig
+from .config.reading import run_config
 from .data.bounded import bounded
 from .data.sources import Dataset, fingerprint
 from .errors import ConfigError, DataError, RunDirectoryError
-from .evaluate import Evaluator, real_texts
+from .evaluation.action_values import token_values
+from .evaluation.comparison import Comparison, Sweep, Swept, compare_swept
+from .evaluation.models import Evaluator, real_texts
+from .evaluation.text_scores import check_available
 from .metrics import Score
 from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
 from .report import write_report
-from .seeding import derive_seed
-from .settings import run_config
-from .tables import print_results
-from .terminal import say
-from .text_scores import check_available
-from .token_values import token_values
-from .training.adversarial import AdversarialTraining, fine_tune
-from .training.control import Control, run_control
-from .training.discriminate import DiscriminatorTraining, discriminate
-from .training.places import data_of, not_its_data, with_files_found
-from .training.pretrain import Convergence, convergence, pretrain
-from .training.processes import Processes
-from .training.replacing import put_back, replacing
-from .training.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
-from .training.run_directory import (
+from .report.console import print_results
+from .runs.replacing import put_back, replacing
+from .runs.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
+from .runs.run_directory import (
     DATA,
     LAST,
     LOG,
@@ -48,8 +40,16 @@ from .training.run_directory import (
     write_json,
     write_text,
 )
+from .runs.saver import Saved, Saver, read_checkpoint
+from .seeding import derive_seed
+from .terminal import say
+from .training.adversarial import AdversarialTraining, fine_tune
+from .training.control import Control, run_control
+from .training.discriminate import DiscriminatorTraining, discriminate
+from .training.places import data_of, not_its_data, with_files_found
+from .training.pretrain import Convergence, convergence, pretrain
+from .training.processes import Processes
 from .training.runtime import Runtime, make_accelerator
-from .training.saver import Saved, Saver, read_checkpoint
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 

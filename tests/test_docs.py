@@ -94,7 +94,7 @@ def folder(page, request, tmp_path, monkeypatch) -> Path:
 def smoke(monkeypatch):
     """What the pipeline is given in Python runs with the smoke preset on top."""
     from seqgan import pipeline
-    from seqgan.settings import run_config
+    from seqgan.config.reading import run_config
 
     small = yaml.safe_load(SMOKE.read_text())
 
@@ -178,7 +178,7 @@ def checked(words: list[str], runs: bool) -> int:
 
 def seqgan(arguments: list[str], runs: bool) -> int:
     """``seqgan`` with the smoke preset on top; without `runs` only its settings are read."""
-    from seqgan.cli import main
+    from seqgan.cli.main import main
 
     if not runs:
         return main([*arguments, "--print_config"])

@@ -22,8 +22,8 @@ from rich.console import Console
 from rollout.completion import default_chunk_size
 from seqgan.errors import ConfigError
 from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS, multiplies_bfloat16
+from seqgan.runs.run_directory import write_json, write_text
 from seqgan.terminal import say
-from seqgan.training.run_directory import write_json, write_text
 
 from ..results import shareable
 from .machine import Timer, gemm_rate, memory_rate, peak_memory

@@ -18,8 +18,8 @@ from rollout import Sequences
 
 from ..config import EvaluationConfig
 from ..seeding import rng_for
-from .rows import chosen_rows
 from .sources import Dataset
+from .text.rows import chosen_rows
 
 __all__ = ["bounded"]
 

@@ -21,13 +21,13 @@ from rollout import Policy, Sequences, generate
 from ..config import SOURCES, TOKENIZERS, CorpusConfig, RunConfig
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
-from .corpus import TextCorpus, corpus_from_lines, load_corpus
-from .grammar import GrammarPolicy
+from .grammar.policy import GrammarPolicy
 from .oracle import LSTMOracle
-from .readers import near_file
-from .rows import TokenRows
-from .tokenizers import Tokenizer, make_tokenizer
-from .vocabulary import Vocabulary
+from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
+from .text.readers import near_file
+from .text.rows import TokenRows
+from .text.tokenizers import Tokenizer, make_tokenizer
+from .text.vocabulary import Vocabulary
 
 __all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "fingerprint", "load_data", "run_data"]
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import DataError
-from .words import Words
+from .text.words import Words
 
 __all__ = ["wordnet_glosses", "wordnet_lines"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..config import check_embedder
-from ..dotted import import_dotted
+from ..config.dotted import import_dotted
 from ..errors import ConfigError, MetricError, MissingExtraError
 
 __all__ = ["Embedder", "load_embedder"]

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from seqgan._version import __version__
+from seqgan.config.version import __version__
 from seqgan.errors import MetricError
 from seqgan.metrics.tokens import Floats
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..config.kinds import of_kind
 from ..errors import CheckpointError, did_you_mean
-from ..kinds import of_kind
 from .discriminators import BiLSTMDiscriminator, CNNDiscriminator
 from .lstm import LSTMGenerator
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import CONFIG_FORMAT
 from ..errors import RunDirectoryError
-from ..training.run_directory import CONFIG, LOG, RESULTS, RunDirectory
+from ..runs.run_directory import CONFIG, LOG, RESULTS, RunDirectory
 
 __all__ = ["MODELS", "Record", "read_record"]
 

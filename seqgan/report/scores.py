@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..tables import ARROWS, LABELS
+from .console import ARROWS, LABELS
 from .record import MODELS, Record
 
 __all__ = ["Cell", "Group", "Row", "score_table"]

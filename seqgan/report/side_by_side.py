@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ..config import TABLES
 from ..metrics import Score
-from ..tables import ARROWS, label
-from ..training.run_directory import RunDirectory
+from ..runs.run_directory import RunDirectory
+from .console import ARROWS, label
 
 __all__ = ["WRITERS", "Column", "SideBySide", "as_table", "side_by_side"]
 

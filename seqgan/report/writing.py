@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..training.run_directory import RunDirectory, write_bytes, write_text
+from ..runs.run_directory import RunDirectory, write_bytes, write_text
 from .curves import learning_curves
 from .drawing import Drawn, draw
 from .facts import data_facts, environment_facts, split_table

@@ -36,12 +36,12 @@ from rollout.modules import frozen_copy
 
 from ..config import AdversarialConfig
 from ..errors import NonFiniteLossError, RewardError
+from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .discriminate import DiscriminatorTraining
 from .loss_watch import LossWatch
 from .policy_loss import PolicyBatch, policy_loss
 from .processes import Part
 from .runtime import Runtime
-from .state import fields_of, load_optimizer, set_fields, weights_for
 from .trouble import GENERATOR, Lookout
 
 __all__ = ["AdversarialTraining", "Validation", "do_rounds", "fine_tune", "make_reward"]

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from rollout import Sequences
 
+from ..runs.state import Stateful, weights_for
 from .adversarial import AdversarialTraining, Validation, do_rounds
 from .processes import Part
 from .runtime import Runtime
-from .state import Stateful, weights_for
 
 __all__ = ["Control", "run_control"]
 

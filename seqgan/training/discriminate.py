@@ -19,9 +19,9 @@ from rollout import DiscriminatorReward, Policy, Sequences
 
 from ..config import DiscriminateConfig
 from ..metrics.gain import HeldoutGain, heldout_gain
+from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .loss_watch import LossWatch
 from .runtime import Runtime
-from .state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["DiscriminatorPretraining", "DiscriminatorTraining", "discriminate"]
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import SOURCES, RunConfig
-from ..data.readers import near_file
 from ..data.sources import Dataset, run_data
+from ..data.text.readers import near_file
 from ..errors import DataError
-from .run_directory import RunDirectory
+from ..runs.run_directory import RunDirectory
 
 __all__ = ["FILES", "data_of", "names_a_file", "not_its_data", "with_files_found"]
 

@@ -21,9 +21,9 @@ from rollout import Policy, Sequences, nll_loss
 
 from ..config import PretrainConfig
 from ..metrics.likelihood import token_nll
+from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .loss_watch import LossWatch
 from .runtime import Runtime
-from .state import fields_of, load_optimizer, set_fields, weights_for
 
 __all__ = ["Convergence", "Pretraining", "convergence", "pretrain"]
 

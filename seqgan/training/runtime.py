@@ -18,15 +18,15 @@ from torch import nn
 from rollout.devices import autocast, reading_waits
 
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
-from ..progress import Progress, make_progress
+from ..runs.run_directory import RunDirectory
+from ..runs.saver import Saver
+from ..runs.state import Stateful
 from ..seeding import derive_seed, rng_for
 from ..terminal import say
 from .accelerators import make_accelerator
 from .interruption import SIGNALS, Interruption
 from .processes import Processes, launcher
-from .run_directory import RunDirectory
-from .saver import Saver
-from .state import Stateful
+from .progress import Progress, make_progress
 
 __all__ = ["Runtime", "make_accelerator"]
 

@@ -310,7 +310,7 @@ def test_a_worker_that_is_killed_is_one_line(here, capsys, monkeypatch):
 
 
 def test_long_work_of_a_cell_shows_its_progress(here, monkeypatch, capsys):
-    from seqgan import progress
+    from seqgan.training import progress
 
     monkeypatch.setattr(progress, "BEAT_SECONDS", 0.0)
     rest = {k: v for k, v in TINY.items() if k != "methods"}

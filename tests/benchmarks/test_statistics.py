@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.statistics import _columns, combine, holm
-from seqgan.significance import student
+from seqgan.evaluation.significance import student
 
 NAMES = {"together": ["t", "t"], "apart": ["t", "u"]}
 

@@ -11,11 +11,11 @@ import yaml
 from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
 from benchmarks.suite import SIZES, Method, load_suite, merge, suite_names
-from seqgan.comparison import Swept
+from seqgan.config.dotted import import_dotted
+from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
-from seqgan.dotted import import_dotted
+from seqgan.evaluation.comparison import Swept
 from seqgan.models import make_generator
-from seqgan.settings import run_config
 
 
 def fails(capsys, arguments: list[str], *messages: str) -> None:

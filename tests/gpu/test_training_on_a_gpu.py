@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from seqgan import pipeline
-from seqgan.cli import main
+from seqgan.cli.main import main
 from seqgan.config import CorpusConfig
 from seqgan.data.sources import load_data
 from seqgan.models import BiLSTMDiscriminator
-from seqgan.training.run_directory import RunDirectory
+from seqgan.runs.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..recurrent_kernel import EVALUATION, SECOND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqgan.cli import main
+from seqgan.cli.main import main
 
 
 def fails(capsys, arguments: list[str], *fragments: str) -> str:

@@ -29,17 +29,17 @@ from hypothesis import strategies as st
 
 from rollout import generate
 from seqgan import pipeline  # noqa: F401  (all imports are done before the hook looks)
+from seqgan.cli.parsing import _check_file
 from seqgan.config import GeneratorConfig, RunConfig
-from seqgan.data.readers import read_lines
+from seqgan.config.reading import run_config
 from seqgan.data.sources import TokenSpec
-from seqgan.data.vocabulary import SPECIAL_TOKENS, Vocabulary
+from seqgan.data.text.readers import read_lines
+from seqgan.data.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from seqgan.errors import SeqganError
 from seqgan.models import load_generator, make_generator, save_model
-from seqgan.parsing import _check_file
-from seqgan.settings import run_config
-from seqgan.training.checkpoints import SUMS, checksum, verify
-from seqgan.training.saver import read_checkpoint
-from seqgan.training.state import pack
+from seqgan.runs.checkpoints import SUMS, checksum, verify
+from seqgan.runs.saver import read_checkpoint
+from seqgan.runs.state import pack
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 SCALARS = st.one_of(

@@ -45,7 +45,7 @@ class Forked:
             try:
                 with open(os.devnull, "w") as nothing:
                     os.dup2(nothing.fileno(), 1)
-                from seqgan.cli import main
+                from seqgan.cli.main import main
 
                 code = main(arguments)
             finally:
@@ -74,7 +74,7 @@ class Spawned:
     """A command in a new interpreter, as a shell would start it."""
 
     def __init__(self, arguments: list[str]):
-        code = "import sys; from seqgan.cli import main; sys.exit(main())"
+        code = "import sys; from seqgan.cli.main import main; sys.exit(main())"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL
         )

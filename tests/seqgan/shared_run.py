@@ -15,7 +15,7 @@ import sys
 import torch
 
 from seqgan import pipeline
-from seqgan.cli import main
+from seqgan.cli.main import main
 from seqgan.training.adversarial import AdversarialTraining
 from seqgan.training.runtime import Runtime
 

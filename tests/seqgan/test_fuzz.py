@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from seqgan.config.kinds import of_kind
+from seqgan.config.reading import run_config
 from seqgan.errors import CheckpointError, ConfigError
-from seqgan.kinds import of_kind
-from seqgan.settings import run_config
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from seqgan import TextGenerator
-from seqgan.cli import main
+from seqgan.cli.main import main
 from seqgan.errors import CheckpointError, ConfigError, RunDirectoryError
 
 

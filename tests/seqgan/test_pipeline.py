@@ -8,8 +8,8 @@ import json
 import pytest
 import yaml
 
-from seqgan.cli import main
-from seqgan.training.run_directory import RunDirectory
+from seqgan.cli.main import main
+from seqgan.runs.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_the_same_for_a_text_file(tmp_path, capsys):
 def test_the_python_interface(tmp_path):
     from seqgan import run
     from seqgan.config import RunConfig
-    from seqgan.settings import run_config
+    from seqgan.config.reading import run_config
 
     smoke = {"output_dir": str(tmp_path / "run"), "corpus": {"num_train": 60, "num_test": 60}}
     smoke["corpus"] |= {"num_validation": 60, "num_heldout": 60}

@@ -16,7 +16,7 @@ from seqgan.data.sources import load_data
 from seqgan.errors import CheckpointError, ConfigError, RunDirectoryError
 from seqgan.models import load_generator, load_model, save_model
 from seqgan.report import write_report
-from seqgan.training.run_directory import RunDirectory
+from seqgan.runs.run_directory import RunDirectory
 
 from .tiny import without_report
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from seqgan.cli import main
-from seqgan.comparison import Sweep
+from seqgan.cli.main import main
 from seqgan.config import CorpusConfig, EvaluationConfig
 from seqgan.data.bounded import bounded
-from seqgan.data.rows import TokenRows, chosen_rows
 from seqgan.data.sources import fingerprint, load_data
-from seqgan.evaluate import Evaluator
+from seqgan.data.text.rows import TokenRows, chosen_rows
+from seqgan.evaluation.comparison import Sweep
+from seqgan.evaluation.models import Evaluator
 
 KINDS = ("red", "blue", "old", "new", "big")
 LINES = [f"a {a} {b} {c} sits {d} ." for a in KINDS for b in KINDS for c in KINDS for d in KINDS]

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgan.config import CorpusConfig
-from seqgan.data.corpus import corpus_from_lines, load_corpus
-from seqgan.data.splits import SPLITS, shuffled, split_rows
-from seqgan.data.table import mix
-from seqgan.data.vocabulary import Vocabulary
+from seqgan.data.text.corpus import corpus_from_lines, load_corpus
+from seqgan.data.text.splits import SPLITS, shuffled, split_rows
+from seqgan.data.text.table import mix
+from seqgan.data.text.vocabulary import Vocabulary
 from seqgan.errors import ConfigError, DataError
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"

@@ -14,8 +14,8 @@ import torch
 from rollout.monte_carlo import action_values
 from rollout.policy import Policy
 from rollout.sequences import Sequences
-from seqgan.data.automaton import Automaton
-from seqgan.data.grammar import Grammar, GrammarPolicy
+from seqgan.data.grammar.automaton import Automaton
+from seqgan.data.grammar.policy import Grammar, GrammarPolicy
 from seqgan.errors import ConfigError, DataError
 
 from .plain import sample

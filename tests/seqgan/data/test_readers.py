@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgan.data import readers
-from seqgan.data.readers import Record, file_kind, read_lines
+from seqgan.data.text import readers
+from seqgan.data.text.readers import Record, file_kind, read_lines
 from seqgan.errors import ConfigError, DataError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seqgan.cli import main
+from seqgan.cli.main import main
 
 LINES = [
     f"a {kind} {being} sits on the {place} ."

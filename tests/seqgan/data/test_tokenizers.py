@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqgan.data.tokenizers import Integers, UserTokenizer, make_tokenizer
-from seqgan.data.words import Words
+from seqgan.data.text.tokenizers import Integers, UserTokenizer, make_tokenizer
+from seqgan.data.text.words import Words
 from seqgan.errors import ConfigError, DataError, MissingExtraError
 
 WORDS = Words()
@@ -102,7 +102,7 @@ def test_words_write_any_tokens(tokens):
 
 
 def test_words_forget_rather_than_grow(monkeypatch):
-    monkeypatch.setattr("seqgan.data.words._CACHE_SIZE", 10)
+    monkeypatch.setattr("seqgan.data.text.words._CACHE_SIZE", 10)
     words = Words()
     for i in range(100):
         assert words.tokenize(f"w{i} x{i}.") == [f"w{i}", f"x{i}", "."]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgan.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+from seqgan.data.text.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from seqgan.errors import ConfigError, DataError
 
 LINES = [["the", "cat", "sat"], ["the", "dog", "sat"], ["the", "éclair"]]

@@ -3,8 +3,8 @@ import zipfile
 import pytest
 
 from seqgan.data import wordnet
+from seqgan.data.text.words import Words
 from seqgan.data.wordnet import wordnet_glosses, wordnet_lines
-from seqgan.data.words import Words
 from seqgan.errors import DataError
 
 LICENCE = "  1 This is a | licence\n"

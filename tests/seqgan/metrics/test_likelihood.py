@@ -12,10 +12,10 @@ from rollout import Sequences
 from seqgan.config import CorpusConfig, EvaluationConfig
 from seqgan.data.sources import TokenSpec, load_data
 from seqgan.errors import MetricError
-from seqgan.evaluate import Evaluator
-from seqgan.metrics import reverse
+from seqgan.evaluation import reverse
+from seqgan.evaluation.models import Evaluator
+from seqgan.evaluation.scoring import Scorer
 from seqgan.metrics.likelihood import spelling_nll
-from seqgan.scoring import Scorer
 
 
 def test_spelling_by_hand():

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from seqgan.data import rows as rows_module
-from seqgan.data.rows import TokenRows
+from seqgan.data.text import rows as rows_module
+from seqgan.data.text.rows import TokenRows
 from seqgan.errors import MetricError
 from seqgan.metrics import CopiedLengths, copied_share, longest_copied, ngrams, novelty
 

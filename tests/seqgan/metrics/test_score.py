@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from seqgan._version import __version__
+from seqgan.config.version import __version__
 from seqgan.errors import MetricError
 from seqgan.metrics import (
     Score,

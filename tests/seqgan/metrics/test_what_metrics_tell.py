@@ -12,10 +12,10 @@ import pytest
 from rollout import generate
 from seqgan.config import CorpusConfig, EvaluationConfig
 from seqgan.data.sources import load_data
-from seqgan.evaluate import Evaluator
-from seqgan.scoring import Scorer, Wording
+from seqgan.evaluation.models import Evaluator
+from seqgan.evaluation.scoring import Scorer, Wording
+from seqgan.evaluation.text_scores import TextScores
 from seqgan.seeding import rng_for
-from seqgan.text_scores import TextScores
 
 COUNT = 800
 WORDING = Wording("spaces")

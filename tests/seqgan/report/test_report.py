@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from seqgan.cli import main
+from seqgan.cli.main import main
 from seqgan.errors import RunDirectoryError
 from seqgan.report import write_report
-from seqgan.training.run_directory import RunDirectory
+from seqgan.runs.run_directory import RunDirectory
 
 from .folder import CONFIG, log, make_run, results, score, verdict, without_sweep
 

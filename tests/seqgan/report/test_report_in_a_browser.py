@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seqgan.report import write_report
-from seqgan.training.run_directory import RunDirectory
+from seqgan.runs.run_directory import RunDirectory
 
 from .browser import SCHEMES, WIDTHS, chromium, complaints, look
 from .folder import make_run

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from seqgan.cli import main
+from seqgan.cli.main import main
 from seqgan.config import RunConfig
 from seqgan.report.side_by_side import side_by_side
-from seqgan.training.run_directory import RunDirectory
+from seqgan.runs.run_directory import RunDirectory
 
 A, B, C = 0, 1, 2
 # direction, then value and interval of three runs, and which of them are best

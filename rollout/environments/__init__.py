@@ -1,0 +1,1 @@
+"""Token generation as gymnasium environments."""

@@ -1,0 +1,282 @@
+"""What each command of the command line does, once its settings are read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rollout import Sampler, generate
+
+from ..config import (
+    CompareConfig,
+    DataConfig,
+    EvaluateConfig,
+    EvaluationConfig,
+    FinetuneConfig,
+    ReportConfig,
+    RunConfig,
+    SampleConfig,
+)
+from ..config.reading import run_config
+from ..data.bounded import bounded
+from ..data.sources import Decoder, fingerprint, load_data
+from ..data.text.readers import Record
+from ..errors import CheckpointError, ConfigError, DataError, did_you_mean
+from ..evaluation.models import Evaluator
+from ..evaluation.samples import References, file_scores
+from ..hub import directory_decoder
+from ..metrics import Score
+from ..models import LSTMGenerator, load_generator
+from ..pipeline import finetune as finetune_run
+from ..pipeline import pretrain_only
+from ..pipeline import run as full_run
+from ..report import write_report
+from ..report.console import print_results
+from ..report.side_by_side import WRITERS, as_table, side_by_side
+from ..runs.run_directory import RunDirectory, write_json, write_text
+from ..seeding import rng_for
+from ..terminal import say
+from ..training.places import data_of, not_its_data
+from ..training.runtime import make_accelerator
+
+__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
+
+Models = dict[str, LSTMGenerator]
+
+
+def run(settings: RunConfig, console: Console) -> int:
+    """``seqgan run``."""
+    full_run(settings, console)
+    return 0
+
+
+def pretrain(settings: RunConfig, console: Console) -> int:
+    """``seqgan pretrain``."""
+    pretrain_only(settings, console)
+    return 0
+
+
+def finetune(settings: FinetuneConfig, console: Console) -> int:
+    """``seqgan finetune``."""
+    finetune_run(settings, settings.run, console)
+    return 0
+
+
+def sample(settings: SampleConfig, console: Console) -> int:
+    """``seqgan sample``."""
+    _check_output(settings.output)
+    directory = RunDirectory.open(settings.run)
+    device = make_accelerator(settings.device).device
+    policy = _load(directory, settings.model).to(device)
+    sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
+    decoder = directory_decoder(directory, policy, settings.tokenizer)
+    prefix = _prefix(settings.prefix, decoder, policy)
+    rng = rng_for(settings.seed, "sample")
+    drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
+    lines = decoder.texts(drawn)
+    if settings.output is None:
+        for line in lines:
+            print(line)
+    else:
+        write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def evaluate(settings: EvaluateConfig, console: Console) -> int:
+    """``seqgan evaluate``."""
+    _check_output(settings.output)
+    scores: dict[str, list[Score]]
+    shown: dict[str, list[str]]
+    if settings.run is None:
+        scores, shown = file_scores(settings), {}
+    else:
+        scores, shown = _run_scores(settings, RunDirectory.open(settings.run))
+    print_results(console, scores, shown, None)
+    if settings.output is not None:
+        content = {name: [asdict(score) for score in found] for name, found in scores.items()}
+        write_json(Path(settings.output), content)
+    return 0
+
+
+def _run_scores(
+    settings: EvaluateConfig, directory: RunDirectory
+) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
+    """Scores and first samples of each model of a run."""
+    config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    config.evaluation = _with(config.evaluation, settings)
+    if settings.seed is None:
+        settings = replace(settings, seed=config.seed)
+    device = make_accelerator(settings.device or config.device).device
+    models = {
+        title: _load(directory, name).to(device)
+        for title, name in (("mle", "mle"), ("adversarial", "best"))
+        if (directory.path / "checkpoints" / name).is_file()
+    }
+    if not models:
+        raise CheckpointError(f"{directory.path}: the run has no finished model yet")
+    # It also sees to it that a stranger's settings cause no import.
+    decoder = directory_decoder(directory, next(iter(models.values())), settings.tokenizer)
+    if settings.references is not None:
+        return _against_references(settings, config, decoder, models)
+    return _against_own_data(settings, config, directory, models)
+
+
+def _against_own_data(
+    settings: EvaluateConfig, config: RunConfig, directory: RunDirectory, models: Models
+) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
+    """All scores, with the run's own test split."""
+    if settings.tokenizer is not None:
+        config.corpus.tokenizer = settings.tokenizer
+    given = {name: getattr(settings, name) for name in ("data", "test_data", "validation_data")}
+    config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    data = data_of(config, directory)
+    if fingerprint(data) != directory.data_fingerprint():
+        raise DataError(
+            f"{not_its_data(config, directory)}; name the place of its data with --data PATH, or "
+            "give --references FILE"
+        )
+    assert settings.seed is not None
+    data = bounded(data, config.evaluation, config.corpus.data_seed(config.seed))
+    evaluator = Evaluator(data, config.evaluation, settings.seed)
+    scores, shown = {}, {}
+    for title, policy in models.items():
+        if policy.vocab_size != data.spec.vocab_size:
+            raise CheckpointError(
+                f"{directory.path}: the generator has {policy.vocab_size:,} token ids, the data "
+                f"{data.spec.vocab_size:,}: it was trained with another vocabulary"
+            )
+        scores[title], drawn = evaluator.model(policy, title)
+        shown[title] = data.decoder.texts(drawn)[: config.evaluation.show]
+    scores["real"] = evaluator.real()
+    return scores, shown
+
+
+def _against_references(
+    settings: EvaluateConfig, config: RunConfig, decoder: Decoder, models: Models
+) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
+    """What can be said of samples as lines of text, with any file of real ones."""
+    settings = replace(settings, resamples=config.evaluation.resamples)
+    assert settings.seed is not None
+    against = References(settings)
+    scores, shown = {}, {}
+    for title, policy in models.items():
+        rng = rng_for(settings.seed, "samples", title)
+        drawn = generate(policy, config.evaluation.num_samples, rng=rng)
+        lines = decoder.texts(drawn)
+        records = [Record(line, number) for number, line in enumerate(lines, start=1)]
+        scores[title] = against.scores(records, f"samples of {title}")
+        shown[title] = lines[: config.evaluation.show]
+    real = against.real(config.evaluation.num_samples)
+    return scores | ({"real": real} if real else {}), shown
+
+
+def _with(evaluation: EvaluationConfig, settings: EvaluateConfig) -> EvaluationConfig:
+    """A run's own settings, and what the command line asks for beyond them."""
+    changes: dict[str, Any] = {}
+    for name in ("num_samples", "resamples"):
+        if (value := getattr(settings, name)) is not None:
+            changes[name] = value
+    if settings.embedder != "none":
+        changes["embedder"] = settings.embedder
+    if settings.judge != "none":
+        changes |= {"judge": settings.judge, "judge_samples": settings.judge_samples}
+    for name in ("mauve", "reverse_perplexity"):
+        if getattr(settings, name):
+            changes[name] = True
+    return replace(evaluation, **changes)
+
+
+def _check_output(output: str | None) -> None:
+    """Refuses a place for an output file that cannot be written, before any work is done."""
+    if output is None:
+        return
+    place = Path(output)
+    if place.exists():
+        raise ConfigError(f"--output: {output} exists already; give another name")
+    above = next(folder for folder in place.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ConfigError(f"--output: {output}: {above} is a file, not a folder")
+    if not os.access(above, os.W_OK):
+        raise ConfigError(f"--output: {output}: the folder {above} cannot be written to")
+
+
+def compare(settings: CompareConfig, console: Console) -> int:
+    """``seqgan compare``."""
+    _check_output(settings.output)
+    found = side_by_side([RunDirectory.open(run) for run in settings.runs])
+    console.print(as_table(found))
+    for warning in found.warnings:
+        say(console, f"warning: {warning}")
+    if settings.output is not None:
+        path = Path(settings.output)
+        write_text(path, WRITERS[path.suffix.lower()](found))
+    return 0
+
+
+def report(settings: ReportConfig, console: Console) -> int:
+    """``seqgan report``."""
+    path = write_report(RunDirectory.open(settings.run))
+    say(console, f"Report: {path}")
+    return 0
+
+
+def data(settings: DataConfig, console: Console) -> int:
+    """``seqgan data``."""
+    _check_output(settings.output)
+    found = load_data(
+        settings.source,
+        settings.corpus,
+        test_data=settings.test_data,
+        validation_data=settings.validation_data,
+        seed=settings.seed,
+    )
+    for line in found.report_lines:
+        say(console, line)
+    for name in ("train", "validation", "heldout", "test"):
+        split = getattr(found, name)
+        shown = split.select(slice(0, settings.examples))
+        for line in found.decoder.texts(shown) if len(shown) else []:
+            say(console, f"{name}: {line}")
+    if settings.output is not None:
+        lines = found.decoder.texts(found.train)
+        write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
+        say(console, f"Written: {settings.output}, the {len(lines):,} training sequences")
+    return 0
+
+
+def _prefix(text: str, decoder: Decoder, policy: LSTMGenerator) -> list[int] | None:
+    """The token ids of a prefix.
+
+    Raises:
+        ConfigError: a word that the vocabulary does not hold, or too many of them.
+    """
+    tokens = decoder.tokenizer.tokenize(text)
+    if not tokens:
+        return None
+    if decoder.vocabulary is None:
+        bad = [token for token in tokens if not token.isdigit() or int(token) >= policy.vocab_size]
+        ids = [] if bad else [int(token) for token in tokens]
+    else:
+        vocabulary = decoder.vocabulary
+        bad = [token for token in tokens if token not in vocabulary]
+        ids = vocabulary.encode(tokens, eos=False)
+    if bad:
+        near = did_you_mean(bad[0], decoder.vocabulary.tokens[4:] if decoder.vocabulary else [])
+        raise ConfigError(f"--prefix: {bad[0]!r} is not in the run's vocabulary{near}")
+    if len(ids) >= policy.max_length:
+        raise ConfigError(
+            f"--prefix: {len(ids)} tokens leave nothing to generate: the longest sequence has "
+            f"{policy.max_length}"
+        )
+    return ids
+
+
+def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
+    """The generator of a checkpoint; "best" is the pretrained one where there is no other."""
+    if name == "best" and not (directory.path / "checkpoints" / "best").is_file():
+        name = "mle"
+    return load_generator(directory.checkpoint(name) / "generator")

@@ -1,0 +1,1 @@
+"""The caption grammar: a source of text whose density is known."""

@@ -1,0 +1,1 @@
+"""Text files into sequences of token ids."""

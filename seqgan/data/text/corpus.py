@@ -1,0 +1,261 @@
+"""A user's file as training, validation, held-out and test sequences of token ids."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from rollout.sequences import Sequences
+
+from ...config import CorpusConfig
+from ...errors import ConfigError, DataError
+from .readers import Record, file_kind, read_lines
+from .report import CorpusReport, file_report, split_reports
+from .rows import TokenRows
+from .splits import SPLITS, shuffled, split_rows
+from .table import ROWS, Int64, Part, TokenTable, Types, UInt64, read_table
+from .tokenizers import Tokenizer, make_tokenizer
+from .vocabulary import EOS, PAD, Vocabulary
+
+__all__ = ["TextCorpus", "corpus_from_lines", "load_corpus"]
+
+
+@dataclass(frozen=True, eq=False)
+class TextCorpus:
+    """Four splits of token ids, the vocabulary they are written in, and a report.
+
+    Attributes:
+        train: [B, T] on the CPU; what generator and discriminator learn from.
+        validation: for model selection.
+        heldout: for measuring the discriminator; nothing learns from it.
+        test: for the final figures, read once.
+        vocabulary: the tokens, made from the training split alone.
+        tokenizer: how texts were cut into tokens.
+        report: counts, shares and warnings.
+        source_names: the file each split comes from.
+    """
+
+    train: Sequences
+    validation: Sequences
+    heldout: Sequences
+    test: Sequences
+    vocabulary: Vocabulary
+    tokenizer: Tokenizer
+    report: CorpusReport
+    source_names: dict[str, str]
+    _strings: list[str] = field(repr=False)
+    _parts: dict[str, Part] = field(repr=False)
+
+    def split(self, name: str) -> Sequences:
+        """The split called `name`: train, validation, heldout or test."""
+        if name not in SPLITS:
+            raise ValueError(f"there is no split {name!r}: it is one of {', '.join(SPLITS)}")
+        found: Sequences = getattr(self, name)
+        return found
+
+    def tokens(self, name: str) -> list[list[str]]:
+        """The tokens of a split as the model sees them: unknown ones are ``<unk>``; no EOS."""
+        return [self.vocabulary.decode(row) for row in self.split(name).to_lists()]
+
+    def original_tokens(self, name: str) -> list[list[str]]:
+        """The tokens of a split as the file has them, those outside the vocabulary too."""
+        return list(self.token_rows(name))
+
+    def token_rows(self, name: str) -> TokenRows:
+        """As `original_tokens`, made when they are read: for splits of millions of sequences."""
+        count = len(self.split(name))
+        part, strings = self._parts[name], self._strings
+
+        def read(rows: Int64) -> list[list[str]]:
+            some = Part(part.table, part.rows[rows], part.keys[rows])
+            ends = np.cumsum(some.lengths()).tolist()
+            tokens = [strings[number] for number in some.types().tolist()]
+            return [tokens[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+        return TokenRows(count, read)
+
+    def texts(self, sequences: Sequences) -> list[str]:
+        """Sequences of this vocabulary as lines of text, for people to read."""
+        return [
+            self.tokenizer.detokenize(self.vocabulary.decode(row)) for row in sequences.to_lists()
+        ]
+
+
+def load_corpus(
+    path: str | os.PathLike[str],
+    config: CorpusConfig,
+    *,
+    test_path: str | os.PathLike[str] | None = None,
+    validation_path: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    vocabulary: Vocabulary | None = None,
+) -> TextCorpus:
+    """Reads a corpus from one file, or from up to three.
+
+    Sequences that were cut out of one file share none: all copies of a sequence, equal token for
+    token before unknown ones are replaced, are in one split. The shares of `config` therefore
+    count *distinct* sequences (see `split_rows`). A test or validation file of its own is taken
+    as it is; what it has in common with the training split is counted in the report, and no share
+    for it is taken from `path`. A share of 0 gives a split without sequences.
+
+    ``max_length`` counts EOS. A sequence that the limit cut has ``max_length`` tokens, no EOS, and
+    ``terminated`` False; all others end in EOS.
+
+    Args:
+        path: the file to train on; see `read_lines` for the kinds.
+        config: tokenizer, limits, shares.
+        test_path: the file to test on.
+        validation_path: the file to choose checkpoints on.
+        seed: of the random split, and of the choice of ``num_train`` sequences.
+        vocabulary: one to use, a pretrained model's say, instead of making one.
+
+    Raises:
+        DataError: a file cannot be read, a line is not what it should be, or a split would have
+            fewer than two sequences.
+        ConfigError: a setting makes no sense, or none for these files.
+    """
+    paths = {"train": path, "validation": validation_path, "test": test_path}
+    named = {name: str(place) for name, place in paths.items() if place is not None}
+    _check_unused(list(named.values()), config)
+    sources = ((name, place, _records(place, config)) for name, place in named.items())
+    return _corpus(sources, config, seed, vocabulary)
+
+
+def corpus_from_lines(
+    lines: Iterable[str],
+    config: CorpusConfig,
+    *,
+    name: str = "the lines",
+    seed: int = 0,
+    vocabulary: Vocabulary | None = None,
+) -> TextCorpus:
+    """A corpus of lines that are in memory (or a generator); otherwise as `load_corpus`.
+
+    Args:
+        lines: the texts.
+        config: tokenizer, limits, shares.
+        name: what messages and the report call them.
+        seed: of the random split.
+        vocabulary: one to use instead of making one.
+
+    Raises:
+        DataError, ConfigError: as `load_corpus`.
+    """
+    records = (Record(line, number) for number, line in enumerate(lines, start=1))
+    return _corpus([("train", name, records)], config, seed, vocabulary)
+
+
+def _corpus(
+    sources: Iterable[tuple[str, str, Iterable[Record]]],
+    config: CorpusConfig,
+    seed: int,
+    vocabulary: Vocabulary | None,
+) -> TextCorpus:
+    """The corpus of (split, file name, texts); the first one is the file to train on."""
+    tokenizer = make_tokenizer(config.tokenizer)
+    types = Types()
+    tables = {
+        split: read_table(name, records, tokenizer, types, config)
+        for split, name, records in sources
+    }
+    keys = {split: table.keys() for split, table in tables.items()}
+    parts, left_out = _parts(tables, keys, config, seed)
+    strings = list(types)
+    if vocabulary is None:
+        vocabulary = _vocabulary(parts["train"], strings, config)
+    ids = np.array([vocabulary.encode((string,), eos=False)[0] for string in strings])
+    report = CorpusReport(
+        tokenizer.name,
+        len(vocabulary),
+        config.max_length,
+        left_out,
+        [file_report(table, keys[split], types, config) for split, table in tables.items()],
+        split_reports(parts, ids),
+    )
+    return TextCorpus(
+        **{split: _sequences(part, ids) for split, part in parts.items()},
+        vocabulary=vocabulary,
+        tokenizer=tokenizer,
+        report=report,
+        source_names={split: part.table.name for split, part in parts.items()},
+        _strings=strings,
+        _parts=parts,
+    )
+
+
+def _records(path: str, config: CorpusConfig) -> Iterator[Record]:
+    """The texts of one of the files; `field` and `column` are for the kinds that have them."""
+    kind = file_kind(path)
+    return read_lines(
+        path,
+        field=config.field if kind == "jsonl" else None,
+        column=config.column if kind == "csv" else None,
+    )
+
+
+def _check_unused(paths: list[str], config: CorpusConfig) -> None:
+    """Raises a ConfigError where a setting would change nothing."""
+    kinds = {file_kind(path) for path in paths}
+    for kind, flag in (("jsonl", "field"), ("csv", "column")):
+        value = getattr(config, flag)
+        if value and kind not in kinds:
+            raise ConfigError(
+                f"--corpus.{flag} {value}: no .{kind} file was given, only {', '.join(paths)}"
+            )
+
+
+def _parts(
+    tables: dict[str, TokenTable], keys: dict[str, UInt64], config: CorpusConfig, seed: int
+) -> tuple[dict[str, Part], int]:
+    """The sequences of every split, and how many `num_train` leaves out."""
+    source = tables["train"]
+    shares = {name: getattr(config, f"{name}_share") for name in SPLITS[1:] if name not in tables}
+    contiguous = config.split == "contiguous"
+    rows = split_rows(keys["train"], shares, contiguous=contiguous, seed=seed, source=source.name)
+    count = len(rows["train"])
+    if config.num_train:
+        if not 2 <= config.num_train <= count:
+            raise DataError(
+                f"--corpus.num_train {config.num_train}: {source.name} has {count} sequences to "
+                "train on; give a number from 2 to that, or 0 for all"
+            )
+        order = np.arange(count) if contiguous else shuffled(count, seed + 1)
+        rows["train"] = np.sort(rows["train"][order[: config.num_train]])
+    parts = {name: Part(source, rows[name], keys["train"][rows[name]]) for name in SPLITS}
+    for name, table in tables.items():
+        if len(table) < 2:
+            raise DataError(f"{table.name} holds {len(table)} sequence; the {name} split needs 2")
+        if name != "train":
+            parts[name] = Part(table, np.arange(len(table)), keys[name])
+    return parts, count - len(rows["train"])
+
+
+def _vocabulary(train: Part, strings: list[str], config: CorpusConfig) -> Vocabulary:
+    """The vocabulary of the training split."""
+    counts = np.bincount(train.types(), minlength=len(strings))
+    return Vocabulary.from_counts(
+        {strings[i]: int(counts[i]) for i in np.nonzero(counts)[0]},
+        config.max_vocabulary,
+        config.min_count,
+    )
+
+
+def _sequences(part: Part, ids: Int64) -> Sequences:
+    """The token ids of a split, EOS appended where the sequence was not cut."""
+    table, rows = part.table, part.rows
+    body = part.lengths()
+    whole = ~table.cut[rows]
+    lengths = body + whole
+    tokens = torch.full((len(rows), int(lengths.max(initial=0))), PAD, dtype=torch.int64)
+    view = tokens.numpy()
+    for start in range(0, len(rows), ROWS):
+        some = slice(start, start + ROWS)
+        types, places = table.gather(rows[some])
+        of = np.repeat(np.arange(len(body[some])), body[some])
+        view[some][of, places] = ids[types]
+    view[np.nonzero(whole)[0], body[whole]] = EOS
+    return Sequences(tokens, torch.from_numpy(lengths), torch.from_numpy(whole))

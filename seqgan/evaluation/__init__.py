@@ -1,0 +1,1 @@
+"""Measuring models and samples, and the verdict."""

@@ -1,0 +1,183 @@
+"""Scores of samples against a file of references, whatever made them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..config import EvaluateConfig
+from ..data.text.readers import Record, read_lines
+from ..data.text.tokenizers import Tokenizer, make_tokenizer
+from ..errors import DataError
+from ..metrics import Score
+from ..seeding import derive_seed
+from .scoring import Scorer, Wording
+from .text_scores import TextScores
+
+__all__ = ["References", "file_scores"]
+
+LEAST_SHARED = 0.3
+"""Samples whose tokens occur in the references less than this share as often as the references'
+own do in each other were cut by another tokenizer, or are of another language."""
+
+
+def file_scores(settings: EvaluateConfig) -> dict[str, list[Score]]:
+    """Scores of the samples that `settings` name.
+
+    Returns:
+        The scores of "samples", and of "real", the references, where something was measured that is
+        read beside real sequences.
+
+    Raises:
+        DataError: a file cannot be read, holds too few sequences, or samples and references are
+            not cut alike.
+        ConfigError, MissingExtraError: an unknown tokenizer, embedder or judge, or one that is not
+            installed.
+    """
+    assert settings.samples is not None
+    against = References(settings)
+    samples = _samples(settings.samples, settings.num_samples)
+    scores = {"samples": against.scores(samples, settings.samples)}
+    real = against.real(len(samples))
+    return scores | ({"real": real} if real else {})
+
+
+class References:
+    """A file of real sequences, and how samples are compared with them.
+
+    Args:
+        settings: references, training file, tokenizers, and what is measured.
+
+    Raises:
+        DataError, ConfigError, MissingExtraError: as `file_scores`.
+    """
+
+    def __init__(self, settings: EvaluateConfig):
+        assert settings.references is not None
+        self.settings = settings
+        self.between = make_tokenizer(settings.bleu_tokenizer or "words", "--bleu_tokenizer")
+        self.within = make_tokenizer(
+            settings.self_bleu_tokenizer or "words", "--self_bleu_tokenizer"
+        )
+        self.scorer = Scorer(settings.resamples or 1_000, 0.95, settings.seed or 0)
+        self.measures = TextScores(
+            self.scorer, settings.embedder, settings.mauve, settings.judge,
+            settings.judge_samples, "--",
+        )  # fmt: skip
+        self.name = Path(settings.references).name.replace("|", "/")  # as a signature can hold it
+        self.records = _records(settings.references)
+        self.tokens = _tokens(self.records, self.between, settings.references)
+        self.training = None if settings.training is None else _records(settings.training)
+
+    def scores(self, samples: list[Record], name: str) -> list[Score]:
+        """BLEU in both directions, self-BLEU, variety, copies, lengths, and what is asked for.
+
+        Args:
+            samples: two or more.
+            name: where the samples come from, for messages.
+
+        Raises:
+            DataError: a sample cannot be cut, or hardly a token of them is in the references.
+        """
+        settings = self.settings
+        forward = _tokens(samples, self.between, name)
+        if not settings.any_tokens:
+            _check_cut_alike(forward, self.tokens, self.between, (name, self.name))
+        between = Wording(self.between.name, settings.unk)
+        within = Wording(self.within.name, settings.unk)
+        training = None
+        if self.training is not None:
+            training = _tokens(self.training, self.within, settings.training or "")
+        n = min(len(samples), len(self.records))  # distances are between equal numbers
+        texts, real = self._some(samples, n), self._some(self.records, n)
+        return [
+            *self.measures.scores(texts, real, self.name),
+            *self.scorer.overlap(forward, self.tokens, between, self.name),
+            *self.scorer.surface(_tokens(samples, self.within, name), within, training),
+        ]
+
+    def real(self, count: int) -> list[Score]:
+        """What is read beside the scores of `count` samples: the same of real sequences."""
+        n = min(count, len(self.records))
+        real = self._some(self.records, n)
+        scores = self.measures.judged(real)
+        if self.training is None or len(self.training) < n:
+            return scores
+        training = self._some(self.training, n)
+        name = f"{self.name}, training sequences"
+        return [*self.measures.distances(training, real, name), *scores]
+
+    def _some(self, records: list[Record], count: int) -> list[str]:
+        """Texts drawn at random without replacement: neighbours in a file are often alike."""
+        rng = np.random.default_rng(derive_seed(self.scorer.seed, "lines"))
+        return [records[row].text for row in rng.permutation(len(records))[:count].tolist()]
+
+
+def _tokens(records: list[Record], tokenizer: Tokenizer, name: str) -> list[list[str]]:
+    """The tokens of each text; an error names the line."""
+    found = []
+    for record in records:
+        try:
+            found.append(tokenizer.tokenize(record.text))
+        except DataError as error:
+            raise DataError(f"{name}, line {record.line_number}: {error}") from error
+    return found
+
+
+def _records(path: str) -> list[Record]:
+    """The lines of a file that are not blank; two or more."""
+    return _enough([record for record in read_lines(path) if record.text.strip()], path)
+
+
+def _samples(path: str, count: int | None) -> list[Record]:
+    """The lines of a file of samples; a blank one is an empty sample, but not at the end."""
+    found = list(read_lines(path))
+    while found and not found[-1].text.strip():
+        found.pop()
+    _enough(found, path)
+    if count is None:
+        return found
+    if len(found) < count:
+        raise DataError(
+            f"--samples: {path} has {len(found):,} sequences, --num_samples asks for {count:,}"
+        )
+    return found[:count]
+
+
+def _enough(records: list[Record], path: str) -> list[Record]:
+    if len(records) < 2:
+        count = "1 sequence" if records else "no sequence"
+        raise DataError(f"{path}: {count}; two or more are needed")
+    return records
+
+
+def _check_cut_alike(
+    samples: list[list[str]],
+    references: list[list[str]],
+    tokenizer: Tokenizer,
+    names: tuple[str, str],
+) -> None:
+    """Refuses samples that were cut by another tokenizer than the references.
+
+    Raises:
+        DataError: hardly a token of the samples occurs in the references.
+    """
+    counts = Counter(token for row in references for token in set(row))
+    shared = _share(samples, lambda token: counts[token] > 0)
+    among = _share(references, lambda token: counts[token] > 1)
+    if shared < LEAST_SHARED * among:
+        raise DataError(
+            f"{names[0]}: cut by {tokenizer.name!r}, {shared:.0%} of its tokens occur in "
+            f"{names[1]}, whose own tokens occur in another line of it in {among:.0%}: were they "
+            "made with another tokenizer (--bleu_tokenizer)? --any_tokens true scores them all "
+            "the same"
+        )
+
+
+def _share(rows: list[list[str]], holds: Callable[[str], bool]) -> float:
+    """The share of all tokens for which something holds; 1 where there is no token."""
+    found = [holds(token) for row in rows for token in row]
+    return sum(found) / len(found) if found else 1.0

@@ -1,0 +1,414 @@
+"""One model at one temperature on one split, and the sweep over temperatures."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rollout import Policy, Sequences, generate
+
+from ..config import EvaluationConfig
+from ..data.bounded import bounded
+from ..data.sources import Dataset
+from ..metrics import bleu, frechet_distance, self_bleu
+from ..metrics.density import jensen_shannon_terms
+from ..metrics.likelihood import SequenceScores, sequence_scores
+from ..seeding import rng_for
+from .models import real_texts, real_words, source_log_prob, wording
+from .pooled import Drawn, Pooled
+from .scoring import ORDERS
+from .text_scores import optional_embedder
+
+__all__ = ["Point", "Sweep", "Swept"]
+
+SATURATED = 0.95
+"""From this share of log 2 on, a Jensen-Shannon divergence tells nothing."""
+CLOSE = 1e-4
+"""Entropies that differ by less, in nats per token, count as equal."""
+STEPS = 12
+"""Temperatures tried at most, to bring two entropies so close."""
+WIDER = 1.01
+"""First factor from one temperature to the next while all tried lie on one side."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model at one temperature, measured on one split.
+
+    Attributes:
+        temperature: softmax temperature.
+        real: the split's sequences under the model at this temperature.
+        own: the model's samples under itself.
+        real_source: log-probability of the split's sequences under the source, or None where the
+            primary metric does not ask for it.
+        own_source: log-probability of the samples under the source, or None.
+        surface: n-gram scores of the samples against the test split (of a test point).
+        embedded: embeddings of real sequences and of as many samples, float [n, E], or None.
+        samples: the samples, for another model to score.
+        score: scores of any sequences under the model at this temperature.
+    """
+
+    temperature: float
+    real: SequenceScores
+    own: SequenceScores
+    real_source: np.ndarray | None
+    own_source: np.ndarray | None
+    surface: dict[str, float] = field(default_factory=dict)
+    embedded: tuple[np.ndarray, np.ndarray] | None = None
+    samples: Sequences | None = field(default=None, repr=False, compare=False)
+    score: Callable[[Sequences], SequenceScores] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    @property
+    def metric(self) -> str:
+        """The primary metric: js, fed or nll."""
+        if self.real_source is not None and self.own_source is not None:
+            return "js"
+        return "nll" if self.embedded is None else "fed"
+
+    @property
+    def num_real(self) -> int:
+        """The number of real sequences behind the primary metric."""
+        return len(self.real.tokens) if self.embedded is None else len(self.embedded[0])
+
+    def entropy(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """The model's own entropy in nats a token: the diversity axis."""
+        return float(self.own.entropy.numpy()[rows].sum() / self.own.tokens.numpy()[rows].sum())
+
+    def primary(
+        self,
+        real: np.ndarray | slice = slice(None),
+        own: np.ndarray | slice = slice(None),
+    ) -> float:
+        """The primary metric over the rows given (all by default); lower is better."""
+        if self.embedded is not None:
+            return frechet_distance(self.embedded[1][own], self.embedded[0][real])
+        if self._divergence is None:
+            log_q = self.real.log_prob.numpy()[real]
+            return float(-log_q.sum() / self.real.tokens.numpy()[real].sum())
+        return self.of_real(real) + float(self._divergence[1][own].mean())
+
+    def of_real(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """The part of a Jensen-Shannon divergence that real sequences have."""
+        assert self._divergence is not None
+        return float(self._divergence[0][rows].mean())
+
+    @functools.cached_property
+    def _divergence(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Jensen-Shannon terms of the real sequences and of the samples, where they are wanted."""
+        if self.real_source is None or self.own_source is None:
+            return None
+        return (
+            jensen_shannon_terms("p", self.real_source, self.real.log_prob.numpy()),
+            jensen_shannon_terms("q", self.own_source, self.own.log_prob.numpy()),
+        )
+
+    def nll(self) -> float:
+        """Held-out NLL in nats a token."""
+        return float(-self.real.log_prob.sum() / self.real.tokens.sum())
+
+    def to_dict(self) -> dict[str, float]:
+        """The point's figures as JSON has them."""
+        return {
+            "temperature": self.temperature,
+            "entropy": self.entropy(),
+            "nll": self.nll(),
+            "primary": self.primary(),
+            **self.surface,
+        }
+
+
+class Sweep:
+    """Measures models at temperatures.
+
+    Args:
+        data: the data set, of which no more is measured than the settings allow (see `bounded`).
+        config: temperatures and sample counts.
+        seed: of the samples.
+    """
+
+    def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
+        self.data = data = bounded(data, config, seed)
+        self.config, self.seed = config, seed
+        # Self-BLEU grows with the number of sequences: models and real data get the same.
+        self.count = min(config.sweep_samples, len(data.test))
+        self._best: int | None = None  # index of the temperature that suited the last policy
+        self.wording = wording(data, config)
+        self.references = list(real_words(data, config, "test"))
+        # Where the density is known, nothing has to be judged by what an encoder makes of it.
+        self.embedder = None if data.density is not None else optional_embedder(config.embedder)
+        self.metric = "nll" if self.embedder is None else "fed"
+        if data.density is not None:
+            self.metric = "js"
+        self._embedded: dict[str, np.ndarray] = {}
+        self._source = {
+            name: source_log_prob(data, split)
+            for name, split in (("validation", data.validation), ("test", data.test))
+        }
+
+    def halved(self) -> Sweep:
+        """The same with half of the samples and a memory of its own: what controls are given.
+
+        The primary metric is the one that was settled.
+        """
+        half = copy.copy(self)
+        half.config = replace(self.config, sweep_samples=max(2, self.config.sweep_samples // 2))
+        half.count, half._best = max(2, self.count // 2), None
+        return half
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next search for a temperature begins, and the primary metric."""
+        return {"best": self._best, "metric": self.metric}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        self._best, self.metric = state["best"], state["metric"]
+
+    def settle(self, mle: Policy) -> None:
+        """Settles the primary metric by what it says of MLE on validation, before anything else.
+
+        A Jensen-Shannon divergence that has reached its ceiling gives way to the held-out
+        likelihood. Nothing of the model in question, and nothing of the test split, has a say.
+        """
+        if self.metric == "js":
+            ceiling = SATURATED * np.log(2)
+            if self.point(mle, 1.0, "validation").primary() > ceiling:
+                self.metric = "nll"
+
+    def point(
+        self,
+        policy: Policy,
+        temperature: float,
+        split: str,
+        count: int | None = None,
+        surface: bool = False,
+    ) -> Point:
+        """One model at one temperature on one split.
+
+        Args:
+            policy: the model.
+            temperature: softmax temperature.
+            split: validation or test.
+            count: samples; None: as many as in the sweep.
+            surface: take n-gram scores against the test split as well.
+        """
+        drawn = self._drawn(policy, temperature, split, count or self.count)
+        samples, score = drawn.samples, drawn.score
+        assert samples is not None and score is not None
+        real: Sequences = getattr(self.data, split).to(samples.device)
+        known = self.metric == "js"
+        return Point(
+            temperature,
+            score(real),
+            drawn.own,
+            self._source[split] if known else None,
+            source_log_prob(self.data, samples) if known else None,
+            self._surface(samples) if surface else {},
+            self._embeddings(samples, split),
+            samples,
+            score,
+        )
+
+    def _samples(
+        self, policy: Policy, temperature: float, split: str, count: int
+    ) -> tuple[Policy, Sequences]:
+        """The model at a temperature, and samples of it.
+
+        Their random numbers depend on the split alone, so neighbouring temperatures and the two
+        models share them and differ by less noise.
+        """
+        tempered = policy.tempered(temperature)
+        return tempered, generate(tempered, count, rng=rng_for(self.seed, "sweep", split))
+
+    def _surface(self, samples: Sequences) -> dict[str, float]:
+        tokens, unk = self.data.decoder.tokens(samples), self.wording.unk
+        forward, own = bleu(tokens, self.references, 5, unk=unk), self_bleu(tokens, 5, unk=unk)
+        return {f"bleu-{k}": forward[k] for k in ORDERS} | {
+            f"self-bleu-{k}": own[k] for k in ORDERS
+        }
+
+    def _embeddings(self, samples: Sequences, split: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Embeddings of real sequences and of as many samples, where an embedder is asked for."""
+        if self.embedder is None:
+            return None
+        if split not in self._embedded:
+            rows = self._rows(split)
+            self._embedded[split] = self.embedder(real_texts(self.data, split, rows))
+        n = min(len(samples), len(self._embedded[split]))
+        own = self.embedder(self.data.decoder.texts(samples.select(slice(0, n))))
+        return self._embedded[split][:n], own
+
+    def real(self) -> dict[str, float]:
+        """Self-BLEU of real test sequences, as many as a point has samples.
+
+        The number matters: self-BLEU grows with it. So does the Frechet distance fall with it; with
+        an embedder that of as many training sequences from test ones comes along.
+        """
+        tokens = [self.references[row] for row in self._rows("test")[: self.count].tolist()]
+        own = self_bleu(tokens, 5, unk=self.wording.unk)
+        found: dict[str, float] = {"sequences": len(tokens)}
+        found |= {f"self-bleu-{k}": own[k] for k in ORDERS}
+        if self.embedder is not None and len(self.data.train) >= self.count:
+            rows = self._rows("train")[: self.count]
+            training = self.embedder(real_texts(self.data, "train", rows))
+            found["fed"] = frechet_distance(training, self._embedded["test"][: self.count])
+        return found
+
+    def _rows(self, split: str) -> torch.Tensor:
+        """All rows of a split in random order: neighbouring lines of a file are often alike.
+
+        The order is the same for all seeds, so that those with one test set measure on the same
+        part of it.
+        """
+        rng = rng_for(0, "rows", split)
+        return torch.randperm(len(getattr(self.data, split)), generator=rng)
+
+    @functools.cached_property
+    def test_set(self) -> str:
+        """A hash of the test sequences: equal for equal ones, whatever vocabulary a seed made."""
+        digest = hashlib.sha256()
+        for row in self.data.real_tokens("test"):
+            digest.update(repr(row).encode("utf-8", "backslashreplace"))
+        return digest.hexdigest()[:16]
+
+    def points(self, policy: Policy, split: str) -> list[Point]:
+        """A model at all temperatures on one split; n-gram scores as well on the test split."""
+        surface = split == "test"
+        return [self.point(policy, t, split, None, surface) for t in self.config.temperatures]
+
+    def validate(self, policy: Policy) -> dict[str, float]:
+        """A policy on validation, at the temperature that suits it best.
+
+        Policy gradients change how sharp a policy is. At a fixed temperature that alone would
+        pass for progress, or hide it. The search walks along the grid of temperatures from where
+        the last policy was best.
+
+        Returns:
+            "score", the primary metric, its "temperature", and "nll" and "entropy" there.
+        """
+        grid = self.config.temperatures
+        found: dict[int, Point] = {}
+
+        def score(i: int) -> float:
+            if i not in found:
+                found[i] = self.point(policy, grid[i], "validation")
+            return found[i].primary()
+
+        i = self._best if self._best is not None else grid.index(1.0)
+        while True:
+            near = [j for j in (i - 1, i, i + 1) if 0 <= j < len(grid)]
+            best = min(near, key=score)
+            if best == i:
+                break
+            i = best
+        self._best = i
+        point = found[i]
+        return {
+            "score": point.primary(),
+            "temperature": point.temperature,
+            "nll": point.nll(),
+            "entropy": point.entropy(),
+        }
+
+    def at_entropy(self, policy: Policy, entropy: float, around: list[Point]) -> float | None:
+        """The temperature at which a model has this entropy a token.
+
+        Args:
+            policy: the model.
+            entropy: nats a token.
+            around: the model's sweep on validation.
+
+        Returns:
+            A temperature, or None where the entropy lies outside the sweep.
+        """
+        known = {point.temperature: point.entropy() for point in around}
+        if not min(known.values()) <= entropy <= max(known.values()):
+            return None
+        temperature = 1.0
+        for _ in range(4):  # the curve is smooth and rising: interpolate, measure, again
+            temperature = _interpolate(known, entropy)
+            if temperature in known:
+                break
+            own = self._drawn(policy, temperature, "validation", self.count).own
+            known[temperature] = float(own.entropy.sum() / own.tokens.sum())
+        return temperature
+
+    def match(self, policy: Policy, point: Point, near: float) -> float:
+        """The temperature at which a model has the entropy of a point of another on the test split.
+
+        `at_entropy` is right for the samples on validation. Other samples of the same models have
+        other entropies, by some thousandths of a nat per token, and a difference in quality of that
+        size would be judged by the slope alone. Nothing here looks at the test split: entropies are
+        of the models' own samples, those that the point has and as many of this model.
+
+        Args:
+            policy: the model.
+            point: the other model's.
+            near: a temperature that is close.
+        """
+        count = len(point.own.tokens)
+        known: dict[float, float] = {}
+        temperature = near
+        for _ in range(STEPS):
+            pooled = Pooled(point, self._drawn(policy, temperature, "test", count))
+            known[temperature] = pooled.entropy(1) - pooled.entropy(0)
+            if abs(known[temperature]) < CLOSE:
+                break
+            temperature = _next_temperature(known, 0.0)
+            if temperature in known:
+                break
+        return min(known, key=lambda found: abs(known[found]))
+
+    def _drawn(self, policy: Policy, temperature: float, split: str, count: int) -> Drawn:
+        """The samples that a point on a split has, scored by the model."""
+        tempered, samples = self._samples(policy, temperature, split, count)
+        score = functools.partial(sequence_scores, tempered)
+        return Drawn(score(samples), samples, score)
+
+
+class Swept:
+    """A model and its points at all temperatures; a split is read when it is first asked for.
+
+    Args:
+        policy: the model.
+        sweep: what measures it.
+    """
+
+    def __init__(self, policy: Policy, sweep: Sweep):
+        self.policy, self.sweep = policy, sweep
+        self._points: dict[str, list[Point]] = {}
+
+    def points(self, split: str) -> list[Point]:
+        """The points on a split ("validation" or "test")."""
+        if split not in self._points:
+            self._points[split] = self.sweep.points(self.policy, split)
+        return self._points[split]
+
+
+def _interpolate(known: dict[float, float], entropy: float) -> float:
+    """The temperature at which the straight lines through (temperature, entropy) pass."""
+    temperatures = np.array(sorted(known))
+    entropies = np.maximum.accumulate([known[t] for t in temperatures])
+    return float(np.interp(entropy, entropies, temperatures))
+
+
+def _next_temperature(known: dict[float, float], entropy: float) -> float:
+    """The temperature to try next for an entropy, which rises with temperature.
+
+    Between the two nearest that lie on either side, or a little beyond the outermost.
+    """
+    below = max((t for t, found in known.items() if found <= entropy), default=None)
+    above = min((t for t, found in known.items() if found > entropy), default=None)
+    if below is None or above is None:
+        factor = WIDER ** len(known)
+        return max(known) * factor if above is None else min(known) / factor
+    share = (entropy - known[below]) / (known[above] - known[below])
+    return below + (above - below) * min(max(share, 0.02), 0.98)

@@ -1,0 +1,53 @@
+"""Action values of sampled tokens, against a policy whose values are known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from torch import nn
+
+from rollout import generate
+from seqgan.data.sources import Decoder
+from seqgan.data.text.tokenizers import make_tokenizer
+from seqgan.evaluation.action_values import token_values
+from seqgan.seeding import rng_for
+
+from ...rollout.chains import Chain, count_of, exact_count_values
+
+
+class Counter(nn.Module):
+    """Log-odds: how often token 2 stands in a sequence."""
+
+    def forward(self, sequences):
+        return count_of(2)(sequences)
+
+
+def test_values_of_the_first_samples():
+    chain = Chain.random(5, 6, eos_id=1)
+    decoder = Decoder(None, make_tokenizer("integers"), eos_id=1)
+    samples = generate(chain, 500, rng=rng_for(0, "samples"))
+    real = generate(chain, 300, rng=rng_for(1, "samples"))
+    found = token_values(chain, Counter(), samples, real, decoder, 7, sentences=20, rollouts=800)
+    exact = exact_count_values(chain, samples.select(slice(0, 20)), 2)
+    assert len(found["sentences"]) == 20 and found["rollouts"] == 800
+    for row, sentence, ids in zip(
+        exact.tolist(), found["sentences"], samples.to_lists(), strict=False
+    ):
+        shown = ids[:-1] if ids[-1] == 1 else ids
+        assert sentence["tokens"] == [str(i) for i in shown]
+        assert sentence["values"] == pytest.approx(row[: len(shown)], abs=0.12)
+        assert sentence["whole"] == ids.count(2)  # nothing to estimate
+    assert found["mean"] == pytest.approx(count_of(2)(samples).mean().item(), abs=1e-5)
+    assert found["real_mean"] == pytest.approx(count_of(2)(real).mean().item(), abs=1e-5)
+
+
+def test_the_seed_fixes_them_and_json_takes_them():
+    chain = Chain.random(5, 6, eos_id=1)
+    decoder = Decoder(None, make_tokenizer("integers"), eos_id=1)
+    samples = generate(chain, 10, rng=rng_for(0, "samples"))
+    first, again, other = (
+        token_values(chain, Counter(), samples, samples, decoder, seed) for seed in (0, 0, 1)
+    )
+    assert json.dumps(first) == json.dumps(again) != json.dumps(other)
+    assert len(first["sentences"]) == 6

@@ -1,0 +1,168 @@
+"""The control: what the method's own steps do with a reward that knows nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rollout import Sequences, advantages, make_baseline
+from seqgan.cli.main import main
+from seqgan.config import (
+    AdversarialConfig,
+    CorpusConfig,
+    DiscriminateConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+)
+from seqgan.data.sources import load_data
+from seqgan.models import make_discriminator, make_generator
+from seqgan.runs.run_directory import RunDirectory
+from seqgan.training.adversarial import AdversarialTraining
+from seqgan.training.control import Control, run_control
+from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.processes import Part
+from seqgan.training.runtime import Runtime, make_accelerator
+
+from ..tiny import TINY, without_report
+
+CONFIG = AdversarialConfig(
+    rounds=3, measure_every=1, batch_size=16, rollouts=2, discriminator_steps=1, patience=0,
+    learning_rate=1e-2, generator_steps=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data():
+    corpus = CorpusConfig(num_train=100, num_validation=50, num_heldout=50, num_test=50)
+    return load_data("grammar", corpus, seed=1)
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    run = RunDirectory.create(tmp_path / "run", {}, overwrite=False)
+    return Runtime(make_accelerator("cpu"), seed=3, run=run)
+
+
+def method(data, runtime, config=CONFIG) -> AdversarialTraining:
+    """A method after its rounds."""
+    policy = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
+    judge = make_discriminator(DiscriminatorConfig(embedding=8, hidden=8), data.spec.vocab_size, 0)
+    training = DiscriminatorTraining(
+        judge, data.train, data.heldout, DiscriminateConfig(batch_size=8), runtime
+    )
+    work = AdversarialTraining(policy, training, config, runtime)
+    for _ in range(config.rounds):
+        work.round()
+    return work
+
+
+def falling(policy, round_number) -> dict[str, float]:
+    """A validation score that each round improves."""
+    return {"score": -float(round_number)}
+
+
+def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
+    work = method(data, runtime)
+    tuned = {name: value.clone() for name, value in work.generator.state_dict().items()}
+    scores = []
+    control = run_control(
+        work, lambda policy, n: scores.append(policy.output.weight.clone()) or falling(policy, n),
+        runtime,
+    )  # fmt: skip
+    assert torch.equal(scores[0], work.reference.output.weight)
+    assert not torch.equal(scores[0], work.generator.output.weight)
+    assert len(scores) == 1 + CONFIG.rounds and control.step == work.step == 6
+    assert not torch.equal(scores[-1], scores[0])
+    assert all(torch.equal(tuned[name], v) for name, v in work.generator.state_dict().items())
+    stages = {line["stage"] for line in runtime.run.read_log()}
+    assert {"control", "control-validation"} <= stages
+
+
+def test_its_steps_are_the_methods_and_its_reward_is_noise_of_the_methods_spread(data, runtime):
+    work = method(data, runtime, replace(CONFIG, kl_weight=0.1, loss="clipped", updates=2))
+    control = Control(work, runtime)
+    for name in (
+        "learning_rate",
+        "batch_size",
+        "baseline",
+        "loss",
+        "updates",
+        "kl_weight",
+        "rounds",
+        "patience",
+        "measure_every",
+        "generator_steps",
+        "early_stopping",
+    ):
+        assert getattr(control.config, name) == getattr(work.config, name), name
+    assert control.config.rollouts == 0 and control.discriminator is None
+    assert control.noise == work.spread > 0
+    tokens = torch.zeros(4_000, 3, dtype=torch.int64)
+    batch = Sequences(tokens, torch.tensor([3, 2] * 2_000))
+    rng = torch.Generator()
+    values = control._values(batch, Part(0, 4_000, 4_000), rng)
+    assert torch.equal(values[:, 0], values[:, 1]) and (values[1::2, 2] == 0).all()
+    # 4,000 draws of N(0, s): the mean within 4 s / 63, the deviation within 4 s / 89
+    assert abs(float(values[:, 0].mean())) < 4 / 63 * control.noise
+    assert float(values[:, 0].std()) == pytest.approx(control.noise, rel=4 / 89)
+    # the same draws, whichever process works on a row
+    second = control._values(batch.select(slice(1_000, 4_000)), Part(1_000, 3_000, 4_000), rng)
+    assert torch.equal(second, values[1_000:])
+    control.step += 1
+    again = control._values(batch, Part(0, 4_000, 4_000), rng)
+    assert abs(float(torch.corrcoef(torch.stack([again[:, 0], values[:, 0]]))[0, 1])) < 4 / 63
+
+
+def test_the_spread_is_that_of_the_advantages_over_tokens(data, runtime, monkeypatch):
+    # two sequences of 3 and 1 tokens with rewards 1 and 5, no baseline: 1, 1, 1, 5; mean 2,
+    # deviations -1, -1, -1, 3, so the standard deviation is sqrt(12 / 4)
+    from seqgan.training.adversarial import _spread
+
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    values = torch.tensor([[1.0, 1, 1], [5, 0, 0]])
+    found = advantages(values, mask, make_baseline("none"))
+    assert float(_spread(found, mask)) == pytest.approx(3**0.5)
+    work = method(data, runtime, replace(CONFIG, normalize_advantage=True))
+    assert work.spread == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_control_that_goes_wrong_ends_alone(data, runtime, monkeypatch):
+    work = method(data, runtime)
+    count = []
+
+    def broken(self, *arguments):
+        count.append(1)
+        values = original(self, *arguments)
+        return values * float("nan") if len(count) == 4 else values
+
+    original = Control._values
+    monkeypatch.setattr(Control, "_values", broken)
+    control = run_control(work, falling, runtime)
+    assert control.stopped and control.rounds_done == 1 == control.best_round
+    assert all(value.isfinite().all() for value in control.generator.parameters())
+
+
+def test_a_run_keeps_what_its_control_came_to(tmp_path, monkeypatch, capsys):
+    without_report(monkeypatch)
+    for name, more in (("with", []), ("without", ["--evaluation.control", "false"])):
+        assert main(["run", *TINY, "--output_dir", str(tmp_path / name), *more]) == 0
+    whole, less = (
+        json.loads((tmp_path / name / "results.json").read_text()) for name in ("with", "without")
+    )
+    control = whole["control"]
+    assert control["rounds"] == whole["adversarial"]["rounds"] == 3
+    assert control["against_mle"]["metric"] == control["against_method"]["metric"]
+    assert {score["name"] for score in whole["scores"]["control"]} >= {"nll", "js", "bleu-4"}
+    for split in ("validation", "test"):
+        curve = whole["sweep"][split]["control"]
+        assert [point["temperature"] for point in curve] == [0.9, 1.0]
+    assert less["control"] is None and "control" not in less["scores"]
+    assert "control" not in less["sweep"]["test"]
+    # nothing else depends on it
+    for part in ("adversarial", "pretraining"):
+        assert whole[part] == less[part]
+    assert whole["scores"]["adversarial"] == less["scores"]["adversarial"]
+    assert not (tmp_path / "with" / "samples" / "control.txt").exists()
