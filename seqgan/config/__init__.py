@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from ..dotted import is_dotted
 from ..errors import ConfigError, did_you_mean
-from ..kinds import as_plain, kind_name, of_kind
+from .dotted import is_dotted
+from .kinds import as_plain, kind_name, of_kind
 
 __all__ = [
     "AdversarialConfig",
