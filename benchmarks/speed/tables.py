@@ -30,7 +30,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def _of_bfloat16(machine: dict[str, Any]) -> str:
-    """Empty for figures that do not say it."""
+    """Sentence for the head of the page; empty for figures that do not say it."""
     if "bfloat16" not in machine:
         return ""
     return (

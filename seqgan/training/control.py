@@ -9,7 +9,6 @@ method's; there is no discriminator to train, and no rollout, since noise needs 
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rollout import Sequences
+from rollout.modules import own_copy
 
 from ..runs.state import Stateful, weights_for
 from .adversarial import AdversarialTraining, Validation, do_rounds
@@ -63,7 +63,7 @@ class Control(AdversarialTraining):
     stage, validation = "control", "control-validation"
 
     def __init__(self, method: AdversarialTraining, runtime: Runtime):
-        generator = copy.deepcopy(method.reference)
+        generator = own_copy(method.reference)
         for own, trained in zip(generator.parameters(), method.generator.parameters(), strict=True):
             own.requires_grad_(trained.requires_grad)
         config = replace(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from rollout import generate
+from rollout.devices import autocast
 from rollout.policy import Policy
 from seqgan.cli.main import main
 from seqgan.config import (
@@ -152,6 +153,21 @@ def test_which_device_has_which_precision():
     assert make_accelerator("cpu", "bf16").mixed_precision == "bf16"
     with pytest.raises(ConfigError, match="--precision: fp16 is for CUDA devices; bf16 works on"):
         make_accelerator("cpu", "fp16")
+
+
+def test_an_lstm_on_a_cpu_whose_onednn_has_none_in_16_bits(monkeypatch):
+    """oneDNN raises "could not create a primitive descriptor" there."""
+    monkeypatch.setattr("rollout.devices._has_lstm", lambda dtype: False)
+    before = torch.backends.mkldnn.enabled
+    with pytest.raises(ZeroDivisionError), autocast(torch.device("cpu"), torch.bfloat16):
+        assert not torch.backends.mkldnn.enabled
+        assert nn.LSTM(2, 3)(torch.randn(4, 1, 2))[0].dtype == torch.bfloat16
+        with autocast(torch.device("cpu"), None):
+            assert nn.LSTM(2, 3)(torch.randn(4, 1, 2))[0].dtype == torch.float32
+        raise ZeroDivisionError
+    assert torch.backends.mkldnn.enabled == before
+    with autocast(torch.device("cpu"), None):
+        assert torch.backends.mkldnn.enabled == before
 
 
 class TestWholeRuns:

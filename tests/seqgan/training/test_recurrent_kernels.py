@@ -23,11 +23,12 @@ from seqgan.data.sources import load_data
 from seqgan.models import BiLSTMDiscriminator, LSTMGenerator, make_discriminator, make_generator
 from seqgan.training import adversarial
 from seqgan.training.adversarial import AdversarialTraining
+from seqgan.training.control import Control
 from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from ...recurrent_kernel import EVALUATION, SECOND, use_double
+from ...recurrent_kernel import APART, EVALUATION, SECOND, use_double
 
 ROUNDS = AdversarialConfig(
     batch_size=6, rollouts=2, discriminator_steps=1, rollout_update_rate=0.5, kl_weight=0.1,
@@ -81,6 +82,9 @@ def training_of(generator, data, **changes) -> AdversarialTraining:
     return AdversarialTraining(generator, discriminator, replace(ROUNDS, **changes), runtime)
 
 
+pytestmark = pytest.mark.filterwarnings(f"error:{APART}")
+
+
 class TestTheDouble:
     @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
     def test_it_refuses_gradients_in_evaluation_mode(self, calls, kind):
@@ -97,6 +101,14 @@ class TestTheDouble:
         with torch.backends.cudnn.flags(enabled=False):
             layer(inputs)[0].sum().backward()
         assert calls == [(True, 0.0)] + 3 * [(False, 0.0)]
+
+    def test_it_warns_of_weights_that_lie_apart(self, calls):
+        layer, inputs = nn.LSTM(2, 3), torch.randn(4, 1, 2)
+        layer.load_state_dict(nn.LSTM(2, 3).state_dict())
+        layer(inputs)
+        with pytest.raises(UserWarning, match=APART):
+            copy.deepcopy(layer)(inputs)
+        own_copy(layer)(inputs)
 
     def test_it_has_no_second_derivative(self, calls):
         inputs = torch.randn(4, 1, 2, requires_grad=True)
@@ -157,15 +169,16 @@ class TestTrainings:
 
         monkeypatch.setattr(adversarial, "policy_loss", spy)
         before = [parameter.detach().clone() for parameter in work.generator.parameters()]
-        sampled_by = copy.deepcopy(work.policy)
+        sampled_by = own_copy(work.policy)
         work.round()
+        Control(work, work.runtime).round()
         now, old, batch = seen[0]
         # No dropout: the probabilities that the tokens had when they were sampled.
         assert torch.allclose(now, old, atol=1e-6)
         with torch.no_grad():
             by_steps = Policy.forward(sampled_by, batch).log_prob
         assert torch.allclose(now, by_steps, atol=1e-5)
-        assert len(seen) == (2 if loss == "clipped" else 1)
+        assert len(seen) == 2 * (2 if loss == "clipped" else 1)
         moved = [
             not torch.equal(a, b)
             for a, b in zip(before, work.generator.parameters(), strict=True)
