@@ -231,7 +231,7 @@ def _measured(found: Measured) -> Result:
     return result
 
 
-def _points(points: list[Point]) -> list[dict[str, float]]:
+def _points(points: list[Point]) -> list[dict[str, float | None]]:
     return [point.to_dict() for point in points]
 
 

@@ -23,6 +23,7 @@ from .losses import (
 )
 from .modules import without_dropout
 from .monte_carlo import action_values
+from .nucleus import NucleusPolicy
 from .policy import Policy, Prefixes, State, TokenScores
 from .ratios import (
     LogPartition,
@@ -82,6 +83,7 @@ __all__ = [
     "MixtureReward",
     "MovingAverageBaseline",
     "NoBaseline",
+    "NucleusPolicy",
     "ObjectiveReward",
     "Policy",
     "PolicyAgent",

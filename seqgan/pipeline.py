@@ -475,7 +475,7 @@ def _compared(models: dict[str, LSTMGenerator], tuned: Tuned) -> tuple[Compariso
     }
     if tuned.control is not None:
         control = Swept(tuned.control.policy, tuned.sweep.halved())
-        alone, between = compare_swept(mle, control), compare_swept(control, method)
+        alone, between = compare_swept(mle, control), compare_swept(control, method, variants=False)
         found["control"] = {
             **tuned.control.summary(),
             "against_mle": alone.verdict.to_dict(),

@@ -22,15 +22,22 @@ from rollout import Policy
 
 from ..config import EvaluationConfig
 from ..data.sources import Dataset
+from .decoding import in_words
 from .difference import difference
 from .significance import label, practical_size
-from .sweep import Point, Sweep, Swept
+from .sweep import AXIS_ORDER, Point, Sweep, Swept, within
 
 __all__ = ["Comparison", "Point", "Sweep", "Swept", "Verdict", "compare", "compare_swept"]
 
 BESIDE = (0.95, 1.05)
-"""Times MLE's temperature at equal diversity: where the slope of its curve is measured."""
+"""Times the temperature (or other number) at equal diversity: where MLE's slope is measured."""
 
+AXES = {
+    "js": (1, "an entropy in nats per token"),
+    "nll": (1, "an entropy in nats per token"),
+    "fed": (-1, f"a self-BLEU-{AXIS_ORDER}"),
+}
+"""For each primary metric the sign and the name of what diversity is measured by."""
 METRICS = {
     "js": "Jensen-Shannon divergence, nats a sequence",
     "fed": "Frechet embedding distance",
@@ -50,7 +57,7 @@ class Verdict:
         interval: its bootstrap interval.
         confidence: the interval's level.
         adversarial_temperature: chosen on validation.
-        mle_temperature: where MLE has the same entropy.
+        mle_temperature: where MLE is as diverse; 1 where it is sampled in another way.
         adversarial_entropy: own entropy, nats a token.
         mle_entropy: own entropy, nats a token.
         adversarial_value: primary metric on the test split.
@@ -59,6 +66,7 @@ class Verdict:
         p_value: of the difference being zero.
         practical_size: a smaller difference is called none.
         test_set: names the real sequences; verdicts with the same one are not independent.
+        mle_way: how MLE is sampled to be as diverse, in words.
         draws: the bootstrap's differences, which other seeds' can be combined with.
     """
 
@@ -77,6 +85,7 @@ class Verdict:
     p_value: float | None = None
     practical_size: float | None = None
     test_set: str = ""
+    mle_way: str = ""
     draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,12 +103,14 @@ class Comparison:
         verdict: the answer.
         real: self-BLEU, and the primary metric fed, of as many real sequences as a point has
             samples.
+        variants: for each other way to sample from MLE its points on validation.
     """
 
     validation: dict[str, list[Point]]
     test: dict[str, list[Point]]
     verdict: Verdict
     real: dict[str, float] = field(default_factory=dict)
+    variants: dict[str, list[Point]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Both sweeps as JSON has them."""
@@ -108,42 +119,58 @@ class Comparison:
             split: {name: [point.to_dict() for point in points] for name, points in found.items()}
             for split, found in splits.items()
         }
-        return {**points, "real": self.real}
+        others = {name: [each.to_dict() for each in found] for name, found in self.variants.items()}
+        return {**points, "real": self.real, "variants": others}
 
 
 def compare(
-    mle: Policy, adversarial: Policy, data: Dataset, config: EvaluationConfig, seed: int
+    mle: Policy,
+    adversarial: Policy,
+    data: Dataset,
+    config: EvaluationConfig,
+    seed: int,
+    *,
+    variants: bool = True,
 ) -> Comparison:
     """Sweeps both models, chooses on validation, and reads the test split once."""
     sweep = Sweep(data, config, seed)
     sweep.settle(mle)
-    return compare_swept(Swept(mle, sweep), Swept(adversarial, sweep))
+    return compare_swept(Swept(mle, sweep), Swept(adversarial, sweep), variants=variants)
 
 
-def compare_swept(mle: Swept, adversarial: Swept) -> Comparison:
+def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> Comparison:
     """As `compare`; a model that was swept for another comparison is not swept again.
 
     Args:
         mle: the baseline.
         adversarial: the model in question, with the same `Sweep`, which has settled its metric.
+        variants: let the baseline be sampled in other ways than by temperature as well, where the
+            metric allows it, and take the best of them at that diversity.
     """
     sweep = mle.sweep
     models = {"mle": mle, "adversarial": adversarial}
     validation = {name: model.points("validation") for name, model in models.items()}
     chosen = min(validation["adversarial"], key=Point.primary)
-    matched = sweep.at_entropy(mle.policy, chosen.entropy(), validation["mle"])
+    others = mle.variants if variants else {}
+    curves = [validation["mle"], *others.values()]
+    way = sweep.best_at(mle.policy, chosen.diversity(), curves)
     test = {name: model.points("test") for name, model in models.items()}
-    count = sweep.config.num_samples
-    if sweep.metric == "fed":  # as many samples as there are real sequences, so that all count
-        count = min(count, len(sweep.data.test))
-    ours = sweep.point(adversarial.policy, chosen.temperature, "test", count)
+    ours = adversarial.at(chosen.temperature, sweep.verdict_count)
     theirs, near = None, test["mle"]
-    if matched is not None:
-        matched = sweep.match(mle.policy, ours, matched)
-        theirs = sweep.point(mle.policy, matched, "test", count)
-        near = [sweep.point(mle.policy, factor * matched, "test", count) for factor in BESIDE]
+    if way is not None:
+        theirs, near = _matched(mle, ours, *way)
     verdict = decide(ours, theirs, near, sweep.config, sweep.seed, sweep.test_set)
-    return Comparison(validation, test, verdict, sweep.real())
+    return Comparison(validation, test, verdict, sweep.real(), others)
+
+
+def _matched(mle: Swept, ours: Point, family: str, value: float) -> tuple[Point, list[Point]]:
+    """MLE's point on the test split that is as diverse as `ours`, and one on either side."""
+    sweep = mle.sweep
+    value = sweep.match(mle.policy, ours, value, family)
+    values = (value, *(within(family, factor * value) for factor in BESIDE))
+    count = len(ours.own.tokens)
+    theirs, *near = (sweep.point(mle.policy, each, "test", count, family=family) for each in values)
+    return theirs, near
 
 
 def decide(
@@ -159,38 +186,43 @@ def decide(
     Args:
         ours: the adversarial model on the test split.
         theirs: MLE at equal diversity on the test split, or None outside its range.
-        near: points of MLE on the test split on either side of `theirs`; without it, MLE's sweep.
+        near: points of MLE on the test split on either side of `theirs`, which may coincide with
+            it at the end of a family; without `theirs`, MLE's sweep.
         config: confidence and resamples.
         seed: of the bootstrap.
         test_set: names the real sequences.
     """
     metric = ours.metric
     if theirs is None:
+        sign, axis = AXES[metric]
+        reached = sorted(sign * point.diversity() for point in near)
         sentence = (
-            f"Not comparable: at temperature {ours.temperature:g} the adversarial model has an "
-            f"entropy of {ours.entropy():.3f} nats a token, outside the range of MLE's sweep "
-            f"({min(p.entropy() for p in near):.3f} to {max(p.entropy() for p in near):.3f})."
+            f"Not comparable: at temperature {ours.temperature:g} the adversarial model has "
+            f"{axis} of {sign * ours.diversity():.3f}, outside the range of MLE's sweep "
+            f"({reached[0]:.3f} to {reached[-1]:.3f})."
         )
         return Verdict(
             "not comparable", metric, None, None, config.confidence, ours.temperature, None,
             ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set,
         )  # fmt: skip
+    way = in_words(theirs.family, theirs.temperature)
     (value, low, high, p_value), draws = difference(ours, theirs, near, config, seed, test_set)
     size = practical_size(metric, theirs.primary())
     found = label(value, p_value, size, config.confidence)
     sentence = (
         f"The adversarial model (temperature {ours.temperature:g}) is "
-        f"{_phrase(found)} MLE at equal diversity (temperature {theirs.temperature:.3f}): "
+        f"{_phrase(found)} MLE at equal diversity ({way}): "
         f"{METRICS[metric]}: {ours.primary():.4f} against {theirs.primary():.4f}, "
-        f"difference {value:+.4f} at exactly equal entropy, {config.confidence:.0%} interval "
+        f"difference {value:+.4f} at exactly equal diversity, {config.confidence:.0%} interval "
         f"[{low:+.4f}, {high:+.4f}] over sequences, one training seed; lower is better."
     )
     if not low <= 0 <= high and found == "not distinguishable":
         sentence += f" A difference below {size:.2g} counts as none."
     return Verdict(
         found, metric, value, (low, high), config.confidence, ours.temperature,
-        theirs.temperature, ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
-        sentence, p_value, size, test_set, draws,
+        theirs.temperature if theirs.family == "temperature" else 1.0,
+        ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
+        sentence, p_value, size, test_set, way, draws,
     )  # fmt: skip
 
 

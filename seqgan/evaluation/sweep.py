@@ -5,37 +5,40 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from rollout import Policy, Sequences, generate
+from rollout import Policy, Sequences
 
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
 from ..data.sources import Dataset
 from ..metrics import bleu, frechet_distance, self_bleu
 from ..metrics.density import jensen_shannon_terms
-from ..metrics.likelihood import SequenceScores, sequence_scores
+from ..metrics.likelihood import SequenceScores
 from ..seeding import rng_for
+from .decoding import FAMILIES, Decoder
 from .models import real_texts, real_words, source_log_prob, wording
 from .pooled import Drawn, Pooled
 from .scoring import ORDERS
 from .text_scores import optional_embedder
 
-__all__ = ["Point", "Sweep", "Swept"]
+__all__ = ["AXIS_ORDER", "Point", "Sweep", "Swept", "within"]
 
 SATURATED = 0.95
 """From this share of log 2 on, a Jensen-Shannon divergence tells nothing."""
 CLOSE = 1e-4
-"""Entropies that differ by less, in nats per token, count as equal."""
+"""Diversities that differ by less (entropies in nats per token, or self-BLEU) count as equal."""
 STEPS = 12
-"""Temperatures tried at most, to bring two entropies so close."""
+"""Values tried at most, to bring two diversities so close."""
 WIDER = 1.01
-"""First factor from one temperature to the next while all tried lie on one side."""
+"""First factor from one value to the next while all tried lie on one side."""
+AXIS_ORDER = 4
+"""Order of the self-BLEU that Frechet distances are compared at."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Point:
     """One model at one temperature, measured on one split.
 
     Attributes:
-        temperature: softmax temperature.
+        temperature: softmax temperature; of another family its number (see `decoding`).
         real: the split's sequences under the model at this temperature.
         own: the model's samples under itself.
         real_source: log-probability of the split's sequences under the source, or None where the
@@ -53,6 +56,8 @@ class Point:
         embedded: embeddings of real sequences and of as many samples, float [n, E], or None.
         samples: the samples, for another model to score.
         score: scores of any sequences under the model at this temperature.
+        family: temperature, or how else the model was sampled.
+        self_bleu: self-BLEU of each sample [n] where that is the axis of diversity, or None.
     """
 
     temperature: float
@@ -66,6 +71,8 @@ class Point:
     score: Callable[[Sequences], SequenceScores] | None = field(
         default=None, repr=False, compare=False
     )
+    family: str = "temperature"
+    self_bleu: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def metric(self) -> str:
@@ -80,8 +87,17 @@ class Point:
         return len(self.real.tokens) if self.embedded is None else len(self.embedded[0])
 
     def entropy(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """The model's own entropy in nats a token: the diversity axis."""
+        """The model's own entropy in nats per token."""
         return float(self.own.entropy.numpy()[rows].sum() / self.own.tokens.numpy()[rows].sum())
+
+    def diversity(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """Where the point stands on the axis of diversity: more is more diverse.
+
+        It is the entropy, and for Frechet distances minus the self-BLEU: a rejected or cut
+        distribution has no likelihood of real sequences to speak of, and distances of texts are
+        compared where the texts are equally varied.
+        """
+        return self.entropy(rows) if self.self_bleu is None else -float(self.self_bleu[rows].mean())
 
     def primary(
         self,
@@ -115,12 +131,13 @@ class Point:
         """Held-out NLL in nats a token."""
         return float(-self.real.log_prob.sum() / self.real.tokens.sum())
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """The point's figures as JSON has them."""
+        nll = self.nll()
         return {
-            "temperature": self.temperature,
+            self.family: self.temperature,
             "entropy": self.entropy(),
-            "nll": self.nll(),
+            "nll": nll if np.isfinite(nll) else None,
             "primary": self.primary(),
             **self.surface,
         }
@@ -138,6 +155,7 @@ class Sweep:
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
         self.data = data = bounded(data, config, seed)
         self.config, self.seed = config, seed
+        self.decoder = Decoder(seed)
         # Self-BLEU grows with the number of sequences: models and real data get the same.
         self.count = min(config.sweep_samples, len(data.test))
         self._best: int | None = None  # index of the temperature that suited the last policy
@@ -190,17 +208,19 @@ class Sweep:
         split: str,
         count: int | None = None,
         surface: bool = False,
+        family: str = "temperature",
     ) -> Point:
         """One model at one temperature on one split.
 
         Args:
             policy: the model.
-            temperature: softmax temperature.
+            temperature: softmax temperature, or the number of another family.
             split: validation or test.
             count: samples; None: as many as in the sweep.
             surface: take n-gram scores against the test split as well.
+            family: how the model is sampled.
         """
-        drawn = self._drawn(policy, temperature, split, count or self.count)
+        drawn = self.decoder.draw(policy, family, temperature, split, count or self.count)
         samples, score = drawn.samples, drawn.score
         assert samples is not None and score is not None
         real: Sequences = getattr(self.data, split).to(samples.device)
@@ -215,18 +235,14 @@ class Sweep:
             self._embeddings(samples, split),
             samples,
             score,
+            family,
+            self._self_bleu(samples) if self.metric == "fed" else None,
         )
 
-    def _samples(
-        self, policy: Policy, temperature: float, split: str, count: int
-    ) -> tuple[Policy, Sequences]:
-        """The model at a temperature, and samples of it.
-
-        Their random numbers depend on the split alone, so neighbouring temperatures and the two
-        models share them and differ by less noise.
-        """
-        tempered = policy.tempered(temperature)
-        return tempered, generate(tempered, count, rng=rng_for(self.seed, "sweep", split))
+    def _self_bleu(self, samples: Sequences) -> np.ndarray:
+        """Self-BLEU of each sample [n]."""
+        tokens, unk = self.data.decoder.tokens(samples), self.wording.unk
+        return self_bleu(tokens, AXIS_ORDER, per_sentence=True, unk=unk)[AXIS_ORDER]
 
     def _surface(self, samples: Sequences) -> dict[str, float]:
         tokens, unk = self.data.decoder.tokens(samples), self.wording.unk
@@ -270,6 +286,13 @@ class Sweep:
         """
         rng = rng_for(0, "rows", split)
         return torch.randperm(len(getattr(self.data, split)), generator=rng)
+
+    @property
+    def verdict_count(self) -> int:
+        """Samples of the points that a verdict compares."""
+        if self.metric == "fed":  # as many as there are real sequences, so that all count
+            return min(self.config.num_samples, len(self.data.test))
+        return self.config.num_samples
 
     @functools.cached_property
     def test_set(self) -> str:
@@ -318,60 +341,113 @@ class Sweep:
             "entropy": point.entropy(),
         }
 
-    def at_entropy(self, policy: Policy, entropy: float, around: list[Point]) -> float | None:
-        """The temperature at which a model has this entropy a token.
+    def variants(self, policy: Policy) -> dict[str, list[Point]]:
+        """A model sampled in other ways, on validation: for each family its points.
+
+        None where the likelihood decides: both ways give some real sequences probability 0.
+        """
+        if self.metric == "nll":
+            return {}
+        whole = self.point(policy, 1.0, "validation")
+        return {
+            family: [
+                *(self.point(policy, value, "validation", family=family) for value in values),
+                replace(whole, family=family),
+            ]
+            for family, values in FAMILIES.items()
+        }
+
+    def at_diversity(self, policy: Policy, diversity: float, around: list[Point]) -> float | None:
+        """The temperature (or number of another family) at which a model is so diverse.
 
         Args:
             policy: the model.
-            entropy: nats a token.
-            around: the model's sweep on validation.
+            diversity: nats per token, or minus the self-BLEU; see `Point.diversity`.
+            around: the model's points of one family on validation.
 
         Returns:
-            A temperature, or None where the entropy lies outside the sweep.
+            A number, or None where the diversity lies outside these points.
         """
-        known = {point.temperature: point.entropy() for point in around}
-        if not min(known.values()) <= entropy <= max(known.values()):
+        family = around[0].family
+        known = {point.temperature: point.diversity() for point in around}
+        if not min(known.values()) <= diversity <= max(known.values()):
             return None
-        temperature = 1.0
+        value = 1.0
         for _ in range(4):  # the curve is smooth and rising: interpolate, measure, again
-            temperature = _interpolate(known, entropy)
-            if temperature in known:
+            value = _interpolate(known, diversity)
+            if value in known:
                 break
-            own = self._drawn(policy, temperature, "validation", self.count).own
-            known[temperature] = float(own.entropy.sum() / own.tokens.sum())
-        return temperature
+            drawn = self.decoder.draw(policy, family, value, "validation", self.count)
+            known[value] = self._diversity(drawn)
+        return value
 
-    def match(self, policy: Policy, point: Point, near: float) -> float:
-        """The temperature at which a model has the entropy of a point of another on the test split.
+    def best_at(
+        self, policy: Policy, diversity: float, curves: Iterable[list[Point]]
+    ) -> tuple[str, float] | None:
+        """The way of sampling that is best on validation among those that are so diverse.
 
-        `at_entropy` is right for the samples on validation. Other samples of the same models have
+        Args:
+            policy: the model.
+            diversity: see `Point.diversity`.
+            curves: for each family the model's points on validation.
+
+        Returns:
+            The family and its number, or None where no family reaches the diversity.
+        """
+        found = []
+        for points in curves:
+            value = self.at_diversity(policy, diversity, points)
+            if value is not None:
+                found.append((points[0].family, value))
+        if len(found) < 2:
+            return found[0] if found else None
+        return min(
+            found,
+            key=lambda way: self.point(policy, way[1], "validation", None, False, way[0]).primary(),
+        )
+
+    def match(
+        self, policy: Policy, point: Point, near: float, family: str = "temperature"
+    ) -> float:
+        """The number at which a model is as diverse as a point of another on the test split.
+
+        `at_diversity` is right for the samples on validation. Other samples of the same models have
         other entropies, by some thousandths of a nat per token, and a difference in quality of that
-        size would be judged by the slope alone. Nothing here looks at the test split: entropies are
+        size would be judged by the slope alone. Nothing here looks at the test split: diversity is
         of the models' own samples, those that the point has and as many of this model.
 
         Args:
             policy: the model.
             point: the other model's.
-            near: a temperature that is close.
+            near: a number that is close.
+            family: how the model is sampled.
         """
         count = len(point.own.tokens)
         known: dict[float, float] = {}
-        temperature = near
+        value = near
         for _ in range(STEPS):
-            pooled = Pooled(point, self._drawn(policy, temperature, "test", count))
-            known[temperature] = pooled.entropy(1) - pooled.entropy(0)
-            if abs(known[temperature]) < CLOSE:
+            drawn = self.decoder.draw(policy, family, value, "test", count)
+            known[value] = self._gap(drawn, point)
+            if abs(known[value]) < CLOSE:
                 break
-            temperature = _next_temperature(known, 0.0)
-            if temperature in known:
+            value = within(family, _next_value(known, 0.0))
+            if value in known:
                 break
         return min(known, key=lambda found: abs(known[found]))
 
-    def _drawn(self, policy: Policy, temperature: float, split: str, count: int) -> Drawn:
-        """The samples that a point on a split has, scored by the model."""
-        tempered, samples = self._samples(policy, temperature, split, count)
-        score = functools.partial(sequence_scores, tempered)
-        return Drawn(score(samples), samples, score)
+    def _diversity(self, drawn: Drawn) -> float:
+        """Where samples stand on the axis of diversity."""
+        if self.metric == "fed":
+            assert drawn.samples is not None
+            return -float(self._self_bleu(drawn.samples).mean())
+        return float(drawn.own.entropy.sum() / drawn.own.tokens.sum())
+
+    def _gap(self, drawn: Drawn, point: Point) -> float:
+        """How much more diverse samples are than those of a point."""
+        if self.metric == "fed":
+            return self._diversity(drawn) - point.diversity()
+        pooled = Pooled(point, drawn)
+        return pooled.entropy(1) - pooled.entropy(0)
 
 
 class Swept:
@@ -385,6 +461,19 @@ class Swept:
     def __init__(self, policy: Policy, sweep: Sweep):
         self.policy, self.sweep = policy, sweep
         self._points: dict[str, list[Point]] = {}
+        self._at: dict[tuple[float, int], Point] = {}
+
+    def at(self, temperature: float, count: int) -> Point:
+        """Its point on the test split with so many samples."""
+        key = temperature, count
+        if key not in self._at:
+            self._at[key] = self.sweep.point(self.policy, temperature, "test", count)
+        return self._at[key]
+
+    @functools.cached_property
+    def variants(self) -> dict[str, list[Point]]:
+        """Its points on validation where it is sampled in other ways; see `Sweep.variants`."""
+        return self.sweep.variants(self.policy)
 
     def points(self, split: str) -> list[Point]:
         """The points on a split ("validation" or "test")."""
@@ -400,8 +489,15 @@ def _interpolate(known: dict[float, float], entropy: float) -> float:
     return float(np.interp(entropy, entropies, temperatures))
 
 
-def _next_temperature(known: dict[float, float], entropy: float) -> float:
-    """The temperature to try next for an entropy, which rises with temperature.
+def within(family: str, value: float) -> float:
+    """The nearest number that a family has."""
+    if family == "temperature":
+        return value
+    return min(1.0, max(value, min(FAMILIES[family])))
+
+
+def _next_value(known: dict[float, float], entropy: float) -> float:
+    """The number to try next for a diversity, which rises with it.
 
     Between the two nearest that lie on either side, or a little beyond the outermost.
     """

@@ -82,11 +82,20 @@ def _primary(record: Record, curves: Curves) -> Plot:
     elif record.metric == "fed":
         value = measured.get("fed")
     real = None if entropy is None or value is None else (entropy, value)
+    across, label = "entropy", ENTROPY
+    if record.metric == "fed":  # with as many samples as a point has: it grows with the number
+        across, label = "self-bleu-4", "self-BLEU-4 (less is more diverse)"
+        matched, real = {}, None
     caption = (
         "Each curve is one model at several softmax temperatures (the numbers): lower is better, "
-        "further right is more diverse. The better model has the lower curve. Diamonds: the two "
-        "points of equal diversity that the verdict compares."
+        f"further {'left' if record.metric == 'fed' else 'right'} is more diverse. The better "
+        "model has the lower curve."
     )
+    if matched:
+        caption += " Diamonds: the two points of equal diversity that the verdict compares."
+        way = verdict.get("mle_way") or "temperature"
+        if not way.startswith("temperature"):
+            caption += f" MLE's lies off its curve: it is sampled in another way ({way})."
     if "control" in curves:
         caption += " Dashed: the control, the same training with a random reward."
     if real is not None:
@@ -97,8 +106,8 @@ def _primary(record: Record, curves: Curves) -> Plot:
             "it is not 0, since any sample of them differs from another."
         )
     paint = partial(
-        _paint, curves=curves, x="entropy", y="primary", real=real, matched=matched,
-        labels=(ENTROPY, NAMES.get(record.metric, "primary metric")),
+        _paint, curves=curves, x=across, y="primary", real=real, matched=matched,
+        labels=(label, NAMES.get(record.metric, "primary metric")),
     )  # fmt: skip
     return Plot("quality-diversity", "Primary metric against diversity", caption, paint)
 

@@ -108,15 +108,15 @@ def test_equal_entropy_is_found_where_it_exists(data):
     sweep = Sweep(data, CONFIG, 0)
     around = sweep.points(data.density, "validation")
     target = sweep.point(data.density, 0.93, "validation").entropy()
-    assert sweep.at_entropy(data.density, target, around) == pytest.approx(0.93, abs=0.01)
-    assert sweep.at_entropy(data.density, 9.0, around) is None
+    assert sweep.at_diversity(data.density, target, around) == pytest.approx(0.93, abs=0.01)
+    assert sweep.at_diversity(data.density, 9.0, around) is None
 
 
 def test_lowering_the_temperature_is_no_new_method(data):
     cooled = data.density.tempered(0.9)
-    found = compare(data.density, cooled, data, CONFIG, 0)
+    found = compare(data.density, cooled, data, CONFIG, 0, variants=False)
     assert found.verdict.label == "not distinguishable"
-    assert set(found.to_dict()) == {"validation", "test", "real"}
+    assert set(found.to_dict()) == {"validation", "test", "real", "variants"}
     assert found.real["sequences"] == CONFIG.sweep_samples
     assert 0.5 < found.real["self-bleu-3"] < found.real["self-bleu-2"] < 1
 
@@ -158,13 +158,14 @@ def test_everything_is_chosen_on_validation_and_the_test_split_comes_last(data, 
     calls = []
     original = Sweep.point
 
-    def spy(self, policy, temperature, split, count=None, surface=False):
+    def spy(self, policy, temperature, split, count=None, surface=False, family="temperature"):
         calls.append((policy, temperature, split, count))
-        return original(self, policy, temperature, split, count, surface)
+        return original(self, policy, temperature, split, count, surface, family)
 
     monkeypatch.setattr(Sweep, "point", spy)
     mle, other = data.density, data.density.tempered(1 / 1.2)
     found = compare(mle, other, data, replace(CONFIG, num_samples=777), 0)
+    assert {split for *_, split, _ in calls[:6]} == {"validation"} and found.variants
     splits = [split for _, _, split, _ in calls]
     first = splits.index("test")
     assert set(splits[first:]) == {"test"} and set(splits[:first]) == {"validation"}
@@ -279,7 +280,9 @@ def test_a_cooled_copy_of_a_model_differs_by_nothing(data):
     config = replace(CONFIG, temperatures=[0.7, 1.0, 1.4], num_samples=300, sweep_samples=200)
     for seed, factor in enumerate((0.7, 0.85)):
         mle = data.density.tempered(1.1)
-        verdict = compare(mle, mle.tempered(factor), data, config, seed).verdict
+        verdict = compare(
+            mle, mle.tempered(factor), data, config, seed, variants=False
+        ).verdict  # fmt: skip
         assert abs(verdict.difference) < 1e-4, (seed, factor)
         assert verdict.label == "not distinguishable"
 
@@ -321,9 +324,10 @@ def test_a_model_is_swept_once_for_any_number_of_comparisons(data, monkeypatch):
         return original(self, policy, split)
 
     monkeypatch.setattr(Sweep, "points", spy)
-    sweep, cooled = Sweep(data, CONFIG, 0), data.density.tempered(0.9)
+    config = replace(CONFIG, num_samples=300)
+    sweep, cooled = Sweep(data, config, 0), data.density.tempered(0.9)
     mle = Swept(data.density, sweep)
     first, second = (compare_swept(mle, Swept(cooled, sweep)) for _ in range(2))
     assert [split for policy, split in asked if policy is data.density] == ["validation", "test"]
-    assert first.verdict == second.verdict == compare(data.density, cooled, data, CONFIG, 0).verdict
+    assert first.verdict == second.verdict == compare(data.density, cooled, data, config, 0).verdict
     assert len(first.verdict.draws) == CONFIG.resamples and "draws" not in first.verdict.to_dict()

@@ -1,0 +1,129 @@
+"""Ways to sample from MLE that need no second training: the bar that a method has to pass.
+
+A method that makes a model less varied and better has shown little where MLE, sampled with more
+care, does the same. Beside the softmax temperature there are two common ways. Top-p drops unlikely
+tokens. Rejection draws more sequences than are wanted and keeps those that MLE itself finds most
+likely, per token: by the likelihood of a whole sequence, short ones would win. Each is a family
+with one number, and diversity rises with it. Which of them serves best is a matter of the data
+(Caccia et al. 2020, "Language GANs Falling Short", compare temperatures).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import torch
+
+from rollout import NucleusPolicy, Policy, Sequences, generate
+
+from ..metrics.likelihood import SequenceScores, sequence_scores
+from ..seeding import rng_for
+from .pooled import Drawn
+
+__all__ = ["FAMILIES", "Decoder", "in_words"]
+
+FAMILIES: dict[str, tuple[float, ...]] = {
+    "top-p": (0.8, 0.9, 0.95),
+    "rejection": (0.25, 0.5, 0.75, 0.9),
+}
+"""Families besides the temperature: the probability that is kept at each step, and the share of the
+samples that is kept. At 1 both are the model as trained."""
+
+
+def in_words(family: str, value: float) -> str:
+    """A member of a family, as a sentence has it."""
+    if family == "temperature":
+        return f"temperature {value:.4g}"
+    if family == "top-p":
+        return f"top-p {value:.3g}"
+    return f"the {value:.0%} of its samples that it finds most likely"
+
+
+ROUNDING = 1e-5
+"""Nats per token by which one sequence may be scored differently in another batch."""
+
+
+class Decoder:
+    """Draws and scores sequences of a model in any of the ways.
+
+    Args:
+        seed: of the samples.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self._pools: dict[Any, tuple[Policy, Sequences, SequenceScores]] = {}
+
+    def draw(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
+        """Samples with their scores, and what scores others.
+
+        Random numbers depend on the split alone, so neighbouring values and different models share
+        them and differ by less noise.
+
+        Args:
+            policy: the model.
+            family: temperature, or one of `FAMILIES`.
+            value: of the family's number.
+            split: what the samples are for: validation or test. They are fresh ones for each.
+            count: samples.
+        """
+        if family == "rejection":
+            return self._kept(policy, value, split, count)
+        other = policy.tempered(value) if family == "temperature" else NucleusPolicy(policy, value)
+        samples = self._generate(other, split, count)
+        score = functools.partial(sequence_scores, other)
+        return Drawn(score(samples), samples, score)
+
+    def _generate(self, policy: Policy, split: str, count: int) -> Sequences:
+        return generate(policy, count, rng=rng_for(self.seed, "sweep", split))
+
+    def _kept(self, policy: Policy, share: float, split: str, count: int) -> Drawn:
+        """The first samples that lie in the most likely share of all.
+
+        Their density is exact given the threshold: q / Z from it on, where q is the model's and Z
+        the acceptance rate, and 0 below. Both come from four times as many samples; the error of Z
+        changes a Jensen-Shannon divergence by its square only.
+        """
+        samples, scores = self._pool(policy, split, count)
+        threshold = -math.inf
+        if share < 1:
+            threshold = float(_per_token(scores).quantile(1 - share)) - ROUNDING
+        accepted = _per_token(scores) >= threshold
+        log_rate = math.log(float(accepted.double().mean()))
+        rows = accepted.nonzero()[:count, 0]
+        own = SequenceScores(*(values[rows] for values in scores))
+        return Drawn(
+            _renormalised(own, threshold, log_rate),
+            samples.select(rows.to(samples.device)),
+            lambda of: _renormalised(sequence_scores(policy, of), threshold, log_rate),
+        )
+
+    def _pool(self, policy: Policy, split: str, count: int) -> tuple[Sequences, SequenceScores]:
+        """As many samples of the model as the smallest share needs; kept for the next share."""
+        known = self._pools.get((split, count))
+        if known is None or known[0] is not policy:
+            samples = self._generate(policy, split, math.ceil(count / min(FAMILIES["rejection"])))
+            known = policy, samples, sequence_scores(policy, samples)
+            self._pools[split, count] = known
+        return known[1:]
+
+
+def _renormalised(scores: SequenceScores, threshold: float, log_rate: float) -> SequenceScores:
+    """Log-probabilities q / Z from a threshold per token on; below it -inf, and no entropy.
+
+    A model with rejection is no product of steps, so the entropy of a sequence is minus the log of
+    its density, which has the entropy as its mean.
+    """
+    rejected, log_prob = _per_token(scores) < threshold, scores.log_prob - log_rate
+    return SequenceScores(
+        log_prob.masked_fill(rejected, -torch.inf),
+        (-log_prob).masked_fill(rejected, 0.0),
+        scores.tokens,
+    )
+
+
+def _per_token(scores: SequenceScores) -> torch.Tensor:
+    """Log-probability per token [n]."""
+    return scores.log_prob / scores.tokens

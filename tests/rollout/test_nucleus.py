@@ -1,0 +1,55 @@
+"""Top-p as a policy: its samples, likelihoods and entropies belong together."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rollout import NucleusPolicy, Sampler, Sequences, generate
+
+from .chains import Chain
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.8, 0.95, 1.0])
+def test_each_step_has_the_distribution_of_top_p_sampling(top_p):
+    chain = Chain.random(12, 4, seed=1)
+    policy = NucleusPolicy(chain, top_p)
+    state = chain.initial_state(3)
+    tokens = torch.tensor([1, 5, 9])
+    found = policy.step(tokens, state)[0].softmax(-1)
+    probs, ids = Sampler(top_p=top_p).probabilities(chain.step(tokens, state)[0])
+    expected = probs if ids is None else torch.zeros_like(found).scatter_(1, ids, probs)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_scores_by_hand():
+    # each step (1/2, 1/4, 1/8, 1/8); top-p 0.7 keeps the first two: 2/3 and 1/3
+    class Fixed(Chain):
+        def step(self, tokens, state):
+            return torch.tensor([0.5, 0.25, 0.125, 0.125]).log().expand(len(tokens), 4), state
+
+    policy = NucleusPolicy(Fixed(torch.zeros(5, 4), 2), 0.7)
+    batch = Sequences(torch.tensor([[0, 1], [1, 2]]), torch.tensor([2, 2]))
+    scores = policy(batch)
+    third = torch.tensor(1 / 3)
+    expected = torch.stack([(2 * third).log(), third.log()])
+    assert torch.allclose(scores.log_prob[0], expected)
+    assert scores.log_prob[1].tolist() == [pytest.approx(third.log().item()), -torch.inf]
+    entropy = -(2 / 3 * (2 * third).log() + 1 / 3 * third.log())
+    assert torch.allclose(scores.entropy, entropy.expand(2, 2))
+    assert set(generate(policy, 50).tokens.unique().tolist()) == {0, 1}
+
+
+def test_many_sequences_are_scored_in_parts(monkeypatch):
+    policy = NucleusPolicy(Chain.random(6, 5, seed=2), 0.8)
+    batch = generate(policy, 20, rng=torch.Generator().manual_seed(0))
+    whole = policy(batch)
+    monkeypatch.setattr("rollout.nucleus.NUMBERS", 3 * 5 * 6)
+    assert torch.allclose(policy(batch).log_prob, whole.log_prob)
+    assert torch.isfinite(whole.log_prob).all()
+
+
+def test_top_p_must_be_a_probability():
+    for wrong in (0.0, 1.5):
+        with pytest.raises(ValueError, match="top_p must be above 0"):
+            NucleusPolicy(Chain.random(3, 3, seed=0), wrong)

@@ -1,0 +1,166 @@
+"""Other ways to sample from MLE, on policies whose distribution is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rollout import NucleusPolicy
+from rollout.wrapped import WrappedPolicy
+from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.data.sources import load_data
+from seqgan.evaluation.comparison import Swept, compare, compare_swept
+from seqgan.evaluation.decoding import Decoder, in_words
+from seqgan.evaluation.sweep import Sweep
+from seqgan.metrics.density import jensen_shannon_terms
+from seqgan.metrics.likelihood import sequence_scores
+from tests.rollout.chains import Chain, all_sequences
+
+CONFIG = EvaluationConfig(
+    resamples=100, temperatures=[0.7, 1.0, 1.2], sweep_samples=300, num_samples=600
+)
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    return Chain.random(4, 5, seed=3)
+
+
+def test_a_rejected_model_has_the_density_that_enumeration_gives(chain):
+    everything, exact = all_sequences(chain)
+    q = exact.numpy()
+    drawn = Decoder(0).draw(chain, "rejection", 0.5, "validation", 4_000)
+    density = drawn.score(everything).log_prob.exp().numpy()
+    kept = density > 0
+    # the sequences above one threshold, each in proportion to its probability
+    assert q[kept].min() > q[~kept].max()
+    assert np.ptp(density[kept] / q[kept]) < 1e-4
+    # 16,000 draws know the acceptance rate to 0.004
+    assert density.sum() == pytest.approx(1, abs=0.03)
+    assert q[kept].sum() == pytest.approx(0.5, abs=0.08)  # one sequence more or less
+    # and the samples follow it: their mean of -log density is its entropy
+    entropy = -(density[kept] * np.log(density[kept])).sum()
+    error = float(drawn.own.entropy.std()) / math.sqrt(4_000)
+    assert float(drawn.own.entropy.mean()) == pytest.approx(entropy, abs=4 * error + 0.02)
+    assert float((drawn.own.entropy + drawn.own.log_prob).abs().max()) < 1e-9
+    again = drawn.score(drawn.samples)
+    assert torch.allclose(again.log_prob, drawn.own.log_prob, atol=1e-4)
+
+
+def test_the_divergence_of_a_rejected_model_is_that_of_enumeration(chain):
+    source = chain.tempered(0.8)
+    everything, _ = all_sequences(chain)
+    log_p = sequence_scores(source, everything).log_prob.numpy()
+    drawn = Decoder(0).draw(chain, "rejection", 0.6, "test", 6_000)
+    log_q = drawn.score(everything).log_prob.numpy()
+    p, q = np.exp(log_p), np.exp(log_q)
+    with np.errstate(all="ignore"):
+        exact = (p * jensen_shannon_terms("p", log_p, log_q)).sum()
+        exact += np.where(q > 0, q * jensen_shannon_terms("q", log_p, log_q), 0).sum()
+    real = Decoder(5).draw(source, "temperature", 1.0, "test", 6_000)
+    of_p = jensen_shannon_terms(
+        "p", real.own.log_prob.numpy(), drawn.score(real.samples).log_prob.numpy()
+    )
+    of_q = jensen_shannon_terms(
+        "q", real.score(drawn.samples).log_prob.numpy(), drawn.own.log_prob.numpy()
+    )
+    error = math.hypot(of_p.std(), of_q.std()) / math.sqrt(6_000)
+    assert of_p.mean() + of_q.mean() == pytest.approx(exact, abs=4 * error)
+
+
+def test_a_share_of_one_is_the_model_as_trained(chain):
+    whole = Decoder(0).draw(chain, "temperature", 1.0, "test", 300)
+    for family in ("rejection", "top-p"):
+        same = Decoder(0).draw(chain, family, 1.0, "test", 300)
+        assert torch.equal(same.samples.tokens, whole.samples.tokens)
+        assert torch.allclose(same.own.log_prob, whole.own.log_prob, atol=1e-5)
+
+
+def test_choosing_and_judging_have_samples_of_their_own(chain):
+    decoder = Decoder(0)
+    for family in ("temperature", "top-p", "rejection"):
+        one, other = (
+            decoder.draw(chain, family, 0.9, split, 50).samples.tokens
+            for split in ("validation", "test")
+        )
+        assert not torch.equal(one, other)
+
+
+def test_ways_in_words():
+    assert in_words("temperature", 0.95312) == "temperature 0.9531"
+    assert in_words("top-p", 0.8765) == "top-p 0.876"
+    assert in_words("rejection", 0.62) == "the 62% of its samples that it finds most likely"
+
+
+class Noisy(WrappedPolicy):
+    """A policy that emits any token now and then: what top-p takes away and temperature keeps."""
+
+    def __init__(self, policy, share=0.08):
+        super().__init__(policy)
+        self.share = share
+
+    def _mixed(self, logits):
+        even = self.share / self.vocab_size
+        return (logits.softmax(-1) * (1 - self.share) + even).log()
+
+    def step(self, tokens, state):
+        logits, state = self.policy.step(tokens, state)
+        return self._mixed(logits), state
+
+    def logits(self, sequences):
+        return self._mixed(self.policy.logits(sequences))
+
+
+@pytest.fixture(scope="module")
+def data():
+    corpus = CorpusConfig(num_train=400, num_validation=300, num_heldout=50, num_test=400)
+    return load_data("grammar", corpus, seed=2)
+
+
+def test_what_top_p_does_for_mle_is_no_new_method(data):
+    mle = Noisy(data.density)
+    method = NucleusPolicy(mle, 0.93)
+    bare = compare(mle, method, data, CONFIG, 0, variants=False).verdict
+    assert bare.label in ("better", "not comparable")
+    found = compare(mle, method, data, CONFIG, 0)
+    assert found.verdict.label != "better"
+    assert found.verdict.mle_way.startswith(("top-p 0.9", "the "))
+    assert set(found.variants) == {"top-p", "rejection"}
+    assert [len(points) for points in found.variants.values()] == [4, 5]
+    stored = found.to_dict()["variants"]["rejection"]
+    assert [point["rejection"] for point in stored] == [0.25, 0.5, 0.75, 0.9, 1.0]
+    assert stored[0]["nll"] is None and stored[-1]["nll"] > 0
+    assert all(a["entropy"] < b["entropy"] for a, b in zip(stored, stored[1:], strict=False))
+
+
+def test_under_the_likelihood_only_the_temperature_is_swept(data):
+    text = replace(data, density=None)
+    sweep = Sweep(text, CONFIG, 0)
+    assert sweep.metric == "nll" and sweep.variants(data.density) == {}
+
+
+def letters(texts):
+    """A toy encoder: how often each of eight letters occurs."""
+    return [[text.count(letter) for letter in "aeinorst"] for text in texts]
+
+
+def test_texts_are_compared_at_equal_self_bleu(data):
+    text = replace(data, density=None)
+    config = replace(CONFIG, embedder=f"{__name__}:letters")
+    sweep = Sweep(text, config, 0)
+    mle, method = Noisy(data.density), data.density
+    point = sweep.point(method, 1.0, "test", 300)
+    assert point.diversity() == pytest.approx(-point.self_bleu.mean())
+    value = sweep.match(mle, point, 0.7, "top-p")
+    matched = sweep.point(mle, value, "test", 300, family="top-p")
+    assert matched.diversity() == pytest.approx(point.diversity(), abs=2e-3)
+    found = compare_swept(Swept(mle, sweep), Swept(method, sweep))
+    assert found.verdict.metric == "fed" and set(found.variants) == {"top-p", "rejection"}
+    for points in found.variants.values():
+        diversities = [each.diversity() for each in points]
+        assert diversities[0] < diversities[-1]
+        assert len({len(each.self_bleu) for each in points}) == 1  # it grows with the number
