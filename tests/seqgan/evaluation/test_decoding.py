@@ -155,9 +155,9 @@ def test_texts_are_compared_at_equal_self_bleu(data):
     mle, method = Noisy(data.density), data.density
     point = sweep.point(method, 1.0, "test", 300)
     assert point.diversity() == pytest.approx(-point.self_bleu.mean())
-    value = sweep.match(mle, point, 0.7, "top-p")
+    value = sweep.match(mle, point, 0.92, "top-p")
     matched = sweep.point(mle, value, "test", 300, family="top-p")
-    assert matched.diversity() == pytest.approx(point.diversity(), abs=2e-3)
+    assert matched.diversity() == pytest.approx(point.diversity(), abs=5e-3)
     found = compare_swept(Swept(mle, sweep), Swept(method, sweep))
     assert found.verdict.metric == "fed" and set(found.variants) == {"top-p", "rejection"}
     for points in found.variants.values():
