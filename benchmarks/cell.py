@@ -133,7 +133,7 @@ def _is_done(place: CellPlace, arm: Arm, inputs: dict[str, str]) -> bool:
         if there.get(key) != json.loads(json.dumps(value)):
             raise ConfigError(
                 f"{path} was made with other settings ({_difference(there.get(key), value, key)}): "
-                "give another --output_dir, or remove the cell's folder"
+                "choose another --output_dir, or remove the cell's folder"
             )
     return True
 
@@ -176,7 +176,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
         kept: dict[str, Any] = json.loads(described_by.read_text(encoding="utf-8"))
         if kept["config"] != settings or kept["data"] != fingerprint(lab.data):
             raise ConfigError(
-                f"{place.model} was trained with other settings or data: give another "
+                f"{place.model} was trained with other settings or data: choose another "
                 "--output_dir, or remove the cell's folder"
             )
         lab.set_mle(load_generator(place.model / "generator", lab.runtime().device))

@@ -38,7 +38,7 @@ COMMANDS = {
         "seqgan-bench list --data_dir data",
     ),
     "run": Command(
-        "run suites: MLE, methods, controls, ceilings; goes on where it was killed",
+        "run suites: MLE, methods, controls, ceilings; skips what is finished",
         "benchmarks.settings:RunSettings",
         "benchmarks.commands:run",
         "seqgan-bench run oracle20 grammar --size smoke --seeds 0,1,2 --jobs 2",
@@ -52,7 +52,7 @@ COMMANDS = {
         "results",
     ),
     "plot": Command(
-        "draw results",
+        "plot results",
         "benchmarks.settings:PlotSettings",
         "benchmarks.commands:plot",
         "seqgan-bench plot runs/benchmarks",
@@ -81,7 +81,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command; errors of the user end in one line and exit code 2."""
+    """Runs a command; a user's errors end in one line and exit code 2."""
     return run_program("seqgan-bench", _dispatch, argv)
 
 

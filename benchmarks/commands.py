@@ -1,4 +1,4 @@
-"""What each command of ``seqgan-bench`` does, once its settings are read."""
+"""The commands of ``seqgan-bench``, after their settings are read."""
 
 from __future__ import annotations
 

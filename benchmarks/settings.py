@@ -102,4 +102,4 @@ class CompareSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.results) <= 2:
-            raise ConfigError(f"give one folder of results or two, not {len(self.results)}")
+            raise ConfigError(f"expected one or two folders of results, not {len(self.results)}")

@@ -1,4 +1,4 @@
-"""Errors that a user can do something about.
+"""Errors that a user can solve.
 
 Every one of them is a `SeqganError`: the command line prints its message on one line and exits
 with code 2. A message says what is wrong, where (file and line, flag) and what to do.
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class SeqganError(ValueError):
-    """The base of all errors that are the user's to solve."""
+    """Base of all errors that are the user's to solve."""
 
 
 class ConfigError(SeqganError):
@@ -53,7 +53,7 @@ class MissingExtraError(SeqganError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str | None, purpose: str):
-        # A package of no extra is asked for by itself: without what it would pull in.
+        # A package outside all extras is installed alone, without its dependencies.
         what = f"--no-deps {package}" if extra is None else f"'seqgan-toolkit[{extra}]'"
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed: pip install {what}"
@@ -65,7 +65,7 @@ class NonFiniteLossError(SeqganError):
 
 
 class ProcessError(SeqganError):
-    """Another of the processes that share a run has ended, or does not answer."""
+    """Another process that shares a run has ended, or does not answer."""
 
 
 class RewardError(SeqganError):
@@ -73,10 +73,10 @@ class RewardError(SeqganError):
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """A signal ended a run, which can go on later; the message says how.
+    """A signal ended a run, which can be resumed; the message says how.
 
     Attributes:
-        exit_code: 128 and the number of the signal, as shells have it.
+        exit_code: 128 plus the number of the signal, as in shells.
     """
 
     def __init__(self, message: str, signal_number: int):

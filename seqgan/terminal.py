@@ -23,7 +23,7 @@ __all__ = ["HELP", "VERSION", "chosen_command", "processes", "run_program", "say
 HELP, VERSION = "--help", "--version"
 
 WAIT = 5.0
-"""Seconds that the main process has to tell of an end that all processes come to."""
+"""Seconds that the main process gets to report an end that all processes come to."""
 
 
 def say(console: Console, text: str) -> None:
@@ -43,8 +43,8 @@ def run_program(name: str, work: Callable[[list[str]], int], argv: list[str] | N
     Args:
         name: of the program, which its messages begin with.
         work: takes the arguments and returns the exit code.
-        argv: the arguments; None: those of the process. ``--debug`` among them lets errors
-            through, so that one sees where they arose.
+        argv: the arguments; None: those of the process. With ``--debug`` among them errors pass
+            through, and show where they arose.
     """
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
@@ -119,7 +119,7 @@ def _tell(line: str) -> None:
 
 
 def _is_first() -> bool:
-    """Whether no other process of the run has told of an end."""
+    """Tells if no other process of the run has reported an end."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.distributed.is_initialized():
         with contextlib.suppress(Exception):  # whoever kept the store has ended
@@ -133,7 +133,7 @@ def _is_first() -> bool:
 
 
 def _users_error(error: Exception) -> str | None:
-    """What the user can do something about, in one line; None for our own mistakes."""
+    """The message of an error that the user can solve, on one line; None for our own mistakes."""
     if isinstance(error, SeqganError):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
@@ -141,14 +141,14 @@ def _users_error(error: Exception) -> str | None:
         return f"{place}{error.strerror or error}"
     if _out_of_memory(error):
         return (
-            "out of memory; smaller batches, fewer sequences or samples, or a smaller "
-            "--corpus.max_length need less (--debug shows where)"
+            "out of memory; use smaller batches, fewer sequences or samples, or a smaller "
+            "--corpus.max_length (--debug shows where)"
         )
     return None
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether it is numpy's, torch's or Python's way of saying that memory is used up."""
+    """Recognises the errors of numpy, torch and Python about memory."""
     named = type(error).__name__ == "OutOfMemoryError"  # torch need not be imported to tell
     ours = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or named or ours

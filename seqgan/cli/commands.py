@@ -1,4 +1,4 @@
-"""What each command of the command line does, once its settings are read."""
+"""The commands of the command line, after their settings are read."""
 
 from __future__ import annotations
 
@@ -117,8 +117,10 @@ def _run_scores(
         if (directory.path / "checkpoints" / name).is_file()
     }
     if not models:
-        raise CheckpointError(f"{directory.path}: the run has no finished model yet")
-    # It also sees to it that a stranger's settings cause no import.
+        raise CheckpointError(
+            f"{directory.path}: the run has no finished model yet; resume it first"
+        )
+    # This also keeps a stranger's settings from causing an import.
     decoder = directory_decoder(directory, next(iter(models.values())), settings.tokenizer)
     if settings.references is not None:
         return _against_references(settings, config, decoder, models)
@@ -137,7 +139,7 @@ def _against_own_data(
     if fingerprint(data) != directory.data_fingerprint():
         raise DataError(
             f"{not_its_data(config, directory)}; name the place of its data with --data PATH, or "
-            "give --references FILE"
+            "set --references FILE"
         )
     assert settings.seed is not None
     data = bounded(data, config.evaluation, config.corpus.data_seed(config.seed))
@@ -158,7 +160,7 @@ def _against_own_data(
 def _against_references(
     settings: EvaluateConfig, config: RunConfig, decoder: Decoder, models: Models
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
-    """What can be said of samples as lines of text, with any file of real ones."""
+    """Scores that need only lines of text: samples against any file of real ones."""
     settings = replace(settings, resamples=config.evaluation.resamples)
     assert settings.seed is not None
     against = References(settings)
@@ -175,7 +177,7 @@ def _against_references(
 
 
 def _with(evaluation: EvaluationConfig, settings: EvaluateConfig) -> EvaluationConfig:
-    """A run's own settings, and what the command line asks for beyond them."""
+    """A run's own settings with the changes that the command line asks for."""
     changes: dict[str, Any] = {}
     for name in ("num_samples", "resamples"):
         if (value := getattr(settings, name)) is not None:
@@ -196,7 +198,7 @@ def _check_output(output: str | None) -> None:
         return
     place = Path(output)
     if place.exists():
-        raise ConfigError(f"--output: {output} exists already; give another name")
+        raise ConfigError(f"--output: {output} exists already; choose another name")
     above = next(folder for folder in place.absolute().parents if folder.exists())
     if not above.is_dir():
         raise ConfigError(f"--output: {output}: {above} is a file, not a folder")
@@ -276,7 +278,7 @@ def _prefix(text: str, decoder: Decoder, policy: LSTMGenerator) -> list[int] | N
 
 
 def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
-    """The generator of a checkpoint; "best" is the pretrained one where there is no other."""
+    """The generator of a checkpoint; "best" is the pretrained one if there is no other."""
     if name == "best" and not (directory.path / "checkpoints" / "best").is_file():
         name = "mle"
     return load_generator(directory.checkpoint(name) / "generator")

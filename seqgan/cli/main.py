@@ -18,7 +18,7 @@ COMMANDS = {
     "sample": "sample from the generator of a run",
     "evaluate": "measure the generators of a run, or any file of samples",
     "compare": "show several runs side by side",
-    "report": "write the report of a run again",
+    "report": "rewrite the report of a run",
     "data": "show the contents of a data source before training on it, or write them to a file",
 }
 SHARED = ("run", "pretrain", "finetune")
@@ -26,7 +26,7 @@ SHARED = ("run", "pretrain", "finetune")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command; errors of the user end in one line and exit code 2."""
+    """Runs a command; a user's errors end in one line and exit code 2."""
     return run_program("seqgan", _dispatch, argv)
 
 
@@ -40,9 +40,7 @@ def _dispatch(argv: list[str]) -> int:
         print(f"seqgan-toolkit {__version__}")
         return 0
     if command not in SHARED and processes() > 1:
-        raise ConfigError(
-            f"seqgan {command} is the work of one process; start it without a launcher"
-        )
+        raise ConfigError(f"seqgan {command} runs in one process; start it without a launcher")
     settings = _parse(command, rest)
     if settings is None:
         return 0
@@ -68,7 +66,7 @@ def _usage() -> str:
 
 
 def _parse(command: str, argv: list[str]) -> Any:
-    """The settings of a command, or None where it only printed something."""
+    """Settings of a command, or None if it only printed something."""
     from .parsing import parse
 
     return parse(command, argv)

@@ -254,7 +254,7 @@ def _check_file(path: Path, settings: type) -> None:
 def _settings_in(path: Path) -> dict[str, Any]:
     """The mapping that a settings file holds."""
     if path.exists() and not path.is_file():  # a pipe, say, which could be read only once
-        raise ConfigError(f"--config: {path}: not a file; write the settings into one")
+        raise ConfigError(f"--config: {path}: not a file")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

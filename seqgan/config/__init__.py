@@ -205,7 +205,7 @@ class CorpusConfig(Settings):
         _require(
             self.max_vocabulary == 0 or self.max_vocabulary >= 4,
             f"--corpus.max_vocabulary: {self.max_vocabulary} is fewer than the special tokens "
-            "alone; give 4 or more, or 0 for all",
+            "alone; expected 4 or more, or 0 for all",
         )
         _sizes("--corpus", self, "num_validation", "num_heldout", "num_test", least=4)
         _sizes("--corpus", self, "oracle_vocabulary", least=2)
@@ -517,7 +517,7 @@ class EvaluationConfig(Settings):
             _sizes(flag, self, name, least=4 if getattr(self, name) else 0)
         _require(
             not self.mauve or self.embedder != "none",
-            f"{flag}.mauve: needs embeddings; give {flag}.embedder too",
+            f"{flag}.mauve: needs embeddings: set {flag}.embedder too",
         )
         _require(self.show >= 0, f"{flag}.show: {self.show} is below 0")
         _require(0 < self.confidence < 1, f"{flag}.confidence: {self.confidence} is not in (0, 1)")
@@ -564,7 +564,7 @@ class RunConfig(Settings):
     """One run: MLE pretraining, adversarial fine-tuning, comparison.
 
     Attributes:
-        data: a text file with one sequence a line, or oracle, or grammar.
+        data: a text file with one sequence per line, or grammar, oracle, wordnet.
         test_data: a text file with the test sequences; none: a share of `data`.
         validation_data: a text file with the validation sequences; none: a share of `data`.
         corpus: how the source becomes token ids.
@@ -574,11 +574,11 @@ class RunConfig(Settings):
         discriminate: pretraining of the discriminator.
         adversarial: the adversarial rounds.
         evaluation: what is measured in the end.
-        checkpoint: when the run's state is written, to go on from there.
+        checkpoint: when the run's state is written, to resume from there.
         output_dir: the run's folder; none: runs/ and a name made of the data and the time.
         overwrite: replace a run that the output folder holds.
-        resume: go on with a run that was ended: auto (where the output folder holds one, else
-            begin), true (it must), or the folder of a run or of one of its checkpoints.
+        resume: resume a run that was ended: auto (if the output folder holds one, else start),
+            true (it must), or the folder of a run or of one of its checkpoints.
         config_format: format of these settings; written by the toolkit, to be left as it is.
         trackers: where measurements are shown besides metrics.jsonl: tensorboard, wandb, trackio
             (the last two need the extra `track`); empty: nowhere.
@@ -621,14 +621,14 @@ class RunConfig(Settings):
         _choice("--precision", self.precision, ("no", "bf16", "fp16"))
         _require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
         _require(self.data != "", "--data: an empty name")
-        _require(self.resume != "", "--resume: an empty name; give auto, true or a folder")
+        _require(self.resume != "", "--resume: an empty name; expected auto, true or a folder")
         _require(
             self.resume not in (True, "auto") or self.output_dir is not None,
-            "--resume: give --output_dir, the folder of the run to go on with",
+            "--resume: expects --output_dir, the folder of the run to resume",
         )
         _require(
             not (self.resume and self.overwrite),
-            "--overwrite replaces a run and --resume goes on with it: leave one of them out",
+            "--overwrite replaces a run and --resume continues it: leave one of them out",
         )
         _seed("--seed", self.seed)
 
@@ -702,7 +702,7 @@ class FinetuneConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(bool(self.run), "--run: give the folder of a pretrained run")
+        _require(bool(self.run), "--run: expects the folder of a pretrained run")
 
 
 @dataclass
@@ -717,7 +717,7 @@ class SampleConfig(Settings):
         temperature: softmax temperature, above 0; below 1 is more careful.
         top_k: keep only the k most likely tokens at each step; none: all.
         top_p: keep only the most likely tokens that together reach this probability; none: all.
-        output: file to write to, one sequence a line; none: the terminal.
+        output: file to write to, one sequence per line; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.
         seed: of the samples.
         device: auto, cpu, cuda, mps.
@@ -764,8 +764,8 @@ class EvaluateConfig(Settings):
         data: the run's data file, if it is no longer where the run's settings say.
         test_data: the run's file of test sequences, as above.
         validation_data: the run's file of validation sequences, as above.
-        samples: file with one sample a line, to measure instead of a run.
-        references: file with real sequences, one a line, that samples are compared with; needed
+        samples: file with one sample per line, to measure instead of a run.
+        references: file with real sequences, one per line, that samples are compared with; needed
             for a file of samples; none for a run: its own test split, and all of its scores.
         training: file with the samples' training sequences, to look for copies; none: no copies
             are looked for (a run without references knows its own).
@@ -830,11 +830,11 @@ class EvaluateConfig(Settings):
             _seed("--seed", self.seed)
         _require(
             (self.run is None) != (self.samples is None),
-            "give either --run DIR, or --samples FILE and --references FILE",
+            "expected either --run DIR, or --samples FILE and --references FILE",
         )
         _require(
             self.samples is None or self.references is not None,
-            "--samples and --references go together",
+            "--samples expects --references FILE too: real sequences to compare with",
         )
         for name in ("training", "bleu_tokenizer", "self_bleu_tokenizer"):
             _require(
@@ -858,7 +858,7 @@ class EvaluateConfig(Settings):
         _sizes("", self, "judge_samples", least=2)
         _require(
             not self.mauve or self.embedder != "none" or self.references is None,
-            "--mauve: needs embeddings; give --embedder too",
+            "--mauve: needs embeddings: set --embedder too",
         )
 
 
@@ -916,7 +916,7 @@ class CompareConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(len(self.runs) >= 2, "give the folders of two runs or more")
+        _require(len(self.runs) >= 2, "expected the folders of two runs or more")
         _require(
             self.output is None or self.output.lower().endswith(TABLES),
             f"--output: {self.output} ends in none of {', '.join(TABLES)}",

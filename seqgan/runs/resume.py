@@ -102,8 +102,8 @@ def check_same_settings(run: RunDirectory, settings: dict[str, Any]) -> None:
         if key in FILES and names_a_file(key, before[key]) and names_a_file(key, value):
             continue
         raise ConfigError(
-            f"--{key}: {value!r} is not what the run at {run.path} was begun with "
-            f"({before[key]!r}); go on with its own settings, or give another --output_dir"
+            f"--{key}: {value!r} is not what the run in {run.path} was started with "
+            f"({before[key]!r}); resume it with its own settings, or choose another --output_dir"
         )
 
 
@@ -142,16 +142,18 @@ def starting_point(
         if config.resume == "auto":
             return None
         raise CheckpointError(
-            f"--resume: {path}: the run has no checkpoint to go on from; --resume auto begins again"
+            f"--resume: {path}: the run has no checkpoint; --resume auto starts it again"
         )
     if run.data_fingerprint() != data:
         raise ConfigError(
-            f"{not_its_data(config, run)}; name the place of its data with --data PATH, or give "
+            f"{not_its_data(config, run)}; name the place of its data with --data PATH, or choose "
             "another --output_dir"
         )
     saved = read_checkpoint(place)
     if command == "pretrain" and saved.phase not in PHASES[:2]:
-        raise ConfigError(f"--resume: {path} is more than pretrained: seqgan run --resume {path}")
+        raise ConfigError(
+            f"--resume: {path} has passed pretraining; resume it with: seqgan run --resume {path}"
+        )
     return saved
 
 

@@ -85,24 +85,24 @@ class RunDirectory:
     def check_free(path: Path, overwrite: bool) -> None:
         """Raises RunDirectoryError if a new run cannot be put at `path`."""
         if path.exists() and not path.is_dir():
-            raise RunDirectoryError(f"--output_dir: {path} is a file; give a folder")
+            raise RunDirectoryError(f"--output_dir: {path} is a file, not a folder")
         if not path.exists() or RunDirectory.unfinished(path):
             return
         if not RunDirectory.holds_run(path):
             raise RunDirectoryError(
-                f"--output_dir: {path} is not empty and holds no run; give another folder"
+                f"--output_dir: {path} is not empty and holds no run; choose another folder"
             )
         if overwrite:
             strange = sorted(entry.name for entry in path.iterdir() if not _is_ours(entry.name))
             if strange:
                 raise RunDirectoryError(
                     f"--output_dir: {path} holds {strange[0]!r}, which is no part of a run and "
-                    "would be lost; move it away, or give another folder"
+                    "would be lost; move it away, or choose another folder"
                 )
         else:
             raise RunDirectoryError(
                 f"--output_dir: {path} already holds a run; "
-                "give another folder, or --overwrite true to replace it"
+                "choose another folder, or replace it with --overwrite"
             )
 
     @staticmethod

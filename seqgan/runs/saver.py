@@ -58,7 +58,7 @@ def read_checkpoint(place: Path) -> Saved:
         content = json.loads((place / STATE).read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointError(
-                f"{place}: written by another version of the toolkit: this one goes on from "
+                f"{place}: written by another version of the toolkit: this one resumes from "
                 f"checkpoints of format {FORMAT}"
             )
         parts = unpack(content["parts"], load_file(place / TENSORS))

@@ -400,7 +400,7 @@ class AdversarialTraining:
         """Memory was not enough: the rollouts to come take less of it from the start."""
         if not self.chunk_size:
             self.runtime.say(
-                f"warning: out of memory in the rollouts; going on with {chunk_size} at once, or "
+                f"warning: out of memory in the rollouts; continuing with {chunk_size} at once, or "
                 "fewer; a smaller --adversarial.batch_size or fewer --adversarial.rollouts need "
                 "less memory too"
             )

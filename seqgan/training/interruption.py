@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Takes note of a signal while it is entered; a second one ends the process at once.
+    """Notes a signal while it is entered; a second one ends the process at once.
 
     Args:
         stop: called with the signal's number where nothing has to be finished first; it raises.
@@ -58,7 +58,9 @@ class Interruption:
             self.stop(number)
         if self.announce:
             name = signal.Signals(number).name
-            _write(f"{name}: finishing this step and writing a checkpoint; once more quits at once")
+            _write(
+                f"{name}: finishing this step and saving a checkpoint; a second one quits at once"
+            )
 
 
 def _write(line: str) -> None:

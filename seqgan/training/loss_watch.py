@@ -61,6 +61,6 @@ class LossWatch:
         if not (mean - mean == 0):
             raise NonFiniteLossError(
                 f"{self.stage}: the loss or its gradient became {mean} between steps {first} and "
-                f"{step}; last good state: {last_good()}; {self.advice}"
+                f"{step}; last good checkpoint: {last_good()}; {self.advice}"
             )
         return mean

@@ -43,7 +43,7 @@ class Progress:
     ):
         self.label, self.unit, self.total, self.done = label, unit, total, done
         self._clock, self._begun, self._before = clock, clock(), done
-        self._updated = self._begun
+        self._updated, self._stride = self._begun, 1
 
     def __enter__(self) -> Progress:
         self._updated = self._begun = self._clock()
@@ -59,6 +59,7 @@ class Progress:
 
     def update(self, done: int, note: str = "") -> None:
         """Sets the number of finished units, with figures to show beside it."""
+        self._stride = max(1, done - self.done)
         self.done, self._updated = done, self._clock()
 
     def advance(self, note: str = "") -> None:
@@ -73,12 +74,16 @@ class Progress:
         return f"{self.done:,}/{self.total:,} {self.unit}"
 
     def left(self) -> str:
-        """Time left at the pace so far; dashes before the first unit is finished."""
-        finished = self.done - self._before
+        """Time left at the pace so far; dashes before the first unit is finished.
+
+        It counts down until the next update is due, and waits if that is late.
+        """
+        finished, rest = self.done - self._before, self.total - self.done
         if finished <= 0:
             return "-:--:--"
-        rest = (self._updated - self._begun) * (self.total - self.done) / finished
-        return duration(max(0.0, rest - (self._clock() - self._updated)))
+        pace = (self._updated - self._begun) / finished
+        spent = min(self._clock() - self._updated, pace * min(self._stride, rest))
+        return duration(pace * rest - spent)
 
     def elapsed(self) -> str:
         """Time since the stage began, or was resumed."""

@@ -44,7 +44,7 @@ class Runtime:
         run: where the run is written; None: nowhere.
         console: where progress and tables are shown.
         saver: writes checkpoints; None: there are none.
-        command: of the command line that goes on with the run: run, pretrain or finetune.
+        command: of the command line that resumes the run: run, pretrain or finetune.
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
         interruption: takes note of signals.
         processes: those that share the work.
@@ -60,7 +60,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
-        self.processes = Processes(self.accelerator, self._what_is_left)
+        self.processes = Processes(self.accelerator, self._lost_process)
         self._tracking = True
         self._progress: Progress | None = None
         self._signals: torch.Tensor | None = None
@@ -196,7 +196,7 @@ class Runtime:
     def last_good(self) -> str:
         """The newest checkpoint, for messages; processes that write none see it too."""
         places = [] if self.run is None else self.run.checkpoints.all()
-        return str(places[0]) if places else "none was saved yet"
+        return str(places[0]) if places else "none yet"
 
     def _stopped_by(self) -> int | None:
         """The signal that came to one of the processes, or None; the same in all of them."""
@@ -216,40 +216,41 @@ class Runtime:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up what `state_dict` gave; the logs have been cut back already."""
+        """Restores the counters; the logs have been cut back already."""
         self.steps_done = int(state["steps_done"])
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        """Makes of an error of the disk one that says what is left and how to go on."""
+        """Turns a disk error into one that names the last good checkpoint and how to resume."""
         try:
             yield
         except (OSError, SafetensorError) as error:
             assert self.run is not None
             reason = error.strerror if isinstance(error, OSError) else str(error)
+            left = self._what_is_left("free disk space or fix the folder, then resume with")
             raise RunDirectoryError(
-                f"{self.run.path}: {what} cannot be written ({reason}); last good state: "
-                f"{self.last_good()}; make room or mend the folder, and go on with: {self._go_on()}"
+                f"{self.run.path}: {what} cannot be written ({reason}); {left}"
             ) from error
 
     def _interrupt(self, number: int) -> None:
         name = signal.Signals(number).name
         raise RunInterrupted(
-            f"stopped by {name} after {self.steps_done} gradient steps; last good state: "
-            f"{self.last_good()}; go on with: {self._go_on()}",
+            f"stopped by {name} after {self.steps_done} gradient steps; {self._what_is_left()}",
             number,
         )
 
-    def _what_is_left(self) -> str:
-        """The end of the message where another process is lost."""
-        if self.run is None:
-            return ""
-        return f"; last good state: {self.last_good()}; go on with: {self._go_on()}"
+    def _what_is_left(self, how: str = "resume with") -> str:
+        """The end of a message: the last good checkpoint, and the command to resume."""
+        return f"last good checkpoint: {self.last_good()}; {how}: {self._resume_command()}"
 
-    def _go_on(self) -> str:
-        """The command that goes on with the run."""
+    def _lost_process(self) -> str:
+        """The end of the message about a lost process."""
+        return "" if self.run is None else f"; {self._what_is_left()}"
+
+    def _resume_command(self) -> str:
+        """The command that resumes the run."""
         assert self.run is not None
         folder = str(self.run.path)
         if self.run.checkpoints.all():
@@ -322,6 +323,6 @@ class Runtime:
 
 def _tracker_fails(error: Exception) -> str:
     return (
-        f"measurements cannot be tracked ({type(error).__name__}: {error}); the run goes on "
-        "without trackers, metrics.jsonl has every measurement"
+        f"measurements cannot be tracked ({type(error).__name__}: {error}); the run continues "
+        "without trackers, and metrics.jsonl has every measurement"
     )

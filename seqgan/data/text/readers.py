@@ -122,7 +122,7 @@ def _check_settings(path: str, kind: str, field: str | None, column: str | None)
     for other, (flag, value) in wanted.items():
         if kind == other and not value:
             raise ConfigError(
-                f"{path}: say which {flag} holds the text: --corpus.{flag} NAME"
+                f"{path}: name the {flag} that holds the text: --corpus.{flag} NAME"
                 + (f" ({flag}s: {_names_in(path, kind)})" if os.path.isfile(path) else "")
             )
         if kind != other and value:

@@ -78,8 +78,10 @@ def test_a_file_of_samples_is_scored(capsys, tmp_path):
     assert "tok:words" in scores["self-bleu-2"]["signature"]
     fails(capsys, [*arguments, "--num_samples", "9"], "has 3 sequences, --num_samples asks for 9")
     fails(capsys, [*arguments, "--bleu_tokenizer", "word"], "did you mean 'words'?")
-    fails(capsys, ["evaluate", "--samples", str(samples)], "--samples and --references go together")
-    fails(capsys, ["evaluate"], "give either --run DIR")
+    fails(
+        capsys, ["evaluate", "--samples", str(samples)], "--samples expects --references FILE too"
+    )
+    fails(capsys, ["evaluate"], "expected either --run DIR")
     samples.write_text("")
     fails(capsys, arguments, "samples.txt")
 
@@ -100,7 +102,7 @@ def test_a_source_can_be_written_to_a_file_that_is_data_again(capsys, tmp_path):
         ids = [*words.encode(tokens, eos=True)]
         sequence = Sequences(torch.tensor([ids]), torch.tensor([len(ids)]))
         assert torch.isfinite(policy.log_prob(sequence)).all()
-    fails(capsys, [*arguments, "--output", str(out)], "exists already; give another name")
+    fails(capsys, [*arguments, "--output", str(out)], "exists already; choose another name")
     assert main(["data", str(out), "--corpus.min_count", "1"]) == 0
     assert "50 lines" in capsys.readouterr().out
 

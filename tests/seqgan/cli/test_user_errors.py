@@ -80,11 +80,14 @@ DATA = [
     ("--data noise.txt.gz", "cannot read noise.txt.gz", "Not a gzipped file"),
     ("--data bad.jsonl --corpus.field text", "bad.jsonl, line 2: is not JSON"),
     ("--data lacks.jsonl --corpus.field text", "lacks.jsonl, line 2: has no field 'text'"),
-    ("--data lacks.jsonl", "say which field holds the text: --corpus.field NAME (fields: text)"),
+    (
+        "--data lacks.jsonl",
+        "name the field that holds the text: --corpus.field NAME (fields: text)",
+    ),
     ("--data number.jsonl --corpus.field text", "number.jsonl, line 1", "not a string but int"),
     ("--data list.jsonl --corpus.field text", "list.jsonl, line 1: is not a JSON object"),
     ("--data table.csv --corpus.column txt", "no column 'txt'", "id, text", "mean 'text'?"),
-    ("--data table.csv", "say which column holds the text: --corpus.column NAME"),
+    ("--data table.csv", "name the column that holds the text: --corpus.column NAME"),
     ("--data ragged.csv --corpus.column text", "ragged.csv, line 2: has 3 columns, the header 2"),
     ("--data captions.txt --corpus.column text", "--corpus.column text: no .csv file was given"),
     ("--data captions.txt --test_data missing.txt", "there is no file missing.txt"),
@@ -154,13 +157,13 @@ SETTINGS = [
     ("--config group.yaml", "'pretrain' must be a group of settings"),
     ("--config many.yaml", "--pretrain.epochs: 'many' is not a whole number"),
     ("--output_dir ''", "--output_dir: an empty name"),
-    ("--output_dir runs/good", "runs/good already holds a run", "--overwrite true to replace it"),
-    ("--output_dir runs", "runs is not empty and holds no run; give another folder"),
-    ("--output_dir captions.txt", "captions.txt is a file; give a folder"),
+    ("--output_dir runs/good", "runs/good already holds a run", "replace it with --overwrite"),
+    ("--output_dir runs", "runs is not empty and holds no run; choose another folder"),
+    ("--output_dir captions.txt", "captions.txt is a file, not a folder"),
     ("--output_dir captions.txt/run", "--output_dir: captions.txt/run: Not a directory"),
 ]
 RUNS = [
-    ("finetune", "--run: give the folder of a pretrained run"),
+    ("finetune", "--run: expects the folder of a pretrained run"),
     ("finetune --run missing", "missing: no run there (no config.yaml)"),
     ("finetune --run runs", "runs: no run there"),
     ("finetune --run runs/truncated --output_dir new", "damaged: generator.safetensors"),
@@ -196,14 +199,14 @@ RUNS = [
     ("sample --run runs/good --output captions.txt/x", "captions.txt is a file, not a folder"),
     ("sample --run runs/good --output ''", "--output: an empty name"),
     ("sample --run runs/good --tokenizer wrods", "--tokenizer: 'wrods'", "mean 'words'?"),
-    ("evaluate", "give either --run DIR, or --samples FILE and --references FILE"),
+    ("evaluate", "expected either --run DIR, or --samples FILE and --references FILE"),
     ("evaluate --run missing", "missing: no run there"),
     ("evaluate --run runs/bare", "the run has no finished model yet"),
     ("evaluate --run runs/truncated", "damaged: generator.safetensors"),
     ("evaluate --run runs/other", "it was trained with another vocabulary"),
     ("evaluate --run runs/moved", "captions.txt is not what the run at runs/moved was trained on"),
     ("evaluate --run runs/good --bleu_tokenizer words", "--bleu_tokenizer goes with --references"),
-    ("evaluate --samples captions.txt", "--samples and --references go together"),
+    ("evaluate --samples captions.txt", "--samples expects --references FILE too"),
     ("evaluate --samples no.txt --references captions.txt", "there is no file no.txt"),
     ("evaluate --samples blank.txt --references captions.txt", "blank.txt: no sequence; two or"),
     ("evaluate --samples one.txt --references captions.txt", "one.txt: 1 sequence; two or more"),
@@ -218,7 +221,7 @@ RUNS = [
      "--resamples: 1,000,000,000 is above 1,000,000"),
     ("evaluate --samples captions.txt --references captions.txt --output captions.txt",
      "--output: captions.txt exists already"),
-    ("compare runs/good", "give the folders of two runs or more"),
+    ("compare runs/good", "expected the folders of two runs or more"),
     ("compare runs/good missing", "missing: no run there"),
     ("compare runs/good runs/unfinished", "runs/unfinished: the run is not finished"),
     ("compare runs/good runs/damaged", "runs/damaged/results.json: cannot be read"),
@@ -420,7 +423,7 @@ def test_memory_that_does_not_suffice_is_said(capsys, here, monkeypatch):
             raise error
 
         monkeypatch.setattr(commands, "full_run", raises)
-        fails(capsys, ["run"], "out of memory; smaller batches", "--corpus.max_length")
+        fails(capsys, ["run"], "out of memory; use smaller batches", "--corpus.max_length")
     monkeypatch.setattr(commands, "full_run", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # an error of ours is not dressed up as the user's
         main(["run"])

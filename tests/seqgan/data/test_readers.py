@@ -194,7 +194,7 @@ def test_setting_for_another_kind(write):
 def test_missing_setting(write, name, content, message):
     with pytest.raises(ConfigError, match=message):
         list(read_lines(write(name, content)))
-    with pytest.raises(ConfigError, match="say which"):
+    with pytest.raises(ConfigError, match="that holds the text"):
         list(read_lines(name + ".none" + Path(name).suffix))
 
 

@@ -99,14 +99,14 @@ def test_every_score_stands_in_the_table_with_interval_and_arrow(whole):
     table = {re.sub(r"<.*", "", row.split("\n")[0]).strip(): row for row in rows}
     first = results()["scores"]["mle"]
     assert len([row for row in rows if "metric:" in row]) == len(first)
-    nll = table["held-out NLL, nats a token"]
+    nll = table["held-out NLL, nats per token"]
     assert "↓" in nll and "lower is better" in nll
     assert nll.index("3.000") < nll.index("3.500") < nll.index("2.500")  # MLE, adversarial, real
     assert "[2.750, 3.250]" in nll and 'title="metric:nll|n:100"' in nll
     assert "↑" in table["BLEU-4"] and "↓" in table["self-BLEU-4"]
     assert "↑" not in table["length, tokens"] and "↓" not in table["length, tokens"]
     assert "↑" in table["something-new"]  # a metric that the report has no words for
-    assert "| held-out NLL, nats a token ↓ | 3.000 [2.750, 3.250] | 3.500" in markdown
+    assert "| held-out NLL, nats per token ↓ | 3.000 [2.750, 3.250] | 3.500" in markdown
     assert "| something-new ↑ |" in markdown
     assert "90% interval" in html and "90% interval" in markdown
 

@@ -58,7 +58,7 @@ def ended(arguments: list[str], number: int, step: int, capsys) -> list[str]:
         assert main(arguments) == 128 + number
     error = capsys.readouterr().err.strip()
     assert error.startswith(f"seqgan: stopped by {signal.Signals(number).name} after ")
-    words = shlex.split(error.split("go on with: ")[1])
+    words = shlex.split(error.split("resume with: ")[1])
     assert words[0] == "seqgan"
     return words[1:]
 
@@ -103,7 +103,7 @@ def test_signals_finish_the_step_and_say_how_to_go_on(calm, tmp_path, capsys, mo
         patch.setattr(Evaluator, "real", lambda self: signal.raise_signal(signal.SIGTERM))
         assert main(command) == 143
     assert not (path / "results.json").exists()
-    assert f"go on with: seqgan run --resume '{path}'" in capsys.readouterr().err
+    assert f"resume with: seqgan run --resume '{path}'" in capsys.readouterr().err
     assert main(command) == 0
     assert "Going on from" in capsys.readouterr().out
     assert not differences(outcome(calm), outcome(path))
@@ -114,10 +114,10 @@ def test_before_the_first_checkpoint_the_run_begins_again(calm, tmp_path, capsys
     with monkeypatch.context() as patch:
         patch.setattr("seqgan.pipeline.pretrain", lambda *_: signal.raise_signal(signal.SIGINT))
         assert main(["run", *TINY, "--output_dir", str(path)]) == 130
-    command = shlex.split(capsys.readouterr().err.split("go on with: ")[1])[1:]
+    command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
     assert command[-2:] == ["--resume", "auto"]
     assert main(["run", *TINY, "--output_dir", str(path), "--resume", "true"]) == 2
-    assert "has no checkpoint to go on from; --resume auto begins" in capsys.readouterr().err
+    assert "has no checkpoint; --resume auto starts it again" in capsys.readouterr().err
     assert main(command) == 0
     assert not differences(outcome(calm), outcome(path))
 
@@ -140,7 +140,7 @@ with Interruption(sys.exit) as interruption:
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None and process.stderr.readline() == (
-        "SIGINT: finishing this step and writing a checkpoint; once more quits at once\n"
+        "SIGINT: finishing this step and saving a checkpoint; a second one quits at once\n"
     )
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == -signal.SIGTERM  # which a shell shows as 143
@@ -166,7 +166,7 @@ def test_where_all_are_damaged(interrupted, capsys):
         file.write_bytes(file.read_bytes()[:100])
     before = sorted(interrupted.rglob("*"))
     assert main(["run", "--resume", str(interrupted)]) == 2
-    assert "no checkpoint to go on from" in capsys.readouterr().err
+    assert "the run has no checkpoint" in capsys.readouterr().err
     assert sorted(interrupted.rglob("*")) == before
 
 
@@ -218,10 +218,10 @@ def test_a_run_in_two_commands_resumes_each_with_its_own(calm, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seed", "1"], "--seed: 1 is not what the run at RUN was begun with (0)"),
-        (["--generator.hidden", "64"], "--generator.hidden: 64 is not what the run at RUN was"),
-        (["--data", "oracle"], "--data: 'oracle' is not what the run at RUN was begun with"),
-        (["--overwrite", "true"], "--overwrite replaces a run and --resume goes on with it"),
+        (["--seed", "1"], "--seed: 1 is not what the run in RUN was started with (0)"),
+        (["--generator.hidden", "64"], "--generator.hidden: 64 is not what the run in RUN was"),
+        (["--data", "oracle"], "--data: 'oracle' is not what the run in RUN was started with"),
+        (["--overwrite", "true"], "--overwrite replaces a run and --resume continues it"),
         (["--resume", ""], "--resume: an empty name"),
         (["--resume", "nowhere"], "--resume: nowhere: neither a run nor one of its checkpoints"),
         (["--output_dir", "other"], "--resume: other: no run there; --resume auto would begin"),
@@ -242,13 +242,16 @@ def test_resume_needs_a_folder(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for value in ("auto", "true"):
         assert main(["run", *TINY, "--resume", value]) == 2
-        assert "--resume: give --output_dir" in capsys.readouterr().err
+        assert "--resume: expects --output_dir" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_more_than_pretrained_is_not_pretraining(calm, capsys):
     assert main(["pretrain", "--resume", str(calm)]) == 2
-    assert f"is more than pretrained: seqgan run --resume {calm}" in capsys.readouterr().err
+    assert (
+        f"has passed pretraining; resume it with: seqgan run --resume {calm}"
+        in capsys.readouterr().err
+    )
 
 
 def test_data_that_have_changed(tmp_path, capsys):

@@ -73,8 +73,8 @@ def test_a_disk_that_is_full_costs_nothing_that_was_written(tmp_path, capsys):
             limit.__exit__()
     error = " ".join(capsys.readouterr().err.split())
     assert f"{path}: the checkpoint cannot be written" in error and "File too large" in error
-    assert f"last good state: {path}/checkpoints/step-00000011" in error
-    assert error.endswith(f"go on with: seqgan run --resume {path}")
+    assert f"last good checkpoint: {path}/checkpoints/step-00000011" in error
+    assert error.endswith(f"resume with: seqgan run --resume {path}")
     assert (path / "checkpoints/latest").read_text() == "step-00000011\n"
     assert not [p for p in path.rglob("*") if p.name.startswith(".")]
     assert main(["run", "--resume", str(path)]) == 0
@@ -95,7 +95,7 @@ def test_a_log_on_a_full_disk(tmp_path, capsys, monkeypatch):
         assert main(arguments) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert "metrics.jsonl cannot be written (No space left on device)" in error
-    assert error.endswith(f"go on with: seqgan run --resume {path}")
+    assert error.endswith(f"resume with: seqgan run --resume {path}")
 
 
 def test_a_folder_that_takes_no_files(tmp_path, capsys, monkeypatch):
@@ -206,7 +206,7 @@ def test_a_model_that_is_not_finite_is_no_checkpoint(tmp_path, capsys, monkeypat
         assert main(arguments) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert "MLE pretraining: the loss or its gradient became nan" in error
-    assert f"last good state: {path}/checkpoints/step-00000006" in error
+    assert f"last good checkpoint: {path}/checkpoints/step-00000006" in error
     assert (path / "checkpoints/latest").read_text() == "step-00000006\n"
 
 

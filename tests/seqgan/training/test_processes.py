@@ -87,7 +87,7 @@ def test_what_is_the_work_of_one_process(monkeypatch, capsys, tmp_path):
     for name, value in (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 2), ("LOCAL_WORLD_SIZE", 2)):
         monkeypatch.setenv(name, str(value))
     assert main(["sample", "--run", str(tmp_path)]) == 2
-    assert "seqgan sample is the work of one process" in capsys.readouterr().err
+    assert "seqgan sample runs in one process" in capsys.readouterr().err
 
 
 def test_two_processes_are_one(tmp_path):
@@ -114,8 +114,8 @@ def test_a_run_that_is_ended_and_goes_on_alone(tmp_path, monkeypatch, capsys):
     (line,) = our_lines(error)
     place = f"{path}/checkpoints/step-00000010"  # the step that told the other process
     assert line == (
-        f"seqgan: stopped by SIGTERM after 10 gradient steps; last good state: {place}; "
-        f"go on with: torchrun --nproc_per_node 2 -m seqgan run --resume {path}"
+        f"seqgan: stopped by SIGTERM after 10 gradient steps; last good checkpoint: {place}; "
+        f"resume with: torchrun --nproc_per_node 2 -m seqgan run --resume {path}"
     )
     assert out.count("MLE: 2 epochs") == 1  # one process speaks
     state = json.loads(Path(place, "state.json").read_text())
@@ -154,10 +154,10 @@ def test_what_befalls_one_ends_all_and_the_run_goes_on(case, tmp_path, monkeypat
     else:
         what = "checkpoint cannot be written" if case == "a full disk" else "another process"
         assert what in line
-        good = re.search(r"last good state: \S+/step-000000(\d\d)", line)
+        good = re.search(r"last good checkpoint: \S+/step-000000(\d\d)", line)
         assert good is not None and int(good[1]) in (11, 12)
         assert line.endswith(
-            f"go on with: torchrun --nproc_per_node 2 -m seqgan run --resume {path}"
+            f"resume with: torchrun --nproc_per_node 2 -m seqgan run --resume {path}"
         )
     assert not (path / "results.json").exists()
     without_report(monkeypatch)

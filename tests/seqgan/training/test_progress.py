@@ -65,7 +65,9 @@ def test_time_left_counts_down_between_updates():
     assert bar.left() == "0:02:00" and bar.elapsed() == "0:01:00"
     clock.now += 45
     assert bar.left() == "0:01:15"
-    clock.now += 1_000
+    clock.now += 1_000  # two rounds at a time: those after the next update are still to come
+    assert bar.left() == "0:01:00"
+    bar.update(10)
     assert bar.left() == "0:00:00"
 
 
