@@ -122,7 +122,8 @@ def grouped(results: Iterable[Result], *keys: str) -> dict[tuple[Any, ...], list
 def machine(command: list[str] | None = None) -> dict[str, Any]:
     """Versions, machine and the state of the code, without the folders of the machine."""
     words = shareable(sys.argv if command is None else command)
-    return {**environment(), "command": " ".join(words), "git": git_state()}
+    facts = {key: value for key, value in environment().items() if key != "folder"}
+    return {**facts, "command": " ".join(words), "git": git_state()}
 
 
 def shareable(words: list[str]) -> list[str]:

@@ -155,7 +155,7 @@ class _Line:
         return rest.pop(0)
 
     def _is_value(self, rest: list[str], hint: Any) -> bool:
-        """Whether the next word is the value of a flag that may stand alone."""
+        """Tells if the next word is the value of a flag that may stand alone."""
         if not rest or rest[0].startswith("-"):
             return False
         word = rest[0]
@@ -199,7 +199,7 @@ def _hints(parser: ArgumentParser) -> Mapping[str, Any]:
 
 
 def _is_file(word: str) -> bool:
-    """Whether an argument names a file, or would if the file were there."""
+    """Tells if an argument names a file, or would if the file existed."""
     return not Path(word).is_dir() and (Path(word).is_file() or Path(word).suffix != "")
 
 

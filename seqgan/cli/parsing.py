@@ -67,7 +67,7 @@ WORDS = {
     "report": Words(("run",)),
     "data": Words(native="source", also=("data",)),
 }
-"""What each command does with arguments that stand without a flag."""
+"""For each command, the settings that arguments without a flag are given to."""
 
 
 def presets() -> list[str]:
@@ -156,7 +156,7 @@ def _parser(program: str, settings: type, example: str, words: Words) -> Argumen
 
 
 def _help_of(settings: type, name: str) -> str:
-    """What the settings' docstring says of an attribute."""
+    """Description of an attribute in the docstring of the settings."""
     parsed = parse_docstring(settings.__doc__ or "")
     return next(part.description or "" for part in parsed.params if part.arg_name == name)
 

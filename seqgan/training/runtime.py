@@ -1,4 +1,4 @@
-"""What every stage of training needs: device, seed, log, progress."""
+"""Shared by all stages of training: device, seed, log, progress."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Runtime:
         saver: writes checkpoints; None: there are none.
         command: of the command line that resumes the run: run, pretrain or finetune.
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
-        interruption: takes note of signals.
+        interruption: notes signals.
         processes: those that share the work.
     """
 
@@ -73,7 +73,7 @@ class Runtime:
 
     @property
     def fused(self) -> bool:
-        """Whether optimizers update all parameters in one pass: where torch surely has that."""
+        """Tells if optimizers update all parameters in one pass: on devices with that kernel."""
         return self.device.type in ("cpu", "cuda")
 
     def rng(self, *purpose: str | int) -> torch.Generator:
@@ -160,7 +160,7 @@ class Runtime:
             self.saver.enter(phase, **parts)
 
     def past(self, phase: str) -> bool:
-        """Whether the run goes on from a checkpoint of a later phase."""
+        """Tells if the run was resumed from a checkpoint of a later phase."""
         return self.saver is not None and self.saver.past(phase)
 
     def pause(self) -> None:

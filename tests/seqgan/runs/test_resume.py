@@ -56,7 +56,7 @@ def ended(arguments: list[str], number: int, step: int, capsys) -> list[str]:
     with pytest.MonkeyPatch.context() as patch:
         send(patch, number, step)
         assert main(arguments) == 128 + number
-    error = capsys.readouterr().err.strip()
+    error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith(f"seqgan: stopped by {signal.Signals(number).name} after ")
     words = shlex.split(error.split("resume with: ")[1])
     assert words[0] == "seqgan"
