@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig
-from ..errors import CheckpointError, ConfigError, RunDirectoryError
 from ..config.reading import run_config
+from ..errors import CheckpointError, ConfigError, RunDirectoryError
 from ..training.places import FILES, names_a_file, not_its_data
 from .run_directory import ENVIRONMENT, RunDirectory, environment
 from .saver import PHASES, Saved, read_checkpoint
