@@ -185,12 +185,12 @@ def test_states_of_something_else_are_refused():
     ("content", "message"),
     [
         ("{}", "written by another version"),
-        ('{"format": 3}', "written by another version"),
+        ('{"format": 2}', "written by another version"),
         ("[" * 100_000, "cannot be read"),
         ("no json", "cannot be read"),
-        ('{"format": 2, "models": [], "parts": {"$tensor": "x"}, "phase": "end"}', "cannot be"),
-        ('{"format": 2, "models": ["../../x"], "parts": {}, "phase": "end"}', "cannot be read"),
-        ('{"format": 2, "models": [], "parts": {}, "phase": "end"}', "unknown phase 'end'"),
+        ('{"format": 3, "models": [], "parts": {"$tensor": "x"}, "phase": "end"}', "cannot be"),
+        ('{"format": 3, "models": ["../../x"], "parts": {}, "phase": "end"}', "cannot be read"),
+        ('{"format": 3, "models": [], "parts": {}, "phase": "end"}', "unknown phase 'end'"),
     ],
 )
 def test_states_that_are_no_state(tmp_path, content, message):
