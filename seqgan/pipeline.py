@@ -22,7 +22,8 @@ from .data.bounded import bounded
 from .data.sources import Dataset, fingerprint
 from .errors import ConfigError, DataError, RunDirectoryError
 from .evaluation.action_values import token_values
-from .evaluation.comparison import Comparison, Sweep, Swept, compare_swept
+from .evaluation.answer import Answer, answer
+from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.models import Evaluator, real_texts
 from .evaluation.text_scores import check_available
 from .metrics import Score
@@ -67,8 +68,9 @@ class RunResult:
         mle: the pretrained policy.
         adversarial: the fine-tuned policy, or None.
         scores: for "mle", "adversarial" and "real" their scores.
-        comparison: sweeps and verdict, or None.
+        comparison: of the adversarial model with MLE: sweeps and verdict, or None.
         results: what `results.json` holds.
+        answer: what it all comes to, or None where nothing was compared.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class RunResult:
     scores: dict[str, list[Score]]
     comparison: Comparison | None
     results: dict[str, Any]
+    answer: Answer | None = None
 
 
 def run(config: RunConfig, console: Console | None = None) -> RunResult:
@@ -423,7 +426,7 @@ def _finish(
     runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
     scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
-    comparison: Comparison | None = None
+    said, compared = None, None
     found: dict[str, Any] = {}
     with runtime.progress("Evaluation", "parts", len(models) + 3) as bar:
         for name, model in models.items():
@@ -435,15 +438,21 @@ def _finish(
         bar.advance()
         scores["real"] = evaluator.real()
         bar.advance()
+        pretraining = _convergence(pretrained)
         if tuned is not None:
-            comparison, found = _compared(models, tuned)
+            compared = _compared(models, tuned)
+            said = answer(
+                compared, pretraining, config, tuned.method.summary(), len(data.test),
+                scores["real"],
+            )  # fmt: skip
+            found = _found(tuned, compared, said)
             found["action_values"] = _token_values(config, data, models, tuned, drawn)
     results = {
         "format": 1,
         "source": config.data,
         "seed": config.seed,
         "data": data.report,
-        "pretraining": _convergence(pretrained)._asdict(),
+        "pretraining": pretraining._asdict(),
         "adversarial": None,
         "control": None,
         "verdict": None,
@@ -456,35 +465,37 @@ def _finish(
         write_text(path / "samples" / f"{name}.txt", "".join(f"{x}\n" for x in lines))
     write_json(path / RESULTS, results)
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
-    print_results(runtime.console, scores, shown, comparison)
+    print_results(runtime.console, scores, shown, said)
     runtime.end_tracking()
     runtime.say(f"Report: {write_report(runtime.run)}")
     runtime.say(f"Run: {path}")
-    return RunResult(path, data, models["mle"], adversarial, scores, comparison, results)
+    comparison = None if compared is None else compared.method
+    return RunResult(path, data, models["mle"], adversarial, scores, comparison, results, said)
 
 
-def _compared(models: dict[str, LSTMGenerator], tuned: Tuned) -> tuple[Comparison, dict[str, Any]]:
-    """The method against MLE, and what else `results.json` has to say of method and control."""
+def _compared(models: dict[str, LSTMGenerator], tuned: Tuned) -> Compared:
+    """The method, its control and MLE, each with each."""
     mle = Swept(models["mle"], tuned.sweep)
-    method = Swept(models["adversarial"], tuned.sweep)
-    comparison = compare_swept(mle, method)
-    found: dict[str, Any] = {
-        "adversarial": tuned.method.summary(),
-        "verdict": comparison.verdict.to_dict(),
-        "sweep": comparison.to_dict(),
-    }
+    method, control = Swept(models["adversarial"], tuned.sweep), None
     if tuned.control is not None:
         control = Swept(tuned.control.policy, tuned.sweep.halved())
-        alone, between = compare_swept(mle, control), compare_swept(control, method, variants=False)
+    return compare_with_control(mle, method, control)
+
+
+def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
+    """What `results.json` has to say of method and control."""
+    found = {
+        "adversarial": tuned.method.summary(),
+        "verdict": said.to_dict(),
+        "sweep": compared.to_dict(),
+    }
+    if tuned.control is not None and said.control is not None and said.against_control is not None:
         found["control"] = {
             **tuned.control.summary(),
-            "against_mle": alone.verdict.to_dict(),
-            "against_method": between.verdict.to_dict(),
+            "against_mle": said.control.to_dict(),
+            "against_method": said.against_control.to_dict(),
         }
-        curves = alone.to_dict()
-        for split in ("validation", "test"):
-            found["sweep"][split]["control"] = curves[split]["adversarial"]
-    return comparison, found
+    return found
 
 
 def _token_values(

@@ -27,7 +27,18 @@ from .difference import difference
 from .significance import label, practical_size
 from .sweep import AXIS_ORDER, Point, Sweep, Swept, within
 
-__all__ = ["Comparison", "Point", "Sweep", "Swept", "Verdict", "compare", "compare_swept"]
+__all__ = [
+    "METRICS",
+    "Compared",
+    "Comparison",
+    "Point",
+    "Sweep",
+    "Swept",
+    "Verdict",
+    "compare",
+    "compare_swept",
+    "compare_with_control",
+]
 
 BESIDE = (0.95, 1.05)
 """Times the temperature (or other number) at equal diversity: where MLE's slope is measured."""
@@ -161,6 +172,39 @@ def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> C
         theirs, near = _matched(mle, ours, *way)
     verdict = decide(ours, theirs, near, sweep.config, sweep.seed, sweep.test_set)
     return Comparison(validation, test, verdict, sweep.real(), others)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A method, its control and MLE, each with each.
+
+    Attributes:
+        method: the method with swept MLE.
+        control: the control with swept MLE; None: there is no control.
+        between: the method with the swept control; None: there is no control.
+    """
+
+    method: Comparison
+    control: Comparison | None = None
+    between: Comparison | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All sweeps as JSON has them."""
+        found = self.method.to_dict()
+        if self.control is not None:
+            curves = self.control.to_dict()
+            for split in ("validation", "test"):
+                found[split]["control"] = curves[split]["adversarial"]
+        return found
+
+
+def compare_with_control(mle: Swept, method: Swept, control: Swept | None) -> Compared:
+    """Compares a method with MLE and with its control, and the control with MLE."""
+    found = compare_swept(mle, method)
+    if control is None:
+        return Compared(found)
+    between = compare_swept(control, method, variants=False)
+    return Compared(found, compare_swept(mle, control), between)
 
 
 def _matched(mle: Swept, ours: Point, family: str, value: float) -> tuple[Point, list[Point]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from ..evaluation.comparison import Comparison
+from ..evaluation.answer import Answer
 from ..metrics import Score
 from ..terminal import say
 
@@ -53,9 +53,9 @@ def print_results(
     console: Console,
     scores: dict[str, list[Score]],
     samples: dict[str, list[str]],
-    comparison: Comparison | None,
+    said: Answer | None,
 ) -> None:
-    """Prints samples of each model, the comparison table, and the verdict."""
+    """Prints samples of each model, the comparison table, and the answer with its cautions."""
     for name, lines in samples.items():
         if lines:
             console.print(f"\nSamples: {TITLES[name]}", style="bold")
@@ -63,9 +63,12 @@ def print_results(
             say(console, f"  {line}")
     console.print()
     console.print(scores_table(scores))
-    if comparison is not None:
-        console.print("\nVerdict", style="bold")
-        say(console, comparison.verdict.sentence)
+    if said is not None:
+        console.print(f"\nVerdict: {said.label}", style="bold")
+        say(console, said.sentence)
+        console.print("\nRead with care", style="bold")
+        for caution in said.cautions:
+            say(console, f"- {caution}")
 
 
 def scores_table(scores: dict[str, list[Score]]) -> Table:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from ..evaluation.answer import UNFIT
 from .record import Record
 
 __all__ = ["cautions", "explanation", "headline", "short_answer"]
 
 HEADLINES = {
-    "better": "Adversarial training helped",
+    "better": "Ahead of MLE, but not from a fair start",
     "not distinguishable": "No difference found",
     "worse": "Adversarial training hurt",
     "not comparable": "The two models cannot be compared",
+    "not judged against a control": "Ahead of MLE, but there was no control",
+    "too small to judge": "Too small to judge",
 }
+HELPED, NO_BETTER_THAN_NOISE = "Adversarial training helped", "No better than a random reward"
 ANSWERS = {
-    "better": "At equal diversity the adversarially trained model beats plain MLE on this data.",
+    "better": (
+        "At equal diversity the adversarially trained model beats plain MLE and the control on "
+        "this data. What keeps that from counting as a success stands under Read with care."
+    ),
     "not distinguishable": (
         "At equal diversity the adversarially trained model and plain MLE cannot be told apart on "
         "this data."
@@ -25,10 +31,25 @@ ANSWERS = {
         "At equal diversity the adversarially trained model is worse than plain MLE on this data."
     ),
     "not comparable": (
-        "At no temperature tried is plain MLE as varied as the adversarially trained model at its "
-        "best."
+        "Plain MLE, or the control, is in no way tried as varied as the adversarially trained "
+        "model at its best."
+    ),
+    "not judged against a control": (
+        "At equal diversity the adversarially trained model beats plain MLE on this data. If a "
+        "random reward would have done the same, nobody knows."
+    ),
+    "too small to judge": (
+        "The run shows that everything works. Its models and its samples are too small for more."
     ),
 }
+AHEAD = (
+    "At equal diversity the adversarially trained model beats plain MLE, and the same training "
+    "with a random reward, on this data."
+)
+AS_NOISE = (
+    "The adversarially trained model is ahead of plain MLE, but the same training with a random "
+    "reward cannot be told from it."
+)
 CONCLUSIONS = {
     "better": "The whole interval lies below 0, so the difference is unlikely to be chance.",
     "not distinguishable": (
@@ -55,20 +76,6 @@ METRICS = {
         "a token; lower is better"
     ),
 }
-UNFIT = {
-    "still improving": (
-        "MLE was still improving at its last epoch ({epochs}): the baseline is undertrained, and "
-        "further training of any kind would help it. Raise --pretrain.epochs."
-    ),
-    "past its best": (
-        "MLE was best after epoch {best_epoch} of {epochs} and worse at the end, which was kept: "
-        "the baseline is overfitted. --pretrain.early_stopping true keeps the best state."
-    ),
-    "unknown": (
-        "No record is left of how MLE was trained: whether the baseline had converged is unknown."
-    ),
-}
-"""Said of a baseline that is not the best that MLE can do, by the state of its pretraining."""
 CONTROLS = {"constant": "the same for every sequence", "random": "a random number"}
 
 
@@ -76,13 +83,26 @@ def headline(record: Record) -> str:
     """The answer in a few words."""
     if record.verdict is not None:
         label = record.verdict["label"]
-        return HEADLINES.get(label, label.capitalize())
+        if record.verdict.get("helped"):
+            return HELPED
+        return NO_BETTER_THAN_NOISE if _as_noise(record) else HEADLINES[label]
     return "A pretrained model" if record.results else "An unfinished run"
 
 
 def short_answer(record: Record) -> str:
     """The answer in one sentence, or empty where nothing was compared."""
-    return "" if record.verdict is None else ANSWERS.get(record.verdict["label"], "")
+    if record.verdict is None:
+        return ""
+    if record.verdict.get("helped"):
+        return AHEAD
+    return AS_NOISE if _as_noise(record) else ANSWERS[record.verdict["label"]]
+
+
+def _as_noise(record: Record) -> bool:
+    """Whether the method is better than MLE and no better than its control."""
+    verdict = record.verdict or {}
+    better = verdict.get("against_mle") == "better"
+    return better and verdict["label"] == "not distinguishable"
 
 
 def explanation(record: Record) -> list[str]:
@@ -98,7 +118,9 @@ def explanation(record: Record) -> list[str]:
             "data (maximum likelihood, MLE). The table sets its samples beside real ones. Nothing "
             "was compared: adversarial fine-tuning is a step of its own.",
         ]
-    return [_compared(record), _result(record.verdict), *_learnable(record)]
+    return [
+        _compared(record), _result(record.verdict), *_against_control(record), *_learnable(record),
+    ]  # fmt: skip
 
 
 def _compared(record: Record) -> str:
@@ -112,6 +134,24 @@ def _compared(record: Record) -> str:
         f"was then trained {judge}. A model that plays safe and writes less varied sequences looks "
         "better on most metrics without being better. So both were made more and less daring "
         "(the softmax temperature), and compared where they are equally varied."
+        f"{_ways(record)}"
+    )
+
+
+def _ways(record: Record) -> str:
+    """How MLE was sampled besides."""
+    verdict = record.verdict or {}
+    if not (record.results.get("sweep") or {}).get("variants"):
+        if verdict["metric"] == "nll":
+            return (
+                " Ways to sample that drop unlikely text (top-p, rejection) had no part in it: "
+                "they give some real sequences no probability, and the held-out NLL is infinite."
+            )
+        return ""
+    return (
+        " MLE was also sampled in two other ways, without unlikely tokens (top-p) and without "
+        "unlikely sequences (rejection), and the best of all at that diversity is the bar: "
+        f"{verdict.get('mle_way') or 'none reached it'}."
     )
 
 
@@ -121,7 +161,7 @@ def _result(verdict: dict[str, Any]) -> str:
         return (
             "Here no such point exists: the adversarial model's diversity "
             f"({verdict['adversarial_entropy']:.3f} nats a token) lies outside everything that MLE "
-            "reaches at the temperatures tried, so any difference could be diversity alone. More "
+            "reaches in the ways tried, so any difference could be diversity alone. More "
             "temperatures (--evaluation.temperatures) may make them comparable."
         )
     low, high = verdict["interval"]
@@ -130,8 +170,40 @@ def _result(verdict: dict[str, Any]) -> str:
         f"model {verdict['adversarial_value']:.4f}. Corrected for what is left of a difference in "
         f"diversity, the difference is {verdict['difference']:+.4f}; its "
         f"{verdict['confidence']:.0%} interval runs from {low:+.4f} to {high:+.4f}. "
-        f"{_conclusion(verdict['label'], low, high)}"
+        f"{_conclusion(verdict.get('against_mle', verdict['label']), low, high)} "
+        f"{_size(verdict)}"
     ).rstrip()
+
+
+def _size(verdict: dict[str, Any]) -> str:
+    """How large the difference is, in words."""
+    effect = verdict.get("effect")
+    return "" if effect is None else f"The size of the difference is {effect}."
+
+
+def _against_control(record: Record) -> list[str]:
+    """How the control did, where there was one."""
+    control = record.results.get("control")
+    if control is None:
+        return []
+    text = (
+        "A control shows what the training does by itself: the same steps from the same MLE model, "
+        "with a random number as the reward of each sequence. "
+    )
+    between, alone = control["against_method"], control["against_mle"]
+    if alone["interval"] is not None:
+        low, high = alone["interval"]
+        text += (
+            f"Against MLE it has a difference of {alone['difference']:+.4f} ({low:+.4f} to "
+            f"{high:+.4f}): {alone['label']}. "
+        )
+    if between["interval"] is None:
+        return [text + "At no temperature tried is it as varied as the adversarial model."]
+    low, high = between["interval"]
+    return [
+        f"{text}The adversarial model minus the control is {between['difference']:+.4f} "
+        f"({low:+.4f} to {high:+.4f}): {between['label']}."
+    ]
 
 
 def _conclusion(label: str, low: float, high: float) -> str:
@@ -168,36 +240,9 @@ def _learnable(record: Record) -> list[str]:
 
 def cautions(record: Record) -> list[str]:
     """What a careful reader should know; empty where nothing is to be said."""
-    return [*_about_pretraining(record), *_about_rounds(record), *_about_verdict(record)]
-
-
-def _about_pretraining(record: Record) -> Iterator[str]:
+    if record.verdict is not None:
+        return list(record.verdict.get("cautions", []))
     found = record.results.get("pretraining")
-    if found is not None and found["state"] != "converged":
-        yield UNFIT[found["state"]].format(**found)
-
-
-def _about_rounds(record: Record) -> Iterator[str]:
-    if (record.results.get("adversarial") or {}).get("best_round") == 0:
-        early = record.setting("adversarial", "early_stopping", True)
-        kept = "pretrained one" if early else "one after the last round nevertheless"
-        yield f"No adversarial round improved on validation; the adversarial model is the {kept}."
-    kind = record.setting("adversarial", "reward", "discriminator")
-    if record.verdict is not None and kind in CONTROLS:
-        yield f"A control: the reward was {CONTROLS[kind]}."
-
-
-def _about_verdict(record: Record) -> Iterator[str]:
-    if record.verdict is None:
-        return
-    chosen = record.verdict["adversarial_temperature"]
-    tried = record.setting("evaluation", "temperatures", [])
-    if tried and chosen in (min(tried), max(tried)):
-        yield (
-            f"The adversarial model was best at temperature {chosen:g}, the end of the range that "
-            "was tried: beyond it the answer may be another. Widen --evaluation.temperatures."
-        )
-    yield (
-        "One training seed: the intervals are over sequences and say nothing about how much the "
-        "answer moves from one training run to the next."
-    )
+    if found is None or found["state"] == "converged":
+        return []
+    return [UNFIT[found["state"]].format(**found)]

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from seqgan.cli.main import main
+from seqgan.evaluation.significance import LABELS
 from seqgan.runs.run_directory import RunDirectory
 
 
@@ -43,9 +44,10 @@ def test_the_folder_holds_what_the_design_names(run):
 
 def test_results_hold_scores_intervals_sweeps_and_a_verdict(run):
     results = json.loads((run / "results.json").read_text())
-    assert results["verdict"]["label"] in (
-        "better", "worse", "not distinguishable", "not comparable",
-    )  # fmt: skip
+    verdict = results["verdict"]
+    assert verdict["label"] == "too small to judge" and not verdict["helped"]
+    assert verdict["against_mle"] in LABELS and verdict["against_control"] in LABELS
+    assert "MLE was still improving at its last epoch (2)" in " ".join(verdict["cautions"])
     names = {score["name"] for score in results["scores"]["mle"]}
     wanted = {"nll", "entropy", "forward-kl", "js", "parses", "distinct-1", "unique", "copied"}
     assert wanted | {f"bleu-{k}" for k in (2, 3, 4, 5)} <= names
@@ -134,7 +136,9 @@ def test_the_same_for_a_text_file(tmp_path, capsys):
     arguments += ["--corpus.num_train", "0"]
     assert main([*arguments, "--output_dir", str(path)]) == 0
     printed = capsys.readouterr().out
-    assert "Verdict" in printed and "held-out NLL" in printed
+    assert "Verdict: too small to judge" in printed and "held-out NLL" in printed
+    cautions = printed[printed.index("Read with care") :]
+    assert "MLE was still improving" in cautions and "One training seed" in cautions
     results = json.loads((path / "results.json").read_text())
     assert results["verdict"]["metric"] == "nll"
     assert main(["sample", "--run", str(path), "--number", "2"]) == 0
@@ -159,7 +163,8 @@ def test_the_python_interface(tmp_path):
     assert isinstance(config, RunConfig)
     result = run(config)
     assert result.comparison is not None and result.adversarial is not None
-    assert result.comparison.verdict.sentence
+    assert result.answer is not None and result.answer.label == "too small to judge"
+    assert result.comparison.verdict.sentence in result.answer.sentence
 
 
 def test_a_prefix_is_continued(run, capsys):

@@ -65,6 +65,12 @@ def verdict(label: str = "not distinguishable", difference: float | None = 0.012
         "adversarial_value": 3.1125,
         "mle_value": 3.1 if comparable else None,
         "sentence": "The sentence of the verdict.",
+        "mle_way": "temperature 1.01",
+        "helped": label == "better",
+        "against_mle": label,
+        "against_control": label,
+        "effect": "small: 0.40% of MLE's value" if comparable else None,
+        "cautions": ["One training seed: a caution of the answer."],
     }
 
 
@@ -90,6 +96,11 @@ def results() -> dict[str, Any]:
             "validation_nll": 3.0,
         },
         "adversarial": {"rounds": 4, "best_round": 2},
+        "control": {
+            "rounds": 4,
+            "against_mle": verdict("not distinguishable", 0.001),
+            "against_method": verdict("not distinguishable", 0.011),
+        },
         "verdict": verdict(),
         "scores": {"mle": scores(3.0), "adversarial": scores(3.5), "real": scores(2.5)},
         "sweep": {

@@ -81,6 +81,10 @@ def test_the_answer_comes_first_in_words_and_in_figures(whole):
                 "MLE has 3.1000, the adversarial model 3.1125",
                 "the difference is +0.0125; its 90% interval runs from -0.0375 to +0.0625",
                 "The interval contains 0",
+                "The size of the difference is small: 0.40% of MLE's value.",
+                "with a random number as the reward of each sequence",
+                "Against MLE it has a difference of +0.0010 (-0.0490 to +0.0510)",
+                "The adversarial model minus the control is +0.0110 (-0.0390 to +0.0610)",
                 "told 62.5% of unseen sequences right",
                 "could have gained 0.125 nats each",
                 "so it had found something to teach",
@@ -205,34 +209,48 @@ def test_every_verdict_has_its_words(tmp_path, label, difference, words):
 
 
 def test_cautions(tmp_path):
-    config = {**CONFIG, "adversarial": {"reward": "random"}}
     lines = log()
     lines[3] |= {"heldout_gain": 0.5, "heldout_gain_low": -0.1}
-    changed = without_sweep(adversarial={"best_round": 0})
-    changed["pretraining"] |= {"state": "still improving"}
-    changed["verdict"]["adversarial_temperature"] = 0.8
-    html, markdown = report(tmp_path / "run", config=config, log=lines, results=changed)
+    changed = without_sweep()
+    changed["verdict"]["cautions"] = ["MLE was still improving. Raise --pretrain.epochs.", "A & B."]
+    html, markdown = report(tmp_path / "run", log=lines, results=changed)
     for text in (html, markdown):
-        assert "MLE was still improving at its last epoch (3)" in text
-        assert "the adversarial model is the pretrained one" in text
-        assert "A control: the reward was a random number" in text
+        assert "MLE was still improving" in text and "A &amp; B." in text
         assert "it had little to teach" in text
-        assert "best at temperature 0.8, the end of the range" in text
     assert "<code>--pretrain.epochs</code>" in html
 
 
+def test_a_pretrained_model_alone_has_its_caution(tmp_path):
+    changed = without_sweep(verdict=None, control=None, adversarial=None)
+    words = "MLE was still improving at its last epoch (3)"
+    assert words not in report(tmp_path / "fit", results=changed, log=None)[1]
+    changed["pretraining"]["state"] = "still improving"
+    assert words in report(tmp_path / "unfit", results=changed, log=None)[1]
+
+
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("changes", "words"),
     [
-        ("past its best", "MLE was best after epoch 2 of 3 and worse at the end"),
-        ("unknown", "No record is left of how MLE was trained"),
+        ({"label": "better", "helped": True}, "Adversarial training helped"),
+        ({"label": "better"}, "Ahead of MLE, but not from a fair start"),
+        (
+            {"label": "not distinguishable", "against_mle": "better"},
+            "No better than a random rewar",
+        ),
+        (
+            {"label": "not judged against a control", "against_mle": "better"},
+            "there was no control",
+        ),
+        ({"label": "too small to judge"}, "Too small to judge"),
     ],
 )
-def test_a_baseline_that_is_not_at_its_best_is_pointed_out(tmp_path, state, words):
-    changed = without_sweep()
-    assert words not in report(tmp_path / "fit", results=changed, log=None)[1]
-    changed["pretraining"]["state"] = state
-    assert words in report(tmp_path / "unfit", results=changed, log=None)[1]
+def test_only_a_whole_success_has_the_headline(tmp_path, changes, words):
+    changed = without_sweep(verdict=verdict("not distinguishable", -0.2) | changes)
+    html, markdown = report(tmp_path / "run", results=changed, log=None)
+    assert markdown.startswith("# ") and words in markdown.split("\n")[0]
+    assert words in html
+    helped = changes.get("helped", False)
+    assert ("Adversarial training helped" in html) == helped
 
 
 HOSTILE = [

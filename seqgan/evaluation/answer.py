@@ -1,0 +1,263 @@
+"""The answer of a run: did the training help? All conditions of it in one place.
+
+*Better* needs all of this: better than swept MLE at equal diversity, outside the interval and by a
+difference of practical size; and better in the same way than the control, the same training with a
+random reward. A headline that says so needs a fair start as well: an MLE model that was trained to
+its end, and a reward that could teach something. What is missing is said in words, in the terminal
+as in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import RunConfig
+from ..metrics import Score
+from ..training.pretrain import Convergence
+from .comparison import METRICS, Compared, Verdict
+
+__all__ = ["ANSWERS", "Answer", "Effect", "answer", "effect"]
+
+UNJUDGED, TOO_SMALL = "not judged against a control", "too small to judge"
+ANSWERS = (
+    "better", "not distinguishable", "worse", "not comparable", UNJUDGED, TOO_SMALL,
+)  # fmt: skip
+LEAST_TEST, LEAST_SAMPLES = 100, 500
+"""Test sequences and samples of each model below which a run shows only that everything works."""
+FEW_TEST = 1_000
+"""Test sequences below which only clear differences can be found."""
+WORDS_OF_DISTANCE = ((0.1, "clear"), (0.01, "small"))
+WORDS_OF_VALUE = ((0.01, "clear"), (0.001, "small"))
+"""Effect sizes in words: the word of the first share that a difference reaches; below, negligible.
+A share of the distance between MLE and the source, where that is known, else of MLE's own value."""
+UNFIT = {
+    "still improving": (
+        "MLE was still improving at its last epoch ({epochs}): the baseline is undertrained, and "
+        "further training of any kind would help it. Raise --pretrain.epochs."
+    ),
+    "past its best": (
+        "MLE was best after epoch {best_epoch} of {epochs} and worse at the end, which was kept: "
+        "the baseline is overfitted. --pretrain.early_stopping true keeps the best state."
+    ),
+    "unknown": (
+        "No record is left of how MLE was trained: whether the baseline had converged is unknown."
+    ),
+}
+"""Said of a baseline that is not the best that MLE can do, by the state of its pretraining."""
+TAUGHT_NOTHING = {
+    "constant": "The reward was the same for every sequence: it has nothing to teach.",
+    "random": "The reward was a random number: it has nothing to teach.",
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How large a difference is.
+
+    Attributes:
+        word: negligible, small or clear.
+        share: of `of`.
+        of: what the difference is a share of, in words.
+    """
+
+    word: str
+    share: float
+    of: str
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.share:.2%} of {self.of}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a run.
+
+    Attributes:
+        label: one of `ANSWERS`.
+        helped: whether the training may be said to have helped: better, and from a fair start.
+        sentence: the answer and its reasons.
+        cautions: what a careful reader should know, a sentence or two each.
+        effect: the size of the difference from MLE; None where there is no difference to speak of.
+        against_mle: the method and swept MLE.
+        against_control: the method and the swept control; None: there was none.
+        control: the control and swept MLE, as if it were a method; None: there was none.
+    """
+
+    label: str
+    helped: bool
+    sentence: str
+    cautions: list[str]
+    effect: Effect | None
+    against_mle: Verdict
+    against_control: Verdict | None = None
+    control: Verdict | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: the figures against MLE, and what the answer makes of them."""
+        return {
+            **self.against_mle.to_dict(),
+            "label": self.label,
+            "helped": self.helped,
+            "sentence": self.sentence,
+            "cautions": self.cautions,
+            "effect": None if self.effect is None else str(self.effect),
+            "against_mle": self.against_mle.label,
+            "against_control": None if self.against_control is None else self.against_control.label,
+        }
+
+
+def answer(
+    compared: Compared,
+    pretraining: Convergence,
+    config: RunConfig,
+    summary: dict[str, Any],
+    num_test: int,
+    real: list[Score],
+) -> Answer:
+    """Puts the comparisons of a run together.
+
+    Args:
+        compared: the method, the control and MLE.
+        pretraining: how far MLE came.
+        config: the run's settings.
+        summary: of the adversarial rounds.
+        num_test: test sequences that were measured.
+        real: scores of real sequences, and of the source where its density is known.
+    """
+    against_control = None if compared.between is None else compared.between.verdict
+    control = None if compared.control is None else compared.control.verdict
+    found, floor = compared.method.verdict, _floor(compared, real)
+    small = num_test < LEAST_TEST or config.evaluation.num_samples < LEAST_SAMPLES
+    label = TOO_SMALL if small else _label(found, against_control)
+    blocking = list(_blocking(pretraining, config, against_control))
+    if small:
+        counts = f"{num_test:,} test sequences and {config.evaluation.num_samples:,} samples"
+        blocking.insert(
+            0,
+            f"Too small to judge: {counts} of each model; at least {LEAST_TEST} and "
+            f"{LEAST_SAMPLES} are needed.",
+        )
+    size = None
+    if found.difference is not None and found.mle_value is not None:
+        size = effect(found.difference, found.mle_value, floor)
+    return Answer(
+        label,
+        label == "better" and not blocking,
+        " ".join(_sentences(label, found, against_control, size)),
+        [*blocking, *_cautions(found, config, summary, num_test, control)],
+        size,
+        found,
+        against_control,
+        control,
+    )
+
+
+def effect(difference: float, baseline: float, floor: float | None = None) -> Effect:
+    """How large a difference is.
+
+    Args:
+        difference: of the primary metric.
+        baseline: MLE's value of it.
+        floor: the value of the source itself, where it is known and below MLE's.
+    """
+    whole, of, words = abs(baseline), "MLE's value", WORDS_OF_VALUE
+    if floor is not None and baseline > floor:
+        whole, of = baseline - floor, "the distance between MLE and the source"
+        words = WORDS_OF_DISTANCE
+    share = abs(difference) / whole if whole > 0 else 0.0
+    return Effect(next((word for least, word in words if share >= least), "negligible"), share, of)
+
+
+def _floor(compared: Compared, real: list[Score]) -> float | None:
+    """The primary metric of the source itself, or None where it is not known."""
+    metric = compared.method.verdict.metric
+    if metric == "js":
+        return 0.0
+    if metric == "fed":  # of training sequences from test sequences
+        return compared.method.real.get("fed")
+    return next((score.value for score in real if score.name == "nll"), None)
+
+
+def _label(found: Verdict, against_control: Verdict | None) -> str:
+    """The answer of comparisons that are large enough."""
+    if found.label != "better":
+        return found.label
+    if against_control is None:
+        return UNJUDGED
+    if against_control.label in ("better", "not comparable"):
+        return against_control.label
+    return "not distinguishable"
+
+
+def _blocking(
+    pretraining: Convergence, config: RunConfig, against_control: Verdict | None
+) -> Iterator[str]:
+    """What keeps a run from being called a success."""
+    if pretraining.state != "converged":
+        yield UNFIT[pretraining.state].format(**pretraining._asdict())
+    if config.adversarial.reward in TAUGHT_NOTHING:
+        yield TAUGHT_NOTHING[config.adversarial.reward]
+    if against_control is None:
+        yield (
+            "There was no control: what the same updates gain from a random reward is unknown. "
+            "--evaluation.control true runs it."
+        )
+
+
+def _cautions(
+    found: Verdict,
+    config: RunConfig,
+    summary: dict[str, Any],
+    num_test: int,
+    control: Verdict | None,
+) -> Iterator[str]:
+    """What a careful reader should know besides."""
+    if summary["best_round"] == 0:
+        kept = (
+            "pretrained one"
+            if config.adversarial.early_stopping
+            else "one after the last round nevertheless"
+        )
+        yield f"No adversarial round improved on validation; the adversarial model is the {kept}."
+    if control is not None and control.label == "better":
+        yield "The control is better than MLE as well: the updates themselves do that."
+    chosen, tried = found.adversarial_temperature, config.evaluation.temperatures
+    if chosen in (min(tried), max(tried)):
+        yield (
+            f"The adversarial model was best at temperature {chosen:g}, the end of the range that "
+            "was tried: beyond it the answer may be another. Widen --evaluation.temperatures."
+        )
+    for trouble in summary["troubles"]:
+        yield f"Round {trouble['round']}: {trouble['text']}."
+    if LEAST_TEST <= num_test < FEW_TEST:
+        yield f"Only {num_test} test sequences: a small difference cannot be found with so few."
+    yield (
+        "One training seed: the intervals are over sequences and say nothing about how much the "
+        "answer moves from one training run to the next."
+    )
+
+
+def _sentences(
+    label: str, found: Verdict, against_control: Verdict | None, size: Effect | None
+) -> Iterator[str]:
+    """The answer and its reasons, a sentence each."""
+    yield f"{label.capitalize()}."
+    yield found.sentence
+    if size is not None:
+        yield f"The size of the difference is {size}."
+    if against_control is None or found.label == "not comparable":
+        return
+    if against_control.difference is None or against_control.interval is None:
+        yield "The control, the same training with a random reward, is at no temperature as varied."
+        return
+    low, high = against_control.interval
+    relation = {"better": "better than", "worse": "worse than"}.get(
+        against_control.label, "not distinguishable from"
+    )
+    yield (
+        f"It is {relation} the control, the same training with a random reward "
+        f"({METRICS[found.metric]}: {against_control.mle_value:.4f}; difference "
+        f"{against_control.difference:+.4f} [{low:+.4f}, {high:+.4f}])."
+    )
