@@ -30,6 +30,7 @@ from .metrics import Score
 from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
 from .report import write_report
 from .report.console import print_results
+from .runs.places import data_of, not_its_data, with_files_found
 from .runs.replacing import put_back, replacing
 from .runs.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
 from .runs.run_directory import (
@@ -47,7 +48,6 @@ from .terminal import say
 from .training.adversarial import AdversarialTraining, fine_tune
 from .training.control import Control, run_control
 from .training.discriminate import DiscriminatorTraining, discriminate
-from .training.places import data_of, not_its_data, with_files_found
 from .training.pretrain import Convergence, convergence, pretrain
 from .training.processes import Processes
 from .training.runtime import Runtime, make_accelerator

@@ -37,10 +37,10 @@ from ..pipeline import run as full_run
 from ..report import write_report
 from ..report.console import print_results
 from ..report.side_by_side import WRITERS, as_table, side_by_side
+from ..runs.places import data_of, not_its_data
 from ..runs.run_directory import RunDirectory, write_json, write_text
 from ..seeding import rng_for
 from ..terminal import say
-from ..training.places import data_of, not_its_data
 from ..training.runtime import make_accelerator
 
 __all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]

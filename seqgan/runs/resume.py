@@ -11,7 +11,7 @@ from typing import Any
 from ..config import RunConfig
 from ..config.reading import run_config
 from ..errors import CheckpointError, ConfigError, RunDirectoryError
-from ..training.places import FILES, names_a_file, not_its_data
+from .places import FILES, names_a_file, not_its_data
 from .run_directory import ENVIRONMENT, RunDirectory, environment
 from .saver import PHASES, Saved, read_checkpoint
 

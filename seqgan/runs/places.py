@@ -14,7 +14,7 @@ from ..config import SOURCES, RunConfig
 from ..data.sources import Dataset, run_data
 from ..data.text.readers import near_file
 from ..errors import DataError
-from ..runs.run_directory import RunDirectory
+from .run_directory import RunDirectory
 
 __all__ = ["FILES", "data_of", "names_a_file", "not_its_data", "with_files_found"]
 
