@@ -82,8 +82,10 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
         say(f"{place}: finished before")
         return 0
     with tempfile.TemporaryDirectory(prefix="seqgan-bench-") as work:
-        placed = place_files(job.suite.uses(place.size), found, Path(work))
-        shared = _config(job.suite.settings(place.size, place.seed), placed)
+        settings = job.suite.settings(place.size, place.seed)
+        reading = _config(settings, {}).corpus
+        placed = place_files(job.suite.uses(place.size), found, Path(work), reading)
+        shared = _config(settings, placed)
         lab = Lab(shared, _data(job.suite, shared), job.suite.metrics)
         lab.show = _prefixed(f"{place}: MLE", say)
         started = time.monotonic()

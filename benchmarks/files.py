@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqgan.config import ReadingConfig
+from seqgan.data.text.ranges import copy_range
 from seqgan.errors import ConfigError, DataError, did_you_mean
 
 from .reading import check_keys, mapping
@@ -46,7 +48,7 @@ class Use:
 
     Attributes:
         file: key of the file.
-        lines: first and last line, counted from 1; None: all.
+        lines: first and last record of the file, counted from 1; None: all. A header is none.
     """
 
     file: str
@@ -105,16 +107,19 @@ def find_files(suite: Suite, folder: Path | None) -> Found:
     return Found(paths, tuple(absent))
 
 
-def place_files(uses: dict[str, Use], found: Found, work: Path) -> dict[str, str]:
-    """For each role of the data a path; files of which only some lines are used are cut.
+def place_files(
+    uses: dict[str, Use], found: Found, work: Path, reading: ReadingConfig
+) -> dict[str, str]:
+    """For each role of the data a path; files of which only some records are used are cut.
 
     Args:
         uses: what each role is filled with.
         found: the files.
         work: a folder for the cut ones.
+        reading: how the files are read, which says what a record is.
 
     Raises:
-        DataError: a file has fewer lines than are used.
+        DataError: a file has fewer records than are used, or cannot be read.
     """
     placed = {}
     for role, use in uses.items():
@@ -123,11 +128,7 @@ def place_files(uses: dict[str, Use], found: Found, work: Path) -> dict[str, str
         path = found.paths[use.file]
         if use.lines is not None:
             first, last = use.lines
-            lines = path.read_text(encoding="utf-8").split("\n")
-            if last > len(lines):
-                raise DataError(f"{path}: {len(lines)} lines; the suite uses {first} to {last}")
-            path = work / f"{role}-{first}-{last}{path.suffix}"
-            path.write_text("\n".join(lines[first - 1 : last]) + "\n", encoding="utf-8")
+            path = copy_range(path, work / f"{role}-{first}-{last}", first, last, reading)
         placed[role] = str(path)
     return placed
 

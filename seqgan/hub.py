@@ -28,7 +28,7 @@ from .models import LSTMGenerator, load_generator, save_model
 from .runs.run_directory import RunDirectory, write_json
 from .seeding import rng_for
 
-__all__ = ["TextGenerator"]
+__all__ = ["TextGenerator", "directory_decoder", "without_unknown"]
 
 FORMAT = 1
 DESCRIPTION, VOCABULARY, WEIGHTS = "seqgan.json", "vocabulary.json", "generator"
@@ -84,6 +84,7 @@ class TextGenerator(
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        allow_unk: bool = True,
         seed: int = 0,
     ) -> list[str]:
         """Samples as lines of text.
@@ -93,10 +94,12 @@ class TextGenerator(
             temperature: softmax temperature, above 0.
             top_k: keep only the k most likely tokens at each step.
             top_p: keep only the most likely tokens that together reach this probability.
+            allow_unk: samples may hold ``<unk>``, where the training sequences do.
             seed: two seeds give different samples.
         """
         sampler = Sampler(temperature, top_k, top_p)
-        drawn = generate(self.policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
+        policy = self.policy if allow_unk else without_unknown(self.policy, self.decoder)
+        drawn = generate(policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
         return self.decoder.texts(drawn)
 
     @classmethod
@@ -223,6 +226,19 @@ class TextGenerator(
         # A blank line between blocks, none inside tables and code.
         text = "\n".join(_spaced(lines)) + "\n"
         return ModelCard(text)
+
+
+def without_unknown(
+    policy: LSTMGenerator, decoder: Decoder, flag: str = "allow_unk"
+) -> LSTMGenerator:
+    """The policy, which never emits ``<unk>``.
+
+    Raises:
+        ConfigError: its tokens are bare ids, none of which is ``<unk>``.
+    """
+    if decoder.vocabulary is None:
+        raise ConfigError(f"{flag}: the tokens of this run are bare ids, and none is <unk>")
+    return policy.withholding([decoder.vocabulary.unk_id])
 
 
 def directory_decoder(

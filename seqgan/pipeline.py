@@ -19,8 +19,8 @@ from rollout import Policy, Sequences
 from .config import RunConfig
 from .config.reading import run_config
 from .data.bounded import bounded
-from .data.sources import Dataset, fingerprint
-from .errors import ConfigError, DataError, RunDirectoryError
+from .data.sources import Dataset, check_splits, fingerprint
+from .errors import ConfigError, RunDirectoryError
 from .evaluation.action_values import token_values
 from .evaluation.answer import Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
@@ -277,7 +277,7 @@ def _saved(
 def _read(config: RunConfig, run: RunDirectory | None) -> tuple[Dataset, str]:
     """The data, of a run if there is one, and the fingerprint of all of them."""
     data = data_of(config, run)
-    _check_splits(data)
+    check_splits(data)
     return data, fingerprint(data)
 
 
@@ -292,17 +292,6 @@ def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:
         "report": data.report,
     }
     write_json(directory.path / DATA, content)
-
-
-def _check_splits(data: Dataset) -> None:
-    """Refuses data that leave a split too small for what it is for."""
-    for name, least in (("train", 2), ("validation", 2), ("heldout", 4), ("test", 2)):
-        found = len(getattr(data, name))
-        if found < least:
-            raise DataError(
-                f"{data.source}: the {name} split has {found} sequences, {least} are needed: give "
-                f"more data, or raise --corpus.{name}_share"
-            )
 
 
 def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> LSTMGenerator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from ..config import (
 )
 from ..config.reading import run_config
 from ..data.bounded import bounded
-from ..data.sources import Decoder, fingerprint, load_data
+from ..data.sources import Decoder, check_splits, fingerprint, load_data
+from ..data.text.one_line import read_line
 from ..data.text.readers import Record
 from ..errors import CheckpointError, ConfigError, DataError, did_you_mean
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
-from ..hub import directory_decoder
+from ..hub import directory_decoder, without_unknown
 from ..metrics import Score
 from ..models import LSTMGenerator, load_generator
 from ..pipeline import finetune as finetune_run
@@ -75,6 +77,8 @@ def sample(settings: SampleConfig, console: Console) -> int:
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
     decoder = directory_decoder(directory, policy, settings.tokenizer)
     prefix = _prefix(settings.prefix, decoder, policy)
+    if not settings.allow_unk:
+        policy = without_unknown(policy, decoder, "--allow_unk")
     rng = rng_for(settings.seed, "sample")
     drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
     lines = decoder.texts(drawn)
@@ -92,9 +96,9 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
     scores: dict[str, list[Score]]
     shown: dict[str, list[str]]
     if settings.run is None:
-        scores, shown = file_scores(settings), {}
+        scores, shown = file_scores(settings, partial(say, console)), {}
     else:
-        scores, shown = _run_scores(settings, RunDirectory.open(settings.run))
+        scores, shown = _run_scores(settings, RunDirectory.open(settings.run), console)
     print_results(console, scores, shown, None)
     if settings.output is not None:
         content = {name: [asdict(score) for score in found] for name, found in scores.items()}
@@ -103,7 +107,7 @@ def evaluate(settings: EvaluateConfig, console: Console) -> int:
 
 
 def _run_scores(
-    settings: EvaluateConfig, directory: RunDirectory
+    settings: EvaluateConfig, directory: RunDirectory, console: Console
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
     """Scores and first samples of each model of a run."""
     config = run_config(directory.config(), str(directory.path / "config.yaml"))
@@ -123,7 +127,7 @@ def _run_scores(
     # This also keeps a stranger's settings from causing an import.
     decoder = directory_decoder(directory, next(iter(models.values())), settings.tokenizer)
     if settings.references is not None:
-        return _against_references(settings, config, decoder, models)
+        return _against_references(settings, config, decoder, models, console)
     return _against_own_data(settings, config, directory, models)
 
 
@@ -158,18 +162,28 @@ def _against_own_data(
 
 
 def _against_references(
-    settings: EvaluateConfig, config: RunConfig, decoder: Decoder, models: Models
+    settings: EvaluateConfig,
+    config: RunConfig,
+    decoder: Decoder,
+    models: Models,
+    console: Console,
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
     """Scores that need only lines of text: samples against any file of real ones."""
-    settings = replace(settings, resamples=config.evaluation.resamples)
+    own = decoder.tokenizer.name
+    settings = replace(
+        settings,
+        resamples=config.evaluation.resamples,
+        bleu_tokenizer=settings.bleu_tokenizer or own,
+        self_bleu_tokenizer=settings.self_bleu_tokenizer or own,
+    )
     assert settings.seed is not None
-    against = References(settings)
+    against = References(settings, partial(say, console))
     scores, shown = {}, {}
     for title, policy in models.items():
         rng = rng_for(settings.seed, "samples", title)
         drawn = generate(policy, config.evaluation.num_samples, rng=rng)
         lines = decoder.texts(drawn)
-        records = [Record(line, number) for number, line in enumerate(lines, start=1)]
+        records = [Record(read_line(line), number) for number, line in enumerate(lines, start=1)]
         scores[title] = against.scores(records, f"samples of {title}")
         shown[title] = lines[: config.evaluation.show]
     real = against.real(config.evaluation.num_samples)
@@ -236,6 +250,7 @@ def data(settings: DataConfig, console: Console) -> int:
         validation_data=settings.validation_data,
         seed=settings.seed,
     )
+    check_splits(found)
     for line in found.report_lines:
         say(console, line)
     for name in ("train", "validation", "heldout", "test"):

@@ -26,6 +26,7 @@ __all__ = [
     "FinetuneConfig",
     "GeneratorConfig",
     "PretrainConfig",
+    "ReadingConfig",
     "ReportConfig",
     "RunConfig",
     "SampleConfig",
@@ -47,6 +48,7 @@ SOURCES = ("grammar", "oracle", "wordnet")
 TABLES = (".md", ".csv", ".json")
 """The endings of a file that a table is written to."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
+FORMATS = ("auto", "lines", "jsonl", "json", "csv", "tsv", "smi", "fasta")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -138,14 +140,54 @@ def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
 
 
 @dataclass
-class CorpusConfig(Settings):
+class ReadingConfig(Settings):
+    """How the sequences of a file are read; every command that reads files has these settings.
+
+    Attributes:
+        format: lines, jsonl, json, csv, tsv, smi or fasta; auto: as the file's name says.
+        field: the field of a .jsonl or .json file that holds the sequence.
+        column: the name of the column of a .csv or .tsv file that holds the sequence.
+        column_number: the same column by its place, counted from 1.
+        header: if the first row of a .csv, .tsv or .smi file names the columns; none: recognised,
+            or asked for where that is impossible.
+        strip: leave out the white space around a sequence.
+        padding: a token that fills the ends of sequences up to one length; it is left out there.
+    """
+
+    format: str = "auto"
+    field: str | None = None
+    column: str | None = None
+    column_number: int | None = None
+    header: bool | None = None
+    strip: bool = True
+    padding: str | None = None
+
+    def check_reading(self, flags: str) -> None:
+        """Refuses settings that contradict each other.
+
+        Args:
+            flags: what the flags of these settings begin with, "--corpus." say.
+        """
+        _choice(f"{flags}format", self.format, FORMATS)
+        number = self.column_number
+        _require(
+            number is None or number >= 1,
+            f"{flags}column_number: {number} is below 1; the first column is 1",
+        )
+        _require(
+            number is None or self.column is None,
+            f"{flags}column {self.column} and {flags}column_number {number}: give one of them",
+        )
+        _require(self.padding != "", f"{flags}padding: an empty token; leave it out for none")
+
+
+@dataclass
+class CorpusConfig(ReadingConfig):
     """How a data source becomes sequences of token ids.
 
     Attributes:
         tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers, the path
             of a tokenizer.json, or package.module:Class.
-        field: the field of a .jsonl file that holds the text.
-        column: the column of a .csv file that holds the text.
         max_length: longest sequence in tokens, EOS counted where sequences end in EOS.
         max_vocabulary: most token types kept, the 4 special tokens not counted; 0 for all, else 4
             or more.
@@ -160,7 +202,7 @@ class CorpusConfig(Settings):
             discriminator trains on, to measure the discriminator by; from 0 to 0.5.
         test_share: share of a file's distinct sequences for the final test, where no test file
             is given; from 0 to 0.5.
-        num_train: number of training sequences (oracle and grammar; 0: all, for files).
+        num_train: number of training sequences (oracle and grammar; of a file: at most, 0: all).
         num_validation: number of validation sequences (oracle and grammar).
         num_heldout: number of sequences held out for the discriminator (oracle and grammar).
         num_test: number of test sequences (oracle and grammar).
@@ -173,8 +215,6 @@ class CorpusConfig(Settings):
     group = "corpus."
 
     tokenizer: str = "words"
-    field: str | None = None
-    column: str | None = None
     max_length: int = 40
     max_vocabulary: int = 20_000
     min_count: int = 2
@@ -196,12 +236,17 @@ class CorpusConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_reading("--corpus.")
         check_tokenizer("--corpus.tokenizer", self.tokenizer)
         _choice("--corpus.too_long", self.too_long, ("error", "truncate", "drop"))
         _choice("--corpus.empty", self.empty, ("error", "drop"))
         _choice("--corpus.split", self.split, ("random", "contiguous"))
         _sizes("--corpus", self, "max_length", "min_count")
         _sizes("--corpus", self, "max_vocabulary", "num_train", least=0)
+        _require(
+            self.num_train != 1,
+            "--corpus.num_train: 1 is too few to train on; give 2 or more, or 0 for all",
+        )
         _require(
             self.max_vocabulary == 0 or self.max_vocabulary >= 4,
             f"--corpus.max_vocabulary: {self.max_vocabulary} is fewer than the special tokens "
@@ -717,6 +762,7 @@ class SampleConfig(Settings):
         temperature: softmax temperature, above 0; below 1 is more careful.
         top_k: keep only the k most likely tokens at each step; none: all.
         top_p: keep only the most likely tokens that together reach this probability; none: all.
+        allow_unk: samples may hold <unk>, where the training sequences do.
         output: file to write to, one sequence per line; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.
         seed: of the samples.
@@ -730,6 +776,7 @@ class SampleConfig(Settings):
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    allow_unk: bool = True
     output: str | None = None
     tokenizer: str | None = None
     seed: int = 0

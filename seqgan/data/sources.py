@@ -24,12 +24,23 @@ from ..seeding import derive_seed, rng_for
 from .grammar.policy import GrammarPolicy
 from .oracle import LSTMOracle
 from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
+from .text.one_line import one_line
 from .text.readers import near_file
 from .text.rows import TokenRows
+from .text.splits import LEAST, SPLITS
 from .text.tokenizers import Tokenizer, make_tokenizer
 from .text.vocabulary import Vocabulary
 
-__all__ = ["Dataset", "Decoder", "Density", "TokenSpec", "fingerprint", "load_data", "run_data"]
+__all__ = [
+    "Dataset",
+    "Decoder",
+    "Density",
+    "TokenSpec",
+    "check_splits",
+    "fingerprint",
+    "load_data",
+    "run_data",
+]
 
 
 class TokenSpec(NamedTuple):
@@ -41,7 +52,9 @@ class TokenSpec(NamedTuple):
         eos_id: ends a sequence, or None.
         pad_id: written after a sequence's end.
         max_length: largest number of tokens of a sequence, EOS counted.
-        forbidden: ids that are never emitted.
+        forbidden: ids that have probability 0: no split holds them.
+        withheld: ids that are never emitted, since the training split lacks them, and yet have a
+            probability, since another split holds them.
     """
 
     vocab_size: int
@@ -50,6 +63,7 @@ class TokenSpec(NamedTuple):
     pad_id: int
     max_length: int
     forbidden: tuple[int, ...]
+    withheld: tuple[int, ...] = ()
 
 
 class Density(Protocol):
@@ -89,9 +103,9 @@ class Decoder:
         )
 
     def texts(self, sequences: Sequences) -> list[str]:
-        """Each sequence as a line of text."""
+        """Each sequence as one line of text, whatever it holds; see `one_line`."""
         return [
-            self.tokenizer.detokenize([str(token) for token in row])
+            one_line(self.tokenizer.detokenize([str(token) for token in row]))
             for row in self.tokens(sequences)
         ]
 
@@ -221,13 +235,15 @@ def _oracle(config: CorpusConfig, seed: int) -> LSTMOracle:
 
 def _text(source: str, corpus: TextCorpus) -> Dataset:
     vocabulary = corpus.vocabulary
+    forbidden, withheld = _never_emitted(corpus)
     spec = TokenSpec(
         vocab_size=len(vocabulary),
         bos_id=vocabulary.bos_id,
         eos_id=vocabulary.eos_id,
         pad_id=vocabulary.pad_id,
         max_length=corpus.report.max_length,
-        forbidden=(vocabulary.pad_id, vocabulary.bos_id),
+        forbidden=forbidden,
+        withheld=withheld,
     )
     return Dataset(
         source,
@@ -241,6 +257,45 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         report=corpus.report.to_dict(),
         report_lines=corpus.report.lines(),
     )
+
+
+def _never_emitted(corpus: TextCorpus) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that no model of a corpus may emit: `forbidden` and `withheld` of its `TokenSpec`.
+
+    A model knows nothing of a token that its training sequences lack. If no split holds it, it is
+    impossible; otherwise it keeps a probability, without which the likelihood of that split would
+    be 0. EOS may always be emitted: without it no sequence would end before the length limit.
+    """
+    vocabulary, size = corpus.vocabulary, len(corpus.vocabulary)
+    seen = {
+        name: torch.bincount(corpus.split(name).tokens.flatten(), minlength=size) > 0
+        for name in SPLITS
+    }
+    lacking = ~seen["train"]
+    lacking[vocabulary.eos_id] = False
+    anywhere = torch.stack(list(seen.values())).any(0)
+    never = {vocabulary.pad_id, vocabulary.bos_id}
+    forbidden = never | set((lacking & ~anywhere).nonzero()[:, 0].tolist())
+    withheld = set((lacking & anywhere).nonzero()[:, 0].tolist()) - never
+    return tuple(sorted(forbidden)), tuple(sorted(withheld))
+
+
+def check_splits(data: Dataset) -> None:
+    """Refuses data with a split that is too small for what it is for.
+
+    Raises:
+        DataError: there is one; the message names all of them.
+    """
+    sizes = {name: len(getattr(data, name)) for name in SPLITS}
+    small = [name for name in SPLITS if sizes[name] < LEAST[name]]
+    if small:
+        found = ", ".join(
+            f"{sizes[name]} {name} sequences ({LEAST[name]} are needed)" for name in small
+        )
+        raise DataError(
+            f"{data.source}: {found}: give more data, or raise "
+            + " and ".join(f"--corpus.{name}_share" for name in small if name != "train")
+        )
 
 
 def _drawn(
@@ -262,7 +317,8 @@ def _drawn(
     }
     vocabulary = Vocabulary(policy.tokens) if isinstance(policy, GrammarPolicy) else None
     decoder = Decoder(vocabulary, make_tokenizer("spaces"), policy.eos_id)
-    forbidden = () if vocabulary is None else (policy.pad_id, policy.bos_id)
+    # The grammar's words are all possible, whether or not the training draws hold them.
+    forbidden = () if vocabulary is None else (policy.pad_id, policy.bos_id, vocabulary.unk_id)
     spec = TokenSpec(
         policy.vocab_size, policy.bos_id, policy.eos_id, policy.pad_id, policy.max_length, forbidden
     )

@@ -15,6 +15,7 @@ from rollout.policy import TokenScores
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
 from ..data.sources import Dataset
+from ..data.text.one_line import one_line, read_line
 from ..data.text.rows import chosen_rows
 from ..data.text.vocabulary import SPECIAL_TOKENS, UNK
 from ..metrics import Score, signature
@@ -49,11 +50,14 @@ def real_words(data: Dataset, config: EvaluationConfig, split: str) -> Sequence[
 
 
 def real_texts(data: Dataset, split: str, rows: torch.Tensor | None = None) -> list[str]:
-    """A split as people read it, unknown words included; all of it, or the rows given."""
+    """A split as people read it, unknown words included; all of it, or the rows given.
+
+    Each is one line, as samples are (see `one_line`).
+    """
     join = data.decoder.tokenizer.detokenize
     tokens = data.real_tokens(split)
     chosen = tokens if rows is None else chosen_rows(tokens, rows.tolist())
-    return [join([str(token) for token in row]) for row in chosen]
+    return [one_line(join([str(token) for token in row])) for row in chosen]
 
 
 class Evaluator:
@@ -160,7 +164,7 @@ class Evaluator:
         vocabulary = self.data.decoder.vocabulary
         if self.data.density is not None or vocabulary is None:
             return []
-        texts = real_texts(self.data, "test")
+        texts = [read_line(line) for line in real_texts(self.data, "test")]
         unknown = [
             [token for token in row if token not in vocabulary]
             for row in self.data.real_tokens("test")

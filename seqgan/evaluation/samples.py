@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..config import EvaluateConfig
+from ..data.text.glance import CUTTING_AT_BLANKS, uncut_share
 from ..data.text.readers import Record, read_lines
+from ..data.text.special import SpecialWords
+from ..data.text.table import cut_text
 from ..data.text.tokenizers import Tokenizer, make_tokenizer
+from ..data.text.vocabulary import SPECIAL_TOKENS, UNK
 from ..errors import DataError
 from ..metrics import Score
 from ..seeding import derive_seed
@@ -23,22 +27,29 @@ LEAST_SHARED = 0.3
 """Samples whose tokens occur in the references less than this share as often as the references'
 own do in each other were cut by another tokenizer, or are of another language."""
 
+MOST_UNCUT = 0.8
+"""The share of lines without blanks above which a text is no text of words."""
 
-def file_scores(settings: EvaluateConfig) -> dict[str, list[Score]]:
+
+def file_scores(settings: EvaluateConfig, tell: Callable[[str], None]) -> dict[str, list[Score]]:
     """Scores of the samples that `settings` name.
+
+    Args:
+        settings: samples, references, and how they are read and compared.
+        tell: is called with what the user should know.
 
     Returns:
         The scores of "samples", and of "real", the references, where something was measured that is
         read beside real sequences.
 
     Raises:
-        DataError: a file cannot be read, holds too few sequences, or samples and references are
-            not cut alike.
+        DataError: a file cannot be read, holds too few sequences, or a text that the tokenizer
+            cannot cut, or samples and references are not cut alike.
         ConfigError, MissingExtraError: an unknown tokenizer, embedder or judge, or one that is not
             installed.
     """
     assert settings.samples is not None
-    against = References(settings)
+    against = References(settings, tell)
     samples = _samples(settings.samples, settings.num_samples)
     scores = {"samples": against.scores(samples, settings.samples)}
     real = against.real(len(samples))
@@ -50,18 +61,21 @@ class References:
 
     Args:
         settings: references, training file, tokenizers, and what is measured.
+        tell: is called with what the user should know.
 
     Raises:
         DataError, ConfigError, MissingExtraError: as `file_scores`.
     """
 
-    def __init__(self, settings: EvaluateConfig):
+    def __init__(self, settings: EvaluateConfig, tell: Callable[[str], None]):
         assert settings.references is not None
-        self.settings = settings
-        self.between = make_tokenizer(settings.bleu_tokenizer or "words", "--bleu_tokenizer")
-        self.within = make_tokenizer(
-            settings.self_bleu_tokenizer or "words", "--self_bleu_tokenizer"
+        self.settings, self.tell = settings, tell
+        self.between, self.within = (
+            make_tokenizer(getattr(settings, name) or "words", f"--{name}", settings.unk)
+            for name in ("bleu_tokenizer", "self_bleu_tokenizer")
         )
+        # Tokenizers give every word that stands for unknown ones as <unk>.
+        self.unknown = None if settings.unk is None else SPECIAL_TOKENS[UNK]
         self.scorer = Scorer(settings.resamples or 1_000, 0.95, settings.seed or 0)
         self.measures = TextScores(
             self.scorer, settings.embedder, settings.mauve, settings.judge,
@@ -69,6 +83,7 @@ class References:
         )  # fmt: skip
         self.name = Path(settings.references).name.replace("|", "/")  # as a signature can hold it
         self.records = _records(settings.references)
+        self._check_cuttable(self.records, settings.references)
         self.tokens = _tokens(self.records, self.between, settings.references)
         self.training = None if settings.training is None else _records(settings.training)
 
@@ -83,11 +98,14 @@ class References:
             DataError: a sample cannot be cut, or hardly a token of them is in the references.
         """
         settings = self.settings
+        self._check_cuttable(samples, name)
         forward = _tokens(samples, self.between, name)
         if not settings.any_tokens:
             _check_cut_alike(forward, self.tokens, self.between, (name, self.name))
-        between = Wording(self.between.name, settings.unk)
-        within = Wording(self.within.name, settings.unk)
+        unknown = self.unknown
+        if settings.unk is not None and not self._holds(settings.unk, samples, forward):
+            self.tell(f"--unk {settings.unk}: neither {name} nor {self.name} holds this word")
+        between, within = Wording(self.between.name, unknown), Wording(self.within.name, unknown)
         training = None
         if self.training is not None:
             training = _tokens(self.training, self.within, settings.training or "")
@@ -110,6 +128,33 @@ class References:
         name = f"{self.name}, training sequences"
         return [*self.measures.distances(training, real, name), *scores]
 
+    def _holds(self, word: str, samples: list[Record], tokens: list[list[str]]) -> bool:
+        """If samples or references hold the word that stands for unknown ones."""
+        if SpecialWords().read([word]) == [self.unknown]:  # <unk>, however it is spelled
+            return any(self.unknown in row for row in [*tokens, *self.tokens])
+        return any(word in record.text for record in [*samples, *self.records])
+
+    def _check_cuttable(self, records: list[Record], name: str) -> None:
+        """Refuses texts without blanks for a tokenizer that cuts at blanks.
+
+        Raises:
+            DataError: most of the texts are such; scores of them would say nothing.
+        """
+        flags = [
+            f"--{flag} characters"
+            for flag, tokenizer in zip(
+                ("bleu_tokenizer", "self_bleu_tokenizer"), (self.between, self.within), strict=True
+            )
+            if tokenizer.name in CUTTING_AT_BLANKS
+        ]
+        share = uncut_share(record.text for record in records)
+        if flags and share > MOST_UNCUT and not self.settings.any_tokens:
+            raise DataError(
+                f"{name}: {share:.0%} of its lines cannot be cut at blanks, so n-grams of words "
+                f"say nothing of them: give {' '.join(flags)}; --any_tokens true scores them all "
+                "the same"
+            )
+
     def _some(self, records: list[Record], count: int) -> list[str]:
         """Texts drawn at random without replacement: neighbours in a file are often alike."""
         rng = np.random.default_rng(derive_seed(self.scorer.seed, "lines"))
@@ -118,13 +163,7 @@ class References:
 
 def _tokens(records: list[Record], tokenizer: Tokenizer, name: str) -> list[list[str]]:
     """The tokens of each text; an error names the line."""
-    found = []
-    for record in records:
-        try:
-            found.append(tokenizer.tokenize(record.text))
-        except DataError as error:
-            raise DataError(f"{name}, line {record.line_number}: {error}") from error
-    return found
+    return [cut_text(name, record.text, record.line_number, tokenizer) for record in records]
 
 
 def _records(path: str) -> list[Record]:

@@ -33,6 +33,7 @@ def make_generator(config: GeneratorConfig, spec: TokenSpec, seed: int) -> LSTMG
             layers=config.layers,
             dropout=config.dropout,
             forbidden=spec.forbidden,
+            withheld=spec.withheld,
             initial_scale=config.initial_scale,
         )
 

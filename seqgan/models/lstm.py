@@ -33,13 +33,17 @@ class LSTMGenerator(nn.Module, Policy):
         hidden: H, units of each LSTM layer.
         layers: number of LSTM layers.
         dropout: probability of dropping an embedding or output unit in training.
-        forbidden: ids whose logits are -inf, so that they are never emitted (BOS and PAD, where
-            they are not tokens of their own).
+        forbidden: ids of probability 0 (BOS and PAD, where they are not tokens of their own, and
+            tokens that the data lack).
+        withheld: ids that are never emitted, and yet scored in given sequences: tokens that the
+            training sequences lack and others hold. `step`, which all sampling goes through, gives
+            the distribution without them; `logits` and `forward` that of the model.
         initial_scale: standard deviation of the normal distribution all parameters are drawn
             from (0.1 in the SeqGAN code); None: torch's defaults.
     """
 
     _forbidden: Tensor  # [V], 0 or -inf
+    _withheld: Tensor  # [V], 0 or -inf; -inf for forbidden ids as well
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class LSTMGenerator(nn.Module, Policy):
         dropout: float = 0.0,
         forbidden: tuple[int, ...] | list[int] = (),
         initial_scale: float | None = None,
+        withheld: tuple[int, ...] | list[int] = (),
     ):
         super().__init__()
         self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
@@ -67,6 +72,9 @@ class LSTMGenerator(nn.Module, Policy):
         allowed[list(forbidden)] = -torch.inf
         # Added to the output's bias, so that forbidden tokens cost no pass over the logits.
         self.register_buffer("_forbidden", allowed, persistent=False)
+        emitted = allowed.clone()
+        emitted[list(withheld)] = -torch.inf
+        self.register_buffer("_withheld", emitted, persistent=False)
         if initial_scale is not None:
             for parameter in self.parameters():
                 nn.init.normal_(parameter, std=initial_scale)
@@ -79,11 +87,11 @@ class LSTMGenerator(nn.Module, Policy):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits [R, V] after one more token, and the new state."""
         state = self._advance(tokens, state)
-        return self._project(self.dropout(state[-1][0])), state
+        return self._project(self.dropout(state[-1][0]), self._withheld), state
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it."""
-        return self._project(self._hidden(sequences))
+        return self._project(self._hidden(sequences), self._forbidden)
 
     def forward(self, sequences: Sequences) -> TokenScores:
         """Log-probability and entropy [B, T] of every token; padding costs nothing on a CPU."""
@@ -118,6 +126,15 @@ class LSTMGenerator(nn.Module, Policy):
         tempered.output = output
         return tempered
 
+    def withholding(self, tokens: list[int]) -> LSTMGenerator:
+        """The same policy, which never emits `tokens`; it shares all parameters."""
+        policy = copy.copy(self)
+        policy._buffers = dict(self._buffers)
+        policy._withheld = self._withheld.index_fill(
+            0, torch.tensor(tokens, device=self._withheld.device), -torch.inf
+        )
+        return policy
+
     def _advance(self, tokens: Tensor, state: State) -> State:
         inputs = self.dropout(self.embedding(tokens))
         after = []
@@ -132,8 +149,8 @@ class LSTMGenerator(nn.Module, Policy):
         inputs = self.dropout(self.embedding(self._inputs(sequences)))
         return self.dropout(self.lstm(inputs)[0])
 
-    def _project(self, hidden: Tensor) -> Tensor:
-        return nn.functional.linear(hidden, self.output.weight, self.output.bias + self._forbidden)
+    def _project(self, hidden: Tensor, allowed: Tensor) -> Tensor:
+        return nn.functional.linear(hidden, self.output.weight, self.output.bias + allowed)
 
     def _scores(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of `tokens` [...] given `hidden` [..., H]."""

@@ -93,7 +93,7 @@ def _checked(model: type[nn.Module], arguments: Any, tensors: dict[str, Tensor])
             raise TypeError(f"{str(name)[:40]!r} cannot be {value!r:.40}")
     size, longest = arguments.get("vocab_size", 0), arguments.get("max_length", 1)
     ids = [arguments.get(name, 0) for name in ("bos_id", "eos_id", "pad_id")]
-    ids += arguments.get("forbidden", ())
+    ids += [*arguments.get("forbidden", ()), *arguments.get("withheld", ())]
     if not all(each is None or 0 <= each < size for each in ids) or not 1 <= longest <= LONGEST:
         raise ValueError("ids or lengths are out of range")
     names = ("vocab_size", "embedding", "hidden", "layers")

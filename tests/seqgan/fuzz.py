@@ -30,9 +30,10 @@ from hypothesis import strategies as st
 from rollout import generate
 from seqgan import pipeline  # noqa: F401  (all imports are done before the hook looks)
 from seqgan.cli.parsing import _check_file
-from seqgan.config import GeneratorConfig, RunConfig
+from seqgan.config import FORMATS, GeneratorConfig, ReadingConfig, RunConfig
 from seqgan.config.reading import run_config
 from seqgan.data.sources import TokenSpec
+from seqgan.data.text.one_line import one_line, read_line
 from seqgan.data.text.readers import read_lines
 from seqgan.data.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from seqgan.errors import SeqganError
@@ -126,16 +127,37 @@ TEXTS = st.one_of(
 
 
 LINES = st.lists(st.text(max_size=20), min_size=1, max_size=6)
-FITTING = {"jsonl": {"field": "text"}, "csv": {"column": "text"}, "csv.gz": {"column": "text"}}
+NAMES = {
+    "a.txt": {}, "a b\u00e9.jsonl": {"field": "text"}, "b.jsonl": {}, "a.csv": {"column": "text"},
+    "b.csv": {"column_number": 2}, "a.txt.gz": {}, "a.csv.gz": {"column": "text"}, "a.json": {},
+    "b.json": {"field": "text"}, "a.tsv": {"column": "text"}, "a.smi": {}, "a.fasta": {},
+}  # fmt: skip
+"""Files and the settings that they are read with."""
+READINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "format": st.sampled_from([*FORMATS, "x"]), "field": st.just("text"),
+        "column": st.sampled_from(["text", "3", ""]), "column_number": st.integers(-1, 3),
+        "header": st.booleans(), "strip": st.booleans(), "padding": st.sampled_from(["", "0"]),
+    },
+)  # fmt: skip
 
 
 def proper(lines: list[str], kind: str) -> bytes:
     """A file as it should be, or nearly: a line may hold what ends one."""
     if kind == "jsonl":
         text = "\n".join(json.dumps({"id": i, "text": line}) for i, line in enumerate(lines))
+    elif kind == "json":
+        text = json.dumps([line.split() if len(line) % 2 else {"text": line} for line in lines])
     elif kind.startswith("csv"):
         rows = (f'{i},"{line}"' if "," in line else f"{i},{line}" for i, line in enumerate(lines))
         text = "\n".join(["id,text", *rows])
+    elif kind == "tsv":
+        text = "\n".join(["id\ttext", *(f"{i}\t{line}" for i, line in enumerate(lines))])
+    elif kind == "smi":
+        text = "\n".join(["# of a test", "SMILES ID", *(f"CCO {line}" for line in lines)])
+    elif kind == "fasta":
+        text = "\n".join(f">{i}\n{line}" for i, line in enumerate(lines))
     else:
         text = "\n".join(lines)
     return text.encode("utf-8", "surrogatepass")
@@ -143,20 +165,20 @@ def proper(lines: list[str], kind: str) -> bytes:
 
 def reads(draw: Callable[..., Any], folder: Path) -> None:
     """A corpus file of any kind, read as what it is or as something else."""
-    name = draw(
-        st.sampled_from(["a.txt", "a b\u00e9.jsonl", "a.csv", "a.txt.gz", "a.csv.gz", "a.json"])
-    )
+    name = draw(st.sampled_from(sorted(NAMES)))
     kind = name.partition(".")[2]
     content = edited(draw, proper(draw(LINES), kind)) if draw(st.booleans()) else draw(TEXTS)
     if name.endswith(".gz") and draw(st.integers(0, 4)):
         content = gzip.compress(content)
         content = edited(draw, content) if draw(st.booleans()) else content
     (folder / name).write_bytes(content)
-    how = FITTING.get(kind, {})
-    if not draw(st.integers(0, 4)):
-        how = draw(st.sampled_from([{}, {"field": "text"}, {"column": "text"}]))
-    for record in read_lines(folder / name, max_line=100, max_bytes=150, **how):
-        assert len(record.text) <= 100 and "\0" not in record.text
+    how = NAMES[name] if draw(st.integers(0, 4)) else draw(READINGS)
+    for record in read_lines(folder / name, ReadingConfig(**how), max_line=100, max_bytes=150):
+        # lines of a FASTA file are joined, a JSON document is no line
+        assert len(record.text) <= 100 or how.get("format", kind) in ("fasta", "json", "auto")
+        assert "\0" not in record.text
+        written = one_line(record.text)
+        assert read_line(written) == record.text and "\n" not in written
 
 
 def loads_vocabulary(draw: Callable[..., Any], folder: Path) -> None:

@@ -12,14 +12,15 @@ import torch
 from rollout.sequences import Sequences
 
 from ...config import CorpusConfig
-from ...errors import ConfigError, DataError
-from .readers import Record, file_kind, read_lines
-from .report import CorpusReport, file_report, split_reports
+from ...errors import DataError
+from .cautions import unknown_cure
+from .readers import Notes, Record, check_used, fitting, read_lines
+from .report import CorpusReport, counted_lines, file_report, split_reports
 from .rows import TokenRows
-from .splits import SPLITS, shuffled, split_rows
+from .splits import LEAST, SPLITS, shuffled, split_rows
 from .table import ROWS, Int64, Part, TokenTable, Types, UInt64, read_table
 from .tokenizers import Tokenizer, make_tokenizer
-from .vocabulary import EOS, PAD, Vocabulary
+from .vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 
 __all__ = ["TextCorpus", "corpus_from_lines", "load_corpus"]
 
@@ -120,8 +121,8 @@ def load_corpus(
     """
     paths = {"train": path, "validation": validation_path, "test": test_path}
     named = {name: str(place) for name, place in paths.items() if place is not None}
-    _check_unused(list(named.values()), config)
-    sources = ((name, place, _records(place, config)) for name, place in named.items())
+    check_used(named.values(), config)
+    sources = (_source(name, place, config) for name, place in named.items())
     return _corpus(sources, config, seed, vocabulary)
 
 
@@ -145,36 +146,48 @@ def corpus_from_lines(
     Raises:
         DataError, ConfigError: as `load_corpus`.
     """
-    records = (Record(line, number) for number, line in enumerate(lines, start=1))
-    return _corpus([("train", name, records)], config, seed, vocabulary)
+    notes = Notes()
+
+    def records() -> Iterator[Record]:
+        for number, line in enumerate(lines, start=1):
+            text = line.strip() if config.strip else line
+            notes.stripped += len(text) < len(line)
+            yield Record(text, number)
+
+    return _corpus([("train", name, records(), notes)], config, seed, vocabulary)
 
 
 def _corpus(
-    sources: Iterable[tuple[str, str, Iterable[Record]]],
+    sources: Iterable[tuple[str, str, Iterable[Record], Notes]],
     config: CorpusConfig,
     seed: int,
     vocabulary: Vocabulary | None,
 ) -> TextCorpus:
-    """The corpus of (split, file name, texts); the first one is the file to train on."""
+    """The corpus of (split, file name, texts, notes); the first one is the file to train on."""
     tokenizer = make_tokenizer(config.tokenizer)
     types = Types()
     tables = {
-        split: read_table(name, records, tokenizer, types, config)
-        for split, name, records in sources
+        split: read_table(name, records, tokenizer, types, config, notes)
+        for split, name, records, notes in sources
     }
     keys = {split: table.keys() for split, table in tables.items()}
-    parts, left_out = _parts(tables, keys, config, seed)
     strings = list(types)
+    rows = _rows(tables, keys, strings, config, seed, vocabulary)
+    parts, left_out = _parts(tables, keys, rows, config, seed)
     if vocabulary is None:
         vocabulary = _vocabulary(parts["train"], strings, config)
     ids = np.array([vocabulary.encode((string,), eos=False)[0] for string in strings])
+    _check_known(parts, ids, tokenizer, config)
     report = CorpusReport(
         tokenizer.name,
         len(vocabulary),
         config.max_length,
         left_out,
+        config.min_count,
+        config.padding,
+        config.num_train,
         [file_report(table, keys[split], types, config) for split, table in tables.items()],
-        split_reports(parts, ids),
+        split_reports(parts, ids, strings),
     )
     return TextCorpus(
         **{split: _sequences(part, ids) for split, part in parts.items()},
@@ -187,51 +200,94 @@ def _corpus(
     )
 
 
-def _records(path: str, config: CorpusConfig) -> Iterator[Record]:
-    """The texts of one of the files; `field` and `column` are for the kinds that have them."""
-    kind = file_kind(path)
-    return read_lines(
-        path,
-        field=config.field if kind == "jsonl" else None,
-        column=config.column if kind == "csv" else None,
-    )
+def _source(
+    split: str, path: str, config: CorpusConfig
+) -> tuple[str, str, Iterable[Record], Notes]:
+    """One of the files, as `_corpus` takes it."""
+    notes = Notes()
+    return split, path, read_lines(path, fitting(config, path), notes=notes), notes
 
 
-def _check_unused(paths: list[str], config: CorpusConfig) -> None:
-    """Raises a ConfigError where a setting would change nothing."""
-    kinds = {file_kind(path) for path in paths}
-    for kind, flag in (("jsonl", "field"), ("csv", "column")):
-        value = getattr(config, flag)
-        if value and kind not in kinds:
-            raise ConfigError(
-                f"--corpus.{flag} {value}: no .{kind} file was given, only {', '.join(paths)}"
-            )
+def _rows(
+    tables: dict[str, TokenTable],
+    keys: dict[str, UInt64],
+    strings: list[str],
+    config: CorpusConfig,
+    seed: int,
+    vocabulary: Vocabulary | None,
+) -> dict[str, Int64]:
+    """The rows of the first file for each split.
+
+    Raises:
+        ConfigError: the shares leave nothing to train on.
+        DataError: a file is too small; the message says all that is wrong.
+    """
+    source, problems, rows = tables["train"], list[str](), dict[str, Int64]()
+    shares = {name: getattr(config, f"{name}_share") for name in SPLITS[1:] if name not in tables}
+    try:
+        rows = split_rows(
+            keys["train"],
+            shares,
+            contiguous=config.split == "contiguous",
+            seed=seed,
+            source=counted_lines(source),
+        )
+    except DataError as error:
+        problems.append(str(error))
+    for name, table in tables.items():
+        if name != "train" and len(table) < LEAST[name]:
+            problems.append(f"{counted_lines(table)}; the {name} split needs {LEAST[name]}")
+    counts = np.bincount(source.types, minlength=len(strings))
+    special = [i for i, string in enumerate(strings) if string in SPECIAL_TOKENS]
+    most = int(np.delete(counts, special).max(initial=0))
+    if vocabulary is None and most < config.min_count:
+        problems.append(
+            f"no token of {source.name} occurs {config.min_count} times, as often as "
+            "--corpus.min_count asks: lower it, or give more data"
+        )
+    if problems:
+        raise DataError("; ".join(problems))
+    return rows
 
 
 def _parts(
-    tables: dict[str, TokenTable], keys: dict[str, UInt64], config: CorpusConfig, seed: int
+    tables: dict[str, TokenTable],
+    keys: dict[str, UInt64],
+    rows: dict[str, Int64],
+    config: CorpusConfig,
+    seed: int,
 ) -> tuple[dict[str, Part], int]:
     """The sequences of every split, and how many `num_train` leaves out."""
-    source = tables["train"]
-    shares = {name: getattr(config, f"{name}_share") for name in SPLITS[1:] if name not in tables}
-    contiguous = config.split == "contiguous"
-    rows = split_rows(keys["train"], shares, contiguous=contiguous, seed=seed, source=source.name)
-    count = len(rows["train"])
-    if config.num_train:
-        if not 2 <= config.num_train <= count:
-            raise DataError(
-                f"--corpus.num_train {config.num_train}: {source.name} has {count} sequences to "
-                "train on; give a number from 2 to that, or 0 for all"
-            )
+    source, count = tables["train"], len(rows["train"])
+    if 0 < config.num_train < count:
+        contiguous = config.split == "contiguous"
         order = np.arange(count) if contiguous else shuffled(count, seed + 1)
         rows["train"] = np.sort(rows["train"][order[: config.num_train]])
     parts = {name: Part(source, rows[name], keys["train"][rows[name]]) for name in SPLITS}
     for name, table in tables.items():
-        if len(table) < 2:
-            raise DataError(f"{table.name} holds {len(table)} sequence; the {name} split needs 2")
         if name != "train":
             parts[name] = Part(table, np.arange(len(table)), keys[name])
     return parts, count - len(rows["train"])
+
+
+def _check_known(
+    parts: dict[str, Part], ids: Int64, tokenizer: Tokenizer, config: CorpusConfig
+) -> None:
+    """Refuses a vocabulary that holds no token of some split.
+
+    Raises:
+        DataError: it does not; the message says what to do.
+    """
+    unknown = [
+        name for name, part in parts.items() if len(part) and bool((ids[part.types()] == UNK).all())
+    ]
+    if unknown:
+        table = parts[unknown[0]].table
+        cure = unknown_cure(table.glance.uncut, tokenizer.name, config.min_count)
+        raise DataError(
+            f"{table.name}: the vocabulary, made from the training split, holds no token of the "
+            f"split{'s' * (len(unknown) > 1)} {', '.join(unknown)}: {cure}"
+        )
 
 
 def _vocabulary(train: Part, strings: list[str], config: CorpusConfig) -> Vocabulary:

@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 
 from ...config import CorpusConfig
+from .cautions import NGRAM, percent, warnings_of
 from .table import Int64, Part, TokenTable, Types, UInt64
 from .vocabulary import SPECIAL_TOKENS, UNK
 
-__all__ = ["CorpusReport", "FileReport", "SplitReport", "file_report", "split_reports"]
-
-NGRAM = 4
-"""The order of the n-grams whose overlap with the training split is reported."""
-
-_LEAK_RATIO = 1.5
-_LEAK_POINTS = 0.05
-_SHARED = 0.05
-_LOST = 0.01
-_COPIES = 5
-_DOMINANT = 0.05
+__all__ = [
+    "CorpusReport",
+    "FileReport",
+    "SplitReport",
+    "counted_lines",
+    "file_report",
+    "split_reports",
+]
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,14 @@ class FileReport:
         sequences: how many sequences were kept.
         repeated: how many of them equal an earlier one.
         special_words: words spelled like a special token; they were read as ``<unk>``.
+        unit: what the file has one of for each text: lines, or records.
+        header: the first row where it names the columns; "none" where a table has none; None where
+            the format has no header.
+        comments: lines that were skipped as comments.
+        stripped: texts with white space around them, which was left out.
+        padded: sequences whose padding was left out.
+        padding: a token that seems to fill up most sequences, and was not left out; or None.
+        uncut: share of the first texts that a tokenizer which cuts at blanks cannot cut.
     """
 
     path: str
@@ -52,6 +58,13 @@ class FileReport:
     sequences: int
     repeated: int
     special_words: int
+    unit: str
+    header: str | None
+    comments: int
+    stripped: int
+    padded: int
+    padding: str | None
+    uncut: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ class SplitReport:
         max_length: tokens of the longest sequence, EOS counted.
         unknown: tokens that the vocabulary does not hold.
         unknown_share: of the tokens without EOS.
+        written_unknown: those of the unknown tokens that the file itself writes as ``<unk>``.
         words: blank-separated words of the texts (of what was kept, where they were cut).
         characters: code points of the same.
         most_repeated: how many copies of its most frequent sequence it has.
@@ -86,6 +100,7 @@ class SplitReport:
     max_length: int
     unknown: int
     unknown_share: float | None
+    written_unknown: int
     words: int
     characters: int
     most_repeated: int
@@ -103,6 +118,9 @@ class CorpusReport:
         vocabulary_size: V, special tokens counted.
         max_length: the length limit in tokens, EOS counted.
         left_out: training sequences left out because of ``--corpus.num_train``.
+        min_count: tokens that are rarer in the training split became ``<unk>``.
+        strips: the padding that was to be left out, or None.
+        num_train: most training sequences that were to be used; 0: all.
         files: one `FileReport` a file.
         splits: one `SplitReport` for train, validation, heldout and test.
         warnings: sentences for the user.
@@ -112,13 +130,16 @@ class CorpusReport:
     vocabulary_size: int
     max_length: int
     left_out: int
+    min_count: int
+    strips: str | None
+    num_train: int
     files: list[FileReport]
     splits: dict[str, SplitReport]
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.warnings:
-            self.warnings.extend(_warnings(self))
+            self.warnings.extend(warnings_of(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
@@ -130,15 +151,30 @@ class CorpusReport:
             f"tokenizer {self.tokenizer}, vocabulary {self.vocabulary_size:,} "
             f"(4 special tokens counted), longest sequence {self.max_length}",
             *(_file_line(file) for file in self.files),
-            *([f"{self.left_out:,} training sequences left out (num_train)"] * bool(self.left_out)),
+            *self._training_lines(),
             *_table(self.splits),
             *(f"warning: {warning}" for warning in self.warnings),
         ]
 
+    def _training_lines(self) -> Iterator[str]:
+        there = self.splits["train"].sequences
+        if self.left_out:
+            yield f"{self.left_out:,} training sequences left out (num_train)"
+        elif there < self.num_train:
+            yield f"all {there:,} training sequences used (num_train allows {self.num_train:,})"
+
 
 def _file_line(file: FileReport) -> str:
     done = {"drop": "left out", "truncate": "cut"}[file.too_long_action]
-    parts = [f"{file.path}: {file.lines:,} lines"]
+    parts = [f"{file.path}: {file.lines:,} {file.unit}"]
+    if file.header is not None:
+        parts.append("no header" if file.header == "none" else f"header: {file.header}")
+    if file.comments:
+        parts.append(f"{file.comments:,} comment lines (skipped)")
+    if file.stripped:
+        parts.append(f"{file.stripped:,} with white space around (left out)")
+    if file.padded:
+        parts.append(f"{file.padded:,} with padding (left out)")
     if file.empty:
         parts.append(f"{file.empty:,} empty (left out)")
     if file.too_long:
@@ -163,55 +199,24 @@ def _table(splits: dict[str, SplitReport]) -> Iterator[str]:
             f"{split.tokens:,}",
             mean,
             split.max_length,
-            _percent(split.unknown_share, 2),
+            percent(split.unknown_share, 2),
             "" if train else f"{split.shared:,}",
-            "" if train else _percent(split.ngram_overlap),
+            "" if train else percent(split.ngram_overlap),
         )
 
 
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "-" if share is None else f"{100 * share:.{digits}f}%"
+def counted_lines(table: TokenTable) -> str:
+    """A file and how many sequences it has, for messages: ``a.txt: 500 lines``."""
+    parts = [f"{table.empty:,} empty"] * (table.empty > 0)
+    if left_out := table.lines - table.empty - len(table):
+        parts.append(f"{left_out:,} too long")
+    lost = f" ({', '.join(parts)})" if parts else ""
+    count, unit = table.lines, _unit(table)
+    return f"{table.name}: {count:,} {unit if count != 1 else unit[:-1]}{lost}"
 
 
-def _warnings(report: CorpusReport) -> Iterator[str]:
-    for file in report.files:
-        if file.too_long > _LOST * file.lines:
-            done = "left out" if file.too_long_action == "drop" else "cut"
-            yield (
-                f"{file.too_long:,} of {file.lines:,} lines of {file.path} "
-                f"({_percent(file.too_long / file.lines)}) are longer than {report.max_length} "
-                f"tokens and were {done}: --corpus.max_length {file.limit_for_99} would keep 99% "
-                "whole"
-            )
-    yield from _leak_warnings(report.splits)
-    for name, split in report.splits.items():
-        copies = split.most_repeated
-        if name != "train" and copies >= _COPIES and copies > _DOMINANT * split.sequences:
-            yield (
-                f"{copies:,} of the {split.sequences:,} {name} sequences are the same one, which "
-                "the file repeats: averages over this split lean on it"
-            )
-
-
-def _leak_warnings(splits: dict[str, SplitReport]) -> Iterator[str]:
-    for name, split in splits.items():
-        if name != "train" and (split.shared_share or 0) > _SHARED:
-            yield (
-                f"{split.shared:,} of {split.sequences:,} {name} sequences "
-                f"({_percent(split.shared_share)}) are in the training split word for word: "
-                f"figures on the {name} split reward memorising"
-            )
-    validation, test = splits["validation"].ngram_overlap, splits["test"].ngram_overlap
-    if validation is None or test is None:
-        return
-    if validation > _LEAK_RATIO * test and validation - test > _LEAK_POINTS:
-        yield (
-            f"the validation split shares {_percent(validation)} of its {NGRAM}-grams with the "
-            f"training split, the test split {_percent(test)}: lines come in families, several "
-            "about the same thing; early stopping on validation will overfit, and validation "
-            "figures flatter. Try --corpus.split contiguous, or give validation a file of its own "
-            "(--validation_data FILE)"
-        )
+def _unit(table: TokenTable) -> str:
+    return "lines" if table.notes.kind == "lines" else "records"
 
 
 def file_report(table: TokenTable, keys: UInt64, types: Types, config: CorpusConfig) -> FileReport:
@@ -236,29 +241,41 @@ def file_report(table: TokenTable, keys: UInt64, types: Types, config: CorpusCon
         sequences=len(table),
         repeated=len(table) - len(np.unique(keys)),
         special_words=int(np.isin(table.types, special).sum()),
+        unit=_unit(table),
+        header=table.notes.header,
+        comments=table.notes.comments,
+        stripped=table.notes.stripped,
+        padded=table.padded,
+        padding=table.glance.padding() if config.padding is None else None,
+        uncut=table.glance.uncut,
     )
 
 
-def split_reports(parts: dict[str, Part], ids: Int64) -> dict[str, SplitReport]:
+def split_reports(parts: dict[str, Part], ids: Int64, strings: list[str]) -> dict[str, SplitReport]:
     """What each split is made of.
 
     Args:
         parts: the splits; all are compared with ``train``.
         ids: int64, the token id of every type.
+        strings: the token string of every type.
     """
     overlaps = _ngram_overlaps(parts)
+    written = np.array([i for i, string in enumerate(strings) if string in SPECIAL_TOKENS], int)
     return {
-        name: _split_report(part, parts["train"], ids, overlaps.get(name))
+        name: _split_report(part, parts["train"], ids, written, overlaps.get(name))
         for name, part in parts.items()
     }
 
 
-def _split_report(part: Part, train: Part, ids: Int64, overlap: float | None) -> SplitReport:
+def _split_report(
+    part: Part, train: Part, ids: Int64, written: Int64, overlap: float | None
+) -> SplitReport:
     count = len(part)
     body = part.lengths()
     cut = part.table.cut[part.rows]
     lengths = body + ~cut
-    unknown = int((ids[part.types()] == UNK).sum())
+    types = part.types()
+    unknown = int((ids[types] == UNK).sum())
     copies = np.unique(part.keys, return_counts=True)[1]
     shared = int(np.isin(part.keys, train.keys).sum()) if part is not train else count
     return SplitReport(
@@ -271,6 +288,7 @@ def _split_report(part: Part, train: Part, ids: Int64, overlap: float | None) ->
         max_length=int(lengths.max(initial=0)),
         unknown=unknown,
         unknown_share=unknown / int(body.sum()) if count else None,
+        written_unknown=int(np.isin(types, written).sum()),
         words=int(part.table.words[part.rows].sum(dtype=np.int64)),
         characters=int(part.table.characters[part.rows].sum(dtype=np.int64)),
         most_repeated=int(copies.max(initial=0)),

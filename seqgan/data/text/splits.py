@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ...errors import ConfigError, DataError
 from .table import Int64, UInt64, mix
 
-__all__ = ["SPLITS", "shuffled", "split_rows"]
+__all__ = ["LEAST", "SPLITS", "shuffled", "split_rows"]
 
 SPLITS = ("train", "validation", "heldout", "test")
+LEAST = {"train": 2, "validation": 2, "heldout": 4, "test": 2}
+"""The fewest sequences that a split can be used with; the held-out ones are halved."""
 
 
 def split_rows(
@@ -21,7 +21,8 @@ def split_rows(
 
     The **distinct** sequences are divided, and all copies of one go with it. So the shares are
     exact, up to rounding, for the distinct sequences; of all sequences a split has its share only
-    on average, more where it drew one that is often repeated.
+    on average, more where it drew one that is often repeated. A split whose share is smaller than
+    what it can be used with gets `LEAST` sequences.
 
     Args:
         keys: uint64 [B], equal for equal sequences.
@@ -30,14 +31,14 @@ def split_rows(
         contiguous: the distinct sequences are taken in the order of their first appearance, the
             training split first, then validation, heldout and test; otherwise they are shuffled.
         seed: of the shuffle (see `shuffled`).
-        source: the file, for messages.
+        source: the file and how many lines it has, for messages: "a.txt: 500 lines".
 
     Returns:
         int64 rows of each split in ascending order; together all B, each once.
 
     Raises:
         ConfigError: the shares leave nothing to train on.
-        DataError: a split would have fewer than two sequences though a share is asked for it.
+        DataError: the file has too few distinct sequences for the splits that have a share.
     """
     if sum(shares.values()) >= 1:
         asked = " + ".join(f"--corpus.{name}_share {share}" for name, share in shares.items())
@@ -47,17 +48,20 @@ def split_rows(
     order = np.argsort(first)  # groups by first appearance
     if not contiguous:
         order = order[shuffled(count, seed)]
-    sizes = {name: round(shares.get(name, 0) * count) for name in SPLITS[1:]}
-    sizes = {"train": count - sum(sizes.values()), **sizes}
+    sizes = {
+        name: max(LEAST[name], round(share * count))
+        for name in SPLITS[1:]
+        if (share := shares.get(name, 0)) > 0
+    }
+    if count - sum(sizes.values()) < LEAST["train"]:
+        raise DataError(_too_few(source, count, sizes))
+    sizes = {name: sizes.get(name, 0) for name in SPLITS}
+    sizes["train"] = count - sum(sizes.values())
     bounds = np.cumsum(list(sizes.values()))
     place = np.empty(count, dtype=np.int64)
     place[order] = np.arange(count)
     split_of = np.searchsorted(bounds, place[group_of.reshape(-1)], side="right")
-    rows = {name: np.nonzero(split_of == i)[0] for i, name in enumerate(SPLITS)}
-    for name in SPLITS:
-        if (name == "train" or shares.get(name, 0) > 0) and len(rows[name]) < 2:
-            raise DataError(_too_few(name, len(rows[name]), count, shares, source))
-    return rows
+    return {name: np.nonzero(split_of == i)[0] for i, name in enumerate(SPLITS)}
 
 
 def shuffled(count: int, seed: int) -> Int64:
@@ -69,20 +73,20 @@ def shuffled(count: int, seed: int) -> Int64:
     return np.argsort(mix(np.arange(count, dtype=np.uint64) ^ salt), kind="stable")
 
 
-def _sequences(count: int) -> str:
-    return "1 sequence" if count == 1 else f"{count:,} different sequences"
-
-
-def _too_few(name: str, found: int, count: int, shares: dict[str, float], source: str) -> str:
-    """The message for a split of fewer than two sequences."""
-    message = (
-        f"{source} has {_sequences(count)}, which leaves {found} for the {name} split; "
-        "it needs 2: give more data"
+def _too_few(source: str, count: int, sizes: dict[str, int]) -> str:
+    """The message for a file that is too small for its splits."""
+    uses = {"validation": "for validation", "heldout": "held out", "test": "to test"}
+    needed = {name: LEAST[name] for name in ("train", *sizes)}
+    if count >= sum(needed.values()):
+        taken = ", ".join(f"{size:,} {uses[name]}" for name, size in sizes.items())
+        return (
+            f"{source}, {count:,} distinct: these shares ({taken}) leave fewer than 2 to train on; "
+            "lower --corpus.validation_share, --corpus.heldout_share or --corpus.test_share"
+        )
+    parts = ", ".join(f"{needed[name]} {uses[name]}" for name in sizes)
+    own = [f"--{name}_data FILE" for name in ("validation", "test") if name in sizes]
+    ways = f", or files of their own ({', '.join(own)})" if own else ""
+    return (
+        f"{source}, {count:,} distinct: {sum(needed.values())} distinct ones are the fewest that "
+        f"can be used (2 to train on{', ' * bool(parts)}{parts}); give more data{ways}"
     )
-    if name == "train":
-        return message + ", or smaller shares to the other splits"
-    needed = math.ceil(200 / count) / 100
-    ways = f", a larger share (--corpus.{name}_share {needed})" if needed <= 0.5 else ""
-    if name != "heldout":
-        ways += f", or a file of its own (--{name}_data FILE)"
-    return message + ways

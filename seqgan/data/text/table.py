@@ -14,11 +14,23 @@ import numpy as np
 import numpy.typing as npt
 
 from ...config import CorpusConfig
-from ...errors import DataError
-from .readers import Record
-from .tokenizers import Tokenizer
+from ...errors import ConfigError, DataError
+from .glance import Glance
+from .readers import Notes, Record
+from .special import SpecialWords
+from .tokenizers import FLAG, Tokenizer
 
-__all__ = ["ROWS", "Part", "TokenTable", "Types", "mix", "read_table"]
+__all__ = [
+    "ROWS",
+    "Part",
+    "TokenTable",
+    "Types",
+    "check_listed",
+    "cut_text",
+    "mix",
+    "read_table",
+    "without_padding",
+]
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -50,6 +62,9 @@ class TokenTable:
         lines: how many texts were read.
         empty: how many had no token.
         long_lengths: int32, tokens, EOS counted, of each sequence that was too long.
+        padded: sequences whose padding was left out.
+        notes: what was met in the file besides its sequences.
+        glance: what its first sequences look like.
     """
 
     name: str
@@ -61,6 +76,9 @@ class TokenTable:
     lines: int
     empty: int
     long_lengths: Int32
+    padded: int
+    notes: Notes
+    glance: Glance
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -142,7 +160,12 @@ def _chunks(rows: Int64) -> Iterator[Int64]:
 
 
 def read_table(
-    name: str, records: Iterable[Record], tokenizer: Tokenizer, types: Types, config: CorpusConfig
+    name: str,
+    records: Iterable[Record],
+    tokenizer: Tokenizer,
+    types: Types,
+    config: CorpusConfig,
+    notes: Notes | None = None,
 ) -> TokenTable:
     """The sequences of `records`, the empty and the too long dealt with as `config` says.
 
@@ -151,22 +174,29 @@ def read_table(
         records: the texts.
         tokenizer: cuts them into tokens.
         types: the types met so far; new ones are added.
-        config: `max_length` (EOS counted), `too_long` and `empty` are read.
+        config: `max_length` (EOS counted), `too_long`, `empty` and `padding` are read.
+        notes: what reading `records` fills.
 
     Raises:
+        ConfigError: the sequences are lists of tokens, which the tokenizer would cut anew.
         DataError: the tokenizer refuses a text; a sequence is empty or too long and the setting
             says that this is an error; or nothing is left.
     """
     flat, lengths, long_lengths = array("i"), array("i"), array("i")
     words, characters, cut = array("i"), array("i"), array("b")
     number_of = types.__getitem__
-    lines = empty = 0
+    notes, glance = notes or Notes(), Glance()
+    padding = None if config.padding is None else SpecialWords().read([config.padding])[0]
+    lines = empty = padded = 0
     for text, line in records:
         lines += 1
-        try:
-            tokens = tokenizer.tokenize(text)
-        except DataError as error:
-            raise DataError(f"{name}, line {line}: {error}") from error
+        tokens = cut_text(name, text, line, tokenizer)
+        if not glance.full:
+            glance.add(text, tokens)
+        if padding is not None and tokens and tokens[-1] == padding:
+            tokens = without_padding(tokens, padding)
+            padded += 1
+            text = tokenizer.detokenize(tokens)
         length = len(tokens) + 1
         if length == 1:
             if config.empty == "error":
@@ -188,8 +218,9 @@ def read_table(
         words.append(len(text.split()))
         characters.append(len(text))
         cut.append(too_long)
+    check_listed(name, notes, tokenizer)
     if not lengths:
-        raise DataError(_nothing_left(name, lines, empty, long_lengths, config))
+        raise DataError(_nothing_left(name, lines, empty, long_lengths, config, glance))
     starts = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(np.frombuffer(lengths, dtype=np.int32), out=starts[1:])
     return TokenTable(
@@ -202,7 +233,43 @@ def read_table(
         lines,
         empty,
         np.array(long_lengths, dtype=np.int32),
+        padded,
+        notes,
+        glance,
     )
+
+
+def cut_text(name: str, text: str, line: int, tokenizer: Tokenizer) -> list[str]:
+    """The tokens of a text; an error names its place.
+
+    Raises:
+        DataError: the tokenizer refuses the text.
+    """
+    try:
+        return tokenizer.tokenize(text)
+    except DataError as error:
+        raise DataError(f"{name}, line {line}: {error}") from error
+
+
+def without_padding(tokens: list[str], padding: str) -> list[str]:
+    """The tokens without the padding at their end."""
+    end = len(tokens)
+    while end and tokens[end - 1] == padding:
+        end -= 1
+    return tokens[:end]
+
+
+def check_listed(name: str, notes: Notes, tokenizer: Tokenizer, flag: str = FLAG) -> None:
+    """Refuses a tokenizer that cuts lists of tokens, joined by blanks, in another way.
+
+    Raises:
+        ConfigError: it does, or may do so.
+    """
+    if notes.listed and tokenizer.name not in ("spaces", "integers"):
+        raise ConfigError(
+            f"{name} holds lists of tokens, which {tokenizer.name!r} would cut anew: give "
+            f"{flag} spaces, or {flag} integers for whole numbers"
+        )
 
 
 def _refuse_long(name: str, line: int, length: int, config: CorpusConfig) -> None:
@@ -214,12 +281,20 @@ def _refuse_long(name: str, line: int, length: int, config: CorpusConfig) -> Non
 
 
 def _nothing_left(
-    name: str, lines: int, empty: int, long_lengths: array[int], config: CorpusConfig
+    name: str,
+    lines: int,
+    empty: int,
+    long_lengths: array[int],
+    config: CorpusConfig,
+    glance: Glance,
 ) -> str:
-    if long_lengths:
-        return (
-            f"{name}: none of {lines} lines is left, {empty} being empty and {len(long_lengths)} "
-            f"longer than --corpus.max_length {config.max_length}; the shortest of these has "
-            f"{min(long_lengths)} tokens, EOS counted, the longest {max(long_lengths)}"
-        )
-    return f"{name}: all of its {lines} lines are empty"
+    if not long_lengths:
+        return f"{name}: all of its {lines} lines are empty"
+    padding = glance.padding() if config.padding is None else None
+    padded = f"; they end in {padding!r}: if that is padding, give --corpus.padding {padding}"
+    return (
+        f"{name}: none of {lines} lines is left, {empty} being empty and {len(long_lengths)} "
+        f"longer than --corpus.max_length {config.max_length}; the shortest of these has "
+        f"{min(long_lengths)} tokens, EOS counted, the longest {max(long_lengths)}"
+        + ("" if padding is None else padded)
+    )

@@ -1,11 +1,13 @@
 """How a line of text becomes tokens, and tokens a line again.
 
 The built-in tokenizers give the same tokens back when a text they wrote is read again:
-``tokenize(detokenize(tokenize(text))) == tokenize(text)``.
+``tokenize(detokenize(tokenize(text))) == tokenize(text)``. All tokenizers keep the words that stand
+for special tokens (``<unk>``, ``[UNK]``, ...) whole; see `SpecialWords`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +16,8 @@ from typing import Any, Protocol
 from ...config import check_tokenizer
 from ...config.dotted import import_dotted
 from ...errors import ConfigError, DataError, MissingExtraError
+from .special import SpecialWords
+from .vocabulary import SPECIAL_TOKENS, UNK
 
 __all__ = [
     "Characters",
@@ -52,9 +56,13 @@ class Spaces:
 
     name = "spaces"
 
+    def __init__(self, special: SpecialWords | None = None):
+        self._special = special or SpecialWords()
+
     def tokenize(self, text: str) -> list[str]:
         """The pieces between the blanks of `text`."""
-        return text.split()
+        pieces = text.split()
+        return self._special.read(pieces) if self._special.in_text(text) else pieces
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The tokens with one blank between any two."""
@@ -70,9 +78,12 @@ class Characters:
 
     name = "characters"
 
+    def __init__(self, special: SpecialWords | None = None):
+        self._special = special or SpecialWords()
+
     def tokenize(self, text: str) -> list[str]:
         """The code points of `text`."""
-        return list(text)
+        return self._special.cut(text, list) if self._special.in_text(text) else list(text)
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The tokens without anything between them."""
@@ -84,20 +95,27 @@ class Integers:
 
     name = "integers"
 
+    def __init__(self, special: SpecialWords | None = None):
+        self._special = special or SpecialWords()
+
     def tokenize(self, text: str) -> list[str]:
-        """The numbers of `text`, in their shortest decimal form.
+        """The numbers of `text`, in their shortest decimal form, and its special words.
 
         Raises:
             DataError: a piece of the text is no such number.
         """
-        pieces = text.split()
-        for piece in pieces:
-            if not _INTEGER.fullmatch(piece):
-                raise DataError(
-                    f"{piece[:40]!r} is not a whole number of up to 18 digits; the tokenizer "
-                    "'integers' takes nothing else (the tokenizer 'spaces' takes any words)"
-                )
-        return [str(int(piece)) for piece in pieces]
+        if self._special.in_text(text):
+            pieces = self._special.read(text.split())
+            return [piece if piece in SPECIAL_TOKENS else self._number(piece) for piece in pieces]
+        return [self._number(piece) for piece in text.split()]
+
+    def _number(self, piece: str) -> str:
+        if not _INTEGER.fullmatch(piece):
+            raise DataError(
+                f"{piece[:40]!r} is not a whole number of up to 18 digits; the tokenizer "
+                "'integers' takes nothing else (the tokenizer 'spaces' takes any words)"
+            )
+        return str(int(piece))
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The numbers with one blank between any two."""
@@ -108,18 +126,20 @@ class HuggingFaceTokenizer:
     """A tokenizer file of the Hugging Face library ``tokenizers``.
 
     Its special tokens are not added, and its own padding and truncation are switched off. Where
-    it normalises (lower case, accents) the text it writes is the normalised one.
+    it normalises (lower case, accents) the text it writes is the normalised one. Its own token for
+    what it does not know is read as ``<unk>``.
 
     Args:
         path: a ``tokenizer.json``.
         flag: what named it, for messages.
+        special: words that stand for special tokens.
 
     Raises:
         MissingExtraError: the package ``tokenizers`` is not installed.
         DataError: the file is missing or holds no tokenizer.
     """
 
-    def __init__(self, path: str, flag: str = FLAG):
+    def __init__(self, path: str, flag: str = FLAG, special: SpecialWords | None = None):
         if not os.path.isfile(path):
             raise DataError(f"{flag}: there is no file {path}")
         try:
@@ -132,16 +152,35 @@ class HuggingFaceTokenizer:
             raise DataError(f"{flag}: {path} holds no tokenizer: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._special = special or SpecialWords()
+        self._tokenizer.add_special_tokens(list(self._special))  # keeps them whole
+        unknown = _unknown_token(json.loads(self._tokenizer.to_str())["model"])
+        self._unknown = None if unknown is None else self._tokenizer.token_to_id(unknown)
         self.name = path
 
     def tokenize(self, text: str) -> list[str]:
         """The tokens of `text` as the file spells them."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).tokens)
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        # Some models spell what they do not know as the text does; its id tells.
+        pairs = zip(found.ids, found.tokens, strict=True)
+        unknown = SPECIAL_TOKENS[UNK]
+        return self._special.read(
+            [unknown if number == self._unknown else token for number, token in pairs]
+        )
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The text that the file's decoder makes of `tokens`; without one, blanks between them."""
         decoder = self._tokenizer.decoder
         return " ".join(tokens) if decoder is None else str(decoder.decode(list(tokens)))
+
+
+def _unknown_token(model: dict[str, Any]) -> str | None:
+    """The token that a model of the library gives for what it does not know."""
+    if "unk_token" in model:
+        return model["unk_token"] or None
+    if model.get("unk_id") is not None:  # of the kind Unigram
+        return str(model["vocab"][model["unk_id"]][0])
+    return None
 
 
 class UserTokenizer:
@@ -151,12 +190,15 @@ class UserTokenizer:
         name: the dotted path it was found under.
         inner: an object with `tokenize` and `detokenize`.
         flag: what named it, for messages.
+        special: words that stand for special tokens; `inner` sees what stands between them.
 
     Raises:
         ConfigError: `inner` lacks one of the two.
     """
 
-    def __init__(self, name: str, inner: Any, flag: str = FLAG):
+    def __init__(
+        self, name: str, inner: Any, flag: str = FLAG, special: SpecialWords | None = None
+    ):
         for method in ("tokenize", "detokenize"):
             if not callable(getattr(inner, method, None)):
                 raise ConfigError(
@@ -165,6 +207,7 @@ class UserTokenizer:
                 )
         self.name = name
         self._inner = inner
+        self._special = special or SpecialWords()
 
     def tokenize(self, text: str) -> list[str]:
         """The tokens of `text`.
@@ -172,6 +215,11 @@ class UserTokenizer:
         Raises:
             DataError: the user's code failed, or gave something else than non-empty strings.
         """
+        if self._special.in_text(text):
+            return self._special.read(self._special.cut(text, self._checked))
+        return self._checked(text)
+
+    def _checked(self, text: str) -> list[str]:
         tokens = self._ask(self._inner.tokenize, text)
         if not isinstance(tokens, (list, tuple)):
             raise DataError(
@@ -207,7 +255,7 @@ class UserTokenizer:
             ) from error
 
 
-def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
+def make_tokenizer(name: str, flag: str = FLAG, unknown: str | None = None) -> Tokenizer:
     """The tokenizer that a setting names.
 
     Args:
@@ -216,29 +264,31 @@ def make_tokenizer(name: str, flag: str = FLAG) -> Tokenizer:
             ``package.module.Name``), a class or function that is called without arguments, or a
             tokenizer object. Modules in the working directory are found.
         flag: the setting, for messages.
+        unknown: a word that stands for unknown ones, besides ``<unk>`` and its other spellings.
 
     Raises:
         ConfigError: there is no such tokenizer, or the module does not hold one.
         MissingExtraError, DataError: as in `HuggingFaceTokenizer`.
     """
+    special = SpecialWords(() if unknown is None else (unknown,))
     if name == "words":
         from .words import Words
 
-        return Words()
-    builtin: dict[str, Callable[[], Tokenizer]] = {
+        return Words(special)
+    builtin: dict[str, Callable[[SpecialWords], Tokenizer]] = {
         "spaces": Spaces,
         "characters": Characters,
         "integers": Integers,
     }
     if name in builtin:
-        return builtin[name]()
+        return builtin[name](special)
     if name.endswith(".json"):
-        return HuggingFaceTokenizer(name, flag)
+        return HuggingFaceTokenizer(name, flag, special)
     check_tokenizer(flag, name)
-    return _user_tokenizer(name, flag)
+    return _user_tokenizer(name, flag, special)
 
 
-def _user_tokenizer(name: str, flag: str) -> Tokenizer:
+def _user_tokenizer(name: str, flag: str, special: SpecialWords) -> Tokenizer:
     found = import_dotted(name, flag)
     if isinstance(found, type) or not hasattr(found, "tokenize"):
         if not callable(found):
@@ -253,4 +303,4 @@ def _user_tokenizer(name: str, flag: str) -> Tokenizer:
                 f"{flag} {name}: calling it without arguments failed: "
                 f"{type(error).__name__}: {error}"
             ) from error
-    return UserTokenizer(name, found, flag)
+    return UserTokenizer(name, found, flag, special)

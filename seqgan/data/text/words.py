@@ -13,17 +13,19 @@ import re
 from collections.abc import Sequence
 
 from ...errors import DataError
+from .special import SpecialWords
 from .vocabulary import SPECIAL_TOKENS
 
 __all__ = ["Words"]
 
 _PLAIN = re.compile(r"([A-Za-z0-9]+(?:[-.][A-Za-z0-9]+)*)('s)?([.,]?)")
 _MARK = "xq0qx"
+_HIDDEN = "xq1qx"
+"""Stands for a special word while NLTK cuts the text: letters and digits, which it keeps whole."""
 # A period counts as the sentence's last one where only these and blanks follow it.
 _CLOSERS = "])}>\"'»”’"
 # Quotes that NLTK reads in another way at the very start of a text.
 _ODD_OPENINGS = ("''", '""', "\"''")
-_SPECIAL = frozenset(SPECIAL_TOKENS)
 _CACHE_SIZE = 100_000
 _LONGEST_PIECE = 100
 _LONGEST_JOIN = 6
@@ -35,15 +37,19 @@ class Words:
 
     Blanks of any kind and number separate and are not kept. Double quotes become two backticks
     or two apostrophes, as NLTK has it; `detokenize` turns them back.
+
+    Args:
+        special: words that stand for special tokens and are kept whole; NLTK would cut them.
     """
 
     name = "words"
 
-    def __init__(self) -> None:
+    def __init__(self, special: SpecialWords | None = None) -> None:
         # Importing nltk takes a second, which the other tokenizers do not have to pay.
         from nltk.tokenize import NLTKWordTokenizer
         from nltk.tokenize.treebank import TreebankWordDetokenizer
 
+        self._special = special or SpecialWords()
         self._nltk = NLTKWordTokenizer()
         self._treebank = TreebankWordDetokenizer()
         self._inner: dict[str, list[str]] = {}
@@ -53,11 +59,26 @@ class Words:
         """The tokens of `text`: those of ``NLTKWordTokenizer().tokenize(" ".join(text.split()))``.
 
         (NLTK itself takes a quote after a tab for a closing one, and after a blank for an
-        opening one; here every blank is one plain blank first.)
+        opening one; here every blank is one plain blank first. A special word is cut like a word of
+        letters in its place, and what NLTK leaves together with it is cut off.)
 
         Raises:
             DataError: NLTK gave up on the text (its regular expressions have a time limit).
         """
+        if not self._special.in_text(text):
+            return self._cut_text(text)
+        mark = self._mark_for(text)
+        tokens: list[str] = []
+        for token in self._cut_text(self._special.hide(text, mark)):
+            parts = [part for part in re.split(f"({mark}[0-3])", token) if part]
+            for part in parts:
+                if part[:-1] == mark:
+                    tokens.append(SPECIAL_TOKENS[int(part[-1])])
+                else:
+                    tokens += self._cut(part, first=False, final=False) if parts[1:] else parts
+        return tokens
+
+    def _cut_text(self, text: str) -> list[str]:
         pieces = text.split()
         if len(pieces) < 2 or pieces[0].startswith(_ODD_OPENINGS) or not pieces[-1].strip(_CLOSERS):
             return self._whole(" ".join(pieces))
@@ -71,14 +92,21 @@ class Words:
 
         It is what NLTK's ``TreebankWordDetokenizer`` writes wherever that can be read back;
         otherwise (``Gov . Dean``, of which the former makes ``Gov. Dean``) the tokens are put
-        together piece by piece. Tokens that no text has, such as ``<unk>``, are written out.
+        together piece by piece.
         """
         tokens = list(tokens)
         text: str = self._treebank.detokenize(tokens)
-        if not _SPECIAL.isdisjoint(tokens) or self.tokenize(text) == tokens:
+        if self.tokenize(text) == tokens:
             return text
         pieced = self._piece_together(tokens)
         return pieced if self.tokenize(pieced) == tokens else text
+
+    def _mark_for(self, text: str) -> str:
+        """What special words are hidden behind: something that the text does not hold."""
+        mark = _HIDDEN
+        while mark in text:
+            mark += "q"
+        return mark
 
     def _whole(self, text: str) -> list[str]:
         try:
@@ -124,6 +152,9 @@ class Words:
 
     def _piece_together(self, tokens: list[str]) -> str:
         """The pieces, of up to six tokens each, that give `tokens` back (dynamic programme)."""
+        mark = self._mark_for(" ".join(tokens))
+        hidden = {token: f"{mark}{number}" for number, token in enumerate(SPECIAL_TOKENS)}
+        tokens = [hidden.get(token, token) for token in tokens]
         count = len(tokens)
         best: list[tuple[int, int, str]] = [(0, 0, "")] * (count + 1)  # cost, next start, piece
         for start in range(count - 1, -1, -1):
@@ -141,7 +172,10 @@ class Words:
         while start < count:
             _, start, piece = best[start]
             pieces.append(piece)
-        return " ".join(pieces)
+        text = " ".join(pieces)
+        for token, word in hidden.items():
+            text = text.replace(word, token)
+        return text
 
     def _stand_apart(self, left: str, right: str) -> bool:
         """Whether two tokens are plain words, which saves most of the trials; not ``can not``."""

@@ -71,9 +71,9 @@ def test_contiguous_split(write):
                          heldout_share=0.1, validation_share=0.1))  # fmt: skip
     numbers = {name: [int(t[1]) for t in corpus.original_tokens(name)] for name in SPLITS}
     assert numbers == {
-        "train": list(range(12)),
-        "validation": [12, 13],
-        "heldout": [14, 15],
+        "train": list(range(10)),
+        "validation": [10, 11],
+        "heldout": [12, 13, 14, 15],  # a tenth of 20 would be fewer than can be used
         "test": [16, 17, 18, 19],
     }
 
@@ -139,13 +139,12 @@ def test_copies_go_together_and_shares_count_distinct_sequences():
 @pytest.mark.parametrize(
     ("count", "changes", "message"),
     [
-        (1, {}, "has 1 sequence, which leaves 1 for the train split; it needs 2"),
-        (10, {}, "has 10 .* leaves 0 for the validation split.*--corpus.validation_share 0.2"),
-        (10, {}, r"--corpus.validation_share 0.2\).*--validation_data FILE"),
-        (20, {"validation_share": 0}, "leaves 1 for the heldout split.*--corpus.heldout_share 0.1"),
-        (3, {"validation_share": 0, "heldout_share": 0}, "leaves 0 for the test split"),
-        (4, {"validation_share": 0.5, "heldout_share": 0, "test_share": 0.4},
-         "leaves 0 for the train split.*smaller shares"),
+        (1, {}, "a.txt: 1 line, 1 distinct: 10 distinct ones are the fewest that can be used"),
+        (9, {}, "9 lines, 9 distinct: 10 distinct .*2 to train on, 2 for validation, 4 held out"),
+        (9, {}, "give more data, or files of their own .--validation_data FILE, --test_data FILE"),
+        (3, {"validation_share": 0, "heldout_share": 0}, r"3 distinct: 4 .*\(--test_data FILE\)$"),
+        (10, {"validation_share": 0.5, "test_share": 0.4}, "these shares .5 for validation, "
+         "4 held out, 4 to test. leave fewer than 2 to train on; lower --corpus.validation_share"),
     ],
 )  # fmt: skip
 def test_too_few_sequences(write, count, changes, message):
@@ -155,9 +154,24 @@ def test_too_few_sequences(write, count, changes, message):
     assert path in str(caught.value)
 
 
+def test_the_smallest_file_is_split_so_that_each_split_can_be_used(write):
+    corpus = load_corpus(write("a.txt", *numbered(10)), config())
+    assert [len(corpus.split(name)) for name in SPLITS] == [2, 2, 4, 2]
+
+
 def test_one_sequence_many_times(write):
-    with pytest.raises(DataError, match="has 1 sequence"):
-        load_corpus(write("a.txt", *["same"] * 50), config())
+    with pytest.raises(DataError, match="a.txt: 500 lines, 1 distinct: 10 distinct ones"):
+        load_corpus(write("a.txt", *["same"] * 500), config())
+
+
+def test_one_message_names_all_that_is_wrong(write):
+    path = write("a.txt", "", "a b", "c", " ".join("defghijklmnop"), "q r")
+    with pytest.raises(DataError) as caught:
+        load_corpus(path, config(min_count=3), test_path=write("b.txt", "x"))
+    message = str(caught.value)
+    assert "a.txt: 5 lines (1 empty, 1 too long), 3 distinct: 8 distinct ones" in message
+    assert "b.txt: 1 line; the test split needs 2" in message
+    assert "no token of" in message and "occurs 3 times, as often as --corpus.min_count" in message
 
 
 def test_shares_that_leave_nothing(write):
@@ -183,7 +197,7 @@ def test_vocabulary_limits_and_a_given_vocabulary(write):
         with pytest.raises(ConfigError, match=f"max_vocabulary: {fewer} is fewer than"):
             alone(max_vocabulary=fewer)
     assert load_corpus(path, alone(min_count=2)).vocabulary.tokens[4:] == ("a", "b")
-    with pytest.raises(DataError, match="lower --corpus.min_count"):
+    with pytest.raises(DataError, match="occurs 4 times, as often as --corpus.min_count asks"):
         load_corpus(path, alone(min_count=4))
     given = Vocabulary.from_list(["z", "c"])
     corpus = load_corpus(path, alone(), vocabulary=given)
@@ -271,8 +285,11 @@ def test_training_sequences_can_be_limited(write):
     assert [int(tokens[1]) for tokens in first.original_tokens("train")] == list(range(30))
     full = load_corpus(path, config())
     assert full.original_tokens("test") == corpus.original_tokens("test")
-    with pytest.raises(DataError, match="--corpus.num_train 81: .* has 80 sequences to train on"):
-        load_corpus(path, config(num_train=81))
+    more = load_corpus(path, config(num_train=81))
+    assert len(more.train) == 80 and more.report.left_out == 0
+    assert "all 80 training sequences used (num_train allows 81)" in more.report.lines()
+    with pytest.raises(ConfigError, match="--corpus.num_train: 1 is too few to train on"):
+        config(num_train=1)
 
 
 def test_files_of_their_own(write):
@@ -294,15 +311,15 @@ def test_files_of_their_own(write):
 
 
 def test_file_of_its_own_needs_two_sequences(write):
-    with pytest.raises(DataError, match="test.txt holds 1 sequence; the test split needs 2"):
+    with pytest.raises(DataError, match="test.txt: 1 line; the test split needs 2"):
         load_corpus(write("a.txt", *numbered(40)), config(), test_path=write("test.txt", "a"))
 
 
 def test_no_test_share_is_taken_where_there_is_a_test_file(write):
     train = write("train.txt", *numbered(40))
-    test = write("test.txt", "a", "b")
+    test = write("test.txt", "many a", "b")
     corpus = load_corpus(train, config(test_share=0.5), test_path=test)
-    assert [len(corpus.split(name)) for name in SPLITS] == [36, 2, 2, 2]
+    assert [len(corpus.split(name)) for name in SPLITS] == [34, 2, 4, 2]
 
 
 def test_report_by_hand(write):
@@ -343,7 +360,10 @@ def test_families_are_noticed(write):
     corpus = load_corpus(train, config(max_length=20), test_path=test)
     assert corpus.report.splits["validation"].ngram_overlap > 0.7
     assert corpus.report.splits["test"].ngram_overlap == 0
-    (warning,) = corpus.report.warnings
+    unknown, few, warning = corpus.report.warnings
+    assert few.startswith("9 validation, 9 heldout sequences are too few to tell models apart")
+    # of 50 lines of 7 tokens, the training lines hold three numbers of each of nine
+    assert f"unknown tokens (<unk>) are {1 - 27 / 350:.1%} of the test split" in unknown
     assert "4-grams with the training split, the test split 0.0%: lines come in families" in warning
     assert "--corpus.split contiguous" in warning and "--validation_data FILE" in warning
     assert corpus.report.lines()[-1] == f"warning: {warning}"
@@ -375,11 +395,11 @@ def test_other_kinds_of_files(tmp_path, write):
 def test_settings_that_nothing_reads(write):
     path = write("a.txt", *numbered(40))
     with pytest.raises(
-        ConfigError, match="--corpus.field t: no .jsonl file was given, only .*a.txt"
+        ConfigError, match="--corpus.field t: no .jsonl or .json file was given, only .*a.txt"
     ):
         load_corpus(path, config(field="t"))
     with pytest.raises(
-        ConfigError, match="--corpus.column t: no .csv file was given, only .*a.txt"
+        ConfigError, match="--corpus.column t: no .csv or .tsv file was given, only .*a.txt"
     ):
         load_corpus(path, config(column="t"))
 
@@ -392,8 +412,12 @@ def test_any_script_and_blanks(tmp_path, ends):
     corpus = load_corpus(path, alone())
     assert corpus.tokens("train") == [["👍🏽", "שלום", "e\u0301"], ["漢", "字"], ["a", "b", "c"]]
     assert corpus.texts(corpus.train) == ["👍🏽 שלום e\u0301", "漢 字", "a b c"]
-    corpus = load_corpus(path, alone(tokenizer="characters", max_length=20))
-    assert corpus.texts(corpus.train) == lines
+    chosen = alone(tokenizer="characters", max_length=20)
+    corpus = load_corpus(path, chosen)
+    assert corpus.texts(corpus.train) == [line.strip() for line in lines]
+    assert corpus.report.files[0].stripped == 1
+    whole = load_corpus(path, alone(tokenizer="characters", max_length=20, strip=False))
+    assert whole.texts(whole.train) == lines and whole.report.files[0].stripped == 0
 
 
 def test_line_of_a_megabyte(write):
@@ -406,7 +430,7 @@ def test_line_of_a_megabyte(write):
 
 def test_corpus_of_lines_in_memory():
     corpus = corpus_from_lines((line for line in numbered(40)), config(), name="numbers")
-    assert [len(corpus.split(name)) for name in SPLITS] == [32, 2, 2, 4]
+    assert [len(corpus.split(name)) for name in SPLITS] == [30, 2, 4, 4]
     assert corpus.source_names["test"] == "numbers"
     with pytest.raises(DataError, match="numbers, line 1: is empty"):
         corpus_from_lines([""], config(empty="error"), name="numbers")

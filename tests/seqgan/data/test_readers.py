@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqgan.config import ReadingConfig
 from seqgan.data.text import readers
+from seqgan.data.text.one_line import read_line
 from seqgan.data.text.readers import Record, file_kind, read_lines
 from seqgan.errors import ConfigError, DataError
 
@@ -27,14 +29,24 @@ def write(tmp_path):
     return write
 
 
+def read(path, *, notes=None, max_line=readers.MAX_LINE, **settings):
+    return read_lines(path, ReadingConfig(**settings), notes=notes, max_line=max_line)
+
+
 def texts(path, **settings):
-    return [record.text for record in read_lines(path, **settings)]
+    return [record.text for record in read(path, **settings)]
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.txt.gz", "A.TXT.GZ", "a.smi", "a.b.tok"])
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.txt.gz", "A.TXT.GZ", "a.b.tok"])
 def test_lines(write, name):
-    found = list(read_lines(write(name, "one\n\ntwo  \n three")))
-    assert found == [Record("one", 1), Record("", 2), Record("two  ", 3), Record(" three", 4)]
+    path = write(name, "one\n\ntwo  \n three")
+    assert list(read(path)) == [
+        Record("one", 1),
+        Record("", 2),
+        Record("two", 3),
+        Record("three", 4),
+    ]
+    assert texts(path, strip=False) == ["one", "", "two  ", " three"]
 
 
 @pytest.mark.parametrize(
@@ -63,14 +75,14 @@ def test_any_script(write):
 def test_json_lines(write):
     content = '\ufeff{"text": "one\\u00e9"}\r\n\n{"n": 1, "text": "two\\nlines"}\n{"text": ""}'
     for name in ("a.jsonl", "a.ndjson", "a.jsonl.gz"):
-        found = list(read_lines(write(name, content), field="text"))
+        found = list(read(write(name, content), field="text"))
         assert found == [Record("oneé", 1), Record("", 2), Record("two\nlines", 3), Record("", 4)]
 
 
 def test_csv(write):
     content = '\ufeffid,text\r\n1,"a, ""b"""\r\n2,"two\r\nlines"\r\n\r\n3,c\r\n'
     for name in ("a.csv", "a.csv.gz"):
-        found = list(read_lines(write(name, content), column="text"))
+        found = list(read(write(name, content), column="text"))
         assert found == [
             Record('a, "b"', 2),
             Record("two\nlines", 3),
@@ -99,6 +111,7 @@ CASES = [
     ("a.jsonl", b"[" * 100_000, {"field": "t"}, "line 1: is not JSON"),
     ("a.jsonl", b'{"t": ' + b"1" * 5000 + b"}", {"field": "t"}, "line 1: "),
     ("a.jsonl", b'["t"]', {"field": "t"}, "line 1: is not a JSON object but list"),
+    ("a.jsonl", b"7", {}, "line 1: is not a string but int; a sequence is a string or a list"),
     ("a.jsonl", b'{"text": ""}', {"field": "txt"}, "no field 'txt'.*did you mean 'text'"),
     ("a.jsonl", b'{"t": 7}', {"field": "t"}, "line 1: the field 't' is not a string but int"),
     ("a.jsonl", b'{"t": null}', {"field": "t"}, "not a string but NoneType"),
@@ -121,7 +134,7 @@ CASES = [
 def test_refused_content(write, name, content, settings, message):
     path = write(name, content)
     with pytest.raises(DataError, match=message) as caught:
-        list(read_lines(path, **settings))
+        list(read(path, **settings))
     assert path in str(caught.value)
 
 
@@ -139,7 +152,7 @@ def test_missing_file(write, tmp_path):
     with pytest.raises(DataError, match="there is no file .*: there is no folder"):
         list(read_lines(tmp_path / "none" / "corpus.txt"))
     with pytest.raises(DataError, match="there is no file"):
-        list(read_lines(tmp_path / "other.jsonl", field="t"))
+        list(read(tmp_path / "other.jsonl", field="t"))
     with pytest.raises(DataError, match="cannot read .*Not a directory"):
         list(read_lines(tmp_path / "corpus.txt" / "a.txt"))
     with pytest.raises(DataError, match="cannot read .*null"):
@@ -177,33 +190,31 @@ def test_file_that_fails_halfway(write, monkeypatch):
 
 
 def test_setting_for_another_kind(write):
-    with pytest.raises(ConfigError, match="--corpus.field t: .* is not a .jsonl file"):
-        list(read_lines(write("a.txt", "a"), field="t"))
-    with pytest.raises(ConfigError, match="--corpus.column t: .* is not a .csv file"):
-        list(read_lines(write("a.jsonl", "{}"), field="t", column="t"))
+    with pytest.raises(ConfigError, match="--corpus.field t: no .jsonl or .json file was given"):
+        list(read(write("a.txt", "a"), field="t"))
+    with pytest.raises(ConfigError, match="--corpus.column t: no .csv or .tsv file was given"):
+        list(read(write("a.jsonl", "{}"), field="t", column="t"))
+    with pytest.raises(ConfigError, match="--header True: no .csv or .tsv or .smi file was given"):
+        list(read_lines(write("a.txt", "a"), ReadingConfig(header=True), flags="--"))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.jsonl", '{"id": 1, "text": "a"}', r"--corpus.field NAME \(fields: id, text\)"),
-        ("a.jsonl", "word", r"--corpus.field NAME \(fields: \?\)"),
         ("a.csv", "id,text\n", r"--corpus.column NAME \(columns: id, text\)"),
     ],
 )
 def test_missing_setting(write, name, content, message):
     with pytest.raises(ConfigError, match=message):
         list(read_lines(write(name, content)))
-    with pytest.raises(ConfigError, match="that holds the text"):
-        list(read_lines(name + ".none" + Path(name).suffix))
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.json", "write one JSON object a line"),
-        ("a.JSON.gz", "JSON document"),
-        ("a.tsv", "table with tabs"),
+        ("a.parquet", "write a .csv file"),
+        ("a.XLSX.gz", "a spreadsheet"),
         ("a.tar.gz", "an archive"),
         ("a.txt.bz2", "bzip2"),
     ],
@@ -303,16 +314,21 @@ BYTES = st.binary() | st.lists(st.binary(max_size=3) | PIECES).map(b"".join)
         ("a.txt.gz", {}),
         ("packed.txt.gz", {}),
         ("packed.csv.gz", {"column": "t"}),
+        ("a.tsv", {"column": "t"}),
+        ("b.tsv", {"column_number": 1, "header": False}),
+        ("a.json", {"field": "t"}),
+        ("b.json", {}),
+        ("a.smi", {}),
+        ("a.fasta", {}),
     ],
 )
 @given(content=BYTES)
 def test_bytes_raise_nothing_but_data_errors(scratch, name, settings, content):
-    if name == "a.csv":
-        content = b"t,u\n" + content
+    content = {"a.csv": b"t,u\n", "a.tsv": b"t\tu\n", "a.fasta": b">"}.get(name, b"") + content
     path = scratch / name
     path.write_bytes(gzip.compress(content) if name.startswith("packed") else content)
     try:
-        found = list(read_lines(path, **settings))
+        found = list(read(path, **settings))
     except DataError as error:
         assert str(path) in str(error)
         return
@@ -328,7 +344,7 @@ def test_bytes_raise_nothing_but_data_errors(scratch, name, settings, content):
 def test_any_lines_come_back(scratch, lines):
     path = scratch / "lines.txt"
     path.write_bytes(("\ufeff" + "\n".join(lines) + "\n").encode())
-    assert texts(path) == lines
+    assert texts(path, strip=False) == list(map(read_line, lines))
 
 
 @given(
@@ -337,13 +353,14 @@ def test_any_lines_come_back(scratch, lines):
 def test_any_values_come_back_from_json_and_csv(scratch, values):
     path = scratch / "values.jsonl"
     path.write_text("".join(json.dumps({"t": value}) + "\n" for value in values))
-    assert texts(path, field="t") == values
+    assert texts(path, field="t", strip=False) == values
     path = scratch / "values.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["i", "t"])
         rows.writerows(enumerate(values))
-    assert texts(path, column="t") == values
+    assert texts(path, column="t", strip=False) == values
+    assert texts(path, column_number=2, header=True) == [value.strip() for value in values]
 
 
 def test_default_limits():

@@ -262,7 +262,7 @@ def test_tokenizer_file(tmp_path):
     inner.save(path)
     tokenizer = make_tokenizer(path)
     assert tokenizer.name == path
-    assert tokenizer.tokenize("b a c") == ["b", "a", "[UNK]"]
+    assert tokenizer.tokenize("b a c") == ["b", "a", "<unk>"]
     assert tokenizer.detokenize(["b", "a", "<unk>"]) == "b a <unk>"
 
 
@@ -284,3 +284,11 @@ def test_byte_level_tokenizer_file(tmp_path):
     tokenizer = make_tokenizer(path)
     text = "the cat é 漢"
     assert tokenizer.detokenize(tokenizer.tokenize(text)) == text
+
+
+def test_unknown_token_of_a_unigram_file(tmp_path):
+    library = pytest.importorskip("tokenizers", reason="the package tokenizers is optional")
+    inner = library.Tokenizer(library.models.Unigram([("?", 0.0), ("a", -1.0)], 0))
+    path = os.fspath(tmp_path / "tokenizer.json")
+    inner.save(path)
+    assert make_tokenizer(path).tokenize("aba") == ["a", "<unk>", "a"]
