@@ -69,8 +69,8 @@ def test_a_table_without_a_header(read):
          "--corpus.column_number 3 for the place, or --corpus.header true"),
         ("a.csv", NO_HEADER, {"column": "title", "header": False}, "--corpus.column title: a table "
          "without a header has no names; --corpus.column_number N"),
-        ("a.csv", NO_HEADER, {}, "name the column that holds the text: --corpus.column_number N .the "
-         "first row: 1 '3', 2 'title 0', 3 'first text'"),
+        ("a.csv", NO_HEADER, {}, "name the column that holds the text: --corpus.column_number N "
+         ".the first row: 1 '3', 2 'title 0', 3 'first text'"),
         ("a.csv", "id,text\n1,a\n", {}, "--corpus.column NAME .columns: id, text. or "
          "--corpus.column_number N"),
         ("a.csv", "CCO,x\nCCN,y\n", {"column_number": 1}, "does this row name the columns, or is "
@@ -164,7 +164,7 @@ def test_lists_in_json(read):
         ("a.json", "[[true]]", {}, "item 1: a list of tokens holds True"),
         ("a.json", '[["New York"]]', {}, "item 1: the token 'New York' is empty or holds white"),
         ("a.json", '["a", [[1]]]', {}, "item 2: a list of tokens holds a list"),
-        ("a.json", '[{"text": "a"}]', {}, "item 1: name the field that holds the text: --corpus.field"),
+        ("a.json", '[{"text": "a"}]', {}, "item 1: name the field that holds the text: --corp"),
         ("a.json", "[", {}, "is not a JSON document"),
         ("a.json", b"\xff", {}, "is not UTF-8"),
         ("a.json", "", {}, "is empty"),
