@@ -128,10 +128,10 @@ def _train(
 
 
 def _table(name: str, rows: list[dict[str, float]]) -> Table:
-    table = Table(title=f"{name}: gains in nats a sequence")
+    table = Table(title=f"{name}: gains in nats per sequence")
     columns = (
         "step", "train_accuracy", "heldout_accuracy", "heldout_gain_raw", "heldout_gain",
-        "heldout_gain_low", "heldout_gain_high",
+        "heldout_gain_low", "heldout_gain_high", "heldout_effective",
     )  # fmt: skip
     for column in columns:
         table.add_column(column.removeprefix("heldout_").replace("_", " "), justify="right")

@@ -376,8 +376,8 @@ class DiscriminateConfig(Settings):
 
     Attributes:
         steps: gradient steps: at most, or exactly where early_stopping is off.
-        early_stopping: stop when the calibrated held-out gain has not improved for `patience`
-            measurements, and keep the best state.
+        early_stopping: stop when the calibrated cross-entropy on held-out data has not improved for
+            `patience` measurements, and keep the best state.
         patience: measurements without improvement before training stops.
         measure_every: steps between two measurements of accuracies and held-out gain.
         negatives: generated sequences to train against, drawn once before the pretraining;

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from ..metrics.gain import is_unreliable
 from .drawing import COLOURS, Plot, legend, whole_numbers
 from .record import Record
 
@@ -79,7 +80,8 @@ def _gain(record: Record, lines: Lines) -> Plot:
     caption = (
         "How much likelier held-out real sequences would become if the generator's distribution "
         "were reweighted by the discriminator: what there is to learn from it. Calibrated: after "
-        "its confidence was scaled on other data; with its interval."
+        "its confidence was scaled on other data; with its interval. Crosses: so few samples carry "
+        "the weight that the size is unreliable."
     )
     paint = partial(_paint_gain, lines=lines, x="step", label="discriminator step", raw=True)
     return Plot("discriminator-gain", "Discriminator: held-out gain", caption, paint)
@@ -185,7 +187,8 @@ def _rounds_accuracies(record: Record, lines: Lines) -> Plot:
 def _rounds_gain(record: Record, lines: Lines) -> Plot:
     caption = (
         "The discriminator's held-out gain over the policy as it is after each round: what there "
-        "is left to learn from it. Where its interval reaches 0, nothing."
+        "is left to learn from it. Where its interval reaches 0, it cannot be told from nothing. "
+        "Crosses: so few samples carry the weight that the size is unreliable."
     )
     paint = partial(_paint_gain, lines=lines, x="round", label="round", raw=False)
     return Plot("rounds-gain", "Adversarial rounds: held-out gain", caption, paint)
@@ -207,6 +210,12 @@ def _paint_gain(axes: Axes, lines: Lines, x: str, label: str, raw: bool) -> None
     if raw:
         _curve(axes, lines, x, "heldout_gain_raw", "muted", "raw", dashed=True)
     _curve(axes, lines, x, "heldout_gain", "adversarial", "calibrated")
+    doubtful = [line for line in lines if "heldout_effective" in line and is_unreliable(line)]
+    if doubtful:
+        axes.plot(
+            _values(doubtful, x), _values(doubtful, "heldout_gain"), "x", color=COLOURS["muted"],
+            markersize=8, label="unreliable",
+        )  # fmt: skip
     _finish(axes, label, "nats a sequence")
 
 

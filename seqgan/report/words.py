@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation.answer import UNFIT
+from ..metrics.gain import is_unreliable, knowledge
 from .record import Record
 
 __all__ = ["cautions", "explanation", "headline", "short_answer"]
@@ -62,6 +63,11 @@ TOO_SMALL = (
     "The interval does not contain 0, but a difference so small is no more than what matching the "
     "diversity of the two models leaves, and counts as none."
 )
+TAUGHT = {
+    "something": "so it had found something to teach",
+    "nothing": "which is next to nothing: it had little to teach",
+    "unknown": "which cannot be told from nothing: the held-out sequences are too few to see",
+}
 METRICS = {
     "js": (
         "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
@@ -218,18 +224,19 @@ def _learnable(record: Record) -> list[str]:
     rounds = record.log.get("validation", [])
     if rounds:
         lines = [line for line in lines if line["time"] <= rounds[0]["time"]]
-    lines = [line for line in lines if line.get("heldout_gain") is not None]
+    lines = [line for line in lines if line.get("heldout_cross_entropy") is not None]
     if not lines:
         return []
     kept = lines[-1]
-    if record.setting("discriminate", "early_stopping", True):
-        kept = max(lines, key=lambda line: line["heldout_gain"])
+    if record.setting("discriminate", "early_stopping", True):  # by what training chose
+        kept = min(lines, key=lambda line: line["heldout_cross_entropy"])
+    told = TAUGHT[knowledge(kept)]
+    if is_unreliable(kept):
+        told += (
+            f". How large the gain is, is unreliable: {kept['heldout_effective']:.0f} samples "
+            "carry its weight"
+        )
     low, high = kept["heldout_gain_low"], kept["heldout_gain_high"]
-    told = (
-        "so it had found something to teach"
-        if low > 0
-        else "which cannot be told from nothing: it had little to teach"
-    )
     return [
         "Was there anything to learn? Before the adversarial rounds, the discriminator told "
         f"{kept['heldout_accuracy']:.1%} of unseen sequences right (50% is guessing), and held-out "

@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from rollout import DiscriminatorReward, Policy, Sequences
 
 from ..config import DiscriminateConfig
-from ..metrics.gain import HeldoutGain, heldout_gain
+from ..metrics.gain import HeldoutGain, gain_in_words, heldout_gain, knowledge
 from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .loss_watch import LossWatch
 from .runtime import Runtime
@@ -50,13 +50,19 @@ def discriminate(
     final = training.measure(work.negatives, work.fresh, log=False)
     runtime.say(
         f"Discriminator: {training.step} steps, best at {work.best_step}: held-out accuracy "
-        f"{final['heldout_accuracy']:.3f}, held-out gain {final['heldout_gain']:.3f} "
-        f"[{final['heldout_gain_low']:.3f}, {final['heldout_gain_high']:.3f}] nats per sequence"
+        f"{final['heldout_accuracy']:.3f}, {gain_in_words(final)}"
     )
-    if final["heldout_gain_low"] <= 0:
+    known = knowledge(final)
+    if known == "nothing":
         runtime.say(
-            "warning: the discriminator's held-out gain is not above 0: what it has learnt of the "
-            "training data does not hold on others, and there is little for the generator to learn"
+            "warning: the discriminator's held-out gain is next to nothing: what it has learnt of "
+            "the training data does not hold on others, and there is little for the generator to "
+            "learn"
+        )
+    elif known == "unknown":
+        runtime.say(
+            f"warning: {len(heldout):,} held-out sequences are too few to see if the discriminator "
+            "has anything to teach: its held-out gain cannot be told from nothing"
         )
     return training
 
@@ -142,19 +148,23 @@ class DiscriminatorTraining:
     def figures(self, negatives: Sequences, fresh: Sequences) -> dict[str, Any]:
         """As `measure`, for this process alone."""
         score = DiscriminatorReward(self.discriminator, "log_odds")
-        rows = slice(0, len(self.heldout))  # as many training sequences as held-out ones
-        real, held = score(self.train.select(rows)), score(self.heldout)
-        old, new = score(negatives.select(rows)), score(fresh)
+        # As many training sequences as held-out ones, at random: neighbouring lines are alike.
+        rng = self.runtime.rng("discriminator", "watched")
+        rows = torch.randperm(len(self.train), generator=rng)[: len(self.heldout)]
+        real = score(self.train.select(rows.to(self.train.device)))
+        held = score(self.heldout)
+        old, new = score(negatives.select(slice(0, len(self.heldout)))), score(fresh)
         gain: HeldoutGain = heldout_gain(held.cpu().numpy(), new.cpu().numpy())
         return {
-            "train_accuracy": _accuracy(real, old),
-            "heldout_accuracy": _accuracy(held, new),
+            **_accuracy("train_accuracy", real, old),
+            **_accuracy("heldout_accuracy", held, new),
             "heldout_gain_raw": gain.raw,
             "heldout_gain": gain.calibrated,
             "heldout_gain_low": gain.low,
             "heldout_gain_high": gain.high,
             "heldout_beta": gain.beta,
-            "heldout_gain_fitted": gain.fitted,
+            "heldout_effective": gain.effective,
+            "heldout_cross_entropy": gain.cross_entropy,
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -198,7 +208,7 @@ class DiscriminatorPretraining:
         self.negatives = runtime.processes.generate(policy, count, rng("discriminate", "negatives"))
         self.fresh = runtime.processes.generate(policy, fresh, rng("discriminate", "fresh"))
         self.measured_step = self.best_step = 0
-        self.best = -float("inf")
+        self.best = float("inf")
         self.best_state = copy.deepcopy(training.discriminator.state_dict())
 
     @property
@@ -215,9 +225,9 @@ class DiscriminatorPretraining:
         measured = self.training.measure(self.negatives, self.fresh)
         self.measured_step = until
         # Chosen on one half of the held-out data, reported on the other.
-        gain = measured["heldout_gain_fitted"]
-        if gain > self.best or not self.config.early_stopping:
-            self.best, self.best_step = gain, until
+        loss = measured["heldout_cross_entropy"]
+        if loss < self.best or not self.config.early_stopping:
+            self.best, self.best_step = loss, until
             self.best_state = copy.deepcopy(self.training.discriminator.state_dict())
         return measured
 
@@ -231,6 +241,17 @@ class DiscriminatorPretraining:
         self.best_state = weights_for(self.training.discriminator, state["best_state"])
 
 
-def _accuracy(real: Tensor, generated: Tensor) -> float:
-    """Mean of the shares of real and generated sequences that are judged right."""
-    return float(((real > 0).float().mean() + (generated <= 0).float().mean()) / 2)
+def _accuracy(name: str, real: Tensor, generated: Tensor) -> dict[str, float]:
+    """Mean of the shares of real and generated sequences that are judged right, and its error.
+
+    The standard errors are those of Agresti and Coull (1998), two right and two wrong ones more:
+    otherwise a few sequences that all are judged right would leave no doubt.
+    """
+    right = [real > 0, generated <= 0]
+    variance = 0.0
+    for part in right:
+        count = len(part) + 4
+        share = (float(part.sum()) + 2) / count
+        variance += share * (1 - share) / count
+    value = sum(float(part.float().mean()) for part in right) / 2
+    return {name: value, f"{name}_error": math.sqrt(variance) / 2}

@@ -3,20 +3,24 @@
 At every measurement on validation the policy is also looked at by itself (entropy, unique share,
 self-BLEU, divergence from the pretrained policy) and so is the discriminator (accuracies, held-out
 gain). The limits compare with the pretrained policy: what is little entropy for one kind of data is
-much for another.
+much for another. A figure of a few sequences may cross any limit by chance, so an alarm is raised
+where the whole 99% interval lies beyond the limit.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from rollout import Policy, Sequences, generate
 
 from ..metrics import self_bleu
-from ..metrics.diversity import unique_share
+from ..metrics.gain import gain_in_words, knowledge
 from ..metrics.likelihood import sequence_scores
 from .discriminate import DiscriminatorTraining
 from .runtime import Runtime
@@ -24,7 +28,7 @@ from .runtime import Runtime
 __all__ = ["GENERATOR", "Lookout", "troubles"]
 
 SAMPLES = 1_000
-"""Samples that are looked at, at most: enough for shares to 2 or 3 percent."""
+"""Samples that are looked at: enough for shares to 2 or 3 percent."""
 LEAST_ENTROPY = 0.5
 """Of the pretrained policy's: below, half of its choices are gone."""
 UNIQUE_DROP = 0.2
@@ -37,10 +41,13 @@ WINS = 0.98
 """Held-out accuracy above which rewards differ little between samples."""
 MEMORISES = 0.1
 """Training above held-out accuracy, where nothing is gained on held-out data."""
+CERTAIN = 2.576
+"""Standard errors on either side of a figure that make its 99% interval."""
 GENERATOR = ("collapse", "drift")
 """What is wrong with the generator; the rest is of the discriminator."""
 
 Figures = dict[str, float]
+"""Figures by name; NAME_error is the standard error of NAME."""
 
 
 def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
@@ -55,22 +62,21 @@ def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
         Sentences by kind: collapse, drift, wins, loses, memorises.
     """
     found = {}
-    rise = now["self_bleu_4"] - first["self_bleu_4"]
     if (
-        now["entropy"] < LEAST_ENTROPY * first["entropy"]
-        or now["unique"] < first["unique"] - UNIQUE_DROP
-        or rise > SELF_BLEU_RISE
-        or now["self_bleu_4"] - before["self_bleu_4"] > SELF_BLEU_JUMP
+        _certain((LEAST_ENTROPY, first, "entropy"), (-1, now, "entropy"))
+        or _certain((1, first, "unique"), (-1, now, "unique"), limit=UNIQUE_DROP)
+        or _certain((1, now, "self_bleu_4"), (-1, first, "self_bleu_4"), limit=SELF_BLEU_RISE)
+        or _certain((1, now, "self_bleu_4"), (-1, before, "self_bleu_4"), limit=SELF_BLEU_JUMP)
     ):
         found["collapse"] = (
-            f"mode collapse: entropy {now['entropy']:.2f} nats a token (pretrained: "
+            f"mode collapse: entropy {now['entropy']:.2f} nats per token (pretrained: "
             f"{first['entropy']:.2f}), unique samples {now['unique']:.0%} "
             f"({first['unique']:.0%}), self-BLEU-4 {now['self_bleu_4']:.2f} "
             f"({first['self_bleu_4']:.2f})"
         )
-    if now["kl"] > MOST_KL * first["entropy"]:
+    if _certain((1, now, "kl"), (-MOST_KL, first, "entropy")):
         found["drift"] = (
-            f"the policy runs away from the pretrained one: KL divergence {now['kl']:.2f} nats a "
+            f"the policy runs away from the pretrained one: KL divergence {now['kl']:.2f} nats per "
             f"token, its entropy was {first['entropy']:.2f}; raise --adversarial.kl_weight or "
             "lower --adversarial.learning_rate"
         )
@@ -79,27 +85,34 @@ def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
     return found
 
 
+def _certain(*parts: tuple[float, Figures, str], limit: float = 0.0) -> bool:
+    """Whether a sum of (factor, figures, name) exceeds a limit with its whole 99% interval."""
+    excess = sum(factor * figures[name] for factor, figures, name in parts) - limit
+    errors = (factor * figures.get(f"{name}_error", 0.0) for factor, figures, name in parts)
+    return excess > CERTAIN * math.hypot(*errors)
+
+
 def _of_discriminator(now: Figures) -> dict[str, str]:
     seen, held = now["train_accuracy"], now["heldout_accuracy"]
-    gain = (
-        f"held-out gain {now['heldout_gain']:.3f} [{now['heldout_gain_low']:.3f}, "
-        f"{now['heldout_gain_high']:.3f}] nats a sequence"
-    )
-    if held > WINS:
+    if _certain((1, now, "heldout_accuracy"), limit=WINS):
         return {
             "wins": f"the discriminator wins: held-out accuracy {held:.3f}; its reward hardly "
             "tells samples apart; lower --adversarial.discriminator_steps"
         }
-    if now["heldout_gain_low"] > 0:
-        return {}
-    if seen - held > MEMORISES:
+    known = knowledge(now)
+    if known != "something" and _certain(
+        (1, now, "train_accuracy"), (-1, now, "heldout_accuracy"), limit=MEMORISES
+    ):
         return {
             "memorises": f"the discriminator memorises: accuracy {seen:.3f} in training, "
-            f"{held:.3f} held out, {gain}: what it rewards does not hold on other data"
+            f"{held:.3f} held out, {gain_in_words(now)}: what it rewards does not hold on other "
+            "data"
         }
+    if known != "nothing":
+        return {}
     return {
-        "loses": f"the discriminator loses: held-out accuracy {held:.3f}, {gain}: it has nothing "
-        "left to teach, or is too weak to see it"
+        "loses": f"the discriminator loses: held-out accuracy {held:.3f}, {gain_in_words(now)}: it "
+        "has nothing left to teach, or is too weak to see it"
     }
 
 
@@ -157,18 +170,26 @@ class Lookout:
     @torch.no_grad()
     def _figures(self, policy: Policy, negatives: Sequences | None, round_number: int) -> Figures:
         judge = self.discriminator
-        count = SAMPLES if judge is None else min(SAMPLES, len(judge.heldout))
-        samples = generate(policy, count, rng=self.runtime.rng("watch", round_number))
+        samples = generate(policy, SAMPLES, rng=self.runtime.rng("watch", round_number))
         own = sequence_scores(policy, samples)
         pretrained = sequence_scores(self.reference, samples)  # type: ignore[arg-type]
-        tokens, rows = int(own.tokens.sum()), samples.to_lists()
-        figures = {
-            "entropy": float(own.entropy.sum()) / tokens,
-            "kl": float((own.log_prob - pretrained.log_prob).sum()) / tokens,
-            "unique": unique_share(rows),
-            "self_bleu_4": self_bleu(rows, 4)[4],
-        }
+        rows, tokens = samples.to_lists(), own.tokens.double().numpy()
+        copies = Counter(map(tuple, rows))
+        figures: Figures = {}
+        for name, nats in (("entropy", own.entropy), ("kl", own.log_prob - pretrained.log_prob)):
+            total = nats.numpy()
+            value = figures[name] = float(total.sum() / tokens.sum())
+            figures[f"{name}_error"] = _error((total - value * tokens) / tokens.mean())
+        for name, values in (
+            ("unique", np.array([1 / copies[tuple(row)] for row in rows])),
+            ("self_bleu_4", self_bleu(rows, 4, per_sentence=True)[4]),
+        ):
+            figures |= {name: float(values.mean()), f"{name}_error": _error(values)}
         if judge is not None:
-            measured = judge.figures(samples if negatives is None else negatives, samples)
-            figures |= {k: v for k, v in measured.items() if k != "heldout_gain_fitted"}
+            figures |= judge.figures(samples if negatives is None else negatives, samples)
         return figures
+
+
+def _error(values: np.ndarray) -> float:
+    """Standard error of the mean of one value per sample."""
+    return float(values.std(ddof=1)) / math.sqrt(len(values))

@@ -129,10 +129,11 @@ def log() -> list[dict[str, Any]]:
         for e, nll in ((1, 4.0), (2, 3.0), (3, 3.5))
     ]
     gains = {"heldout_gain_raw": -0.1, "heldout_gain_low": 0.01, "heldout_gain_high": 0.3}
+    gains |= {"heldout_accuracy_error": 0.01, "heldout_effective": 50.0}
     lines += [
         {"stage": "discriminator", "step": step, "train_accuracy": 0.7, "heldout_accuracy": 0.625}
-        | {"heldout_gain": gain} | gains
-        for step, gain in ((100, 0.125), (200, 0.1))
+        | {"heldout_gain": gain, "heldout_cross_entropy": loss} | gains
+        for step, gain, loss in ((100, 0.125, 0.6), (200, 0.3, 0.65))
     ]  # fmt: skip
     lines += [
         {"stage": "validation", "step": r, "round": r, "score": 3 - r / 10, "nll": 3.0}

@@ -208,15 +208,24 @@ def test_every_verdict_has_its_words(tmp_path, label, difference, words):
     Page(html)
 
 
+def test_few_held_out_sequences_are_no_evidence_of_nothing(tmp_path):
+    lines = log()
+    lines[3] |= {"heldout_gain_low": -0.1, "heldout_accuracy": 0.51, "heldout_accuracy_error": 0.1}
+    _, markdown = report(tmp_path / "run", log=lines)
+    assert "the held-out sequences are too few to see" in markdown
+
+
 def test_cautions(tmp_path):
     lines = log()
-    lines[3] |= {"heldout_gain": 0.5, "heldout_gain_low": -0.1}
+    lines[3] |= {"heldout_gain": 0.02, "heldout_gain_low": -0.1, "heldout_gain_high": 0.09}
+    lines[3] |= {"heldout_accuracy": 0.51, "heldout_effective": 4.2}
     changed = without_sweep()
     changed["verdict"]["cautions"] = ["MLE was still improving. Raise --pretrain.epochs.", "A & B."]
     html, markdown = report(tmp_path / "run", log=lines, results=changed)
     for text in (html, markdown):
         assert "MLE was still improving" in text and "A &amp; B." in text
         assert "it had little to teach" in text
+        assert "How large the gain is, is unreliable: 4 samples carry its weight" in text
     assert "<code>--pretrain.epochs</code>" in html
 
 

@@ -20,7 +20,7 @@ from seqgan.config import (
 )
 from seqgan.data.sources import load_data
 from seqgan.errors import NonFiniteLossError
-from seqgan.metrics.gain import gain, heldout_gain
+from seqgan.metrics.gain import calibrate, gain, heldout_gain, is_unreliable, knowledge
 from seqgan.metrics.likelihood import sequence_scores, token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
@@ -179,8 +179,57 @@ def test_odds_that_know_nothing_gain_nothing():
     assert abs(noise.calibrated) < 0.01
     upside_down = heldout_gain(rng.normal(-1, 1, 5000), rng.normal(1, 1, 5000), resamples=50)
     assert upside_down.beta == 0 and upside_down.calibrated == 0
+    assert upside_down.cross_entropy == pytest.approx(math.log(2), abs=1e-6)
+    nothing = heldout_gain(np.zeros(9), np.zeros(9), resamples=50)
+    assert nothing.calibrated == 0 and nothing.effective == 4
     with pytest.raises(ValueError, match="4 real and 4 generated"):
         heldout_gain(np.zeros(3), np.zeros(9))
+
+
+def normal_odds(kl: float, count: int, seed: int = 0):
+    """Calibrated log-odds of `count` real and twice as many generated sequences: N(+-kl, 2 kl)."""
+    rng, spread = np.random.default_rng(seed), math.sqrt(2 * kl)
+    return rng.normal(kl, spread, count), rng.normal(-kl, spread, 2 * count)
+
+
+@pytest.mark.parametrize(("kl", "most"), [(8.0, 11.0), (18.0, 21.0)])
+def test_the_gain_of_a_discriminator_that_separates_well_is_no_multiple_of_what_there_is(kl, most):
+    for seed in range(5):
+        found = heldout_gain(*normal_odds(kl, 2000, seed), resamples=50)
+        assert kl / 2 < found.calibrated < most and found.beta < 1.3
+        assert found.effective < 30 and is_unreliable({"heldout_effective": found.effective})
+
+
+def test_an_offset_of_the_log_odds_changes_nothing():
+    real, generated = normal_odds(0.5, 2000)
+    plain, moved = (heldout_gain(real + c, generated + c, resamples=50) for c in (0.0, 3.0))
+    assert moved.calibrated == pytest.approx(plain.calibrated, abs=1e-4)
+    assert moved.effective == pytest.approx(plain.effective, rel=1e-3) and plain.effective > 300
+
+
+def test_log_odds_that_never_overlap_have_a_finite_factor():
+    found = calibrate(np.array([5.0, 6.0, 7.0]), np.array([-5.0, -6.0, -7.0]))
+    assert 0 < found.beta < 10 and 0 < found.cross_entropy < 0.3
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "accuracy", "error", "known"),
+    [
+        (0.01, 0.05, 0.52, 0.01, "something"),
+        (-0.01, 0.05, 0.52, 0.01, "nothing"),
+        (-0.01, 0.11, 0.52, 0.01, "unknown"),  # it may be worth something
+        (0.0, 0.0, 0.52, 0.1, "unknown"),  # the factor was 0 by chance: too few sequences
+    ],
+)
+def test_what_is_known_of_a_discriminator(low, high, accuracy, error, known):
+    measured = {"heldout_gain_low": low, "heldout_gain_high": high}
+    measured |= {"heldout_accuracy": accuracy, "heldout_accuracy_error": error}
+    assert knowledge(measured) == known
+
+
+def test_a_hundred_held_out_sequences_see_two_nats():
+    seen = [heldout_gain(*normal_odds(2.0, 100, k), resamples=100).low > 0 for k in range(40)]
+    assert sum(seen) >= 36
 
 
 def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
@@ -348,7 +397,10 @@ def test_held_out_figures_come_from_held_out_data(data, runtime):
     with torch.no_grad():
         judge.output.bias.sub_(judge(data.heldout).median())
         held, fresh = judge(data.heldout), judge(new)
-        real, seen = judge(data.train.select(slice(0, 100))), judge(old)
+        rows = torch.randperm(len(data.train), generator=runtime.rng("discriminator", "watched"))[
+            :100
+        ]
+        real, seen = judge(data.train.select(rows)), judge(old)
     measured = work.measure(old, new, log=False)
     half = [float((held > 0).float().mean() + (fresh <= 0).float().mean()) / 2]
     half.append(float((real > 0).float().mean() + (seen <= 0).float().mean()) / 2)
@@ -360,13 +412,16 @@ def test_held_out_figures_come_from_held_out_data(data, runtime):
 def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
     data, runtime, monkeypatch
 ):
-    gains = iter([0.1, 0.3, 0.2, 0.1, 0.0, 0.9, 0.9])
+    losses = iter([0.6, 0.4, 0.5, 0.6, 0.7, 0.1, 0.1])
+    big = iter([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
     states = []
 
     def measure(self, negatives, fresh, *, log=True):
         states.append(self.discriminator.output.weight.detach().clone())
         names = ("heldout_accuracy", "heldout_gain", "heldout_gain_low", "heldout_gain_high")
-        return {**dict.fromkeys(names, 0.0), "heldout_gain_fitted": next(gains)}
+        names += ("heldout_accuracy_error", "heldout_effective")
+        # the gain itself, which few samples may dominate, has no say
+        return {**dict.fromkeys(names, next(big)), "heldout_cross_entropy": next(losses)}
 
     monkeypatch.setattr(DiscriminatorTraining, "measure", measure)
     judge = small_discriminator(data)

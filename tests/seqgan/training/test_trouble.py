@@ -13,7 +13,11 @@ from .test_faults import data, rounds, tuned  # noqa: F401  (a fixture, and how 
 GOOD = {
     "entropy": 2.0, "unique": 0.9, "self_bleu_4": 0.5, "kl": 0.1, "train_accuracy": 0.75,
     "heldout_accuracy": 0.7, "heldout_gain": 0.5, "heldout_gain_low": 0.4, "heldout_gain_high": 0.6,
+    "heldout_accuracy_error": 0.0, "heldout_effective": 100.0,
 }  # fmt: skip
+
+NOTHING = {"heldout_gain_low": -0.01, "heldout_gain_high": 0.05, "heldout_accuracy": 0.52,
+           "train_accuracy": 0.55}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -29,8 +33,11 @@ GOOD = {
         ({"kl": 0.99}, None),  # half of the pretrained entropy is the limit
         ({"kl": 1.01}, "drift"),
         ({"heldout_accuracy": 0.99}, "wins"),
-        ({"heldout_gain_low": -0.01}, "loses"),
-        ({"heldout_gain_low": -0.01, "train_accuracy": 0.79}, "loses"),
+        ({"heldout_gain_low": -0.01}, None),  # it may gain as much as 0.6 nats
+        (NOTHING, "loses"),
+        (NOTHING | {"heldout_accuracy_error": 0.1}, None),  # too few sequences to see
+        (NOTHING | {"train_accuracy": 0.61}, "loses"),
+        (NOTHING | {"train_accuracy": 0.63}, "memorises"),
         ({"heldout_gain_low": -0.01, "train_accuracy": 0.81}, "memorises"),
         ({"train_accuracy": 0.95}, None),  # it gains on held-out data all the same
     ],
@@ -38,6 +45,23 @@ GOOD = {
 def test_the_limits(change, kind):
     found = troubles(GOOD, GOOD, GOOD | change)
     assert list(found) == ([] if kind is None else [kind])
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"entropy": 0.7}, "entropy"),
+        ({"unique": 0.6}, "unique"),
+        ({"self_bleu_4": 0.8}, "self_bleu_4"),
+        ({"kl": 1.3}, "kl"),
+        ({"heldout_accuracy": 0.999}, "heldout_accuracy"),
+        (NOTHING | {"train_accuracy": 0.7}, "train_accuracy"),
+    ],
+)
+def test_an_alarm_needs_an_interval_that_excludes_chance(change, name):
+    assert troubles(GOOD, GOOD, GOOD | change | {f"{name}_error": 0.005})
+    found = troubles(GOOD, GOOD, GOOD | change | {f"{name}_error": 0.2})
+    assert not set(found) - {"loses"}
 
 
 def test_a_slow_rise_of_self_bleu_is_noticed_too():
@@ -51,13 +75,13 @@ def test_warnings_carry_the_figures():
     now |= {"heldout_accuracy": 0.55, "heldout_gain": 0.01, "heldout_gain_low": -0.02}
     found = troubles(GOOD, GOOD, now)
     assert (
-        "entropy 0.40 nats a token (pretrained: 2.00), unique samples 55% (90%)"
+        "entropy 0.40 nats per token (pretrained: 2.00), unique samples 55% (90%)"
         in (found["collapse"])
     )
     assert "self-BLEU-4 0.81 (0.50)" in found["collapse"]
-    assert "KL divergence 1.30 nats a token, its entropy was 2.00" in found["drift"]
+    assert "KL divergence 1.30 nats per token, its entropy was 2.00" in found["drift"]
     assert "accuracy 0.750 in training, 0.550 held out" in found["memorises"]
-    assert "held-out gain 0.010 [-0.020, 0.600] nats a sequence" in found["memorises"]
+    assert "held-out gain 0.010 [-0.020, 0.600] nats per sequence" in found["memorises"]
 
 
 def test_the_figures_are_of_the_samples(data):  # noqa: F811
@@ -65,6 +89,7 @@ def test_the_figures_are_of_the_samples(data):  # noqa: F811
     lookout = Lookout(work.reference, judge, runtime)
     lookout.look(work.policy, None, 0, 0)
     assert lookout.first["kl"] == 0 and lookout.first["unique"] > 0.9
+    assert 0 < lookout.first["entropy_error"] < 0.1 * lookout.first["entropy"]
     assert 0 <= lookout.first["heldout_accuracy"] <= 1
     with torch.no_grad():  # always the same token: that is collapse, and far away
         work.generator.output.weight.zero_()
@@ -73,7 +98,7 @@ def test_the_figures_are_of_the_samples(data):  # noqa: F811
     found = lookout.look(work.policy, None, 1, 1)
     assert set(found) >= {"collapse", "drift"}
     now = lookout.before
-    assert now["entropy"] == pytest.approx(0, abs=1e-6) and now["unique"] == 1 / 20
+    assert now["entropy"] == pytest.approx(0, abs=1e-6) and now["unique"] == pytest.approx(1 / 1000)
     assert now["self_bleu_4"] == 1
     # of a deterministic policy the divergence is the pretrained model's NLL of what it says
     assert now["kl"] > 0.5 * lookout.first["entropy"]
@@ -138,3 +163,18 @@ def test_going_back_restores_both_models(data, monkeypatch):  # noqa: F811
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert not work.optimizer.state and not judge.optimizer.state
     work.round()  # and it goes on from there
+
+
+def test_fifteen_samples_raise_no_alarm(data, monkeypatch):  # noqa: F811
+    """One policy, looked at again and again: its self-BLEU jumps by more than 0.1."""
+    monkeypatch.setattr(trouble, "SAMPLES", 15)
+    _, judge, runtime = rounds(data)
+    judge.heldout = judge.heldout.select(slice(0, 15))
+    policy = data.density.tempered(0.6)
+    lookout, jumps = Lookout(policy, judge, runtime), []
+    for number in range(20):
+        before = lookout.before.get("self_bleu_4", 1.0)
+        found = lookout.look(policy, None, number, number)
+        jumps.append(lookout.before["self_bleu_4"] - before)
+        assert not {"collapse", "drift", "wins", "loses"} & set(found)
+    assert max(jumps) > 0.1
