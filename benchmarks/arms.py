@@ -99,7 +99,7 @@ class Lab:
     """
 
     def __init__(self, config: RunConfig, data: Dataset, metrics: tuple[str, ...] = ()):
-        self.config, self.data = config, bounded(data, config.evaluation, config.seed)
+        self.config, self.data = config, bounded(data, config.evaluation)
         self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
         self.show: Callable[[str], None] = _nowhere
@@ -142,7 +142,8 @@ class Lab:
     def ceiling(self, name: str) -> Measured:
         """The real test split, or sequences of the training split passed off as samples."""
         if name == "real":
-            tokens = list(self.data.real_tokens("test")[: self.evaluator.count])
+            measured = self.evaluator.test_rows.tolist()
+            tokens = chosen_rows(self.data.real_tokens("test"), measured)
             return Measured(self.evaluator.real() + self._own_metrics(tokens))
         count = min(self.evaluator.count, len(self.data.train))
         rng = rng_for(self.config.seed, "training-copy")

@@ -156,7 +156,7 @@ def scores_table(results: list[Result]) -> Table:
     seeds = sorted({result["seed"] for result in results})
     spread = "± the standard deviation over seeds"
     if len(seeds) == 1:
-        spread = "± half the interval over sequences (one seed)"
+        spread = "± the longer side of the interval over sequences (one seed)"
     notes = [
         f"At temperature 1, as trained; {spread}. Likelihoods and entropy in nats a token, "
         "divergences in nats a sequence. Arrows: which way is better; no arm is judged by these "
@@ -211,7 +211,7 @@ def scores_csv(results: list[Result]) -> str:
 
 
 def _score_cell(cells: list[Result], name: str) -> str:
-    """Mean and spread of a score over seeds; with one seed half its interval; empty for none."""
+    """Mean and spread of a score over seeds; with one seed the longer side of its interval; empty for none."""
     found = [score for cell in cells for score in cell["scores"] if score["name"] == name]
     if not found:
         return ""
@@ -222,7 +222,7 @@ def _score_cell(cells: list[Result], name: str) -> str:
     interval = found[0]["interval"]
     if interval is None:
         return f"{mean:.3f}"
-    return f"{mean:.3f} ± {(interval[1] - interval[0]) / 2:.3f}"
+    return f"{mean:.3f} ± {max(interval[1] - mean, mean - interval[0]):.3f}"
 
 
 def _absent(results: list[Result]) -> list[str]:

@@ -234,7 +234,7 @@ def _begin(
         saver = Saver(directory.checkpoints, config.checkpoint, saved)
         runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
         runtime.begin_tracking()
-    data = bounded(data, config.evaluation, config.corpus.data_seed(config.seed))
+    data = bounded(data, config.evaluation)
     for line in data.report_lines:
         runtime.say(line)
     return runtime, data

@@ -146,7 +146,7 @@ def _against_own_data(
             "set --references FILE"
         )
     assert settings.seed is not None
-    data = bounded(data, config.evaluation, config.corpus.data_seed(config.seed))
+    data = bounded(data, config.evaluation)
     evaluator = Evaluator(data, config.evaluation, settings.seed)
     scores, shown = {}, {}
     for title, policy in models.items():

@@ -74,7 +74,7 @@ class Evaluator:
     """
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
-        self.data = data = bounded(data, config, seed)
+        self.data = data = bounded(data, config)
         self.config, self.seed = config, seed
         self.score = Scorer(config.resamples, config.confidence, seed)
         self.texts = TextScores(
@@ -151,7 +151,9 @@ class Evaluator:
         refs = "test, real others"
         scores += self.score.bleu(others, self.references, self.wording, refs)
         if len(others) >= self.count:
-            some = others[: self.count]
+            # At random: neighbouring lines are often alike.
+            order = torch.randperm(len(others), generator=rng_for(self.seed, "rows", "others"))
+            some = [others[row] for row in order[: self.count].tolist()]
             scores += self.score.recall(some, self.references, self.wording, refs)
         shown = [self.references[row] for row in self.test_rows.tolist()]
         return scores + self.score.surface(shown, self.wording, self.training)
@@ -259,5 +261,5 @@ class Evaluator:
             )  # fmt: skip
         scores.append(js)
         if hasattr(self.data.density, "parses"):
-            scores.append(self.score.mean("parses", possible.astype(float), "higher"))
+            scores.append(self.score.share("parses", possible.astype(float), "higher"))
         return scores

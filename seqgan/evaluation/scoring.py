@@ -16,6 +16,7 @@ from ..metrics import (
     bleu,
     copied_share,
     distinct_n,
+    jackknife_interval,
     longest_copied,
     ms_jaccard,
     repetition,
@@ -23,6 +24,7 @@ from ..metrics import (
     signature,
     statistic_interval,
     unique_share,
+    wilson_interval,
 )
 from ..seeding import derive_seed
 
@@ -31,6 +33,10 @@ __all__ = ["ORDERS", "Scorer", "Wording"]
 ORDERS = (2, 3, 4, 5)
 REPEATED = 4
 """Order of the repetition inside a sequence that is reported (Welleck et al. 2020)."""
+RARE = 10
+"""Sequences that differ from all others, below which no bootstrap of values in [0, 1] is made."""
+GROUPS = 10
+"""Groups of samples that a jackknife leaves out in turn."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Scorer:
         self, forward: dict[int, Any], references: list[list[Any]], wording: Wording, refs: str
     ) -> list[Score]:
         settings = self._ngram_settings(wording, refs, references)
-        return [self.mean(f"bleu-{k}", forward[k], "higher", **settings) for k in ORDERS]
+        return [self.share(f"bleu-{k}", forward[k], "higher", **settings) for k in ORDERS]
 
     def _recall(
         self,
@@ -115,23 +121,62 @@ class Scorer:
         wording: Wording,
         refs: str,
     ) -> list[Score]:
-        backward = backward_bleu(tokens, references, 5, per_sentence=True, unk=wording.unk)
         settings = self._ngram_settings(wording, refs, references)
+        backward = backward_bleu(tokens, references, 5, unk=wording.unk)
+        both = {k: _harmonic_mean(float(forward[k].mean()), backward[k]) for k in ORDERS}
+        recalls, harmonic = self._left_out(forward, tokens, references, wording)
+        n = len(tokens)
         scores = [
-            self.mean(f"backward-bleu-{k}", backward[k], "higher", samples=len(tokens), **settings)
-            for k in ORDERS
+            *self._jackknifed("backward-bleu", backward, recalls, n, **settings),
+            *self._jackknifed("bleu-f1", both, harmonic, n, **settings),
         ]
-        for k in ORDERS:
-            pair = (forward[k], backward[k])
-            value = float(_harmonic_mean(*pair, axis=-1))
-            interval = self.interval(_harmonic_mean, pair, paired=False)
-            name = f"bleu-f1-{k}"
-            sign = self._signature(name, len(tokens), **settings)
-            scores.append(Score(name, value, interval, len(tokens), "higher", sign))
         jaccard = ms_jaccard(tokens, references, 4)[4]
         settings = {"tok": settings["tok"], "refs": settings["refs"]}
         scores.append(self.plain("ms-jaccard-4", jaccard, len(tokens), "higher", **settings))
         return [score for score in scores if math.isfinite(score.value)]
+
+    def _left_out(
+        self,
+        forward: dict[int, Any],
+        tokens: list[list[Any]],
+        references: list[list[Any]],
+        wording: Wording,
+    ) -> tuple[list[dict[int, float]], list[dict[int, float]]]:
+        """Backward BLEU and F1 with each group of samples left out; empty for a single sample.
+
+        The groups are random: neighbouring lines of a file may be alike.
+        """
+        order = np.random.default_rng(derive_seed(self.seed, "groups")).permutation(len(tokens))
+        groups = min(GROUPS, len(tokens)) if len(tokens) > 1 else 0
+        recalls, harmonic = [], []
+        for group in range(groups):
+            rows = np.delete(order, slice(group, None, groups))
+            kept = [tokens[row] for row in rows]
+            recalls.append(backward_bleu(kept, references, 5, unk=wording.unk))
+            precision = {k: float(forward[k][rows].mean()) for k in ORDERS}
+            harmonic.append({k: _harmonic_mean(precision[k], recalls[-1][k]) for k in ORDERS})
+        return recalls, harmonic
+
+    def _jackknifed(
+        self,
+        name: str,
+        values: dict[int, float],
+        left_out: list[dict[int, float]],
+        n: int,
+        **settings: Any,
+    ) -> list[Score]:
+        """Scores of all orders, with intervals from the values without each group of samples."""
+        scores = []
+        jackknife = f"{self.confidence:g}/{len(left_out)}"
+        for k in ORDERS:
+            interval = None
+            if left_out:
+                without = [found[k] for found in left_out]
+                low, high = jackknife_interval(values[k], without, self.confidence)
+                interval = max(0.0, low), min(1.0, high)
+            sign = signature(f"{name}-{k}", **settings, n=n, jackknife=jackknife, seed=self.seed)
+            scores.append(Score(f"{name}-{k}", values[k], interval, n, "higher", sign))
+        return scores
 
     def surface(
         self, tokens: list[list[Any]], wording: Wording, training: Sequence[list[Any]] | None
@@ -146,7 +191,7 @@ class Scorer:
         n, tok = len(tokens), wording.settings["tok"]
         own = self_bleu(tokens, 5, per_sentence=True, unk=wording.unk)
         settings = wording.settings | {"refs": "leave-one-out", "smooth": "method1"}
-        scores = [self.mean(f"self-bleu-{k}", own[k], "lower", **settings) for k in ORDERS]
+        scores = [self.share(f"self-bleu-{k}", own[k], "lower", **settings) for k in ORDERS]
         distinct = distinct_n(tokens, 2)
         scores += [self.plain(f"distinct-{k}", distinct[k], n, "higher", tok=tok) for k in (1, 2)]
         scores.append(self.plain("unique", unique_share(tokens), n, "higher", tok=tok))
@@ -159,7 +204,7 @@ class Scorer:
                 self.mean("longest-copied", longest, "none", unit="tokens", tok=tok, refs=refs)
             )
         repeated = repetition(tokens, REPEATED, per_sentence=True)[REPEATED]
-        scores.append(self.mean(f"repetition-{REPEATED}", repeated, "none", tok=tok))
+        scores.append(self.share(f"repetition-{REPEATED}", repeated, "none", tok=tok))
         lengths = np.array([len(row) for row in tokens], dtype=float)
         scores.append(self.mean("length", lengths, "none", unit="tokens", tok=tok))
         return [score for score in scores if math.isfinite(score.value)]
@@ -169,6 +214,26 @@ class Scorer:
     ) -> Score:
         """A number of the whole set, without an interval."""
         return Score(name, value, None, n, direction, signature(name, **settings, n=n))
+
+    def share(self, name: str, values: np.ndarray, direction: Direction, **settings: Any) -> Score:
+        """The mean of one value in [0, 1] per sequence.
+
+        Wilson's interval where the values are 0 or 1, or where fewer than `RARE` sequences are not
+        0, or not 1: a bootstrap cannot see what is that rare. Otherwise the bootstrap's.
+        """
+        values = np.asarray(values, np.float64)
+        zeros, ones = int((values == 0).sum()), int((values == 1).sum())
+        n = len(values)
+        if (
+            n < 2
+            or not np.isfinite(values).all()
+            or (zeros + ones < n and max(zeros, ones) <= n - RARE)
+        ):
+            return self.mean(name, values, direction, **settings)
+        value = float(values.mean())
+        interval = wilson_interval(value, n, self.confidence)
+        sign = signature(name, **settings, n=n, wilson=f"{self.confidence:g}", seed=self.seed)
+        return Score(name, value, interval, n, direction, sign)
 
     def mean(self, name: str, values: np.ndarray, direction: Direction, **settings: Any) -> Score:
         """The mean of one value a sequence."""
@@ -230,9 +295,7 @@ class Scorer:
         return signature(name, **settings, n=n, bootstrap=bootstrap, seed=self.seed)
 
 
-def _harmonic_mean(forward: np.ndarray, backward: np.ndarray, axis: int) -> np.ndarray:
+def _harmonic_mean(forward: float, backward: float) -> float:
     """F1 of the means of two sets of scores; 0 where both are 0."""
-    a, b = forward.mean(axis), backward.mean(axis)
-    total = a + b
-    f1: np.ndarray = 2 * a * b / np.where(total > 0, total, 1)
-    return f1
+    total = forward + backward
+    return 2 * forward * backward / total if total > 0 else 0.0

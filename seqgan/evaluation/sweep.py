@@ -153,7 +153,7 @@ class Sweep:
     """
 
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
-        self.data = data = bounded(data, config, seed)
+        self.data = data = bounded(data, config)
         self.config, self.seed = config, seed
         self.decoder = Decoder(seed)
         # Self-BLEU grows with the number of sequences: models and real data get the same.

@@ -20,8 +20,10 @@ from seqgan.metrics.score import (
     Direction,
     Score,
     bootstrap_interval,
+    jackknife_interval,
     signature,
     statistic_interval,
+    wilson_interval,
 )
 from seqgan.metrics.tokens import Corpus
 
@@ -40,6 +42,7 @@ __all__ = [
     "distinct_n",
     "frechet_distance",
     "frechet_interval",
+    "jackknife_interval",
     "length_statistics",
     "longest_copied",
     "mauve",
@@ -50,4 +53,5 @@ __all__ = [
     "signature",
     "statistic_interval",
     "unique_share",
+    "wilson_interval",
 ]

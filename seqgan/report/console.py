@@ -72,11 +72,13 @@ def print_results(
 
 
 def scores_table(scores: dict[str, list[Score]]) -> Table:
-    """Metrics down, models across; value and half the width of its interval in each cell.
+    """Metrics down, models across; value and the longer side of its interval in each cell.
 
     The control has its values alone: a terminal of 80 columns has no room for more.
     """
-    table = Table(title="Comparison at temperature 1 (± half the interval over sequences)")
+    table = Table(
+        title="Comparison at temperature 1 (± the longer side of the interval over sequences)"
+    )
     table.add_column("metric")
     for name in scores:
         table.add_column(TITLES[name], justify="right")
@@ -102,5 +104,5 @@ def _cell(score: Score | None) -> str:
         return "-"
     if score.interval is None:
         return f"{score.value:.3f}"
-    half = (score.interval[1] - score.interval[0]) / 2
-    return f"{score.value:.3f} [dim]± {half:.3f}[/dim]"
+    reach = max(score.interval[1] - score.value, score.value - score.interval[0])
+    return f"{score.value:.3f} [dim]± {reach:.3f}[/dim]"

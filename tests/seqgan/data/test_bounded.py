@@ -38,14 +38,14 @@ def words(data, split):
 
 
 def test_what_does_not_exceed_the_limits_is_left_as_it_is(data):
-    assert bounded(data, EvaluationConfig(), 0) is data
-    assert bounded(data, EvaluationConfig(num_real=0, num_validation=0), 0) is data
-    assert bounded(data, EvaluationConfig(num_real=125, num_validation=62), 0) is data
+    assert bounded(data, EvaluationConfig()) is data
+    assert bounded(data, EvaluationConfig(num_real=0, num_validation=0)) is data
+    assert bounded(data, EvaluationConfig(num_real=125, num_validation=62)) is data
 
 
 def test_a_limit_is_kept_and_the_training_split_is_not_touched(data):
     config = EvaluationConfig(num_real=50, num_validation=20)
-    small = bounded(data, config, 0)
+    small = bounded(data, config)
     assert [len(getattr(small, name)) for name in ("validation", "heldout", "test")] == [20, 20, 50]
     assert small.train is data.train
     assert {name: split.get("measured") for name, split in small.report["splits"].items()} == {
@@ -53,17 +53,22 @@ def test_a_limit_is_kept_and_the_training_split_is_not_touched(data):
     }  # fmt: skip
     line = "50 of 125 test sequences, drawn at random (--evaluation.num_real"
     assert line in small.report_lines[-1] and len(data.report_lines) + 1 == len(small.report_lines)
-    assert bounded(small, config, 0) is small
+    assert bounded(small, config) is small
     # ids and words are of the same sequences, which stand in the order of the file
     assert words(small, "test") == data.decoder.texts(small.test)
     places = [words(data, "test").index(line) for line in words(small, "test")]
     assert places == sorted(places) and len(set(places)) == 50 and places != list(range(50))
 
 
-def test_the_draw_is_the_seeds(data):
+def test_all_seeds_measure_on_the_same_part_of_a_test_set(path):
     config = EvaluationConfig(num_real=50, num_validation=20)
-    first, again, other = (words(bounded(data, config, seed), "test") for seed in (0, 0, 1))
-    assert first == again != other
+    corpus = CorpusConfig(tokenizer="spaces", min_count=1, validation_share=0.1)
+    splits = [load_data(path, corpus, test_data=path, seed=seed) for seed in (0, 1)]
+    first, second = (words(bounded(data, config), "test") for data in splits)
+    assert first == second and len(first) == 50
+    assert words(splits[0], "train") != words(splits[1], "train")
+    names = [Sweep(data, config, seed).test_set for seed, data in enumerate(splits)]
+    assert names[0] == names[1]
 
 
 def test_whoever_measures_keeps_to_the_limits(data):

@@ -57,7 +57,9 @@ def test_all_scores_of_a_file(files, tmp_path):
     assert scores["fed"]["n"] == found["real"]["fed"]["n"] == 10
     assert set(found["real"]) == {"fed"}
     wanted = "metric:bleu-4|tok:words|unk:match|refs:references.txt/20|smooth:method1|n:10"
-    assert scores["bleu-4"]["signature"].startswith(wanted + "|bootstrap:0.95/9|seed:0|version:")
+    assert scores["bleu-4"]["signature"].startswith(wanted + "|wilson:0.95|seed:0|version:")
+    assert "|bootstrap:0.95/9|seed:0|" in scores["longest-copied"]["signature"]
+    assert "|jackknife:0.95/10|seed:0|" in scores["backward-bleu-4"]["signature"]
     signature = scores["fed"]["signature"]
     assert f"embedder:{__name__}:lengths|dim:2|refs:references.txt/10|n:10" in signature
 

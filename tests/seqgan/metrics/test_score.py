@@ -14,8 +14,10 @@ from seqgan.metrics import (
     Score,
     bootstrap_interval,
     corpus_bleu,
+    jackknife_interval,
     signature,
     statistic_interval,
+    wilson_interval,
 )
 
 
@@ -133,3 +135,24 @@ def test_the_metrics_need_neither_torch_nor_matplotlib():
     code = "import sys, seqgan.metrics; print({'torch', 'matplotlib'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_wilson_by_hand():
+    # z = 1.959964, z^2 = 3.841459; for a share of 1: low = n / (n + z^2)
+    assert wilson_interval(1.0, 1000) == pytest.approx((1000 / 1003.841459, 1.0), abs=1e-8)
+    assert wilson_interval(0.0, 1000) == pytest.approx((0.0, 3.841459 / 1003.841459), abs=1e-8)
+    # 5 of 10: centre 0.5, reach z sqrt(0.025 + z^2 / 400) / (1 + z^2 / 10)
+    reach = 1.959964 * (0.025 + 3.841459 / 400) ** 0.5 / 1.3841459
+    assert wilson_interval(0.5, 10) == pytest.approx((0.5 - reach, 0.5 + reach), abs=1e-6)
+    for share, count in ((1.1, 5), (0.5, 0)):
+        with pytest.raises(MetricError, match="a share lies in"):
+            wilson_interval(share, count)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    # leaving out each of 1, 2, 3, 6 (mean 3): 11/3, 10/3, 3, 2; s / sqrt(4) = sqrt(14 / 3) / 2
+    low, high = jackknife_interval(3.0, [11 / 3, 10 / 3, 3.0, 2.0])
+    error = (14 / 3) ** 0.5 / 2
+    assert (low, high) == pytest.approx((3 - 3.182446 * error, 3 + 3.182446 * error), abs=1e-5)
+    with pytest.raises(MetricError, match="two groups"):
+        jackknife_interval(1.0, [1.0])
