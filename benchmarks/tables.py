@@ -211,7 +211,7 @@ def scores_csv(results: list[Result]) -> str:
 
 
 def _score_cell(cells: list[Result], name: str) -> str:
-    """Mean and spread of a score over seeds; with one seed the longer side of its interval; empty for none."""
+    """Mean and spread of a score over seeds; of one seed, the longer side of its interval."""
     found = [score for cell in cells for score in cell["scores"] if score["name"] == name]
     if not found:
         return ""

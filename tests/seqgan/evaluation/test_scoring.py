@@ -11,8 +11,8 @@ from rollout import generate
 from seqgan.config import CorpusConfig, EvaluationConfig, RunConfig
 from seqgan.data.grammar import GrammarPolicy
 from seqgan.data.sources import load_data
-from seqgan.evaluate import Evaluator
-from seqgan.scoring import Scorer, Wording
+from seqgan.evaluation.models import Evaluator
+from seqgan.evaluation.scoring import Scorer, Wording
 
 WORDING = Wording("words")
 
