@@ -9,7 +9,7 @@ import torch
 from benchmarks.arms import Lab
 from rollout import generate
 from seqgan.config import CorpusConfig, EvaluationConfig, RunConfig
-from seqgan.data.grammar import GrammarPolicy
+from seqgan.data.grammar.policy import GrammarPolicy
 from seqgan.data.sources import load_data
 from seqgan.evaluation.models import Evaluator
 from seqgan.evaluation.scoring import Scorer, Wording
