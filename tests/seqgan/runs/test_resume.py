@@ -143,7 +143,7 @@ with Interruption(sys.exit) as interruption:
         "SIGINT: finishing this step and saving a checkpoint; a second one quits at once\n"
     )
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == -signal.SIGTERM  # which a shell shows as 143
+    assert process.wait(120) == -signal.SIGTERM  # which a shell shows as 143
     process.stdout.close()
     process.stderr.close()
 
