@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from rollout import DiscriminatorReward, Policy, Sequences, action_values
 
@@ -44,27 +44,41 @@ def token_values(
 
     Returns:
         ``rollouts``; ``mean`` and ``real_mean``, the log-odds of all `samples` and of `real` on
-        average; ``sentences``, each with its ``tokens`` (EOS left out), the ``values`` of those,
-        and ``whole``, the log-odds of the sequence as it stands.
+        average, and their standard errors ``mean_error`` and ``real_mean_error``; ``sentences``,
+        each with its ``tokens`` (EOS left out), the ``values`` of those, their standard
+        ``errors``, and ``whole``, the log-odds of the sequence as it stands.
     """
     reward = DiscriminatorReward(discriminator, "log_odds")
     chosen = samples.select(slice(0, sentences)).trim()
-    rng = rng_for(seed, "token-values")
-    values = action_values(policy, chosen, reward, rollouts, rng=rng, stratified=True).cpu()
+
+    def squared(sequences: Sequences) -> Tensor:
+        return reward(sequences) ** 2
+
+    values, squares = (
+        action_values(
+            policy, chosen, judge, rollouts, rng=rng_for(seed, "token-values"), stratified=True
+        ).cpu()
+        for judge in (reward, squared)  # of the same completions
+    )
+    # Stratified completions know the mean a little better than independent ones would.
+    errors = ((squares - values**2).clamp(min=0) / max(1, rollouts - 1)).sqrt()
     found = []
-    for tokens, row, length in zip(
-        decoder.tokens(chosen), values.tolist(), chosen.lengths.tolist(), strict=True
-    ):
+    for tokens, row, spread, length in zip(
+        decoder.tokens(chosen), values.tolist(), errors.tolist(), chosen.lengths.tolist(),
+        strict=True,
+    ):  # fmt: skip
         found.append(
             {
                 "tokens": [str(token) for token in tokens],
                 "values": [round(value, 5) for value in row[: len(tokens)]],
+                "errors": [round(error, 5) for error in spread[: len(tokens)]],
                 "whole": round(row[length - 1], 5),
             }
         )
-    return {
-        "rollouts": rollouts,
-        "mean": round(float(reward(samples).mean()), 5),
-        "real_mean": round(float(reward(real.to(samples.device)).mean()), 5),
-        "sentences": found,
-    }
+    averages = {}
+    for name, batch in (("mean", samples), ("real_mean", real.to(samples.device))):
+        judged = reward(batch).double()
+        averages[name] = round(float(judged.mean()), 5)
+        error = judged.std(correction=0) / len(batch) ** 0.5
+        averages[f"{name}_error"] = round(float(error), 5)
+    return {"rollouts": rollouts, **averages, "sentences": found}

@@ -38,7 +38,15 @@ def test_values_of_the_first_samples():
         assert sentence["tokens"] == [str(i) for i in shown]
         assert sentence["values"] == pytest.approx(row[: len(shown)], abs=0.12)
         assert sentence["whole"] == ids.count(2)  # nothing to estimate
+        assert len(sentence["errors"]) == len(shown)
+        for value, error, right in zip(
+            sentence["values"], sentence["errors"], row[: len(shown)], strict=True
+        ):
+            assert abs(value - right) <= 5 * error + 1e-5  # where the error is 0, so is the miss
+            assert error < 2 / 799**0.5  # a count of 4 tokens at most deviates by 2 at most
     assert found["mean"] == pytest.approx(count_of(2)(samples).mean().item(), abs=1e-5)
+    deviation = count_of(2)(samples).double().std(correction=0).item()
+    assert found["mean_error"] == pytest.approx(deviation / 500**0.5, abs=1e-5)
     assert found["real_mean"] == pytest.approx(count_of(2)(real).mean().item(), abs=1e-5)
 
 

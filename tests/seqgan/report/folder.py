@@ -110,9 +110,16 @@ def results() -> dict[str, Any]:
         "action_values": {
             "rollouts": 16,
             "mean": -0.5,
-            "real_mean": 0.25,
+            "mean_error": 0.3,
+            "real_mean": 0.75,
+            "real_mean_error": 0.4,
             "sentences": [
-                {"tokens": ["good", "bad", "end"], "values": [0.5, -2.5, -1.5], "whole": -1.5}
+                {
+                    "tokens": ["good", "bad", "end", "so"],
+                    "values": [0.5, -2.5, -1.5, -1.29],
+                    "errors": [0.1, 0.2, 0.0, 0.265],
+                    "whole": -1.5,
+                }
             ],
         },
     }

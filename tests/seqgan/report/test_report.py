@@ -174,14 +174,27 @@ def test_samples_side_by_side_as_many_as_the_settings_say(whole):
 
 def test_colours_and_numbers_of_the_tokens(whole):
     _, html, markdown = whole
-    # reach: |-2.5 - -0.5| = 2 from the middle at -0.5; opacity 0.62 at the ends
+    # the scale: 2 nats on either side of -0.5, opacity 0.62 at the ends; +0.5 is half way
     assert '<span class="real" style="--a:0.31" title="good: value +0.500, change +1.000">' in html
     assert (
         '<span class="fake fall" style="--a:0.62" title="bad: value -2.500, change -3.000">' in html
     )
     assert '<span class="fake" style="--a:0.31" title="end: value -1.500, change +1.000">' in html
+    # 0.79 from the middle; two errors are 2 x sqrt(0.3^2 + 0.265^2) = 0.8006
+    assert '<span class="neutral" style="--a:0.0" title="so: value -1.290' in html
     assert "-2.50" in html and "+1.50" in html  # the ends of the scale
-    assert "1. good +0.50 · **bad** -2.50 · end -1.50 · whole sentence -1.50" in markdown
+    assert "good +0.50 · **bad** -2.50 · end -1.50 · so -1.29 · whole sentence -1.50" in markdown
+    assert "opinions" not in html
+
+
+def test_a_discriminator_that_tells_nothing_colours_nothing(tmp_path):
+    changed = without_sweep()
+    changed["action_values"]["real_mean"] = 0.4  # 0.9 away; two errors are 2 x 0.5 = 1
+    html, markdown = report(tmp_path / "run", results=changed, log=None)
+    assert 'class="real' not in html and 'class="fake' not in html
+    assert html.count('<span class="neutral" style="--a:0.0"') == 4
+    for text in (html, markdown):
+        assert "its values are opinions and no knowledge" in text
 
 
 def test_data_settings_and_environment(whole):
