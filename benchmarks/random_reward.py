@@ -1,6 +1,6 @@
 """How often a reward that knows nothing is called a success: runs with a random reward.
 
-    python -m benchmarks.random_reward --data_dir data --output benchmarks/results/random-reward.json
+    python -m benchmarks.random_reward --data_dir data --output random-reward.json
 
 Five seeds on each of four small data sets, at the size of ``--preset quick``, with a random number
 as the reward of the method itself. Such a run is right to say anything but *better*. Runs that are
@@ -34,7 +34,7 @@ LINES = 2_500
 SOURCES = {
     "coco": ("coco_train.txt", {"tokenizer": "words"}),
     "news": ("emnlp_news_test.txt", {"tokenizer": "spaces", "max_length": 30, "too_long": "drop"}),
-    "quatrains": ("quatrains.txt", {"tokenizer": "characters"}),
+    "quatrains": ("quatrains.txt", {"tokenizer": "spaces"}),
     "grammar": (None, {"num_train": 2_000, "num_validation": 500, "num_test": 1_000}),
 }
 """Data sets: a file of the data folder, of which the first lines are taken, or None for a source
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    content = {"environment": machine(), "runs": []}
+    content: dict[str, Any] = {"environment": machine(), "runs": []}
     if options.output.is_file():
         content = json.loads(options.output.read_text(encoding="utf-8"))
     runs = content["runs"]
