@@ -51,17 +51,23 @@ class TextGenerator(
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
     @classmethod
-    def from_run(cls, run: str | Path | RunDirectory, model: str = "best") -> TextGenerator:
+    def from_run(
+        cls, run: str | Path | RunDirectory, model: str = "best", tokenizer: str | None = None
+    ) -> TextGenerator:
         """The generator of a finished run.
 
         Args:
             run: the run's folder.
             model: best (adversarial, where there is one, else mle), or mle.
+            tokenizer: the name of the run's, if it is not built in.
 
         Raises:
             RunDirectoryError: no run there, or not a finished one.
             CheckpointError: its checkpoint is damaged.
+            ConfigError: there is no such model, or the tokenizer has to be named.
         """
+        if model not in ("best", "mle"):
+            raise ConfigError(f"model: {model!r} is neither 'best' nor 'mle'")
         directory = RunDirectory.open(run)
         results = directory.results()
         name = model if (directory.path / "checkpoints" / model).is_file() else "mle"
@@ -75,7 +81,7 @@ class TextGenerator(
             "verdict": results["verdict"],
             "command": directory.command(),
         }
-        return cls(policy, directory_decoder(directory, policy), facts)
+        return cls(policy, directory_decoder(directory, policy, tokenizer), facts)
 
     def sample(
         self,
@@ -267,7 +273,7 @@ def directory_decoder(
         if tokenizer not in TOKENIZERS:
             raise ConfigError(
                 f"{directory.path}: the run's tokenizer {tokenizer!r} is not built in; "
-                "name it with --tokenizer to use it"
+                "name it with --tokenizer (in Python: tokenizer=...) to use it"
             )
     return Decoder(vocabulary, make_tokenizer(tokenizer, "--tokenizer"), policy.eos_id)
 

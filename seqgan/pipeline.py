@@ -95,6 +95,7 @@ def run(config: RunConfig, console: Console | None = None) -> RunResult:
             written then.
         RunInterrupted: SIGINT or SIGTERM came; the message says how to go on.
     """
+    config = _files_found(config)
     runtime, data = _begin("run", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
@@ -103,6 +104,7 @@ def run(config: RunConfig, console: Console | None = None) -> RunResult:
 
 def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
     """MLE pretraining alone, and its scores."""
+    config = _files_found(config)
     runtime, data = _begin("pretrain", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
@@ -162,6 +164,15 @@ def _source(config: RunConfig, pretrained: RunDirectory | str | os.PathLike[str]
     return own
 
 
+def _files_found(config: RunConfig) -> RunConfig:
+    """The settings; if a run is resumed, with the places where its files are now."""
+    _check_config(config)
+    path = folder_of(config)
+    if path is None or not resumes(config, path):
+        return config
+    return with_files_found(config, RunDirectory.open(path))
+
+
 def _on_data_of(config: RunConfig, trained: RunConfig, pretrained: RunDirectory) -> RunConfig:
     """The settings with the split seed of the pretrained run, and the places of its files."""
     split_seed = trained.corpus.data_seed(trained.seed)
@@ -195,7 +206,6 @@ def _begin(
         console: where progress is shown, by the main process.
         pretrained: the run that is fine-tuned, whose data are taken.
     """
-    _check_config(config)
     # Fails before anything is written.
     accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
     processes = Processes(accelerator)
@@ -203,8 +213,6 @@ def _begin(
         console = Console(quiet=True)
     name, going_on = processes.agree(lambda: _place(config))
     path = Path(name)
-    if going_on:
-        config = with_files_found(config, RunDirectory(path))
     check_available(config.evaluation)
     data, whole = _read(config, pretrained or (RunDirectory(path) if going_on else None))
     if pretrained is not None and whole != pretrained.data_fingerprint():

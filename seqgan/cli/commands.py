@@ -22,6 +22,7 @@ from ..config import (
     RunConfig,
     SampleConfig,
 )
+from ..config.dotted import is_dotted
 from ..config.reading import run_config
 from ..data.bounded import bounded
 from ..data.sources import Decoder, check_splits, fingerprint, load_data
@@ -39,7 +40,7 @@ from ..pipeline import run as full_run
 from ..report import write_report
 from ..report.console import print_results
 from ..report.side_by_side import WRITERS, as_table, side_by_side
-from ..runs.places import data_of, not_its_data
+from ..runs.places import data_of, not_its_data, with_files_found
 from ..runs.run_directory import RunDirectory, write_json, write_text
 from ..seeding import rng_for
 from ..terminal import say
@@ -139,6 +140,13 @@ def _against_own_data(
         config.corpus.tokenizer = settings.tokenizer
     given = {name: getattr(settings, name) for name in ("data", "test_data", "validation_data")}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    embedder = config.evaluation.embedder
+    if settings.embedder == "none" and is_dotted(embedder):  # the run may be a stranger's
+        raise ConfigError(
+            f"{directory.path}: the run's embedder {embedder!r} is not built in; name it with "
+            "--embedder to use it"
+        )
+    config = with_files_found(config, directory, {"evaluation.judge": "judge"})
     data = data_of(config, directory)
     if fingerprint(data) != directory.data_fingerprint():
         raise DataError(
@@ -147,7 +155,7 @@ def _against_own_data(
         )
     assert settings.seed is not None
     data = bounded(data, config.evaluation)
-    evaluator = Evaluator(data, config.evaluation, settings.seed)
+    evaluator = Evaluator(data, config.evaluation, settings.seed, "--")
     scores, shown = {}, {}
     for title, policy in models.items():
         if policy.vocab_size != data.spec.vocab_size:

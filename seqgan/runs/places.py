@@ -7,10 +7,12 @@ A relative name that holds no more is looked for in the folder that the run was 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
-from ..config import SOURCES, RunConfig
+from ..config import JUDGES, SOURCES, RunConfig
 from ..data.sources import Dataset, run_data
 from ..data.text.readers import near_file
 from ..errors import DataError
@@ -20,34 +22,41 @@ __all__ = ["FILES", "data_of", "names_a_file", "not_its_data", "with_files_found
 
 FILES = (
     "data", "test_data", "validation_data", "corpus.tokenizer", "corpus.oracle_parameters",
+    "evaluation.judge",
 )  # fmt: skip
-"""Settings that name a file. The fingerprint says if it holds what it held, wherever it is."""
+"""Settings that name a file. The fingerprint of the data says if they hold what they held, wherever
+they are; only a judge has no part in it."""
+NAMES = {"data": SOURCES, "evaluation.judge": JUDGES}
+"""Values of these settings that are no files."""
 
 
 def names_a_file(setting: str, value: str | None) -> bool:
     """Tells a file from a named source, a built-in tokenizer, and nothing."""
-    if value is None or (setting == "data" and value in SOURCES):
+    if value is None or value in NAMES.get(setting, ()):
         return False
     return setting != "corpus.tokenizer" or value.endswith(".json")
 
 
-def with_files_found(config: RunConfig, run: RunDirectory) -> RunConfig:
+def with_files_found(
+    config: RunConfig, run: RunDirectory, flags: Mapping[str, str] = MappingProxyType({})
+) -> RunConfig:
     """The settings of a run, with the places where its files are now.
 
     Args:
         config: the run's settings, or those of a run that continues it.
         run: says in which folder it was begun.
+        flags: settings that the command's flags call otherwise.
 
     Raises:
         DataError: a file is nowhere; the message names the flag for its new place.
     """
-    config = replace(config, corpus=replace(config.corpus))
+    config = replace(config, corpus=replace(config.corpus), evaluation=replace(config.evaluation))
     for setting in FILES:
         group, _, name = setting.rpartition(".")
         holder = getattr(config, group) if group else config
         value = getattr(holder, name)
         if names_a_file(setting, value) and not Path(value).exists():
-            setattr(holder, name, _place(setting, value, run))
+            setattr(holder, name, _place(flags.get(setting, setting), value, run))
     return config
 
 
@@ -75,11 +84,11 @@ def not_its_data(config: RunConfig, run: RunDirectory) -> str:
     return f"--data: {config.data} is not what the run at {run.path} was trained on"
 
 
-def _place(setting: str, value: str, run: RunDirectory) -> str:
+def _place(flag: str, value: str, run: RunDirectory) -> str:
     folder = run.begun_in()
     if folder is not None and (folder / value).exists():
         return os.fspath(folder / value)
     raise DataError(
         f"{run.path}: {value}: the file that the run was trained on is not there"
-        f"{near_file(Path(value))}; name its place with --{setting} PATH"
+        f"{near_file(Path(value))}; name its place with --{flag} PATH"
     )

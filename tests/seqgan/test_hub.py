@@ -51,6 +51,8 @@ def test_the_card_carries_table_verdict_and_command(run, tmp_path):
 def test_mle_can_be_chosen(run):
     assert TextGenerator.from_run(run, "mle").facts["model"] == "mle"
     assert TextGenerator.from_run(run).facts["model"] == "adversarial"
+    with pytest.raises(ConfigError, match="model: 'bset' is neither 'best' nor 'mle'"):
+        TextGenerator.from_run(run, "bset")
 
 
 def test_a_strangers_folder_never_causes_an_import(run, tmp_path):

@@ -151,5 +151,8 @@ def test_a_run_with_everything_that_needs_no_extra(tmp_path, capsys):
     assert 0 <= low <= found["mle"]["fed"]["value"] <= high
     report = (out / "report.html").read_text()
     assert "Frechet embedding distance" in report and "reverse perplexity" in report
-    assert main(["evaluate", "--run", str(out)]) == 0
-    assert "Frechet embedding distance" in capsys.readouterr().out
+    again = ["evaluate", "--run", str(out)]
+    assert main(again) == 2  # the settings of a run alone cause no import
+    assert "name it with --embedder" in capsys.readouterr().err
+    assert main([*again, "--embedder", f"{__name__}:lengths"]) == 0
+    assert "│ Frechet" in capsys.readouterr().out

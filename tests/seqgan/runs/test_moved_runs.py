@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from seqgan.cli.main import main
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime
 
+from ..failing import fails
 from ..tiny import weights, without_report
 
 LINES = [f"the {a} cat {b} the {c} mat" for a in "abcdef" for b in "ghijkl" for c in "mnopq"]
@@ -35,11 +37,7 @@ def do(command: str) -> None:
 
 def refused(command: str, capsys) -> str:
     """The one line that a command ends in."""
-    capsys.readouterr()
-    assert main(shlex.split(command)) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    return str(error)
+    return fails(capsys, shlex.split(command))
 
 
 def scores(path: Path, flags: str) -> dict:
@@ -167,6 +165,29 @@ def test_another_runs_generator_is_not_taken_on_resuming(moved, capsys):
     assert "--seed: 4 is not what" in error or "was fine-tuned from another run" in error
 
 
+def edit_config(run: Path, old: str, new: str) -> None:
+    text = (run / "config.yaml").read_text()
+    assert old in text
+    (run / "config.yaml").write_text(text.replace(old, new))
+
+
+def test_other_files_of_a_run_are_found_or_named(moved, capsys):
+    edit_config(Path("runs/full"), "judge: none", "judge: models/judge.gguf")
+    error = refused(f"evaluate --run runs/full {FILES}", capsys)
+    assert "models/judge.gguf: the file" in error and "name its place with --judge PATH" in error
+    error = refused(f"evaluate --run runs/full {FILES} --judge x.gguf", capsys)
+    assert "x.gguf: the file" in error
+    error = refused(f"run --resume runs/full {FILES}", capsys)
+    assert "name its place with --evaluation.judge PATH" in error
+
+
+def test_a_strangers_embedder_causes_no_import(moved, capsys):
+    edit_config(Path("runs/full"), "embedder: none", "embedder: antigravity:fly")
+    error = refused(f"evaluate --run runs/full {FILES}", capsys)
+    assert "embedder 'antigravity:fly' is not built in; name it with --embedder" in error
+    assert "antigravity" not in sys.modules
+
+
 def test_what_needs_no_data_never_touches_them(moved, capsys, monkeypatch):
     shutil.rmtree("texts")
     monkeypatch.undo()
@@ -186,10 +207,12 @@ def test_fine_tuning_with_other_seeds(old, tmp_path, monkeypatch, capsys):
     runs[0] = RunDirectory.open("runs/full")
     assert len({run.data_fingerprint() for run in runs.values()}) == 1
     assert {seed: run.results()["seed"] for seed, run in runs.items()} == {0: 0, 5: 5, 6: 6}
-    tuned = {seed: weights(run.path, "best") for seed, run in runs.items()}
-    key = next(iter(tuned[0]))
-    assert not torch.equal(tuned[0][key], tuned[5][key])
-    assert not torch.equal(tuned[5][key], tuned[6][key])
+    logs = {
+        seed: [{**line, "time": 0} for line in run.read_log() if line["stage"] == "discriminator"]
+        for seed, run in runs.items()
+    }
+    assert logs[0] and logs[0] != logs[5] != logs[6] != logs[0]
+    key = next(iter(weights(Path("runs/mle"))))
     assert torch.equal(weights(runs[5].path, "mle")[key], weights(Path("runs/mle"))[key])
     interrupt(f"finetune --run runs/mle --seed 7 --output_dir {tmp_path}/7", 4)
     do(f"finetune --resume {tmp_path}/7")
