@@ -140,6 +140,8 @@ def _against_own_data(
         config.corpus.tokenizer = settings.tokenizer
     given = {name: getattr(settings, name) for name in ("data", "test_data", "validation_data")}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
+    if settings.corpus.oracle_parameters is not None:
+        config.corpus.oracle_parameters = settings.corpus.oracle_parameters
     embedder = config.evaluation.embedder
     if settings.embedder == "none" and is_dotted(embedder):  # the run may be a stranger's
         raise ConfigError(
@@ -181,8 +183,7 @@ def _against_references(
     settings = replace(
         settings,
         resamples=config.evaluation.resamples,
-        bleu_tokenizer=settings.bleu_tokenizer or own,
-        self_bleu_tokenizer=settings.self_bleu_tokenizer or own,
+        corpus=replace(settings.corpus, tokenizer=settings.corpus.tokenizer or own),
     )
     assert settings.seed is not None
     against = References(settings, partial(say, console))

@@ -58,6 +58,8 @@ def _rules(settings: Any) -> Iterator[tuple[str, list[str]]]:
             yield "without --judge", ["judge_samples"]
         if settings.references is None:
             yield "without --references", ["any_tokens"]
+        if settings.bleu_tokenizer is not None and settings.self_bleu_tokenizer is not None:
+            yield "with --bleu_tokenizer and --self_bleu_tokenizer", ["corpus.tokenizer"]
 
 
 def _corpus(

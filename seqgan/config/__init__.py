@@ -6,7 +6,7 @@ This module imports nothing heavy: the command line reads it before torch is loa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from ..errors import ConfigError, did_you_mean
@@ -22,6 +22,7 @@ __all__ = [
     "DiscriminateConfig",
     "DiscriminatorConfig",
     "EvaluateConfig",
+    "EvaluateReadingConfig",
     "EvaluationConfig",
     "FinetuneConfig",
     "GeneratorConfig",
@@ -804,6 +805,29 @@ class SampleConfig(Settings):
 
 
 @dataclass
+class EvaluateReadingConfig(ReadingConfig):
+    """How evaluated files are read.
+
+    Attributes:
+        tokenizer: how samples, references and training sequences are cut: spaces, words,
+            characters, integers, or as in other commands; none: words, or the run's own.
+        oracle_parameters: the run's file with the parameters of an LSTM oracle, if it is no longer
+            where the run's settings say.
+    """
+
+    group = "corpus."
+
+    tokenizer: str | None = None
+    oracle_parameters: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_reading("--corpus.")
+        if self.tokenizer is not None:
+            check_tokenizer("--corpus.tokenizer", self.tokenizer)
+
+
+@dataclass
 class EvaluateConfig(Settings):
     """Scores of the generators of a run, or of any file of samples, against real sequences.
 
@@ -817,9 +841,10 @@ class EvaluateConfig(Settings):
             for a file of samples; none for a run: its own test split, and all of its scores.
         training: file with the samples' training sequences, to look for copies; none: no copies
             are looked for (a run without references knows its own).
-        bleu_tokenizer: how samples and references are cut for BLEU: words, spaces, characters,
-            integers, or as in `corpus.tokenizer`; none: words, or the run's own.
-        self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores, as above.
+        corpus: how these files are read, and cut into tokens.
+        bleu_tokenizer: how samples and references are cut for BLEU, if not by --corpus.tokenizer.
+        self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores, if not by
+            --corpus.tokenizer.
         unk: the word of --samples that stands for unknown ones and then matches nothing; none:
             every word is a word.
         any_tokens: score samples of which hardly a token occurs in the references, too.
@@ -846,6 +871,7 @@ class EvaluateConfig(Settings):
     samples: str | None = None
     references: str | None = None
     training: str | None = None
+    corpus: EvaluateReadingConfig = field(default_factory=EvaluateReadingConfig)
     bleu_tokenizer: str | None = None
     self_bleu_tokenizer: str | None = None
     unk: str | None = None
@@ -876,6 +902,12 @@ class EvaluateConfig(Settings):
             _choice("--device", self.device, DEVICES)
         if self.seed is not None:
             _seed("--seed", self.seed)
+        _sizes("", self, "judge_samples", least=2)
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        """Refuses settings that do not go together."""
+        of_run = self.run is not None and self.references is None
         _require(
             (self.run is None) != (self.samples is None),
             "expected either --run DIR, or --samples FILE and --references FILE",
@@ -884,30 +916,41 @@ class EvaluateConfig(Settings):
             self.samples is None or self.references is not None,
             "--samples expects --references FILE too: real sequences to compare with",
         )
-        for name in ("training", "bleu_tokenizer", "self_bleu_tokenizer"):
+        for name in self._about_files():
             _require(
-                getattr(self, name) is None or self.references is not None,
+                not of_run,
                 f"--{name} goes with --references; a run without them is measured on its own data",
             )
         _require(self.tokenizer is None or self.run is not None, "--tokenizer goes with --run")
         for name in ("data", "test_data", "validation_data"):
             _require(
-                getattr(self, name) is None or (self.run is not None and self.references is None),
+                getattr(self, name) is None or of_run,
                 f"--{name} goes with --run alone: the file that the run was trained on",
             )
         _require(
-            self.references is None or not self.reverse_perplexity,
+            self.corpus.oracle_parameters is None or of_run,
+            "--corpus.oracle_parameters goes with --run alone: the file of the run's oracle",
+        )
+        _require(
+            of_run or not self.reverse_perplexity,
             "--reverse_perplexity goes with --run alone: lines of text have no vocabulary",
         )
         _require(
-            self.unk is None or self.references is not None,
+            not of_run or self.unk is None,
             "--unk goes with --references; a run without them knows its own unknown words",
         )
-        _sizes("", self, "judge_samples", least=2)
         _require(
-            not self.mauve or self.embedder != "none" or self.references is None,
+            not self.mauve or self.embedder != "none" or of_run,
             "--mauve: needs embeddings: set --embedder too",
         )
+
+    def _about_files(self) -> list[str]:
+        """Settings that are given and say how files are read or cut."""
+        names = ("training", "bleu_tokenizer", "self_bleu_tokenizer")
+        found = [name for name in names if getattr(self, name) is not None]
+        usual, corpus = asdict(EvaluateReadingConfig()), asdict(self.corpus)
+        del corpus["oracle_parameters"]
+        return [*found, *(f"corpus.{name}" for name in corpus if corpus[name] != usual[name])]
 
 
 @dataclass

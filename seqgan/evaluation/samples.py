@@ -10,9 +10,9 @@ import numpy as np
 
 from ..config import EvaluateConfig
 from ..data.text.glance import CUTTING_AT_BLANKS, uncut_share
-from ..data.text.readers import Record, read_lines
+from ..data.text.readers import Notes, Record, check_used, fitting, read_lines
 from ..data.text.special import SpecialWords
-from ..data.text.table import cut_text
+from ..data.text.table import check_listed, cut_text, without_padding
 from ..data.text.tokenizers import Tokenizer, make_tokenizer
 from ..data.text.vocabulary import SPECIAL_TOKENS, UNK
 from ..errors import DataError
@@ -50,7 +50,7 @@ def file_scores(settings: EvaluateConfig, tell: Callable[[str], None]) -> dict[s
     """
     assert settings.samples is not None
     against = References(settings, tell)
-    samples = _samples(settings.samples, settings.num_samples)
+    samples = _samples(against.read(settings.samples), settings.samples, settings.num_samples)
     scores = {"samples": against.scores(samples, settings.samples)}
     real = against.real(len(samples))
     return scores | ({"real": real} if real else {})
@@ -70,10 +70,8 @@ class References:
     def __init__(self, settings: EvaluateConfig, tell: Callable[[str], None]):
         assert settings.references is not None
         self.settings, self.tell = settings, tell
-        self.between, self.within = (
-            make_tokenizer(getattr(settings, name) or "words", f"--{name}", settings.unk)
-            for name in ("bleu_tokenizer", "self_bleu_tokenizer")
-        )
+        self.between = _tokenizer(settings, "bleu_tokenizer")
+        self.within = _tokenizer(settings, "self_bleu_tokenizer")
         # Tokenizers give every word that stands for unknown ones as <unk>.
         self.unknown = None if settings.unk is None else SPECIAL_TOKENS[UNK]
         self.scorer = Scorer(settings.resamples or 1_000, 0.95, settings.seed or 0)
@@ -82,10 +80,31 @@ class References:
             settings.judge_samples, "--",
         )  # fmt: skip
         self.name = Path(settings.references).name.replace("|", "/")  # as a signature can hold it
-        self.records = _records(settings.references)
+        files = (settings.samples, settings.references, settings.training)
+        check_used([file for file in files if file is not None], settings.corpus)
+        self.records = _filled(self.read(settings.references), settings.references)
         self._check_cuttable(self.records, settings.references)
         self.tokens = _tokens(self.records, self.between, settings.references)
-        self.training = None if settings.training is None else _records(settings.training)
+        self.training = None
+        if settings.training is not None:
+            self.training = _filled(self.read(settings.training), settings.training)
+
+    def read(self, path: str) -> list[Record]:
+        """The sequences of a file, read as the settings say.
+
+        Raises:
+            DataError, ConfigError: as `read_lines`; or a tokenizer would cut lists of tokens anew.
+        """
+        reading, notes = self.settings.corpus, Notes()
+        records = list(read_lines(path, fitting(reading, path), notes=notes))
+        for tokenizer, name in ((self.between, "bleu"), (self.within, "self_bleu")):
+            check_listed(path, notes, tokenizer, _flag(self.settings, f"{name}_tokenizer"))
+        if reading.padding is None:
+            return records
+        bare = [_without_padding(record, self.between, reading.padding) for record in records]
+        if bare == records:
+            self.tell(f"--corpus.padding {reading.padding}: no sequence of {path} ends in it")
+        return bare
 
     def scores(self, samples: list[Record], name: str) -> list[Score]:
         """BLEU in both directions, self-BLEU, variety, copies, lengths, and what is asked for.
@@ -140,13 +159,13 @@ class References:
         Raises:
             DataError: most of the texts are such; scores of them would say nothing.
         """
-        flags = [
-            f"--{flag} characters"
-            for flag, tokenizer in zip(
-                ("bleu_tokenizer", "self_bleu_tokenizer"), (self.between, self.within), strict=True
+        flags = {
+            f"{_flag(self.settings, name)} characters": None
+            for name, tokenizer in (
+                ("bleu_tokenizer", self.between), ("self_bleu_tokenizer", self.within),
             )
             if tokenizer.name in CUTTING_AT_BLANKS
-        ]
+        }  # fmt: skip
         share = uncut_share(record.text for record in records)
         if flags and share > MOST_UNCUT and not self.settings.any_tokens:
             raise DataError(
@@ -166,14 +185,33 @@ def _tokens(records: list[Record], tokenizer: Tokenizer, name: str) -> list[list
     return [cut_text(name, record.text, record.line_number, tokenizer) for record in records]
 
 
-def _records(path: str) -> list[Record]:
-    """The lines of a file that are not blank; two or more."""
-    return _enough([record for record in read_lines(path) if record.text.strip()], path)
+def _flag(settings: EvaluateConfig, name: str) -> str:
+    """The flag that says how a metric cuts texts: its own, if it was given, else the common one."""
+    return "--corpus.tokenizer" if getattr(settings, name) is None else f"--{name}"
 
 
-def _samples(path: str, count: int | None) -> list[Record]:
-    """The lines of a file of samples; a blank one is an empty sample, but not at the end."""
-    found = list(read_lines(path))
+def _tokenizer(settings: EvaluateConfig, name: str) -> Tokenizer:
+    chosen = getattr(settings, name) or settings.corpus.tokenizer or "words"
+    return make_tokenizer(chosen, _flag(settings, name), settings.unk)
+
+
+def _without_padding(record: Record, tokenizer: Tokenizer, padding: str) -> Record:
+    """The record without the padding at its end, as it was otherwise."""
+    tokens = tokenizer.tokenize(record.text)
+    kept = without_padding(tokens, padding)
+    if len(kept) == len(tokens):
+        return record
+    return record._replace(text=tokenizer.detokenize(kept))
+
+
+def _filled(records: list[Record], path: str) -> list[Record]:
+    """The records that are not blank; two or more."""
+    return _enough([record for record in records if record.text.strip()], path)
+
+
+def _samples(records: list[Record], path: str, count: int | None) -> list[Record]:
+    """The samples of a file; a blank one is an empty sample, but not at the end."""
+    found = list(records)
     while found and not found[-1].text.strip():
         found.pop()
     _enough(found, path)
@@ -211,7 +249,7 @@ def _check_cut_alike(
         raise DataError(
             f"{names[0]}: cut by {tokenizer.name!r}, {shared:.0%} of its tokens occur in "
             f"{names[1]}, whose own tokens occur in another line of it in {among:.0%}: were they "
-            "made with another tokenizer (--bleu_tokenizer)? --any_tokens true scores them all "
+            "made with another tokenizer (--corpus.tokenizer)? --any_tokens true scores them all "
             "the same"
         )
 

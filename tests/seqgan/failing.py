@@ -6,9 +6,14 @@ from pathlib import Path
 
 from seqgan.cli.main import main
 
+from .advice import check_advice
+
 
 def fails(capsys, arguments: list[str], *fragments: str) -> str:
-    """Runs a command that must end in one line that holds `fragments`, and exit code 2."""
+    """Runs a command that must end in one line that holds `fragments`, and exit code 2.
+
+    The command must take every flag that the line names.
+    """
     capsys.readouterr()
     code = main(arguments)
     error = capsys.readouterr().err
@@ -17,6 +22,7 @@ def fails(capsys, arguments: list[str], *fragments: str) -> str:
     assert error.count("\n") == 1 and "Traceback" not in error, error
     for fragment in fragments:
         assert fragment in error, error
+    check_advice(arguments, error)
     return error
 
 

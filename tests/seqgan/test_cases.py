@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,9 +68,11 @@ def test_text_that_the_tokenizer_cannot_cut(capsys):
         line = refused(capsys, *command, chinese)
         assert "holds no token of the splits validation, heldout, test" in line
         assert "give --corpus.tokenizer characters" in line
-    assert "warning" not in data(capsys, "chinese.txt", "--corpus.tokenizer", "characters")
+    assert "--corpus.tokenizer" not in data(
+        capsys, "chinese.txt", "--corpus.tokenizer", "characters"
+    )
     line = refused(capsys, "evaluate", "--samples", chinese, "--references", chinese)
-    assert "give --bleu_tokenizer characters --self_bleu_tokenizer characters" in line
+    assert "give --corpus.tokenizer characters" in line
 
 
 def test_tokens_that_the_data_lack_are_never_emitted(tmp_path):
@@ -82,6 +86,8 @@ def test_tokens_that_the_data_lack_are_never_emitted(tmp_path):
     cut = ["--bleu_tokenizer", "integers", "--self_bleu_tokenizer", "integers"]
     arguments = ["evaluate", "--samples", str(out), "--references", music, *cut]
     assert main([*arguments, "--resamples", "9"]) == 0
+    cut = ["--corpus.tokenizer", "integers", "--resamples", "9"]
+    assert main([*arguments[:5], *cut]) == 0
 
 
 def test_lines_of_a_packed_file_are_records(tmp_path):
@@ -97,7 +103,9 @@ def test_a_smiles_file(capsys):
     printed = data(capsys, "molecules.smi")
     assert "200 records, header: SMILES, ID, 1 comment lines (skipped)" in printed
     assert "cannot be cut at blanks" in printed and "--corpus.tokenizer characters" in printed
-    assert "warning" not in data(capsys, "molecules.smi", "--corpus.tokenizer", "characters")
+    assert "--corpus.tokenizer" not in data(
+        capsys, "molecules.smi", "--corpus.tokenizer", "characters"
+    )
 
 
 def test_a_table_without_a_header(capsys):
@@ -118,6 +126,30 @@ def test_one_line_many_times(capsys):
     for command in (["data"], ["run", "--data"]):
         line = refused(capsys, *command, CASES / "sameline.txt")
         assert "sameline.txt: 500 lines, 1 distinct" in line
+
+
+def test_a_table_is_evaluated_with_the_flags_that_are_advised(capsys):
+    smiles = CASES / "smiles.csv"
+    files = ["evaluate", "--samples", smiles, "--references", smiles]
+    line = refused(capsys, *files)
+    assert "--corpus.column NAME (columns: SMILES, SPLIT)" in line
+    line = refused(capsys, *files, "--corpus.column", "SMILES")
+    assert "give --corpus.tokenizer characters" in line
+    advised = ["--corpus.column", "SMILES", "--corpus.tokenizer", "characters"]
+    assert main([*map(str, files), *advised, "--resamples", "9"]) == 0
+    assert "tok" not in capsys.readouterr().err
+
+
+def test_programs(tmp_path, monkeypatch):
+    """Programs of the cases: nested dicts as settings, environments made by stable-baselines3."""
+    shutil.copy(CASES / "lines.txt", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr("seqgan.pipeline.run", seen.append)
+    runpy.run_path(str(CASES / "config-dict.py"))
+    assert seen[0].corpus.tokenizer == "words" and seen[0].data == "lines.txt"
+    pytest.importorskip("stable_baselines3", reason="stable-baselines3 (extra [rl]) is missing")
+    runpy.run_path(str(CASES / "make-vec-env.py"))
 
 
 @pytest.mark.slow
