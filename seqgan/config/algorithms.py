@@ -1,0 +1,92 @@
+"""Settings of the generator's updates in the rounds: a dataclass per algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from .checks import choice, not_negative, positive, shares, sizes
+from .optimizers import OptimizerConfig
+from .settings import Component
+
+__all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient"]
+
+BASELINES = ("none", "mean", "leave_one_out", "moving_average")
+LOSSES = ("reinforce", "clipped")
+
+
+@dataclass
+class AlgorithmConfig(Component):
+    """The update of the generator in the rounds."""
+
+    group = "algorithm."
+    selector = "name"
+
+    @classmethod
+    def table(cls) -> Mapping[str, type[Component]]:
+        """The algorithms."""
+        return ALGORITHMS
+
+
+@dataclass
+class PolicyOptimizer(OptimizerConfig):
+    """The optimizer of the generator in the rounds."""
+
+    group = "algorithm.optimizer."
+    name: str = "adam"
+    learning_rate: float = 3e-4
+    weight_decay: float = 0.0
+
+
+@dataclass
+class PolicyGradient(AlgorithmConfig):
+    """Policy gradient on action values from Monte Carlo rollouts (Yu et al. 2017).
+
+    Attributes:
+        name: kind of update.
+        batch_size: sequences per step.
+        rollouts: completions of every prefix; 0: no rollouts, every token gets the reward of its
+            complete sequence.
+        positions: prefixes are completed at every so many tokens; 1: at all.
+        stratified: spread the first random numbers of a prefix's rollouts evenly.
+        rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
+            of itself in each round (0.8 in the SeqGAN code); 0: by the generator itself.
+        baseline: subtracted from the action values: none, mean, leave_one_out, moving_average.
+        normalize_advantage: divide advantages by their standard deviation.
+        loss: reinforce, or clipped (the surrogate of PPO, over `updates` updates per batch).
+        updates: gradient updates on each batch of samples (clipped).
+        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped).
+        entropy_weight: weight of the policy's mean entropy per token, in nats.
+        kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
+        optimizer: of the generator.
+    """
+
+    builds: ClassVar[str] = "seqgan.training.policy_gradient:PolicyGradient"
+    name: str = "policy_gradient"
+    batch_size: int = 64
+    rollouts: int = 4
+    positions: int = 1
+    stratified: bool = True
+    rollout_update_rate: float = 0.0
+    baseline: str = "leave_one_out"
+    normalize_advantage: bool = False
+    loss: str = "reinforce"
+    updates: int = 1
+    clip: float = 0.2
+    entropy_weight: float = 0.0
+    kl_weight: float = 0.0
+    optimizer: PolicyOptimizer = field(default_factory=PolicyOptimizer)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "batch_size", "positions", "updates")
+        sizes(self, "rollouts", least=0)
+        choice(self, "baseline", BASELINES)
+        choice(self, "loss", LOSSES)
+        shares(self, "rollout_update_rate")
+        positive(self, "clip")
+        not_negative(self, "entropy_weight", "kl_weight")
+
+
+ALGORITHMS: dict[str, type[Component]] = {"policy_gradient": PolicyGradient}

@@ -1,0 +1,88 @@
+"""Settings of the discriminators: a dataclass per architecture, a line in `DISCRIMINATORS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from .checks import dropout, require, sizes
+from .settings import Component
+
+__all__ = ["CNN", "DISCRIMINATORS", "BiLSTM", "DiscriminatorConfig"]
+
+PAPER_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
+PAPER_FILTERS = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
+
+
+@dataclass
+class DiscriminatorConfig(Component):
+    """The network that tells real sequences from generated ones."""
+
+    group = "discriminator."
+
+    @classmethod
+    def table(cls) -> Mapping[str, type[Component]]:
+        """The architectures."""
+        return DISCRIMINATORS
+
+
+@dataclass
+class BiLSTM(DiscriminatorConfig):
+    """A bidirectional LSTM whose outputs are pooled over the sequence.
+
+    Attributes:
+        architecture: kind of network.
+        embedding: size of the token embeddings.
+        hidden: units per direction.
+        dropout: probability of dropping a unit in training, from 0 to below 1.
+    """
+
+    builds: ClassVar[str] = "seqgan.models.discriminators.bilstm:BiLSTMDiscriminator"
+    architecture: str = "bilstm"
+    embedding: int = 32
+    hidden: int = 128
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "embedding", "hidden")
+        dropout(self)
+
+
+@dataclass
+class CNN(DiscriminatorConfig):
+    """The SeqGAN paper's network: convolutions of 12 widths, maximum over time, a highway layer.
+
+    Attributes:
+        architecture: kind of network.
+        embedding: size of the token embeddings.
+        widths: filter widths in tokens.
+        filters: number of filters of each width.
+        filter_share: share of these numbers of filters, for a narrower network.
+        dropout: probability of dropping a feature in training, from 0 to below 1.
+    """
+
+    builds: ClassVar[str] = "seqgan.models.discriminators.cnn:CNNDiscriminator"
+    architecture: str = "cnn"
+    embedding: int = 64
+    widths: list[int] = field(default_factory=lambda: list(PAPER_WIDTHS))
+    filters: list[int] = field(default_factory=lambda: list(PAPER_FILTERS))
+    filter_share: float = 1.0
+    dropout: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "embedding")
+        widths, filters = self.widths, self.filters
+        require(
+            len(widths) == len(filters) > 0 and all(1 <= x <= 10_000 for x in widths + filters),
+            f"--discriminator.widths: {len(widths)} widths but {len(filters)} numbers of filters; "
+            "give as many of both, from 1 to 10,000 each",
+        )
+        share = self.filter_share
+        require(0 < share <= 1, f"--discriminator.filter_share: {share} is not in (0, 1]")
+        dropout(self)
+
+
+DISCRIMINATORS: dict[str, type[Component]] = {"bilstm": BiLSTM, "cnn": CNN}

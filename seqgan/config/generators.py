@@ -1,0 +1,55 @@
+"""Settings of the generators: a dataclass per architecture, a line in `GENERATORS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .checks import dropout, sizes
+from .settings import Component
+
+__all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
+
+
+@dataclass
+class GeneratorConfig(Component):
+    """The policy."""
+
+    group = "generator."
+
+    @classmethod
+    def table(cls) -> Mapping[str, type[Component]]:
+        """The architectures."""
+        return GENERATORS
+
+
+@dataclass
+class LSTM(GeneratorConfig):
+    """An LSTM language model, the generator of the SeqGAN paper.
+
+    Attributes:
+        architecture: kind of network.
+        embedding: size of the token embeddings.
+        hidden: units per layer.
+        layers: number of layers.
+        dropout: probability of dropping a unit in training, from 0 to below 1.
+        initial_scale: standard deviation of the normal distribution that all parameters are
+            drawn from (the SeqGAN code: 0.1); none: torch's defaults.
+    """
+
+    builds: ClassVar[str] = "seqgan.models.generators.lstm:LSTMGenerator"
+    architecture: str = "lstm"
+    embedding: int = 128
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.4
+    initial_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "embedding", "hidden", "layers")
+        dropout(self)
+
+
+GENERATORS: dict[str, type[Component]] = {"lstm": LSTM}

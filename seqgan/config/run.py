@@ -1,0 +1,179 @@
+"""Settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .algorithms import AlgorithmConfig
+from .checks import choice, require, seed, sizes
+from .data import CorpusConfig, check_corpus, corpus_kind
+from .discriminators import DiscriminatorConfig
+from .evaluation import EvaluationConfig
+from .generators import GeneratorConfig
+from .names import DEVICES, TRACKERS
+from .recipes import DEFAULT_METHOD, recommended
+from .rewards import RewardTerm, reward_terms
+from .settings import Settings, hints, settings_from
+from .training import AdversarialConfig, CriticConfig, PretrainConfig
+
+__all__ = ["CONFIG_FORMAT", "CheckpointConfig", "FinetuneConfig", "RunConfig"]
+
+CONFIG_FORMAT = 2
+"""Format 1 was version 0.1's."""
+GROUPS = (
+    "corpus", "generator", "discriminator", "pretrain", "critic", "algorithm", "adversarial",
+    "evaluation",
+)  # fmt: skip
+"""The groups that a method and a size recommend settings for; rewards are a list beside them."""
+
+
+@dataclass
+class CheckpointConfig(Settings):
+    """When a run's state is written, so that it can go on from there; no result depends on it.
+
+    Attributes:
+        every_minutes: minutes between two checkpoints; 0: not by the clock.
+        every_steps: gradient steps of all models between two checkpoints; 0: not by steps.
+        keep: how many of the newest are kept, besides that of the pretrained model and the best.
+    """
+
+    group = "checkpoint."
+
+    every_minutes: float = 5.0
+    every_steps: int = 0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            0 <= self.every_minutes < float("inf"),
+            f"--checkpoint.every_minutes: {self.every_minutes} is not 0 or above",
+        )
+        sizes(self, "every_steps", least=0)
+        sizes(self, "keep")
+
+
+def _recommended() -> Any:
+    return field(default_factory=dict)
+
+
+@dataclass
+class RunConfig(Settings):
+    """One run: MLE pretraining, adversarial fine-tuning, comparison.
+
+    A group of settings is an instance, or a mapping of settings on top of what the method and the
+    size recommend.
+
+    Attributes:
+        method: what is done: a name that ``seqgan methods`` lists.
+        size: how much is done: smoke (seconds), quick, standard, full (the scale of the papers).
+        data: a text file with one sequence per line, or grammar, oracle, wordnet.
+        test_data: a file with the test sequences; none: a share of `data`.
+        validation_data: a file with the validation sequences; none: a share of `data`.
+        corpus: how the source becomes token ids.
+        generator: the policy.
+        discriminator: the network that tells real from generated.
+        pretrain: MLE training of the generator.
+        critic: training of the discriminator.
+        rewards: the terms of the reward.
+        algorithm: the update of the generator in the rounds.
+        adversarial: the adversarial rounds.
+        evaluation: what is measured in the end.
+        checkpoint: when the run's state is written, to resume from it.
+        output_dir: the run's folder; none: runs/ and a name made of the data and the time.
+        overwrite: replace a run that the output folder holds.
+        resume: continue an unfinished run: auto (if the output folder holds one, else begin), true
+            (it must), or the folder of a run or of one of its checkpoints.
+        config_format: format of these settings; written by the toolkit, to be left as it is.
+        trackers: where measurements are shown besides metrics.jsonl: tensorboard, wandb, trackio
+            (the last two need the extra `track`); empty: nowhere.
+        seed: of everything random.
+        device: auto, cpu, cuda, mps.
+        precision: of the products in training steps: no (32 bits), bf16 (CUDA devices and CPUs),
+            fp16 (CUDA devices).
+    """
+
+    method: str = DEFAULT_METHOD
+    size: str = "standard"
+    data: str = "grammar"
+    test_data: str | None = None
+    validation_data: str | None = None
+    corpus: CorpusConfig = _recommended()
+    generator: GeneratorConfig = _recommended()
+    discriminator: DiscriminatorConfig = _recommended()
+    pretrain: PretrainConfig = _recommended()
+    critic: CriticConfig = _recommended()
+    rewards: list[RewardTerm] = _recommended()
+    algorithm: AlgorithmConfig = _recommended()
+    adversarial: AdversarialConfig = _recommended()
+    evaluation: EvaluationConfig = _recommended()
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    output_dir: str | None = None
+    overwrite: bool = False
+    resume: bool | str = False
+    config_format: int = CONFIG_FORMAT
+    trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        require(
+            self.config_format == CONFIG_FORMAT,
+            f"config_format: {self.config_format}: these settings were written by "
+            + (
+                "version 0.1, which still reads them"
+                if self.config_format == 1
+                else "another version"
+            )
+            + f"; this version reads format {CONFIG_FORMAT}",
+        )
+        self._complete()
+        super().__post_init__()
+        check_corpus(self.data, self.corpus)
+        choice(self, "device", DEVICES)
+        choice(self, "precision", ("no", "bf16", "fp16"))
+        for tracker in self.trackers:
+            require(
+                tracker in TRACKERS, f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}"
+            )
+        require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
+        require(self.data != "", "--data: an empty name")
+        require(self.resume != "", "--resume: an empty name; expected auto, true or a folder")
+        require(
+            self.resume not in (True, "auto") or self.output_dir is not None,
+            "--resume: expects --output_dir, the folder of the run to resume",
+        )
+        require(
+            not (self.resume and self.overwrite),
+            "--overwrite replaces a run and --resume continues it: leave one of them out",
+        )
+        seed(self.seed)
+
+    def _complete(self) -> None:
+        """Makes the groups that are mappings, on top of what method and size recommend."""
+        layers, kinds = recommended(self.method, self.size), hints(type(self))
+        self.rewards = reward_terms(self.rewards or layers.rewards)
+        kinds["corpus"] = corpus_kind(self.data)
+        for name in GROUPS:
+            given = getattr(self, name)
+            if isinstance(given, Mapping):
+                given = settings_from(kinds[name], layers.of(name, kinds[name], given))
+                setattr(self, name, given)
+
+
+@dataclass
+class FinetuneConfig(RunConfig):
+    """Adversarial fine-tuning of a pretrained run; its other settings are the defaults here.
+
+    Attributes:
+        run: folder of the pretrained run.
+    """
+
+    run: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(bool(self.run), "--run: expects the folder of a pretrained run")

@@ -1,0 +1,128 @@
+"""The base of all settings: kinds of values, groups, components chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from ..errors import ConfigError, did_you_mean
+from .kinds import as_plain, kind_name, of_kind
+
+__all__ = ["Component", "Settings", "build", "chosen", "hints", "settings_from", "unknown"]
+
+Kind = TypeVar("Kind", bound="Settings")
+
+
+@dataclass
+class Settings:
+    """Base of all settings: checks the kind of each value, and turns mappings into groups.
+
+    Raises:
+        ConfigError: a value is of another kind than its field; a mapping has an unknown name.
+    """
+
+    group: ClassVar[str] = ""
+    """The part of a setting's flag before its name, such as ``corpus.``."""
+
+    @classmethod
+    def others(cls) -> Mapping[str, type[Settings]]:
+        """The dataclasses that this one was chosen from by name, for messages; none by default."""
+        return {}
+
+    def __post_init__(self) -> None:
+        for name, hint in hints(type(self)).items():
+            flag, value = f"--{self.group}{name}", getattr(self, name)
+            if is_dataclass(hint):
+                assert isinstance(hint, type) and issubclass(hint, Settings)
+                if isinstance(value, Mapping):
+                    value = settings_from(hint, value)
+                if not isinstance(value, hint):
+                    raise ConfigError(
+                        f"{flag}: {value!r:.80} is not a group of settings: give a mapping or "
+                        f"{hint.__name__}(...)"
+                    )
+            else:
+                value = as_plain(value)
+                if not of_kind(value, hint):
+                    raise ConfigError(f"{flag}: {value!r:.80} is not {kind_name(hint)}")
+            setattr(self, name, value)
+
+
+@dataclass
+class Component(Settings):
+    """Base of a group whose dataclass is chosen by one of its settings, the selector.
+
+    A new component is a dataclass of its own and a line in its group's table.
+    """
+
+    selector: ClassVar[str] = "architecture"
+    builds: ClassVar[str] = ""
+    """Dotted path ``module:Class`` of what the settings describe: no file here imports torch."""
+
+    @classmethod
+    def table(cls) -> Mapping[str, type[Component]]:
+        """The dataclasses of the group by name, the default first."""
+        raise NotImplementedError
+
+    @classmethod
+    def others(cls) -> Mapping[str, type[Settings]]:
+        """The dataclasses of the group by name."""
+        return cls.table()
+
+
+def build(settings: Component, *arguments: Any, **more: Any) -> Any:
+    """The object that a component's settings describe, made from them and `arguments`."""
+    module, _, name = settings.builds.partition(":")
+    return getattr(import_module(module), name)(settings, *arguments, **more)
+
+
+def chosen(kind: type[Settings], content: Mapping[str, Any]) -> type[Settings]:
+    """The dataclass of a group: `kind`, or for a component the one that its selector names.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if not issubclass(kind, Component):
+        return kind
+    table = kind.table()
+    name = content.get(kind.selector, next(iter(table)))
+    if name not in table:
+        raise ConfigError(
+            f"--{kind.group}{kind.selector}: {name!r} is none of {', '.join(table)}"
+            f"{did_you_mean(str(name), table)}"
+        )
+    return table[name]
+
+
+def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
+    """Settings from a mapping; groups are mappings too.
+
+    Raises:
+        ConfigError: a name is unknown, or a value is of the wrong kind or makes no sense.
+    """
+    found = chosen(kind, content)
+    known = hints(found)
+    for key in content:
+        if key not in known:
+            raise ConfigError(unknown(found, str(key)[:80]))
+    settings: Any = found(**content)
+    return settings  # type: ignore[no-any-return]
+
+
+def unknown(kind: type[Settings], name: str) -> str:
+    """Says that settings have no such name, and which other component has it or what is near."""
+    table = kind.others()
+    mine = next((key for key, each in table.items() if each is kind), "")
+    has = [key for key, each in table.items() if name in hints(each)]
+    if has:
+        verb = "has" if len(has) == 1 else "have"
+        return f"--{kind.group}{name}: {mine} has no such setting, {' and '.join(has)} {verb}"
+    return f"unknown setting {kind.group + name!r}{did_you_mean(name, hints(kind))}"
+
+
+def hints(kind: type) -> dict[str, Any]:
+    """The type of each setting."""
+    found = get_type_hints(kind)
+    return {each.name: found[each.name] for each in fields(kind)}
