@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
-from jsonargparse import ArgumentParser
-
 from ..config import SOURCES
 from ..errors import ConfigError, did_you_mean
 
@@ -46,23 +44,26 @@ class Words(NamedTuple):
     also: tuple[str, ...] = ()
 
 
-def arranged(argv: list[str], parser: ArgumentParser, words: Words) -> list[str]:
+def arranged(argv: list[str], settings: Mapping[str, Any], words: Words, program: str) -> list[str]:
     """Arguments in the form that the parser reads: flags with ``=``, then bare ones after ``--``.
 
     Args:
         argv: the arguments as they were typed.
-        parser: knows the flags and their types.
+        settings: the type of each setting that a flag may name.
         words: what arguments without a flag are for.
+        program: what messages call it.
 
     Raises:
         ConfigError: a flag is unknown, a value is missing, or an argument belongs nowhere.
     """
-    line = _Line(parser, words)
+    line = _Line(settings, words, program)
     rest = list(argv)
     while rest:
         word = rest.pop(0)
-        if word in ("-h", "--help"):
-            return ["--help"]
+        if word in ("-h", "--help", "--help=all"):
+            everything = word == "--help=all" or rest[:1] == ["all"]
+            line.flags.append("--help=all" if everything else "--help")
+            return line.flags
         if word == "--":
             line.bare.extend(rest)
             break
@@ -76,9 +77,10 @@ def arranged(argv: list[str], parser: ArgumentParser, words: Words) -> list[str]
 class _Line:
     """A command line on its way into the parser's form."""
 
-    def __init__(self, parser: ArgumentParser, words: Words):
-        self.parser, self.words = parser, words
-        self.hints = _hints(parser)
+    def __init__(self, settings: Mapping[str, Any], words: Words, program: str):
+        self.words, self.program = words, program
+        self.hints = {f"--{name}": hint for name, hint in settings.items()}
+        self.hints |= {"--config": str, "--print_config": bool, "--help": bool}
         self.flags: list[str] = []
         self.bare: list[str] = []
 
@@ -98,7 +100,7 @@ class _Line:
             self._add(name, rest.pop(0) if self._is_value(rest, hint) else "true")
         else:
             value = self._value(name, rest)
-            while _is_list(hint) and rest and NUMBER.fullmatch(rest[0]):
+            while _is_list(hint) and rest and _goes_on(name, rest[0]):
                 value += f",{rest.pop(0)}"
             self._add(name, value)
 
@@ -130,9 +132,7 @@ class _Line:
             return
         places = [name.upper() for name in (self.words.names or (self.words.native,)) if name]
         takes = f"without a flag it takes only {', '.join(places)}" if places else "it takes flags"
-        raise ConfigError(
-            f"unexpected argument {words[0]!r}: {takes}; see {self.parser.prog} --help"
-        )
+        raise ConfigError(f"unexpected argument {words[0]!r}: {takes}; see {self.program} --help")
 
     def _known(self, typed: str) -> str:
         """The flag as the parser spells it."""
@@ -189,18 +189,15 @@ def near_flag(typed: str, flags: Iterable[str]) -> str:
     return f" (did you mean {ends[close[0]][0]!r}?)" if close else ""
 
 
-def _hints(parser: ArgumentParser) -> Mapping[str, Any]:
-    """The type of each flag; None where it is not a single setting."""
-    return {
-        flag: getattr(action, "_typehint", None) or action.type
-        for action in parser._actions
-        for flag in action.option_strings
-    }
-
-
 def _is_file(word: str) -> bool:
     """Tells if an argument names a file, or would if the file existed."""
     return not Path(word).is_dir() and (Path(word).is_file() or Path(word).suffix != "")
+
+
+def _goes_on(name: str, word: str) -> bool:
+    """Tells if a word is one more part of a list: a number, or a term of the reward."""
+    term = name == "--rewards" and not word.startswith("-")
+    return term or NUMBER.fullmatch(word) is not None
 
 
 def _is_boolean(hint: Any) -> bool:

@@ -8,21 +8,9 @@ from typing import Any
 from ..config.version import __version__
 from ..errors import ConfigError
 from ..terminal import HELP, VERSION, chosen_command, processes, run_program
+from .table import COMMANDS
 
 __all__ = ["main"]
-
-COMMANDS = {
-    "run": "pretrain by MLE, fine-tune adversarially, compare both",
-    "pretrain": "pretrain a generator by MLE",
-    "finetune": "fine-tune the generator of a pretrained run, and compare",
-    "sample": "sample from the generator of a run",
-    "evaluate": "measure the generators of a run, or any file of samples",
-    "compare": "show several runs side by side",
-    "report": "rewrite the report of a run",
-    "data": "show the contents of a data source before training on it, or write them to a file",
-}
-SHARED = ("run", "pretrain", "finetune")
-"""Commands that several processes can share."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,7 +27,7 @@ def _dispatch(argv: list[str]) -> int:
     if command == VERSION:
         print(f"seqgan-toolkit {__version__}")
         return 0
-    if command not in SHARED and processes() > 1:
+    if not COMMANDS[command].shared and processes() > 1:
         raise ConfigError(f"seqgan {command} runs in one process; start it without a launcher")
     settings = _parse(command, rest)
     if settings is None:
@@ -48,7 +36,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<10} {each.summary}" for name, each in COMMANDS.items()]
     return "\n".join(
         [
             "usage: seqgan COMMAND [options]",
@@ -60,7 +48,7 @@ def _usage() -> str:
             "",
             "seqgan COMMAND --help lists a command's options; --debug shows where an error arose;",
             "seqgan --version prints the version.",
-            "Example: seqgan run captions.txt --preset quick --output_dir runs/captions",
+            "Example: seqgan run captions.txt --size quick --output_dir runs/captions",
         ]
     )
 

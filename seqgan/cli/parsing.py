@@ -1,78 +1,47 @@
-"""From command line and YAML to settings, with jsonargparse."""
+"""From a command line and YAML to settings, in two passes.
+
+The first pass finds what chooses the settings there are: the method and the size, ``--config``, a
+run that is fine-tuned or resumed, the data, and the components. The second reads the flags of just
+these components, with jsonargparse.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
-from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentError, ArgumentParser
 
-from ..config import (
-    CONFIG_FORMAT,
-    CompareConfig,
-    DataConfig,
-    EvaluateConfig,
-    FinetuneConfig,
-    ReportConfig,
-    RunConfig,
-    SampleConfig,
-)
-from ..config.reading import run_config
-from ..errors import ConfigError, did_you_mean
+from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
+from ..config.describe import Setting, every_setting, settings_of
+from ..config.reading import read_settings
+from ..config.recipes import merge
+from ..config.settings import Settings, hints, settings_from, unknown
+from ..errors import ConfigError
 from ..terminal import warn
 from .arguments import Words, arranged
+from .help import help_text
+from .table import COMMANDS
 from .unused import unused_settings
 
 __all__ = ["parse", "parse_settings"]
 
-PRESETS = Path(__file__).parents[1] / "presets"
-SETTINGS: dict[str, type] = {
-    "run": RunConfig,
-    "pretrain": RunConfig,
-    "finetune": FinetuneConfig,
-    "sample": SampleConfig,
-    "evaluate": EvaluateConfig,
-    "compare": CompareConfig,
-    "report": ReportConfig,
-    "data": DataConfig,
-}
-EXAMPLES = {
-    "run": "seqgan run --data captions.txt --preset quick --output_dir runs/captions",
-    "pretrain": "seqgan pretrain --data captions.txt --output_dir runs/mle",
-    "finetune": "seqgan finetune --run runs/mle --output_dir runs/adversarial",
-    "sample": "seqgan sample --run runs/captions --number 20 --temperature 0.8",
-    "evaluate": "seqgan evaluate --samples generated.txt --references test.txt",
-    "compare": "seqgan compare runs/first runs/second",
-    "report": "seqgan report --run runs/captions",
-    "data": "seqgan data captions.txt --corpus.tokenizer words",
-}
-WITH_PRESETS = ("run", "pretrain", "finetune")
+REWARDS = list[str | dict[str, Any]]
+"""What a list of reward terms is on a command line: short forms, or mappings."""
 KINDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
     "list": "a list: brackets around, commas between",
 }
-WORDS = {
-    "run": Words(("data",)),
-    "pretrain": Words(("data",)),
-    "finetune": Words(("run",)),
-    "sample": Words(("run",)),
-    "evaluate": Words(("run",), files=("samples", "references")),
-    "compare": Words(native="runs", many=True, also=("run",)),
-    "report": Words(("run",)),
-    "data": Words(native="source", also=("data",)),
-}
-"""For each command, the settings that arguments without a flag are given to."""
-
-
-def presets() -> list[str]:
-    """The names that ``--preset`` takes."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+REPLACED_BY_A_METHOD = (
+    "discriminator", "critic", "rewards", "algorithm", "adversarial", "evaluation",
+)  # fmt: skip
+"""Groups of a run that fine-tuning by another method or size does not take over."""
 
 
 def parse(command: str, argv: list[str]) -> Any:
@@ -83,24 +52,19 @@ def parse(command: str, argv: list[str]) -> Any:
     Raises:
         ConfigError: a flag, key or value is wrong.
     """
-    words = WORDS[command]
-    parser = _parser(f"seqgan {command}", SETTINGS[command], EXAMPLES[command], words)
-    if command in WITH_PRESETS:
-        parser.add_argument(
-            "--preset", default="default", help=f"a set of defaults: {', '.join(presets())}."
-        )
-    argv = arranged(argv, parser, words)
-    _set_defaults(parser, command, argv)
-    settings = _read(parser, SETTINGS[command], argv)
+    about = COMMANDS[command]
+    settings, given = _read(
+        f"seqgan {command}", about.settings, argv, about.words, about.example, command
+    )
     if settings is not None:
-        for line in unused_settings(settings, _given(SETTINGS[command], argv)):
+        for line in unused_settings(settings, given):
             warn("seqgan", line)
     return settings
 
 
 def parse_settings(
     program: str,
-    settings: type,
+    settings: type[Settings],
     argv: list[str],
     example: str = "",
     positional: str | None = None,
@@ -114,79 +78,67 @@ def parse_settings(
         example: of a command line, for the help.
         positional: the setting that is given without a flag.
     """
-    many = positional is not None and get_type_hints(settings)[positional] == list[str]
+    many = positional is not None and hints(settings)[positional] == list[str]
     words = Words(native=positional, many=many)
-    parser = _parser(program, settings, example, words)
-    return _read(parser, settings, arranged(argv, parser, words))
+    return _read(program, settings, argv, words, example)[0]
 
 
-def _read(parser: ArgumentParser, settings: type, argv: list[str]) -> Any:
-    path = _value_of("config", argv)
-    if path is not None:
-        _check_file(Path(path), settings)
-    try:
-        built = parser.instantiate(parser.parse_args(argv))
-    except ArgumentError as error:
-        raise ConfigError(_one_line(str(error), parser)) from None
-    except SystemExit as stop:  # help and --print_config leave this way
-        if stop.code in (0, None):
-            return None
-        raise
-    return settings(**{k: v for k, v in vars(built).items() if k not in ("config", "preset")})
+def _read(
+    program: str, kind: type[Settings], argv: list[str], words: Words, example: str,
+    command: str = "",
+) -> tuple[Any, set[str]]:  # fmt: skip
+    """The settings, and the names of those that the user gave; None if something was printed."""
+    known = every_setting(kind)
+    argv = arranged(argv, {name: each.hint for name, each in known.items()}, words, program)
+    typed = _typed(argv)
+    content = _content(kind, typed, command)
+    defaults = _defaults(kind, content, typed, argv, words)
+    shown = list(settings_of(defaults))
+    if (mark := next((word for word in argv if word.startswith("--help")), None)) is not None:
+        print(help_text(program, kind, shown, words, example, everything=mark == "--help=all"))
+        return None, set()
+    _refuse_others(argv, known, shown, defaults)
+    printed = "--print_config" in argv
+    values = _parsed(program, [word for word in argv if word != "--print_config"], shown, words)
+    settings = kind(**values)
+    if printed:
+        print(yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True), end="")  # type: ignore[call-overload]
+        return None, set()
+    return settings, set(typed) | _names(content if "config" in typed else {})
 
 
-def _parser(program: str, settings: type, example: str, words: Words) -> ArgumentParser:
-    ends = [f"Example: {example}"] if example else []
-    if words.names:
-        ends.append(f"An argument without a flag is --{words.names[0]}.")
-    parser = ArgumentParser(
-        prog=program,
-        description=(settings.__doc__ or "").split("\n")[0],
-        epilog=" ".join(ends) or None,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--config", action="config", help="YAML file with settings.")
-    skip = set() if words.native is None else {words.native}
-    if words.native is not None:
-        kind: dict[str, Any] = {"nargs": "+", "type": str} if words.many else {"type": str}
-        parser.add_argument(words.native, help=_help_of(settings, words.native), **kind)
-    parser.add_class_arguments(settings, skip=skip)
-    return parser
+def _typed(argv: list[str]) -> dict[str, str]:
+    """The values of the flags of an arranged command line by name."""
+    flags = (word[2:].partition("=") for word in argv[: _end(argv)] if "=" in word)
+    return {name: value for name, _, value in flags}
 
 
-def _help_of(settings: type, name: str) -> str:
-    """Description of an attribute in the docstring of the settings."""
-    parsed = parse_docstring(settings.__doc__ or "")
-    return next(part.description or "" for part in parsed.params if part.arg_name == name)
+def _end(argv: list[str]) -> int:
+    return argv.index("--") if "--" in argv else len(argv)
 
 
-def _set_defaults(parser: ArgumentParser, command: str, argv: list[str]) -> None:
-    """Defaults from the pretrained run, then from the preset; flags and --config come on top."""
-    if command not in WITH_PRESETS:
-        return
-    if command == "finetune" and (folder := _value_of("run", argv)):
+def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> dict[str, Any]:
+    """The settings that come from files: of a run that is fine-tuned or resumed, of --config."""
+    content: dict[str, Any] = {}
+    of_file = read_settings(Path(typed["config"])) if "config" in typed else {}
+    if not issubclass(kind, RunConfig):
+        return of_file
+    run = typed.get("run", of_file.get("run"))
+    chosen = {"method", "size"} & ({*typed} | {*of_file})
+    if command == "finetune" and run:
         from ..runs.run_directory import RunDirectory
 
-        settings = RunDirectory.open(folder).config()
-        run_config(settings, f"{folder}/config.yaml")  # refuses what is not as it should be
-        _defaults_from(parser, settings, f"{folder}/config.yaml")
-    _defaults_of_resumed(parser, command, argv)
-    name = _value_of("preset", argv)
-    if name is None:
-        return
-    if name not in presets():
-        raise ConfigError(
-            f"--preset: {name!r} is none of {', '.join(presets())}{did_you_mean(name, presets())}"
-        )
-    _defaults_from(parser, yaml.safe_load((PRESETS / f"{name}.yaml").read_text()) or {}, name)
+        content = RunDirectory.open(str(run)).config()
+        if chosen:
+            content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
+    content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
+    return merge(content, of_file)
 
 
-def _defaults_of_resumed(parser: ArgumentParser, command: str, argv: list[str]) -> None:
-    """``--resume PATH`` goes on with the settings that the run there was begun with."""
-    resume = _value_of("resume", argv)
-    if resume is None or resume.lower() in ("auto", "true", "false", ""):
-        return
+def _resumed(resume: str, command: str) -> dict[str, Any]:
+    """The settings that the run of ``--resume PATH`` was started with; empty for auto and true."""
+    if resume.lower() in ("auto", "true", "false", ""):
+        return {}
     from ..runs.resume import run_folder
     from ..runs.run_directory import RunDirectory
 
@@ -195,97 +147,90 @@ def _defaults_of_resumed(parser: ArgumentParser, command: str, argv: list[str]) 
     settings = RunDirectory.open(folder).config()
     if command != "finetune" and settings.pop("run", None) is not None:
         raise ConfigError(f"--resume: {folder} is fine-tuned: seqgan finetune --resume {folder}")
-    _defaults_from(parser, settings, f"{folder}/config.yaml")
+    return settings
 
 
-def _defaults_from(parser: ArgumentParser, settings: dict[str, Any], where: str) -> None:
-    flat = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat.update({f"{key}.{inner}": each for inner, each in value.items()})
+def _defaults(
+    kind: type[Settings], content: dict[str, Any], typed: Mapping[str, str], argv: list[str],
+    words: Words,
+) -> Settings | type[Settings]:  # fmt: skip
+    """The defaults of the flags: an instance if the settings depend on other settings."""
+    if issubclass(kind, DataConfig):
+        bare = argv[_end(argv) + 1 :]
+        return DataConfig(source=bare[0] if bare else "a file", **content)
+    if not issubclass(kind, RunConfig):
+        return _instance(kind, content)
+    content = {name: value for name, value in content.items() if name != "config"}
+    for name in ("method", "size", "data"):
+        if name in typed:
+            if name == "data" and typed[name] != content.get(name):
+                content.pop("corpus", None) if _other_source(typed[name], content) else None
+            content[name] = typed[name]
+    for name, hint in hints(kind).items():
+        selector = getattr(hint, "selector", None)
+        flag = f"{name}.{selector}"
+        if selector and flag in typed and typed[flag] != content.get(name, {}).get(selector):
+            content[name] = {selector: typed[flag]}
+    if issubclass(kind, FinetuneConfig):
+        content.setdefault("run", typed.get("run", ""))
+    return settings_from(kind, content)
+
+
+def _other_source(data: str, content: Mapping[str, Any]) -> bool:
+    from ..config.data import corpus_kind
+
+    return corpus_kind(data) is not corpus_kind(content.get("data", "grammar"))
+
+
+def _instance(kind: type[Settings], content: Mapping[str, Any]) -> Settings | type[Settings]:
+    """An instance with the values of a file; the dataclass itself if some are still missing."""
+    if not content:
+        return kind
+    required = [each.name for each in settings_of(kind) if each.default is MISSING]
+    return kind if any(name not in content for name in required) else settings_from(kind, content)
+
+
+def _refuse_others(
+    argv: list[str], known: Mapping[str, Setting], shown: list[Setting], defaults: Any
+) -> None:
+    """Refuses the flags of components that were not chosen."""
+    names = {each.name for each in shown}
+    for name in _typed(argv):
+        if name in known and name not in names:
+            group, _, inner = name.partition(".")
+            raise ConfigError(unknown(type(getattr(defaults, group)), inner))
+
+
+def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -> dict[str, Any]:
+    """The values of all settings, as nested mappings."""
+    parser = ArgumentParser(prog=program, exit_on_error=False, allow_abbrev=False, add_help=False)
+    parser.add_argument("--config", type=str)
+    parser.add_argument("--print_config", action="store_true")
+    for each in shown:
+        hint = REWARDS if each.hint == list[RewardTerm] else each.hint
+        if each.name == words.native:
+            parser.add_argument(
+                each.name, **({"nargs": "+", "type": str} if words.many else {"type": str})
+            )
+        elif each.default is MISSING:
+            parser.add_argument(f"--{each.name}", type=hint, required=True)
         else:
-            flat[key] = value
-    for key, value in flat.items():
-        try:
-            parser.set_defaults({key: value})
-        except (KeyError, ValueError):
-            raise ConfigError(f"{where}: unknown setting {key!r}") from None
-
-
-def _value_of(flag: str, argv: list[str]) -> str | None:
-    """The value of a flag before the parser has seen it; None where it is not given."""
-    value = None
-    for i, word in enumerate(argv):  # the last one counts, as everywhere
-        if word == f"--{flag}" and i + 1 < len(argv):
-            value = argv[i + 1]
-        elif word.startswith(f"--{flag}="):
-            value = word.split("=", 1)[1]
-    if value is None and flag != "config" and (path := _value_of("config", argv)) is not None:
-        value = _settings_in(Path(path)).get(flag)
-    return None if value is None else str(value)
-
-
-def _given(settings: type, argv: list[str]) -> set[str]:
-    """The settings that flags name, and those of a file that differ from the defaults."""
-    given = {word[2:].partition("=")[0] for word in argv if word.startswith("--")}
-    path = _value_of("config", argv)
-    for key, value in (_settings_in(Path(path)) if path is not None else {}).items():
-        kind = get_type_hints(settings).get(key)
-        if is_dataclass(kind) and isinstance(value, dict):
-            usual = vars(kind())  # type: ignore[operator]
-            given |= {f"{key}.{name}" for name, each in value.items() if each != usual.get(name)}
-        elif value not in (None, False):
-            given.add(key)
-    return given
-
-
-def _check_file(path: Path, settings: type) -> None:
-    """Refuses a settings file that jsonargparse would complain of in its own words."""
-    content = _settings_in(path)
-    found = content.get("config_format", CONFIG_FORMAT)
-    if found != CONFIG_FORMAT and issubclass(settings, RunConfig):
-        raise ConfigError(
-            f"--config: {path}: settings of format {found}, written by another version of the "
-            f"toolkit; this one reads format {CONFIG_FORMAT}"
-        )
-    _check_keys(content, settings, str(path), "")
-
-
-def _settings_in(path: Path) -> dict[str, Any]:
-    """The mapping that a settings file holds."""
-    if path.exists() and not path.is_file():  # a pipe, say, which could be read only once
-        raise ConfigError(f"--config: {path}: not a file")
+            default = [asdict(x) for x in each.default] if hint is REWARDS else each.default
+            parser.add_argument(f"--{each.name}", type=hint, default=default)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--config: {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"--config: {path}: not a text file in UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise ConfigError(f"--config: {path}{line}: not plain YAML: {problem}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"--config: {path}: a {type(content).__name__}, not a mapping of settings; "
-            "--print_config shows what it looks like"
-        )
-    return content
+        values = parser.parse_args(argv).as_dict()
+    except ArgumentError as error:
+        raise ConfigError(_one_line(str(error), parser)) from None
+    return {name: value for name, value in values.items() if name != "config"}
 
 
-def _check_keys(content: dict[str, Any], settings: type, where: str, group: str) -> None:
-    kinds = get_type_hints(settings)
-    known = [field.name for field in fields(settings)]
+def _names(content: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """The dotted names of nested settings."""
+    found = set()
     for key, value in content.items():
-        name = f"{group}{key}"
-        if key not in known and not (group == "" and key in ("preset", "config")):
-            near = did_you_mean(str(key), known)
-            raise ConfigError(f"--config: {where}: unknown setting {name!r}{near}")
-        if is_dataclass(kinds.get(key)):
-            if not isinstance(value, dict):
-                raise ConfigError(f"--config: {where}: {name!r} must be a group of settings")
-            _check_keys(value, kinds[key], where, f"{name}.")
+        inner = _names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else set()
+        found |= inner or {f"{prefix}{key}"}
+    return found
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:
@@ -298,9 +243,6 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
     )
     if wrong:
         return f"--{wrong[1]}: {wrong[3]!r} is not {KINDS.get(wrong[2], wrong[2])}"
-    group = re.search(r'Parser key "(\w+)":? Unable to load config', text)
-    if group:
-        return f"--{group[1]}: a group of settings, each set by --{group[1]}.NAME VALUE"
     missing = re.search(r"the following arguments are required: (.*)", text)
     if missing:
         named = [word.strip() for word in missing[1].split(",")]

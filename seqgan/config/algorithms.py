@@ -62,6 +62,15 @@ class PolicyGradient(AlgorithmConfig):
         optimizer: of the generator.
     """
 
+    rare = (
+        "positions",
+        "stratified",
+        "normalize_advantage",
+        "clip",
+        "updates",
+        "rollout_update_rate",
+    )
+
     builds: ClassVar[str] = "seqgan.training.policy_gradient:PolicyGradient"
     name: str = "policy_gradient"
     batch_size: int = 64

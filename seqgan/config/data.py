@@ -67,6 +67,19 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         num_train: number of training sequences at most; 0: all.
     """
 
+    rare = (
+        "column_number",
+        "header",
+        "strip",
+        "padding",
+        "format",
+        "too_long",
+        "empty",
+        "split_seed",
+        "validation_share",
+        "heldout_share",
+    )
+
     group = "corpus."
 
     tokenizer: str = "words"

@@ -63,6 +63,8 @@ class CNN(DiscriminatorConfig):
         dropout: probability of dropping a feature in training, from 0 to below 1.
     """
 
+    rare = ("widths", "filters")
+
     builds: ClassVar[str] = "seqgan.models.discriminators.cnn:CNNDiscriminator"
     architecture: str = "cnn"
     embedding: int = 64

@@ -42,6 +42,17 @@ class EvaluationConfig(Settings):
         judge_samples: sequences that the judge reads.
     """
 
+    rare = (
+        "num_real",
+        "num_validation",
+        "confidence",
+        "resamples",
+        "show",
+        "match_unk",
+        "judge_samples",
+        "mauve",
+    )
+
     group = "evaluation."
 
     num_samples: int = 5_000

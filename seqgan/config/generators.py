@@ -38,6 +38,8 @@ class LSTM(GeneratorConfig):
             drawn from (the SeqGAN code: 0.1); none: torch's defaults.
     """
 
+    rare = ("initial_scale",)
+
     builds: ClassVar[str] = "seqgan.models.generators.lstm:LSTMGenerator"
     architecture: str = "lstm"
     embedding: int = 128

@@ -28,6 +28,8 @@ class OptimizerConfig(Settings):
         plateau_patience: measurements without improvement before the learning rate is cut.
     """
 
+    rare = ("name", "clip_norm", "schedule", "factor", "plateau_patience")
+
     name: str = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 0.01

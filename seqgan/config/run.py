@@ -39,6 +39,8 @@ class CheckpointConfig(Settings):
         keep: how many of the newest are kept, besides that of the pretrained model and the best.
     """
 
+    rare = ("every_steps", "keep")
+
     group = "checkpoint."
 
     every_minutes: float = 5.0
@@ -94,6 +96,8 @@ class RunConfig(Settings):
         precision: of the products in training steps: no (32 bits), bf16 (CUDA devices and CPUs),
             fp16 (CUDA devices).
     """
+
+    rare = ("config_format",)
 
     method: str = DEFAULT_METHOD
     size: str = "standard"

@@ -25,6 +25,8 @@ class Settings:
 
     group: ClassVar[str] = ""
     """The part of a setting's flag before its name, such as ``corpus.``."""
+    rare: ClassVar[tuple[str, ...]] = ()
+    """Settings that help shows on request only."""
 
     @classmethod
     def others(cls) -> Mapping[str, type[Settings]]:

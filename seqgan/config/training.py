@@ -77,6 +77,8 @@ class CriticConfig(Settings):
         optimizer: of the training.
     """
 
+    rare = ("negatives", "patience", "measure_every")
+
     group = "critic."
 
     steps: int = 1_000
