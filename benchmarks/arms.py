@@ -20,7 +20,7 @@ from rollout.modules import own_copy
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.data.bounded import bounded
-from seqgan.data.sources import Dataset
+from seqgan.data.dataset import Dataset
 from seqgan.data.text.rows import chosen_rows
 from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_swept

@@ -20,7 +20,8 @@ import torch
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
-from seqgan.data.sources import Dataset, fingerprint, run_data
+from seqgan.data.dataset import Dataset, fingerprint
+from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Point
 from seqgan.models import load_generator, make_generator, save_model

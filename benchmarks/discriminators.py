@@ -22,7 +22,8 @@ from seqgan.config import (
     GeneratorConfig,
     PretrainConfig,
 )
-from seqgan.data.sources import Dataset, load_data
+from seqgan.data.dataset import Dataset
+from seqgan.data.sources import load_data
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import write_json

@@ -20,7 +20,7 @@ from rollout import Sampler, generate
 from .config import TOKENIZERS
 from .config.reading import run_config
 from .config.version import __version__
-from .data.sources import Decoder
+from .data.dataset import Decoder
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .data.text.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError

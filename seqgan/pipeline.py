@@ -19,7 +19,8 @@ from rollout import Policy, Sequences
 from .config import RunConfig
 from .config.reading import run_config
 from .data.bounded import bounded
-from .data.sources import Dataset, check_splits, fingerprint
+from .data.dataset import Dataset, fingerprint
+from .data.sources import check_splits
 from .errors import ConfigError, RunDirectoryError
 from .evaluation.action_values import token_values
 from .evaluation.answer import Answer, answer

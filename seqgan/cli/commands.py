@@ -25,7 +25,8 @@ from ..config import (
 from ..config.dotted import is_dotted
 from ..config.reading import run_config
 from ..data.bounded import bounded
-from ..data.sources import Decoder, check_splits, fingerprint, load_data
+from ..data.dataset import Decoder, fingerprint
+from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
 from ..data.text.readers import Record
 from ..errors import CheckpointError, ConfigError, DataError, did_you_mean

@@ -19,7 +19,7 @@ from rollout import Sequences
 
 from ..config import EvaluationConfig
 from ..seeding import rng_for
-from .sources import Dataset
+from .dataset import Dataset
 from .text.rows import chosen_rows
 
 __all__ = ["bounded"]

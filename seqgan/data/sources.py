@@ -5,154 +5,31 @@ Whatever it is, training and evaluation see one thing, a `Dataset`.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from rollout import Policy, Sequences, generate
 
 from ..config import SOURCES, TOKENIZERS, CorpusConfig, RunConfig
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
+from .dataset import Dataset, Decoder, TokenSpec
 from .grammar.policy import GrammarPolicy
 from .oracle import LSTMOracle
 from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
-from .text.one_line import one_line
 from .text.readers import near_file
-from .text.rows import TokenRows
 from .text.splits import LEAST, SPLITS
-from .text.tokenizers import Tokenizer, make_tokenizer
+from .text.tokenizers import make_tokenizer
 from .text.vocabulary import Vocabulary
 
 __all__ = [
-    "Dataset",
-    "Decoder",
-    "Density",
-    "TokenSpec",
     "check_splits",
-    "fingerprint",
     "load_data",
     "run_data",
 ]
-
-
-class TokenSpec(NamedTuple):
-    """The token ids of a source, as a policy needs them.
-
-    Attributes:
-        vocab_size: V.
-        bos_id: consumed before the first token.
-        eos_id: ends a sequence, or None.
-        pad_id: written after a sequence's end.
-        max_length: largest number of tokens of a sequence, EOS counted.
-        forbidden: ids that have probability 0: no split holds them.
-        withheld: ids that are never emitted, since the training split lacks them, and yet have a
-            probability, since another split holds them.
-    """
-
-    vocab_size: int
-    bos_id: int
-    eos_id: int | None
-    pad_id: int
-    max_length: int
-    forbidden: tuple[int, ...]
-    withheld: tuple[int, ...] = ()
-
-
-class Density(Protocol):
-    """A source that knows the probability of every sequence."""
-
-    def log_prob(self, sequences: Sequences) -> Tensor:
-        """Log-probability [B] in nats; -inf for what the source never emits."""
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Token ids back into what people read.
-
-    Attributes:
-        vocabulary: token strings, or None where tokens are bare ids.
-        tokenizer: joins token strings to a line.
-        eos_id: the id left out at a sequence's end, or None.
-    """
-
-    vocabulary: Vocabulary | None
-    tokenizer: Tokenizer
-    eos_id: int | None
-
-    def tokens(self, sequences: Sequences) -> list[list[Any]]:
-        """The tokens of each sequence without EOS: strings, or ids where there are no strings."""
-        rows = sequences.to_lists()
-        if self.vocabulary is not None:
-            return [self.vocabulary.decode(row) for row in rows]
-        if self.eos_id is None:
-            return rows
-        return [row[:-1] if row and row[-1] == self.eos_id else row for row in rows]
-
-    def rows(self, sequences: Sequences) -> TokenRows:
-        """As `tokens`, made when they are read."""
-        return TokenRows(
-            len(sequences), lambda rows: self.tokens(sequences.select(torch.from_numpy(rows)))
-        )
-
-    def texts(self, sequences: Sequences) -> list[str]:
-        """Each sequence as one line of text, whatever it holds; see `one_line`."""
-        return [
-            one_line(self.tokenizer.detokenize([str(token) for token in row]))
-            for row in self.tokens(sequences)
-        ]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Sequences of token ids in four splits, and what is known of their source.
-
-    Attributes:
-        source: what ``--data`` named.
-        train: what generator and discriminator learn from.
-        validation: for the choice of checkpoints and temperatures.
-        heldout: real sequences that neither model is trained on, to measure the discriminator by.
-        test: for the final figures, read once.
-        spec: the token ids.
-        decoder: ids back to text.
-        real_tokens: the tokens of a split ("train", "test", ...) as its source has them, before
-            unknown ones were replaced: what n-gram metrics compare with. A list, or something that
-            makes them when they are read.
-        density: the source's own density, or None.
-        report: counts and warnings, as JSON has it.
-        report_lines: the same for people.
-    """
-
-    source: str
-    train: Sequences
-    validation: Sequences
-    heldout: Sequences
-    test: Sequences
-    spec: TokenSpec
-    decoder: Decoder
-    real_tokens: Callable[[str], Sequence[list[Any]]]
-    density: Density | None = None
-    report: dict[str, Any] = field(default_factory=dict)
-    report_lines: list[str] = field(default_factory=list)
-
-
-def fingerprint(data: Dataset) -> str:
-    """A hash of all splits: equal for equal data, settings and seed."""
-    digest = hashlib.sha256()
-    for name in ("train", "validation", "heldout", "test"):
-        split: Sequences = getattr(data, name)
-        for part in (split.tokens, split.lengths):
-            digest.update(np.ascontiguousarray(part.numpy()).data)
-    tokens = data.decoder.vocabulary.tokens if data.decoder.vocabulary is not None else ()
-    digest.update(repr(tokens).encode("utf-8", "backslashreplace"))
-    return digest.hexdigest()[:16]
 
 
 def load_data(

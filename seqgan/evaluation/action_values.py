@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rollout import DiscriminatorReward, Policy, Sequences, action_values
 
-from ..data.sources import Decoder
+from ..data.dataset import Decoder
 from ..seeding import rng_for
 
 __all__ = ["token_values"]

@@ -21,7 +21,7 @@ from typing import Any
 from rollout import Policy
 
 from ..config import EvaluationConfig
-from ..data.sources import Dataset
+from ..data.dataset import Dataset
 from .decoding import in_words
 from .difference import difference
 from .significance import label, practical_size

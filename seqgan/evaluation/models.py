@@ -14,7 +14,7 @@ from rollout.policy import TokenScores
 
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
-from ..data.sources import Dataset
+from ..data.dataset import Dataset
 from ..data.text.one_line import one_line, read_line
 from ..data.text.rows import chosen_rows
 from ..data.text.vocabulary import SPECIAL_TOKENS, UNK

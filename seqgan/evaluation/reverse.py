@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from rollout import Policy, Sequences
 
 from ..config import GeneratorConfig, PretrainConfig
-from ..data.sources import TokenSpec
+from ..data.dataset import TokenSpec
 from ..errors import MetricError
 from ..metrics.likelihood import SequenceScores, sequence_scores
 from ..models import make_generator

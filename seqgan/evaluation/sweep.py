@@ -16,7 +16,7 @@ from rollout import Policy, Sequences
 
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
-from ..data.sources import Dataset
+from ..data.dataset import Dataset
 from ..metrics import bleu, frechet_distance, self_bleu
 from ..metrics.density import jensen_shannon_terms
 from ..metrics.likelihood import SequenceScores

@@ -1,31 +1,34 @@
-"""Models on disk: parameters as safetensors, everything else as JSON; nothing is unpickled."""
+"""Models on disk: parameters as safetensors, settings and token ids as JSON.
+
+Nothing is unpickled, and a file of a stranger's cannot allocate memory: the model it describes is
+first built on torch's `meta` device and its shapes are compared with those of the parameters.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..config.kinds import of_kind
-from ..errors import CheckpointError, did_you_mean
-from .discriminators import BiLSTMDiscriminator, CNNDiscriminator
-from .lstm import LSTMGenerator
+from ..config import DiscriminatorConfig, GeneratorConfig
+from ..config.settings import Component, build, settings_from
+from ..data.dataset import TokenSpec
+from ..errors import CheckpointError
+from .generator import Generator
 
 __all__ = ["load_generator", "load_model", "save_model"]
 
-FORMAT = 1
-LONGEST = 1_000_000
-"""Tokens of a sequence: what --corpus.max_length allows."""
-MODELS: dict[str, type[nn.Module]] = {
-    "LSTMGenerator": LSTMGenerator,
-    "BiLSTMDiscriminator": BiLSTMDiscriminator,
-    "CNNDiscriminator": CNNDiscriminator,
+FORMAT = 2
+KINDS: dict[str, type[Component]] = {
+    "generator": GeneratorConfig,
+    "discriminator": DiscriminatorConfig,
 }
 
 
@@ -33,16 +36,18 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Writes ``path.safetensors`` and ``path.json``.
 
     Args:
-        model: one of the toolkit's models (its constructor arguments are in `arguments`).
+        model: a generator or a discriminator of the toolkit's.
         path: without a suffix.
     """
     path = Path(path)
+    described: Any = model
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, path.with_suffix(".safetensors"))
     description = {
         "format": FORMAT,
-        "model": type(model).__name__,
-        "arguments": model.arguments,
+        "kind": next(k for k, each in KINDS.items() if isinstance(described.settings, each)),
+        "settings": asdict(described.settings),
+        "spec": described.spec.to_dict(),
     }
     path.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
 
@@ -64,13 +69,11 @@ def load_model(path: str | os.PathLike[str], device: torch.device | str = "cpu")
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the model cannot be read ({error})") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise CheckpointError(f"{described}: not a model of format {FORMAT}")
-    name = str(description.get("model"))
-    if name not in MODELS:
-        raise CheckpointError(f"{described}: unknown model {name!r}{did_you_mean(name, MODELS)}")
+        found = description.get("format") if isinstance(description, dict) else None
+        which = "; version 0.1 reads it" if found == 1 else ""
+        raise CheckpointError(f"{described}: not a model of format {FORMAT}{which}")
     try:
-        arguments = _checked(MODELS[name], description["arguments"], tensors)
-        model = MODELS[name](**arguments)
+        model = _described(description, tensors)
         model.load_state_dict(tensors)
     except (TypeError, KeyError, ValueError, IndexError, RuntimeError, OverflowError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[-1].strip()
@@ -78,47 +81,30 @@ def load_model(path: str | os.PathLike[str], device: torch.device | str = "cpu")
     return model.to(device).eval()
 
 
-def _checked(model: type[nn.Module], arguments: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Constructor arguments out of a file: of the right kinds, and no larger than its parameters.
+def _described(description: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
+    """The model of a description, with parameters of the shapes that the file has.
 
     Raises:
-        TypeError, ValueError: they are not; the memory that such a model would take is not asked
-            for.
+        KeyError, TypeError, ValueError: the description is damaged, or of other shapes.
     """
-    if not isinstance(arguments, dict):
-        raise TypeError("the arguments are no mapping")
-    hints = get_type_hints(model.__init__)
-    for name, value in arguments.items():
-        if name not in hints or not of_kind(value, hints[name]):
-            raise TypeError(f"{str(name)[:40]!r} cannot be {value!r:.40}")
-    size, longest = arguments.get("vocab_size", 0), arguments.get("max_length", 1)
-    ids = [arguments.get(name, 0) for name in ("bos_id", "eos_id", "pad_id")]
-    ids += [*arguments.get("forbidden", ()), *arguments.get("withheld", ())]
-    if not all(each is None or 0 <= each < size for each in ids) or not 1 <= longest <= LONGEST:
-        raise ValueError("ids or lengths are out of range")
-    names = ("vocab_size", "embedding", "hidden", "layers")
-    vocabulary, embedding, hidden, layers = (arguments.get(name, 1) for name in names)
-    filters, widths = arguments.get("filters", [0]), arguments.get("widths", [0])
-    windows = sum(count * width for count, width in zip(filters, widths, strict=True))
-    largest = max(
-        vocabulary * embedding, hidden * embedding, layers * hidden**2, windows * embedding,
-        sum(filters) ** 2,
-    )  # fmt: skip
-    if largest > sum(tensor.numel() for tensor in tensors.values()):
-        raise ValueError("larger than its parameters")
-    return arguments
+    settings = settings_from(KINDS[description["kind"]], description["settings"])
+    spec = TokenSpec.from_dict(description["spec"])
+    with torch.device("meta"):
+        shapes = {k: v.shape for k, v in build(settings, spec).state_dict().items()}
+    if shapes != {k: v.shape for k, v in tensors.items()}:
+        raise ValueError("parameters of other shapes")
+    model: nn.Module = build(settings, spec)
+    return model
 
 
-def load_generator(
-    path: str | os.PathLike[str], device: torch.device | str = "cpu"
-) -> LSTMGenerator:
+def load_generator(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Generator:
     """The generator that `save_model` wrote at `path`, in evaluation mode.
 
     Raises:
-        CheckpointError: as `load_model`, and where the model is no generator.
+        CheckpointError: as `load_model`, and if the model is no generator.
     """
     model = load_model(path, device)
-    if not isinstance(model, LSTMGenerator):
+    if not isinstance(model, Generator):
         raise CheckpointError(
             f"{Path(path).with_suffix('.json')}: a {type(model).__name__}, not a generator"
         )

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..config import JUDGES, SOURCES, RunConfig
-from ..data.sources import Dataset, run_data
+from ..data.dataset import Dataset
+from ..data.sources import run_data
 from ..data.text.readers import near_file
 from ..errors import DataError
 from .run_directory import RunDirectory

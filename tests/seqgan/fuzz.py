@@ -32,7 +32,7 @@ from seqgan import pipeline  # noqa: F401  (all imports are done before the hook
 from seqgan.cli.parsing import _check_file
 from seqgan.config import FORMATS, GeneratorConfig, ReadingConfig, RunConfig
 from seqgan.config.reading import run_config
-from seqgan.data.sources import TokenSpec
+from seqgan.data.dataset import TokenSpec
 from seqgan.data.text.one_line import one_line, read_line
 from seqgan.data.text.readers import read_lines
 from seqgan.data.text.vocabulary import SPECIAL_TOKENS, Vocabulary

@@ -21,7 +21,7 @@ from seqgan.config import (
     GeneratorConfig,
     PretrainConfig,
 )
-from seqgan.data.sources import Dataset
+from seqgan.data.dataset import Dataset
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training.adversarial import AdversarialTraining
 from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining

@@ -20,7 +20,8 @@ from seqgan.config import (
     GeneratorConfig,
     PretrainConfig,
 )
-from seqgan.data.sources import Dataset, load_data
+from seqgan.data.dataset import Dataset
+from seqgan.data.sources import load_data
 from seqgan.metrics.likelihood import sequence_scores, token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training.adversarial import fine_tune

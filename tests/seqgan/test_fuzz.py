@@ -62,7 +62,7 @@ def test_a_model_that_claims_to_be_huge_is_not_made(tmp_path):
     import json
 
     from seqgan.config import GeneratorConfig
-    from seqgan.data.sources import TokenSpec
+    from seqgan.data.dataset import TokenSpec
     from seqgan.models import load_generator, make_generator, save_model
 
     spec = TokenSpec(6, 0, 1, 2, 4, (0, 2))

@@ -11,7 +11,8 @@ import torch
 from seqgan.cli.main import main
 from seqgan.config import CorpusConfig, EvaluationConfig
 from seqgan.data.bounded import bounded
-from seqgan.data.sources import fingerprint, load_data
+from seqgan.data.dataset import fingerprint
+from seqgan.data.sources import load_data
 from seqgan.data.text.rows import TokenRows, chosen_rows
 from seqgan.evaluation.comparison import Sweep
 from seqgan.evaluation.models import Evaluator

@@ -7,7 +7,8 @@ import torch
 
 from rollout import Sequences, generate
 from seqgan.config import CorpusConfig, GeneratorConfig
-from seqgan.data.sources import Decoder, TokenSpec, load_data
+from seqgan.data.dataset import Decoder, TokenSpec
+from seqgan.data.sources import load_data
 from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.data.text.vocabulary import EOS, UNK, Vocabulary
 from seqgan.errors import ConfigError

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from rollout import generate
-from seqgan.data.sources import Decoder
+from seqgan.data.dataset import Decoder
 from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.evaluation.action_values import token_values
 from seqgan.seeding import rng_for

@@ -10,7 +10,8 @@ import torch
 
 from rollout import Sequences
 from seqgan.config import CorpusConfig, EvaluationConfig
-from seqgan.data.sources import TokenSpec, load_data
+from seqgan.data.dataset import TokenSpec
+from seqgan.data.sources import load_data
 from seqgan.errors import MetricError
 from seqgan.evaluation import reverse
 from seqgan.evaluation.models import Evaluator

@@ -1,0 +1,96 @@
+"""The type of all discriminators: log-odds of whole sequences, positive for real.
+
+Padding never changes them: nothing after a sequence's end is read.
+
+Shapes: B sequences, T tokens, E embedding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout import Sequences
+from rollout.devices import autocast
+
+from ...config import DiscriminatorConfig
+from ...data.dataset import TokenSpec
+
+__all__ = ["Discriminator", "multiplies_bfloat16"]
+
+_BFLOAT16_CPUS = ("avx512_bf16", "amx_tile")
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Tells if the device has instructions for products of bfloat16; emulation is far slower."""
+    if device.type != "cpu":
+        return True
+    asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in _BFLOAT16_CPUS)
+    return any(supported is not None and supported() for supported in asked)
+
+
+class Discriminator(nn.Module, ABC):
+    """The contract: ``forward(sequences) -> logits [B]``, or [B, T] with ``per_token = True``.
+
+    A discriminator of your own makes its `embedding` and defines `forward_embedded`. With
+    ``per_token = True``, one that looks at later tokens (a bidirectional one) sets
+    ``causal = False``, and its reward is the sum over the tokens.
+
+    Args:
+        settings: of the architecture.
+        spec: the token ids.
+
+    Attributes:
+        embedding: of the tokens.
+        per_token: if the logits are [B, T].
+        causal: if a token's logit depends on the tokens up to it only (with `per_token`).
+        calibrated: if the logits are log-odds; figures that need log-odds are left out otherwise.
+        settings: as given; saved with the model.
+        spec: as given; saved with the model.
+    """
+
+    per_token = False
+    causal = True
+    calibrated = True
+    embedding: nn.Embedding
+
+    def __init__(self, settings: DiscriminatorConfig, spec: TokenSpec):
+        super().__init__()
+        self.settings, self.spec = settings, spec
+
+    def forward(self, sequences: Sequences) -> Tensor:
+        """Logits [B], positive for real."""
+        embeddings = self.embedding(sequences.tokens)
+        return self.forward_embedded(embeddings, sequences.lengths, sequences.condition)
+
+    @torch.no_grad()
+    def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
+        """Logits [B] of any number of sequences, without gradients.
+
+        Args:
+            sequences: the sequences.
+            batch_size: sequences in one pass of `forward`.
+            bfloat16: numbers of 16 bits where that saves time.
+        """
+        half = bfloat16 and multiplies_bfloat16(sequences.device)
+        with autocast(sequences.device, torch.bfloat16 if half else None):
+            return torch.cat([self(part) for part in sequences.split(batch_size)]).float()
+
+    @abstractmethod
+    def forward_embedded(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Logits of sequences given by embeddings.
+
+        For gradient penalties, saliency and generators that relax their tokens. There are
+        gradients in evaluation mode too; second derivatives of a recurrent discriminator need
+        ``torch.backends.cudnn.flags(enabled=False)`` around the forward pass, since cuDNN has none.
+
+        Args:
+            embeddings: [B, T, E].
+            lengths: int64 [B], tokens of each sequence; what comes after is not read.
+            condition: a pytree of tensors, batch first, or None.
+        """

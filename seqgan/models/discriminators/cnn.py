@@ -1,0 +1,105 @@
+"""The SeqGAN paper's discriminator.
+
+Shapes: B sequences, T tokens, E embedding, F filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from rollout import Sequences
+from rollout.devices import autocast, reading_waits
+
+from ...config import CNN
+from ...data.dataset import TokenSpec
+from .base import Discriminator, multiplies_bfloat16
+from .windows import Windows, window_max
+
+__all__ = ["CNNDiscriminator"]
+
+_BLOCK = 1 << 25
+"""Pooled features held at once where sequences are scored (128 MB)."""
+
+
+class CNNDiscriminator(Discriminator):
+    """The SeqGAN paper's discriminator: convolutions of many widths, max over time, highway.
+
+    Kim 2014 with the highway layer of Srivastava et al. 2015 (Yu et al. 2017, section 3 and
+    appendix). Each sequence is followed by (largest width - 1) zero embeddings of its own and
+    windows beyond them do not count, so that any length can be judged.
+
+    Args:
+        settings: widths and numbers of filters, embedding, dropout.
+        spec: the token ids.
+    """
+
+    def __init__(self, settings: CNN, spec: TokenSpec):
+        super().__init__(settings, spec)
+        self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
+        self.widths = tuple(settings.widths)
+        counts = [max(1, round(count * settings.filter_share)) for count in settings.filters]
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(settings.embedding, count, width)
+            for width, count in zip(self.widths, counts, strict=True)
+        )
+        total = sum(counts)
+        self.highway = nn.Linear(total, total)
+        self.gate = nn.Linear(total, total)
+        nn.init.constant_(self.gate.bias, -2.0)  # begins by carrying its input through
+        self.dropout = nn.Dropout(settings.dropout)
+        self.output = nn.Linear(total, 1)
+
+    def forward_embedded(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Logits [B] of embedded sequences."""
+        places = torch.arange(embeddings.shape[1], device=lengths.device)
+        inside = places[None, :] < lengths[:, None]
+        own = embeddings.masked_fill(~inside[..., None], 0.0)
+        return self._judge(
+            [window_max(own, lengths, convolution.weight) for convolution in self._each()]
+        )
+
+    @torch.no_grad()
+    def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
+        """Logits [B] of any number of sequences, from tables of responses on a CPU."""
+        if reading_waits(sequences.device):
+            return super().log_odds(sequences, batch_size, bfloat16)
+        dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
+        logits = []
+        for block in sequences.split(max(1, _BLOCK // self.output.in_features)):
+            windows = Windows(block, self.embedding.weight)
+            if not windows.pay:
+                logits.append(super().log_odds(block, batch_size, bfloat16))
+                continue
+            largest = [windows.largest(each.weight, dtype) for each in self._each()]
+            half = bfloat16 and multiplies_bfloat16(sequences.device)
+            with autocast(sequences.device, torch.bfloat16 if half else None):
+                for part in zip(*(each.split(batch_size) for each in largest), strict=True):
+                    logits.append(self._judge(part).float())
+        return torch.cat(logits)
+
+    def _each(self) -> Iterator[nn.Conv1d]:
+        return cast(Iterator[nn.Conv1d], iter(self.convolutions))
+
+    def _judge(self, largest: Sequence[Tensor]) -> Tensor:
+        """Logits [B] from the largest response [B, F] to the sequence's windows, by width."""
+        pooled = []
+        for convolution, width, responses in zip(self._each(), self.widths, largest, strict=True):
+            # But for the widest filter, there are windows of the zeros alone, with response 0.
+            if width < max(self.widths):
+                responses = responses.clamp(min=0.0)
+            assert convolution.bias is not None
+            pooled.append((responses + convolution.bias).relu())
+        features = torch.cat(pooled, dim=1)
+        # Mixed precision pays in the two large products. Their sums and the last product, of
+        # which the logit's own error would come, stay as the features are.
+        gate = self.gate(features).to(features.dtype).sigmoid()
+        changed = self.highway(features).to(features.dtype).relu()
+        features = gate * changed + (1 - gate) * features
+        with autocast(features.device, None):
+            return self.output(self.dropout(features))[:, 0]

@@ -1,0 +1,117 @@
+"""The type of all generators: a policy that can be trained, saved and copied.
+
+Shapes: B sequences, T tokens, R rows in flight, H features, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores, frozen_copy
+
+from ..config import GeneratorConfig
+from ..data.dataset import TokenSpec
+from .head import TokenHead
+
+__all__ = ["Generator"]
+
+
+class Generator(nn.Module, Policy):
+    """A network that emits tokens, with the output layer that all of them share.
+
+    A generator of your own defines `initial_state`, `advance` and `features`, and makes its
+    `head`; everything else follows.
+
+    Args:
+        settings: of the architecture.
+        spec: the token ids.
+
+    Attributes:
+        head: the output layer.
+        settings: as given; saved with the model.
+        spec: as given; saved with the model.
+    """
+
+    head: TokenHead
+
+    def __init__(self, settings: GeneratorConfig, spec: TokenSpec):
+        super().__init__()
+        self.settings, self.spec = settings, spec
+        self.vocab_size, self.max_length = spec.vocab_size, spec.max_length
+        self.bos_id, self.eos_id, self.pad_id = spec.bos_id, spec.eos_id, spec.pad_id
+
+    @abstractmethod
+    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Consumes one token per row.
+
+        Args:
+            tokens: int64 [R].
+            state: before them.
+
+        Returns:
+            The features [R, H] that predict the next token, and the new state.
+        """
+
+    @abstractmethod
+    def features(self, sequences: Sequences) -> Tensor:
+        """The features [B, T, H] from which each token is predicted (teacher forcing)."""
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits [R, V] after one more token, and the new state."""
+        features, state = self.advance(tokens, state)
+        return self.head(features), state
+
+    def sample_next(
+        self, tokens: Tensor, state: State, uniforms: Tensor, sampler: Sampler
+    ) -> tuple[Tensor, State]:
+        """The next tokens and the new state, drawn by the output layer."""
+        features, state = self.advance(tokens, state)
+        return self.head.sample_next(features, uniforms, sampler), state
+
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Logits [B, T, V] of every token given the tokens before it."""
+        logits: Tensor = self.head(self.features(sequences))
+        return logits
+
+    def forward(self, sequences: Sequences) -> TokenScores:
+        """Log-probability and entropy [B, T] of every token."""
+        return self.head.scores(self.features(sequences), sequences)
+
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The states before every token, without a single logit."""
+        state = self.initial_state(len(sequences), sequences.condition)
+        states = []
+        for inputs in self._inputs(sequences).unbind(1):
+            _, state = self.advance(inputs, state)
+            states.append(state)
+        return Prefixes(sequences, self.concat(states))
+
+    def tempered(self, temperature: float) -> Generator:
+        """The same policy with its logits divided by `temperature`; other layers are shared."""
+        tempered = copy.copy(self)
+        tempered._modules = dict(self._modules)
+        tempered.head = self.head.tempered(temperature)
+        return tempered
+
+    def withholding(self, tokens: Sequence[int]) -> Generator:
+        """The same policy with `tokens` of probability 0; all parameters are shared."""
+        policy = copy.copy(self)
+        policy._modules = dict(self._modules)
+        policy.head = self.head.withholding(tokens)
+        return policy
+
+    def emitting(self) -> Generator:
+        """The policy that samples are drawn from: without the tokens that training lacks."""
+        return self.withholding(self.spec.withheld) if self.spec.withheld else self
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """The parameters that training changes, and buffers: what a checkpoint keeps."""
+        return self.state_dict()
+
+    def frozen_copy(self) -> Generator:
+        """A copy as it is now: in evaluation mode, without gradients."""
+        return frozen_copy(self)

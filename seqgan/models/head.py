@@ -1,0 +1,94 @@
+"""The output layer of all generators: logits, log-probabilities, entropy, sampling.
+
+Shapes: B sequences, T tokens, R rows in flight, N draws per row, H features, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from rollout import Sampler, Sequences, TokenScores
+from rollout.devices import reading_waits
+
+from .token_loss import token_log_probs
+
+__all__ = ["TokenHead"]
+
+
+class TokenHead(nn.Linear):
+    """A linear layer from features to the logits of V tokens, some of them forbidden.
+
+    Args:
+        features: H.
+        vocab_size: V.
+        forbidden: ids whose logits are -inf, so that they are never emitted.
+    """
+
+    _forbidden: Tensor  # [V], 0 or -inf
+
+    def __init__(self, features: int, vocab_size: int, forbidden: tuple[int, ...] = ()):
+        super().__init__(features, vocab_size)
+        allowed = torch.zeros(vocab_size)
+        allowed[list(forbidden)] = -torch.inf
+        # Added to the bias, so that forbidden tokens cost no pass over the logits.
+        self.register_buffer("_forbidden", allowed, persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits [..., V] of features [..., H]."""
+        return nn.functional.linear(features, self.weight, self.bias + self._forbidden)
+
+    def scores(self, features: Tensor, sequences: Sequences) -> TokenScores:
+        """Log-probability and entropy [B, T] of the tokens, without [B, T, V] in memory.
+
+        On a CPU padding costs nothing; elsewhere it is computed, since finding it would make the
+        host wait.
+
+        Args:
+            features: [B, T, H], those from which each token was predicted.
+            sequences: the tokens.
+        """
+        mask = sequences.mask
+        if reading_waits(features.device):
+            log_prob, entropy = self._chunked(features, sequences.tokens)
+            zero = torch.zeros_like(log_prob)
+            return TokenScores(torch.where(mask, log_prob, zero), torch.where(mask, entropy, zero))
+        log_prob, entropy = self._chunked(features[mask], sequences.tokens[mask])
+        blank = log_prob.new_zeros(mask.shape)
+        return TokenScores(
+            blank.masked_scatter(mask, log_prob), blank.masked_scatter(mask, entropy)
+        )
+
+    def sample_next(self, features: Tensor, uniforms: Tensor, sampler: Sampler) -> Tensor:
+        """Tokens [R] or [R, N] drawn from features [R, H] with uniform numbers of that shape."""
+        return sampler.sample(self(features), uniforms)
+
+    def withholding(self, tokens: Sequence[int]) -> TokenHead:
+        """The same layer with `tokens` forbidden too; it shares its parameters."""
+        copied = copy.copy(self)
+        copied._buffers = dict(self._buffers)
+        rows = torch.tensor(list(tokens), device=self._forbidden.device)
+        copied._forbidden = self._forbidden.index_fill(0, rows, -torch.inf)
+        return copied
+
+    def tempered(self, temperature: float) -> TokenHead:
+        """A copy whose logits are divided by `temperature`."""
+        copied = TokenHead(self.in_features, self.out_features).to(self.weight)
+        copied._forbidden = self._forbidden
+        with torch.no_grad():
+            copied.weight.copy_(self.weight).div_(temperature)
+            copied.bias.copy_(self.bias).div_(temperature)
+        return copied.requires_grad_(False)
+
+    def _chunked(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of `tokens` [...] given `features` [..., H]."""
+        # A finite stand-in for -inf, so that p log p is 0 and not NaN where p is 0.
+        bias = self.bias + self._forbidden.clamp(min=-1e30)
+        log_prob, entropy = token_log_probs(
+            features.flatten(0, -2), self.weight, bias, tokens.flatten()
+        )
+        log_prob = log_prob.view(tokens.shape) + self._forbidden[tokens]
+        return log_prob, entropy.view(tokens.shape)
