@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from rollout.randomness import seed_everything
+
 from ..config import DiscriminatorConfig, GeneratorConfig
 from ..data.sources import TokenSpec
 from .discriminators import (
@@ -21,7 +23,7 @@ __all__ = ["make_discriminator", "make_generator"]
 def make_generator(config: GeneratorConfig, spec: TokenSpec, seed: int) -> LSTMGenerator:
     """A generator with fresh parameters drawn from `seed`, for tokens as in `spec`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_everything(seed)
         return LSTMGenerator(
             vocab_size=spec.vocab_size,
             max_length=spec.max_length,
@@ -41,7 +43,7 @@ def make_generator(config: GeneratorConfig, spec: TokenSpec, seed: int) -> LSTMG
 def make_discriminator(config: DiscriminatorConfig, vocab_size: int, seed: int) -> Discriminator:
     """A discriminator with fresh parameters drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_everything(seed)
         if config.architecture == "bilstm":
             return BiLSTMDiscriminator(vocab_size, config.embedding, config.hidden, config.dropout)
         filters = [max(1, round(count * config.filter_share)) for count in PAPER_FILTERS]

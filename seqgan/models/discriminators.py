@@ -40,10 +40,13 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 class Discriminator(nn.Module, ABC):
     """The contract: ``forward(sequences) -> logits [B]``, or [B, T] with ``per_token = True``.
 
-    A discriminator of your own needs `embedding` and `forward_embedded`.
+    A discriminator of your own needs `embedding` and `forward_embedded`. With ``per_token = True``,
+    one that looks at later tokens (a bidirectional one) sets ``causal = False``, and its reward is
+    the sum over the tokens.
     """
 
     per_token = False
+    causal = True
     embedding: nn.Embedding
 
     def forward(self, sequences: Sequences) -> Tensor:

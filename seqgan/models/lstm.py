@@ -116,8 +116,15 @@ class LSTMGenerator(nn.Module, Policy):
             states.append(state)
         return Prefixes(sequences, self.concat(states))
 
-    def tempered(self, temperature: float) -> LSTMGenerator:
-        """The same policy with its logits divided by `temperature`; the other layers are shared."""
+    def tempered(self, temperature: float) -> Policy:
+        """The same policy with its logits divided by `temperature`; the other layers are shared.
+
+        Raises:
+            ValueError: a temperature that is not above 0, or infinite.
+        """
+        if not 0.01 <= temperature <= 100:
+            # The likelihood is computed from logits of the weights, and has their rounding.
+            return super().tempered(temperature)
         tempered = copy.copy(self)
         tempered._modules = dict(self._modules)
         output = copy.deepcopy(self.output).requires_grad_(False)
