@@ -23,13 +23,14 @@ from seqgan.data.bounded import bounded
 from seqgan.data.dataset import Dataset
 from seqgan.data.text.rows import chosen_rows
 from seqgan.errors import ConfigError
-from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_swept
+from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_with_control
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.seeding import derive_seed, rng_for
-from seqgan.training.adversarial import fine_tune
+from seqgan.training.adversarial import AdversarialTraining, do_rounds, fine_tune
+from seqgan.training.control import Control
 from seqgan.training.discriminate import DiscriminatorTraining, discriminate
 from seqgan.training.pretrain import pretrain
 from seqgan.training.progress import Lines, Progress
@@ -79,11 +80,13 @@ class Measured:
         scores: at temperature 1, or of the ceiling's sequences.
         comparison: with MLE, of a method or control.
         swept: the model's points, of a model.
+        between: with its control, of a method that has one.
     """
 
     scores: list[Score]
     comparison: Comparison | None = None
     swept: Swept | None = None
+    between: Comparison | None = None
 
 
 class Lab:
@@ -104,6 +107,7 @@ class Lab:
         self.mle: Swept | None = None
         self.show: Callable[[str], None] = _nowhere
         self._starts: dict[str, Policy] = {}
+        self._controls: dict[str, tuple[Policy, Recorder]] = {}
 
     @functools.cached_property
     def evaluator(self) -> Evaluator:
@@ -133,11 +137,25 @@ class Lab:
         assert self.mle is not None
         return Measured(self._scores(self.mle.policy, "mle"), swept=self.mle)
 
-    def compared(self, policy: Policy, name: str) -> Measured:
-        """A model against the shared MLE model."""
+    def compared(
+        self, policy: Policy, name: str, control: Policy | None = None, *, half: bool = False
+    ) -> Measured:
+        """A model against the shared MLE model, and against its control.
+
+        Args:
+            policy: the model.
+            name: of the arm.
+            control: the same training with a random reward, or None.
+            half: sweep it with half of the samples, as controls are.
+        """
         assert self.mle is not None
-        swept = Swept(policy, self.sweep)
-        return Measured(self._scores(policy, name), compare_swept(self.mle, swept), swept)
+        swept = Swept(policy, self.sweep.halved() if half else self.sweep)
+        compared = compare_with_control(
+            self.mle, swept, None if control is None else Swept(control, self.sweep.halved()),
+            alone=False,
+        )  # fmt: skip
+        scores = self._scores(policy, name)
+        return Measured(scores, compared.method, swept, compared.between)
 
     def ceiling(self, name: str) -> Measured:
         """The real test split, or sequences of the training split passed off as samples."""
@@ -152,13 +170,18 @@ class Lab:
         tokens = chosen_rows(self.data.real_tokens("train"), rows.tolist())
         return Measured(self.evaluator.sequences(samples, tokens) + self._own_metrics(tokens))
 
-    def model(self, method: Method, config: RunConfig, runtime: Recorder) -> Policy:
-        """The model that a method makes out of a copy of MLE's, or of its own start."""
-        assert self.mle is not None
-        start: Any = self._start(config) if method.own_start else self.mle.policy
-        mle = own_copy(start)
+    def model(
+        self, method: Method, config: RunConfig, runtime: Recorder
+    ) -> tuple[Policy, AdversarialTraining | None]:
+        """The model that a method makes out of a copy of MLE's, or of its own start.
+
+        Returns:
+            The model, and the adversarial rounds where it comes from some.
+        """
+        mle = self._begin(method, config)
         if method.call is None:
-            return self._fine_tuned(mle, config, runtime)
+            work = self._fine_tuned(mle, config, runtime)
+            return work.policy, work
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
         policy = call(mle, self.data, config, runtime, **method.arguments)
         if not isinstance(policy, Policy):
@@ -166,7 +189,29 @@ class Lab:
                 f"method {method.name}: {method.call} returned a {type(policy).__name__}, not a "
                 "rollout.Policy"
             )
-        return policy
+        return policy, None
+
+    def control(self, method: Method, config: RunConfig, spread: float) -> tuple[Policy, Recorder]:
+        """The control of a method, with the record of its rounds; it is trained once per cell.
+
+        Args:
+            method: the method.
+            config: its settings.
+            spread: of the advantages that the method had.
+        """
+        if method.name not in self._controls:
+            runtime, half = self.runtime(), self.sweep.halved()
+            generator = self._begin(method, config).to(runtime.device)
+            work = Control(generator, config.adversarial, spread, runtime)
+            do_rounds(work, lambda policy, _: half.validate(policy), runtime)
+            self._controls[method.name] = work.policy, runtime
+        return self._controls[method.name]
+
+    def _begin(self, method: Method, config: RunConfig) -> Any:
+        """A copy of the model that a method begins with."""
+        assert self.mle is not None
+        start: Any = self._start(config) if method.own_start else self.mle.policy
+        return own_copy(start)
 
     def _start(self, config: RunConfig) -> Policy:
         """An MLE model other than the tuned one; arms with the same settings share it."""
@@ -179,8 +224,10 @@ class Lab:
             self._starts[key] = model
         return self._starts[key]
 
-    def _fine_tuned(self, generator: Any, config: RunConfig, runtime: Recorder) -> Policy:
-        """Adversarial rounds; a control's reward needs no pretrained discriminator."""
+    def _fine_tuned(
+        self, generator: Any, config: RunConfig, runtime: Recorder
+    ) -> AdversarialTraining:
+        """Adversarial rounds; a constant reward needs no pretrained discriminator."""
         seed, data = config.seed, self.data
         discriminator = make_discriminator(
             config.discriminator, data.spec.vocab_size, derive_seed(seed, "discriminator")
@@ -192,11 +239,9 @@ class Lab:
         else:
             judge = DiscriminatorTraining(discriminator, *split)
         sweep = copy.copy(self.sweep)
-        fine_tune(
+        return fine_tune(
             generator, judge, config.adversarial, lambda policy, _: sweep.validate(policy), runtime
         )
-        tuned: Policy = generator
-        return tuned
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
         scores, samples = self.evaluator.model(policy, name)

@@ -23,11 +23,11 @@ from seqgan.config.reading import run_config
 from seqgan.data.dataset import Dataset, fingerprint
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
-from seqgan.evaluation.comparison import Point
+from seqgan.evaluation.comparison import Comparison, Point
 from seqgan.models import load_generator, make_generator, save_model
 from seqgan.runs.files import write_folder, write_json
 from seqgan.seeding import derive_seed
-from seqgan.training.pretrain import pretrain
+from seqgan.training.pretrain import convergence, pretrain
 
 from .arms import Lab, Measured, Recorder
 from .failures import CellError, failed, forget
@@ -103,7 +103,7 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
             lab.show = _prefixed(f"{place}: {arm.name}", say)
             started = time.monotonic()
             try:
-                body = _body(lab, arm, kept)
+                body = _body(lab, arm, kept, place)
             except Exception as error:  # a method's own code may raise anything
                 errors.append(failed(place, arm.name, error))
                 continue
@@ -192,7 +192,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
         "config": settings,
         "data": fingerprint(lab.data),
         "seconds": round(time.monotonic() - started, 1),
-        "training": {"epochs": work.epochs_done, "best_epoch": work.best_epoch},
+        "training": convergence(work.history, config.pretrain)._asdict(),
         **_curves(runtime),
     }
 
@@ -206,7 +206,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
     return kept
 
 
-def _body(lab: Lab, arm: Arm, kept: dict[str, Any]) -> Result:
+def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
     """What an arm measured."""
     if arm.kind == "mle":
         curves = {key: kept[key] for key in ("training", "curves", "notes")}
@@ -215,23 +215,49 @@ def _body(lab: Lab, arm: Arm, kept: dict[str, Any]) -> Result:
         return _measured(lab.ceiling(arm.name))
     assert arm.method is not None
     config = _config(arm.config, {})
-    runtime = lab.runtime()
-    policy = lab.model(arm.method, config, runtime)
-    return {**_curves(runtime), **_measured(lab.compared(policy, arm.name))}
+    if arm.control_of is not None and config.adversarial.reward == "random":
+        policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
+        return {**_curves(runtime), **_measured(lab.compared(policy, arm.name, half=True))}
+    runtime, control = lab.runtime(), None
+    policy, training = lab.model(arm.method, config, runtime)
+    body = _curves(runtime)
+    if training is not None:
+        body["spread"] = training.spread
+        if arm.kind == "method" and "random" in arm.method.controls and config.evaluation.control:
+            control, _ = lab.control(arm.method, config, training.spread)
+    return {**body, **_measured(lab.compared(policy, arm.name, control))}
+
+
+def _spread(place: CellPlace, method: str) -> float:
+    """The spread of a method's advantages, which its control's rewards have as well.
+
+    Raises:
+        ConfigError: the method has no result.
+    """
+    path = place.arm(method)
+    if not path.is_file():
+        raise ConfigError(f"{method} has no result, and its control needs to know its advantages")
+    return float(read_arm(path)["spread"])
 
 
 def _measured(found: Measured) -> Result:
-    """Scores, sweep and verdict as JSON has them."""
+    """Scores, sweep and verdicts as JSON has them."""
     result: Result = {"scores": [asdict(score) for score in found.scores]}
     if found.swept is not None:
         splits = ("validation", "test")
         result["sweep"] = {split: _points(found.swept.points(split)) for split in splits}
     if found.comparison is not None:
-        verdict = found.comparison.verdict
-        draws = [float(f"{draw:.5g}") for draw in verdict.draws]
-        result["verdict"] = {**verdict.to_dict(), "draws": draws}
+        result["verdict"] = _verdict(found.comparison)
         result["real"] = found.comparison.real
+    if found.between is not None:
+        result["against_control"] = _verdict(found.between)
     return result
+
+
+def _verdict(comparison: Comparison) -> Result:
+    """A verdict with its draws."""
+    draws = [float(f"{draw:.5g}") for draw in comparison.verdict.draws]
+    return {**comparison.verdict.to_dict(), "draws": draws}
 
 
 def _points(points: list[Point]) -> list[dict[str, float | None]]:
@@ -239,7 +265,10 @@ def _points(points: list[Point]) -> list[dict[str, float | None]]:
 
 
 def _curves(runtime: Recorder) -> Result:
-    curves = {stage: runtime.lines[stage] for stage in CURVES if stage in runtime.lines}
+    lines = dict(runtime.lines)
+    if "control-validation" in lines:  # the validation of an arm of its own
+        lines["validation"] = lines["control-validation"]
+    curves = {stage: lines[stage] for stage in CURVES if stage in lines}
     return {"curves": curves, "notes": runtime.notes}
 
 

@@ -38,8 +38,9 @@ def controls_table(results: list[Result]) -> Table:
         f"{found[0].confidence:.0%} interval", "p", "p (Holm)", "the method is",
     ]  # fmt: skip
     notes = [
-        "How much further than its control a method came from swept MLE, each at its own "
-        "diversity: below 0 is better. A method that is not better than its control owes nothing "
+        "A method minus its control: below 0 is better. With a random reward at equal diversity; "
+        "with another, how much further than its control a method came from swept MLE, each at "
+        "its own diversity. A method that is not better than its control owes nothing "
         "to its reward."
     ]
     return Table("controls", "Methods against their controls", columns, rows, notes)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgan.evaluation.answer import LEAST_SAMPLES, TOO_SMALL
 from seqgan.report.console import ARROWS
 from seqgan.runs.run_directory import write_text
 
@@ -34,6 +35,14 @@ COLUMNS = {
 GOING_ON = "mle-continued"
 """The control that tells whether the baseline was trained to its end."""
 
+CONVERGED = "converged"
+PUBLISHED_RECIPE = ("seqgan", "seqgan-papers")
+DEVIATIONS = (
+    "SeqGAN as published deviates from its authors' code: the discriminator is pretrained on one "
+    "set of samples (there on 50 fresh ones), the rounds are fewer (there 800), its output layer "
+    "has no L2 penalty (there 0.2), and the rollout policy lags behind (there a lag is set and has "
+    "no effect)."
+)
 METRICS = {"js": "JS", "fed": "FED", "nll": "NLL", "js/nll": "JS or NLL"}
 
 
@@ -70,7 +79,7 @@ def make_tables(results: list[Result]) -> list[Table]:
     """The verdicts of each size, then for each suite its scores and the published figures."""
     tables = []
     for (size,), of_size in grouped(results, "size").items():
-        tables.append(verdict_table(size, verdicts(of_size)))
+        tables.append(verdict_table(size, verdicts(of_size), _unconverged(of_size)))
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             published = published_table(of_suite)
@@ -93,25 +102,54 @@ def write_tables(tables: Iterable[Table], results: list[Result], folder: Path) -
     return paths
 
 
-def verdict_table(size: str, found: list[SuiteVerdict]) -> Table:
-    """A row a suite and arm: the difference from swept MLE at equal diversity."""
+def _unconverged(results: list[Result]) -> list[str]:
+    """Suites and seeds whose MLE model had not converged, as far as results say so."""
+    return [
+        f"{result['suite']} (seed {result['seed']})"
+        for result in results
+        if result["arm"] == "mle"
+        and result.get("training", {}).get("state", CONVERGED) != CONVERGED
+    ]
+
+
+def verdict_table(size: str, found: list[SuiteVerdict], unconverged: list[str]) -> Table:
+    """A row per suite and arm: the difference from swept MLE at equal diversity.
+
+    Args:
+        size: name.
+        found: the verdicts.
+        unconverged: suites and seeds whose baseline was not trained to its end.
+    """
     rows = []
     for row in sorted(found, key=lambda x: (x.kind != "method", x.arm)):
         cells = [row.arm, row.kind, row.suite, METRICS.get(row.metric, row.metric)]
-        cells += [str(len(row.seeds)), *difference_cells(row)]
+        cells += [str(len(row.seeds)), *difference_cells(row), row.between or ""]
         rows.append([*cells, f"**{row.label}**" if row.kind == "method" else row.label])
     level = found[0].confidence if found else 0.95
     columns = [
         "arm", "kind", "suite", "metric", "seeds", "difference ↓", f"{level:.0%} interval", "p",
-        "p (Holm)", "verdict",
+        "p (Holm)", "against its control", "verdict",
     ]  # fmt: skip
     notes = [
-        "Difference of the primary metric from MLE, swept over temperature, at equal diversity: "
-        "below 0 is better. The interval covers a bootstrap over seeds and sequences and Student's "
-        "t over seeds; p-values are corrected over the suites of an arm (Holm), and the verdict "
-        "follows from the corrected one and from the size: a difference below 0.1% of MLE's value, "
-        "or below 0.0005 nats, counts as none."
+        "Difference of the primary metric from MLE, swept over its ways of sampling, at equal "
+        "diversity: below 0 is better. The interval covers a bootstrap over seeds and sequences "
+        "and Student's t over seeds; p-values are corrected over the suites of an arm (Holm), and "
+        "the verdict follows from the corrected one and from the size: a difference below 0.1% of "
+        "MLE's value, or below 0.0005 nats, counts as none. A method is better only if it is "
+        "better than its control, the same training with a random reward, as well."
     ]
+    if any(row.label == TOO_SMALL for row in found):
+        notes.append(
+            f"With fewer than {LEAST_SAMPLES} samples of each model the methods are too small to "
+            "judge: the table shows that everything works."
+        )
+    if unconverged:
+        notes.append(
+            f"MLE had not converged in: {', '.join(unconverged)}. There training of any kind can "
+            "help, and nothing follows from what a method gains."
+        )
+    if any(row.arm in PUBLISHED_RECIPE for row in found):
+        notes.append(DEVIATIONS)
     if any(len(row.seeds) == 1 for row in found):
         notes.append(
             "One seed: interval and p-value are over sequences alone, and say nothing about how "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqgan.errors import ConfigError
+from seqgan.evaluation.answer import LEAST_SAMPLES, final_label
 from seqgan.evaluation.significance import label, practical_size
 from seqgan.seeding import derive_seed
 
@@ -34,8 +35,10 @@ class SuiteVerdict:
         not_comparable: in how many seeds it is not.
         practical: the smallest difference that is of practical size, or None.
         corrected: the p-value after Holm's correction over suites, or None.
-        label: better, not distinguishable, worse, not comparable.
+        label: better, not distinguishable, worse, not comparable; of a method against MLE also
+            not judged against a control, or too small to judge.
         confidence: the level of interval and label.
+        between: of a method against MLE, the label against its control; None: there is none.
     """
 
     suite: str
@@ -52,6 +55,7 @@ class SuiteVerdict:
     corrected: float | None
     label: str
     confidence: float
+    between: str | None = None
 
 
 def verdicts(results: Iterable[Result]) -> list[SuiteVerdict]:
@@ -63,18 +67,48 @@ def verdicts(results: Iterable[Result]) -> list[SuiteVerdict]:
         ConfigError: results that cannot be put together.
     """
     arms = [result for result in results if result.get("verdict") is not None]
-    rows = []
+    rows, small = [], set()
     for cells in _grouped(arms):
         differences = [cell["verdict"]["difference"] for cell in cells]
-        rows.append(_row(cells, "mle", differences, [cell["verdict"]["draws"] for cell in cells]))
-    return _corrected(rows)
+        row = _row(cells, "mle", differences, [cell["verdict"]["draws"] for cell in cells])
+        rows.append(row)
+        if any(_too_small(cell) for cell in cells):
+            small.add(_name(row))
+    controls = {_name(row): row for row in against_controls(arms) if row.against == _control(row)}
+    return [
+        _judged(row, controls.get(_name(row)), _name(row) in small) if row.kind == "method" else row
+        for row in _corrected(rows)
+    ]
+
+
+def _name(row: SuiteVerdict) -> tuple[str, str, str]:
+    return row.suite, row.size, row.arm
+
+
+def _control(row: SuiteVerdict) -> str:
+    """The arm with a random reward that belongs to a method."""
+    return f"{row.arm}-random"
+
+
+def _too_small(cell: Result) -> bool:
+    """Whether a cell shows only that everything works."""
+    samples = cell["config"].get("evaluation", {}).get("num_samples", LEAST_SAMPLES)
+    return bool(samples < LEAST_SAMPLES)
+
+
+def _judged(row: SuiteVerdict, control: SuiteVerdict | None, small: bool) -> SuiteVerdict:
+    """A method's row with the label that all conditions leave."""
+    between = None if control is None else control.label
+    return replace(row, label=final_label(row.label, between, small=small), between=between)
 
 
 def against_controls(results: Iterable[Result]) -> list[SuiteVerdict]:
     """Every method against the same training with another reward.
 
-    Both were compared with MLE, each at its own diversity; what is compared here is how far each
-    came. Both bootstraps drew the same sequences, so their draws are taken in pairs.
+    A method and its control with a random reward were compared directly, at equal diversity. Of
+    other controls, and of results of earlier versions, it is known how each compares with MLE, at
+    its own diversity; then it is compared how far each came. Both bootstraps drew the same
+    sequences, so their draws are taken in pairs.
     """
     arms = [result for result in results if result.get("verdict") is not None]
     known = {(r["suite"], r["size"], r["seed"], r["arm"]): r for r in arms}
@@ -86,19 +120,24 @@ def against_controls(results: Iterable[Result]) -> list[SuiteVerdict]:
             if key in known:
                 pairs.append((known[key], control))
         if pairs:
-            methods = [method for method, _ in pairs]
-            differences, draws = zip(*(_less(*pair) for pair in pairs), strict=True)
-            rows.append(_row(methods, controls[0]["arm"], list(differences), list(draws)))
+            methods = [_between(*pair) for pair in pairs]
+            differences = [method["verdict"]["difference"] for method in methods]
+            draws = [method["verdict"]["draws"] for method in methods]
+            rows.append(_row(methods, controls[0]["arm"], differences, draws))
     return _corrected(rows)
 
 
-def _less(method: Result, control: Result) -> tuple[float | None, list[float]]:
-    """How much further the method came than its control."""
+def _between(method: Result, control: Result) -> Result:
+    """The method's result with the verdict against a control in the place of that against MLE."""
+    direct = method.get("against_control")
+    if direct is not None and control["arm"] == f"{method['arm']}-random":
+        return {**method, "verdict": direct}
     ours, theirs = method["verdict"], control["verdict"]
-    if ours["difference"] is None or theirs["difference"] is None:
-        return None, []
-    draws = [a - b for a, b in zip(ours["draws"], theirs["draws"], strict=True)]
-    return ours["difference"] - theirs["difference"], draws
+    difference, draws = None, []
+    if ours["difference"] is not None and theirs["difference"] is not None:
+        draws = [a - b for a, b in zip(ours["draws"], theirs["draws"], strict=True)]
+        difference = ours["difference"] - theirs["difference"]
+    return {**method, "verdict": {**ours, "difference": difference, "draws": draws}}
 
 
 def _grouped(results: list[Result]) -> list[list[Result]]:

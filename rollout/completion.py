@@ -175,7 +175,7 @@ class Flight:
                 return None
             if len(kept) < len(tokens):
                 tokens, keys, slots, alive = tokens[kept], keys[kept], slots[kept], alive[kept]
-                numbers, state = numbers[:, kept], policy.select(state, kept)
+                numbers, state = numbers[:, kept.to(numbers.device)], policy.select(state, kept)
         return tokens, state, keys, numbers, slots, alive
 
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["autocast", "reading_waits"]
+__all__ = ["autocast", "exact_device", "reading_waits"]
 
 _FREE_TO_READ = ("cpu",)
+_WITHOUT_FLOAT64 = ("mps",)
 
 
 def reading_waits(device: torch.device) -> bool:
@@ -19,6 +20,11 @@ def reading_waits(device: torch.device) -> bool:
     torch's `meta` device, where there is nothing to read) hot loops must do without.
     """
     return device.type not in _FREE_TO_READ
+
+
+def exact_device(device: torch.device) -> torch.device:
+    """Where float64 arithmetic for `device` is done: on the host where the device has none."""
+    return torch.device("cpu") if device.type in _WITHOUT_FLOAT64 else device
 
 
 @contextmanager

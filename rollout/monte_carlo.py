@@ -28,7 +28,7 @@ from .memory import is_out_of_memory, warn_of_smaller_chunks
 from .modules import evaluating
 from .policy import Policy, Prefixes
 from .randomness import UniformStream
-from .rewards import Reward, reward_values
+from .rewards import Reward, judges_tokens, reward_values
 from .sampling import Sampler
 from .sequences import Sequences, select_tree
 
@@ -63,6 +63,7 @@ def action_values(
     ``tokens[:, :t + 1]``, each run to EOS or to ``policy.max_length``. At a sequence's last token
     it is the reward of the sequence itself, and after it 0. A reward with ``per_token = True``
     counts from token t on: column t is the expected sum of the rewards of tokens t, t + 1, ...
+    (With ``causal = False`` as well, it counts as a reward of the sequence, their sum.)
 
     Every completed token takes one uniform number fixed by its place (sequence, prefix, rollout,
     position), so the result does not depend on `chunk_size` nor on `compact_every`, up to the
@@ -99,7 +100,8 @@ def action_values(
 
     Raises:
         ValueError: a number out of range.
-        RewardError: the reward raised an error, or returned what is no reward.
+        RewardError: the reward raised an error, returned no reward, or judges tokens by later ones
+            without ``causal = False``.
     """
     if num_rollouts < 1:
         raise ValueError(f"num_rollouts must be 1 or more, got {num_rollouts}")
@@ -131,7 +133,7 @@ def action_values(
     )
     values = _own_values(reward, sequences)
     # What a token is rewarded with by itself, on top of what comes after it.
-    own = values.clone() if getattr(reward, "per_token", False) else torch.zeros_like(values)
+    own = values.clone() if judges_tokens(reward) else torch.zeros_like(values)
     known = _last_token(sequences)
     each = len(columns) * num_rollouts * policy.max_length
     block_size = max(1, _MAX_TOKENS // max(1, each))

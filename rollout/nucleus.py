@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from .policy import Policy, State, TokenScores
+from .sampling import outside_nucleus
 from .sequences import Sequences
 from .wrapped import WrappedPolicy
 
 __all__ = ["NucleusPolicy"]
 
-NUMBERS = 1 << 24
+NUMBERS = 1 << 23
 """Logits that are sorted at a time when sequences are scored: bounds the memory to some 500 MB."""
 
 
@@ -59,7 +60,6 @@ class NucleusPolicy(WrappedPolicy):
         if self.top_p == 1:
             return logits
         probs, order = logits.softmax(-1).sort(dim=-1, descending=True)
-        before = probs.cumsum(-1) - probs  # mass of the tokens that are more likely
-        outside = torch.empty_like(before, dtype=torch.bool)
-        outside.scatter_(-1, order, before >= self.top_p)
+        outside = torch.empty_like(probs, dtype=torch.bool)
+        outside.scatter_(-1, order, outside_nucleus(probs, self.top_p))
         return logits.masked_fill(outside, -torch.inf)

@@ -11,10 +11,46 @@ number generators", figure 15), in int64 arithmetic that wraps, which torch has 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["UniformStream"]
+from .devices import exact_device
+
+__all__ = ["UniformStream", "seed_everything", "seeded_generator"]
+
+_TWISTER = slice(24, 24 + 8 * 624)
+"""Bytes of the state of a CPU generator that hold its Mersenne Twister, one word in each eight."""
+
+
+def seeded_generator(seed: int) -> torch.Generator:
+    """A CPU generator whose numbers depend on all 64 bits of a seed.
+
+    On a CPU, torch's `manual_seed` fills its Mersenne Twister from the lower 32 bits alone. A seed
+    below 2^32 gives that generator; for a larger one numpy's `SeedSequence` fills the twister.
+
+    Args:
+        seed: from -2^63 to 2^64 - 1, negative ones counted from 2^64 down, as torch does.
+
+    Raises:
+        ValueError: a seed of more than 64 bits.
+    """
+    if not -(1 << 63) <= seed < 1 << 64:
+        raise ValueError(f"a seed must lie in [-2^63, 2^64), got {seed}")
+    rng = torch.Generator().manual_seed(seed)
+    seed %= 1 << 64
+    if seed >= 1 << 32:
+        words = np.random.MT19937(seed).state["state"]["key"].astype(np.uint64)
+        state = rng.get_state()
+        state[_TWISTER] = torch.from_numpy(words.view(np.uint8))
+        rng.set_state(state)
+    return rng
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds torch's default generators by all 64 bits: of the CPU and of every accelerator."""
+    torch.manual_seed(seed)
+    torch.set_rng_state(seeded_generator(seed).get_state())
 
 
 def _signed(value: int) -> int:
@@ -51,6 +87,10 @@ class UniformStream:
         key = torch.randint(
             -(1 << 63), (1 << 63) - 1, (1,), dtype=torch.int64, generator=rng, device=source
         )
+        # A caller's generator on a CPU has lost the upper half of its seed (`seeded_generator`).
+        upper = (torch.default_generator if rng is None else rng).initial_seed() >> 32
+        if upper:
+            key = _mix(key + upper)
         self._key = key.to(device)
 
     def rows(self, *place: Tensor) -> Tensor:
@@ -61,9 +101,10 @@ class UniformStream:
         return key
 
     def uniforms(self, rows: Tensor, position: int) -> Tensor:
-        """The number of each row (keys of `rows`) at a token position, float32 in (0, 1).
+        """The number of each row (keys of `rows`) at a token position, float64 in (0, 1).
 
-        23 bits each, in the middle of their interval, so neither 0 nor 1 comes out.
+        52 bits each, in the middle of their interval, so neither 0 nor 1 comes out. On a device
+        without float64 they lie on the host.
         """
         return self.ahead(rows, position, 1)[0]
 
@@ -74,5 +115,5 @@ class UniformStream:
         """
         places = torch.arange(position + 1, position + 1 + count, device=rows.device)
         counters = (places * _GAMMA).view(-1, *[1] * rows.ndim)
-        bits = _shift_right(_mix(rows + counters), 41)
-        return (bits.to(torch.float32) + 0.5) * 2.0**-23
+        bits = _shift_right(_mix(rows + counters), 12).to(exact_device(rows.device))
+        return (bits.to(torch.float64) + 0.5) * 2.0**-52

@@ -33,7 +33,8 @@ def gumbel_noise(uniforms: Tensor) -> Tensor:
 
     Args:
         uniforms: numbers in (0, 1), of any shape. Their precision limits the largest g: 23 bits
-            give at most 16.6, so that tokens of probability below some 2^-24 are never drawn.
+            give at most 16.6, so that tokens of probability below some 2^-24 are never drawn, and
+            the 52 bits of `UniformStream` 36.7.
 
     Returns:
         As many numbers of the same type.
@@ -50,13 +51,16 @@ def gumbel_noise_at(stream: UniformStream, rows: Tensor, position: int, vocab_si
         position: of the token that is drawn.
         vocab_size: V.
 
+    Returns:
+        float32 [R, V].
+
     Raises:
         ValueError: `rows` is not [R].
     """
     check_rank(1, rows=rows)
     tokens = torch.arange(vocab_size, device=rows.device)
     keys = stream.rows(rows[:, None], tokens[None, :])
-    return gumbel_noise(stream.uniforms(keys, position))
+    return gumbel_noise(stream.uniforms(keys, position)).to(rows.device, torch.float32)
 
 
 def gumbel_max(logits: Tensor, noise: Tensor) -> Tensor:
@@ -100,7 +104,12 @@ def gumbel_softmax(
     if not isinstance(temperature, Tensor) and not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
     disturbed = _disturbed(logits, noise)
-    soft = (disturbed / temperature).softmax(-1)
+    # Less the largest, and by a divisor that the type can hold: no quotient is NaN.
+    limits = torch.finfo(disturbed.dtype)
+    if not isinstance(temperature, Tensor):
+        temperature = min(max(temperature, limits.tiny), limits.max)
+    largest = disturbed.detach().amax(-1, keepdim=True)
+    soft = ((disturbed - largest) / temperature).softmax(-1)
     if not hard:
         return soft
     one_hot: Tensor = _StraightThrough.apply(soft, disturbed.argmax(-1))

@@ -3,20 +3,27 @@
 A reward is any callable ``reward(sequences) -> Tensor [B]``, or [B, T] where it has an attribute
 ``per_token = True``. It is called without gradients, and the reward of a sequence must not depend
 on the other sequences of the batch: rollouts are scored in batches of any size and order.
+
+A reward per token is *causal*: the reward of a token depends on the tokens up to it only (and on
+its being the last one). Each token is credited with the rewards from its own on, which is right for
+such rewards alone. One that looks ahead, at later tokens or at the length, declares
+``causal = False``: the sum over its tokens then counts as the reward of the sequence.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from .causality import find_look_ahead, variants_of
 from .devices import autocast
 from .memory import is_out_of_memory
 from .modules import evaluating
-from .randomness import UniformStream
+from .randomness import UniformStream, seeded_generator
 from .sequences import Sequences, distinct_sequences
 
 __all__ = [
@@ -27,32 +34,54 @@ __all__ = [
     "RandomReward",
     "Reward",
     "RewardError",
+    "judges_tokens",
     "reward_values",
 ]
 
 
 class Reward(Protocol):
-    """``reward(sequences) -> Tensor [B]``, or [B, T] with ``per_token = True``."""
+    """``reward(sequences) -> Tensor [B]``, or [B, T] with ``per_token = True``.
+
+    With ``causal = False`` as well, [B, T] is summed: a reward of the sequence.
+    """
 
     def __call__(self, sequences: Sequences, /) -> Tensor:
         """Judges complete sequences."""
 
 
 class RewardError(ValueError):
-    """A reward raised an error, or returned what is no reward; the message shows the sequence."""
+    """A reward raised an error, returned no reward, or looks ahead; the message shows where."""
 
 
 def reward_values(reward: Reward, sequences: Sequences) -> Tensor:
     """Calls a reward and checks what it returns.
 
     Returns:
-        float32 [B], or [B, T] for a reward with ``per_token = True`` (0 after a sequence's end).
+        float32 [B], or [B, T] for a reward with ``per_token = True`` (0 after a sequence's end)
+        unless it has ``causal = False``.
 
     Raises:
         RewardError: the reward raises an error, or does not return a tensor of that shape, or a
             number that is not finite (which is not looked for in a discriminator's judgement:
-            that would make the host wait for the device).
+            that would make the host wait for the device), or judges tokens by later ones and does
+            not say so. The last is looked for in the first batches that a reward judges.
     """
+    values = _judged(reward, sequences)
+    if not getattr(reward, "per_token", False):
+        return values
+    if not getattr(reward, "causal", True):
+        return values.sum(1)
+    _check_causality(reward, sequences)
+    return values
+
+
+def judges_tokens(reward: Reward) -> bool:
+    """If a reward's values are [B, T]: it has ``per_token = True`` and is causal."""
+    return bool(getattr(reward, "per_token", False) and getattr(reward, "causal", True))
+
+
+def _judged(reward: Reward, sequences: Sequences) -> Tensor:
+    """The values that a reward returns, checked: float32 [B], or [B, T] per token."""
     try:
         with torch.no_grad():
             values = reward(sequences)
@@ -80,6 +109,43 @@ def reward_values(reward: Reward, sequences: Sequences) -> Tensor:
         bad = values[wrong][0].item()
         raise RewardError(f"{_name(reward)} returned {bad} for {_shown(sequences, row)}")
     return values
+
+
+_ENOUGH = 16
+"""Variants of sequences that a reward per token is tried with; the first batch has as many, but in
+an environment, where few sequences end together."""
+_TRIED: dict[int, tuple[weakref.ref[Reward], int]] = {}
+"""How many variants a reward was tried with, by its identity."""
+
+
+def _check_causality(reward: Reward, sequences: Sequences) -> None:
+    """Refuses a reward per token that looks at later tokens; done once for each reward.
+
+    Raises:
+        RewardError: it does.
+    """
+    key = id(reward)
+    known, count = _TRIED.get(key, (None, 0))
+    if known is None or known() is not reward:
+        count = 0
+    if count >= _ENOUGH:
+        return
+    variants = variants_of(sequences)
+    if variants is None:
+        return
+    found = find_look_ahead(lambda batch: _judged(reward, batch), variants)
+    if found is not None:
+        first, second = found.values
+        raise RewardError(
+            f"{_name(reward)} judges tokens by what comes after them: token {found.position} (from "
+            f"0) gets {first:g} in {_shown(found.pair, 0)} and {second:g} in "
+            f"{_shown(found.pair, 1)}, which are equal up to it, and a policy gradient from such "
+            "a reward is biased; give it the attribute causal = False, and the sum over its tokens "
+            "counts as the reward of the sequence"
+        )
+    if type(reward).__weakrefoffset__:
+        forgotten = weakref.ref(reward, lambda _: _TRIED.pop(key, None))
+        _TRIED[key] = (forgotten, count + len(variants.kept))
 
 
 def _name(reward: Reward) -> str:
@@ -112,7 +178,8 @@ class DiscriminatorReward:
 
     Args:
         discriminator: module with ``forward(sequences) -> logits [B]`` ([B, T] where it has
-            ``per_token = True``), positive for real. It is used in evaluation mode.
+            ``per_token = True``, which looks at later tokens only if it has ``causal = False``),
+            positive for real. It is used in evaluation mode.
         form: "probability": P(real), as in the SeqGAN paper (equation 4); "log_odds":
             log P(real) - log P(generated), which for an optimal discriminator is
             log p_data - log p_policy: policy gradient on it descends the reverse KL.
@@ -152,6 +219,11 @@ class DiscriminatorReward:
     def per_token(self) -> bool:
         """Whether the discriminator judges every token."""
         return bool(getattr(self.discriminator, "per_token", False))
+
+    @property
+    def causal(self) -> bool:
+        """Whether a discriminator that judges every token looks at no later ones."""
+        return bool(getattr(self.discriminator, "causal", True))
 
     @torch.no_grad()
     def __call__(self, sequences: Sequences) -> Tensor:
@@ -220,34 +292,38 @@ class ConstantReward:
 
 
 class RandomReward:
-    """A reward uniform in (0, 1) that depends on nothing but the sequence's tokens and a seed.
+    """A reward uniform in [0, 1] that depends on nothing but the sequence's tokens and a seed.
 
     The control that has something to learn, but nothing of the data: equal sequences get equal
     rewards, so a policy can chase it.
 
     Args:
-        seed: two seeds give unrelated rewards.
+        seed: two seeds give unrelated rewards; all 64 bits count.
+
+    Raises:
+        ValueError: a seed of more than 64 bits.
     """
 
     def __init__(self, seed: int = 0):
+        seeded_generator(seed)
         self.seed = seed
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B]."""
         device = sequences.device
-        stream = UniformStream(torch.Generator().manual_seed(self.seed), device)
+        stream = UniformStream(seeded_generator(self.seed), device)
         key = stream.rows(torch.zeros(len(sequences), dtype=torch.int64, device=device))
         for t in range(sequences.tokens.shape[1]):
             mixed = stream.rows(key, sequences.tokens[:, t])
             key = torch.where(sequences.mask[:, t], mixed, key)
-        return stream.uniforms(key, 0)
+        return stream.uniforms(key, 0).to(device, torch.float32)
 
 
 class MixtureReward:
     """A weighted sum of rewards.
 
-    Where one of them judges every token the mixture does, and a whole sequence's reward then
-    stands at its last token.
+    Where one of them judges every token the mixture does, and a whole sequence's reward (that of a
+    reward with ``causal = False`` too) then stands at its last token.
 
     Args:
         parts: (weight, reward) pairs.
@@ -260,7 +336,7 @@ class MixtureReward:
         if not parts:
             raise ValueError("a mixture needs at least one (weight, reward) pair")
         self.parts = list(parts)
-        self.per_token = any(getattr(reward, "per_token", False) for _, reward in self.parts)
+        self.per_token = any(judges_tokens(reward) for _, reward in self.parts)
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] (or [B, T]) of the sequences."""

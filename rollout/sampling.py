@@ -1,7 +1,7 @@
 """One token from logits: temperature, top-k, top-p, then exact inverse-CDF sampling.
 
-`torch.multinomial` draws and divides by V exponential numbers a row; the inverse CDF needs one
-uniform number a row, which also makes the draw a function of its place (see `randomness`).
+`torch.multinomial` draws and divides by V exponential numbers per row; the inverse CDF needs one
+uniform number per row, which also makes the draw a function of its place (see `randomness`).
 
 The inverse CDF reads and writes the logits as few times as it can. Its weights need not sum to 1,
 so ``2^((logit - largest) log2 e)`` is never divided by its sum; and there is no cumulative sum over
@@ -9,7 +9,13 @@ a row, but sums over blocks, a search among them, and the cumulative sum of the 
 weights go into memory that a `Workspace` keeps from step to step: fresh tensors of some megabytes
 would cost the operating system as much time as the exponentials cost the processor.
 
-Shapes: R rows, V vocabulary, N draws a row, K tokens kept.
+Weights and the sums of blocks are float32, which is exact enough: an error of a digit of each. What
+is added up along a row is float64: a float32 cumulative sum moves in steps of 2^-24 of the row's
+mass, and of 50,000 tokens thousands are smaller than that. So is the uniform number, for the same
+reason. These arrays are small, and where a device has no float64 they go to the host (see
+`UniformStream`): the search happens where the uniform numbers are.
+
+Shapes: R rows, V vocabulary, N draws per row, K tokens kept.
 """
 
 from __future__ import annotations
@@ -20,16 +26,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .devices import reading_waits
+from .devices import exact_device, reading_waits
 
-__all__ = ["Sampler", "Workspace", "inverse_cdf"]
+__all__ = ["Sampler", "Workspace", "inverse_cdf", "outside_nucleus", "tempered"]
 
 _BLOCK = 64
 """Weights summed at once in the two-level search; a row shorter than four blocks has one level
 only."""
 _LOG2_E = math.log2(math.e)
-_BELOW_1 = 1 - 2.0**-23
-"""What is multiplied by it gets smaller by a float32's last digit at least."""
+_BELOW_1 = 1 - 2.0**-52
+"""A float64 multiplied by it becomes smaller, by its last digit."""
 _LEAST, _MOST = 1e-20, 1e30
 """Between these, the sum of a row's weights says that none that matters was lost at either end of
 float32."""
@@ -43,13 +49,11 @@ class Workspace:
     def __init__(self) -> None:
         self._memory: Tensor | None = None
 
-    def take(self, like: Tensor, size: int) -> Tensor:
-        """`size` elements, not initialised, of the dtype and on the device of `like`."""
+    def take(self, device: torch.device, size: int) -> Tensor:
+        """`size` elements of float32 on `device`, not initialised."""
         kept = self._memory
-        if kept is None or kept.dtype != like.dtype or kept.device != like.device:
-            kept = None
-        if kept is None or kept.numel() < size:
-            kept = self._memory = torch.empty(size, dtype=like.dtype, device=like.device)
+        if kept is None or kept.device != device or kept.numel() < size:
+            kept = self._memory = torch.empty(size, dtype=torch.float32, device=device)
         return kept[:size]
 
 
@@ -86,24 +90,21 @@ class Sampler:
         """The distribution that is sampled from.
 
         Args:
-            logits: [R, V].
+            logits: [R, V]; -inf for a token that cannot be drawn, finite for one at least.
 
         Returns:
             Probabilities [R, K] that sum to 1, and the token ids [R, K] they belong to, most
             likely first; None stands for ``0 .. V-1``.
         """
-        logits = logits.float()
-        if self.temperature != 1.0:
-            logits = logits / self.temperature
         nucleus = self.top_p if self.top_p is not None and self.top_p < 1.0 else None
+        ids = None
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             logits, ids = logits.topk(self.top_k, dim=-1)
-            probs = logits.softmax(-1)
-            return (probs if nucleus is None else _nucleus(probs, nucleus)), ids
-        probs = logits.softmax(-1)
+        probs = tempered(logits, self.temperature).softmax(-1)
         if nucleus is None:
-            return probs, None
-        probs, ids = _most_likely(probs, nucleus)
+            return probs, ids
+        if ids is None:
+            probs, ids = _most_likely(probs, nucleus)
         return _nucleus(probs, nucleus), ids
 
     def sample(
@@ -112,8 +113,11 @@ class Sampler:
         """Token ids drawn from `logits`.
 
         Args:
-            logits: [R, V]; -inf for a token that cannot be drawn, finite for one at least.
-            uniforms: numbers in (0, 1): [R] for one draw a row, [R, N] for N draws a row.
+            logits: [R, V], of any floating-point type; -inf for a token that cannot be drawn,
+                finite for one at least.
+            uniforms: numbers in (0, 1): [R] for one draw per row, [R, N] for N draws per row;
+                float64 as `UniformStream` gives them (float32 numbers reach no token of a
+                probability below 2^-24).
             workspace: memory to use again; None: memory of its own.
 
         Returns:
@@ -131,31 +135,65 @@ class Sampler:
 
     def _from_all(self, logits: Tensor, uniforms: Tensor, workspace: Workspace) -> Tensor:
         """Draws from all V tokens; rows are filled up to whole blocks with weights of 0."""
-        logits = logits.float()
         rows, size = logits.shape
         width = size if size < 4 * _BLOCK else -(-size // _BLOCK) * _BLOCK
-        weights = workspace.take(logits, rows * width).view(rows, width)
         scale = _LOG2_E / self.temperature
-        waits = reading_waits(logits.device)
-        if waits:
-            shift = logits.amax(-1, keepdim=True) * -scale
-            torch.add(shift, logits, alpha=scale, out=weights[:, :size])
+        # Most logits are small enough to be taken as they are; a search for the largest would read
+        # all of them once more. A look at the sums of the weights tells.
+        plain = not reading_waits(logits.device) and logits.dtype != torch.float64
+        plain = plain and _LEAST < scale < _MOST
+        memory = workspace.take(logits.device, rows * width).view(rows, width)
+        memory[:, size:] = -torch.inf
+        # In base 2 where that is one operation less (and faster on CPUs), and over the filled-up
+        # rows, so that vector instructions leave no remainder.
+        if plain:
+            torch.mul(logits.float(), scale, out=memory[:, :size])
+            weights = torch.exp2(memory, out=memory)
         else:
-            torch.mul(logits, scale, out=weights[:, :size])
-        weights[:, size:] = -torch.inf
-        # In base 2, which is faster than base e on CPUs, and over the filled-up rows, so that
-        # vector instructions leave no remainder.
-        cdf = _coarse(torch.exp2(weights, out=weights))
+            tempered(logits, self.temperature, out=memory[:, :size])
+            weights = torch.exp(memory, out=memory)
+        cdf = _coarse(weights, uniforms)
         chosen = _two_levels(weights, cdf, uniforms).clamp_(max=size - 1)
-        if not waits:
-            # Most logits are small enough to be taken as they are; a search for the largest would
-            # read all of them once more. Row by row, so that no row's draw depends on another's.
+        if plain:
+            # Row by row, so that no row's draw depends on another's.
             lost = ~((cdf[:, -1] > _LEAST) & (cdf[:, -1] < _MOST))
             if bool(lost.any()):
-                largest = logits[lost].amax(-1, keepdim=True)
-                weights = torch.exp2((logits[lost] - largest) * scale)
+                weights = tempered(logits[lost], self.temperature).exp_()
                 chosen[lost] = inverse_cdf(weights, uniforms[lost])
         return chosen
+
+
+def tempered(logits: Tensor, temperature: float, out: Tensor | None = None) -> Tensor:
+    """Logits divided by a temperature, after the largest of each row was taken away.
+
+    So the largest becomes 0 and the others 0 or less, down to -inf, whatever the temperature: a
+    quotient of logits themselves would leave float32 at both ends.
+
+    Args:
+        logits: [..., V], of any floating-point type; -inf where a token cannot be drawn, finite for
+            one at least.
+        temperature: above 0 and finite.
+        out: float32, of the shape of `logits`; None: fresh memory.
+
+    Returns:
+        float32 [..., V]; `out` where that is given.
+    """
+    if logits.dtype != torch.float64:
+        logits = logits.float()
+    # A constant of a row changes no probability, so no gradient goes through it.
+    largest = logits.detach().amax(-1, keepdim=True)
+    if logits.dtype == torch.float64:
+        quotients = (logits - largest) / temperature
+        return quotients.float() if out is None else out.copy_(quotients)
+    quotients = torch.sub(logits, largest, out=out)
+    if temperature == 1.0:
+        return quotients
+    # Beyond 2^240 the quotient of every float32 is 0 or -inf.
+    factor = 1.0 / min(max(temperature, 2.0**-240), 2.0**240)
+    steps = 1 if _LEAST < factor < _MOST else 3  # each within float32
+    for _ in range(steps):
+        quotients.mul_(factor ** (1 / steps))
+    return quotients
 
 
 def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
@@ -166,8 +204,9 @@ def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
     cumulative sum would write them all again.
 
     Args:
-        probs: [R, V], not negative, with a positive sum (that need not be 1).
-        uniforms: [R, N], in (0, 1).
+        probs: float32 [R, V], not negative, with a positive sum (that need not be 1).
+        uniforms: [R, N], in (0, 1); float64 where a token of a probability below 2^-24 is to be
+            reached.
 
     Returns:
         int64 [R, N]; never an index of probability 0 (any index where probabilities are NaN).
@@ -175,33 +214,35 @@ def inverse_cdf(probs: Tensor, uniforms: Tensor) -> Tensor:
     size = probs.shape[1]
     if size >= 4 * _BLOCK and size % _BLOCK:
         probs = torch.nn.functional.pad(probs, (0, _BLOCK - size % _BLOCK))
-    return _two_levels(probs, _coarse(probs), uniforms).clamp_(max=size - 1)
+    return _two_levels(probs, _coarse(probs, uniforms), uniforms).clamp_(max=size - 1)
 
 
-def _coarse(weights: Tensor) -> Tensor:
-    """Cumulative sums [R, K] of the blocks of a row; of a short row, of its weights."""
+def _coarse(weights: Tensor, uniforms: Tensor) -> Tensor:
+    """Cumulative sums, float64 [R, K], of the blocks of a row; of a short row, of its weights."""
     rows, size = weights.shape
-    if size < 4 * _BLOCK:
-        return weights.cumsum(-1)
-    return weights.view(rows, -1, _BLOCK).sum(-1).cumsum_(-1)
+    if size >= 4 * _BLOCK:
+        weights = weights.view(rows, -1, _BLOCK).sum(-1)
+    return weights.to(exact_device(uniforms.device)).cumsum(-1, dtype=torch.float64)
 
 
 def _two_levels(weights: Tensor, cdf: Tensor, uniforms: Tensor) -> Tensor:
     """The index [R, N] of the weight at which each number falls; `cdf` is `_coarse(weights)`."""
     rows, size = weights.shape
     # Strictly below the sum, so that a search always ends on a positive step.
-    target = uniforms * (cdf[:, -1:] * _BELOW_1)
+    target = uniforms.to(cdf.device, torch.float64) * (cdf[:, -1:] * _BELOW_1)
     # NaN finds the place after the last one.
     found = torch.searchsorted(cdf, target, right=True).clamp_(max=cdf.shape[1] - 1)
     if size < 4 * _BLOCK:
-        return found
+        return found.to(weights.device)
     before = torch.where(found > 0, cdf.gather(1, (found - 1).clamp_(min=0)), 0.0)
+    share = (target - before) / (cdf.gather(1, found) - before)
     everyone = torch.arange(rows, device=weights.device)[:, None]
-    inside = weights.view(rows, -1, _BLOCK)[everyone, found].cumsum_(-1)
-    # The block's sum and its last cumulative sum may differ by rounding: stay inside.
-    rest = torch.minimum((target - before)[..., None], inside[..., -1:] * _BELOW_1)
+    inside = weights.view(rows, -1, _BLOCK)[everyone, found.to(weights.device)]
+    inside = inside.to(cdf.device).cumsum(-1, dtype=torch.float64)
+    # As a share of the block, whose float32 sum need not be its cumulative sum's last one.
+    rest = share[..., None].clamp_(max=_BELOW_1) * inside[..., -1:]
     index = torch.searchsorted(inside, rest, right=True)[..., 0]
-    return index.add_(found, alpha=_BLOCK)
+    return index.add_(found, alpha=_BLOCK).to(weights.device)
 
 
 def _most_likely(probs: Tensor, mass: float) -> tuple[Tensor, Tensor]:
@@ -220,8 +261,22 @@ def _most_likely(probs: Tensor, mass: float) -> tuple[Tensor, Tensor]:
     return probs.sort(dim=-1, descending=True)
 
 
+def outside_nucleus(probs: Tensor, mass: float) -> Tensor:
+    """The tokens that top-p leaves out: the more likely ones reach `mass` without them.
+
+    Args:
+        probs: [..., K], descending.
+        mass: p.
+
+    Returns:
+        bool [..., K].
+    """
+    exact = probs.to(exact_device(probs.device))
+    before = exact.cumsum(-1, dtype=torch.float64).sub_(exact)
+    return (before >= mass).to(probs.device)
+
+
 def _nucleus(probs: Tensor, mass: float) -> Tensor:
     """The smallest leading part of sorted `probs` [R, K] that reaches `mass`, normalised."""
-    before = probs.cumsum(-1) - probs  # mass of the tokens that are more likely
-    probs = probs.masked_fill(before >= mass, 0.0)
+    probs = probs.masked_fill(outside_nucleus(probs, mass), 0.0)
     return probs / probs.sum(-1, keepdim=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .policy import Policy, State
+from .sampling import tempered
 from .sequences import Sequences
 from .wrapped import WrappedPolicy
 
@@ -16,14 +17,14 @@ __all__ = ["TemperedPolicy"]
 
 
 class TemperedPolicy(WrappedPolicy):
-    """What ``policy.tempered(temperature)`` returns where a policy knows nothing faster.
+    """The policy that ``policy.tempered(temperature)`` returns unless it has a faster one.
 
     Args:
         policy: the policy behind it.
-        temperature: above 0.
+        temperature: above 0 and finite.
 
     Raises:
-        ValueError: a temperature that is not above 0.
+        ValueError: a temperature that is not above 0, or infinite.
     """
 
     def __init__(self, policy: Policy, temperature: float):
@@ -35,8 +36,14 @@ class TemperedPolicy(WrappedPolicy):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits [R, V] divided by the temperature, and the new state."""
         logits, state = self.policy.step(tokens, state)
-        return logits / self.temperature, state
+        return self._divided(logits), state
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] divided by the temperature."""
-        return self.policy.logits(sequences) / self.temperature
+        return self._divided(self.policy.logits(sequences))
+
+    def _divided(self, logits: Tensor) -> Tensor:
+        """Logits divided by the temperature, up to a constant of each row."""
+        if 2.0**-20 <= self.temperature <= 2.0**20:
+            return logits / self.temperature
+        return tempered(logits, self.temperature)

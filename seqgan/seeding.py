@@ -11,6 +11,8 @@ import hashlib
 
 import torch
 
+from rollout.randomness import seeded_generator
+
 __all__ = ["derive_seed", "rng_for"]
 
 
@@ -21,5 +23,5 @@ def derive_seed(seed: int, *purpose: str | int) -> int:
 
 
 def rng_for(seed: int, *purpose: str | int) -> torch.Generator:
-    """A CPU generator seeded for a purpose."""
-    return torch.Generator().manual_seed(derive_seed(seed, *purpose))
+    """A CPU generator seeded for a purpose, by all bits of the derived seed."""
+    return seeded_generator(derive_seed(seed, *purpose))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from rollout import CompiledPolicy, DiscriminatorReward, action_values
+from rollout.randomness import seed_everything, seeded_generator
 
 from .machine import Timer, peak_memory
 from .workload import Workload
@@ -111,7 +112,7 @@ def stratification(work: Workload, tiny: bool) -> dict[str, Any]:
     """
     repeats = 4 if tiny else 24
     model = work.resized(batch=min(8, work.sizes.batch))
-    torch.manual_seed(work.seed)
+    seed_everything(work.seed)
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.normal_()
@@ -126,7 +127,7 @@ def stratification(work: Workload, tiny: bool) -> dict[str, Any]:
                     model.batch,
                     reward,
                     model.sizes.rollouts,
-                    rng=torch.Generator().manual_seed(seed),
+                    rng=seeded_generator(seed),
                     stratified=stratified,
                 )
                 for seed in range(repeats)

@@ -28,6 +28,7 @@ from rollout import (
     nll_loss,
     reinforce_loss,
 )
+from rollout.randomness import seed_everything, seeded_generator
 from seqgan.models import CNNDiscriminator, LSTMGenerator
 from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS
 
@@ -97,7 +98,7 @@ class Workload:
 
     def __post_init__(self) -> None:
         sizes = self.sizes
-        torch.manual_seed(self.seed)
+        seed_everything(self.seed)
         self.generator = LSTMGenerator(
             sizes.vocabulary, sizes.length, 0, 1 if sizes.eos else None, 0, self.hidden, self.hidden
         ).to(self.device)
@@ -111,7 +112,7 @@ class Workload:
 
     def rng(self) -> torch.Generator:
         """The same random numbers every time."""
-        return torch.Generator().manual_seed(self.seed)
+        return seeded_generator(self.seed)
 
     @cached_property
     def real(self) -> Sequences:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..completion import policy_device
 from ..modules import evaluating
 from ..policy import Policy, State
+from ..randomness import UniformStream
 from ..sampling import Sampler
 from ..sequences import select_tree
 
@@ -30,7 +31,8 @@ class PolicyAgent:
     Args:
         policy: what predicts the next token; used in evaluation mode (no dropout).
         sampler: temperature, top-k, top-p.
-        rng: the source of randomness, on the CPU; None: torch's default.
+        rng: the source of randomness (one number per action is drawn from it); None: torch's
+            default.
         condition: the environment's own `condition`, for a policy that takes one.
     """
 
@@ -77,7 +79,8 @@ class PolicyAgent:
         if action_mask is not None:
             allowed = torch.from_numpy(np.atleast_2d(action_mask)).to(device) != 0
             logits = logits.masked_fill(~allowed, -torch.inf)
-        uniforms = torch.rand(len(last), generator=self.rng).to(device)
+        stream = UniformStream(self.rng, device)
+        uniforms = stream.uniforms(stream.rows(torch.arange(len(last), device=device)), 0)
         tokens = self.sampler.sample(logits, uniforms).cpu().numpy()
         return tokens if np.ndim(observation["position"]) else int(tokens[0])
 

@@ -49,10 +49,10 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
 
     **Reward**: 0 until the end, then the reward of the sequence. That of a reward with ``per_token
     = True`` is the sum over its tokens, which is the undiscounted return that
-    `rollout.action_values` estimates. It is not paid token by token: it is defined on complete
-    sequences, and what it says of a token may depend on the tokens after it. The values
-    themselves come along at the end, as ``info["token_rewards"]`` (float32 [max_length], 0 after
-    the sequence's end).
+    `rollout.action_values` estimates. It is not paid token by token, since a reward is called on
+    complete sequences. The values themselves come along at the end, as ``info["token_rewards"]``
+    (float32 [max_length], 0 after the sequence's end), unless the reward has ``causal = False``:
+    it judges a token by later ones, so only their sum is an agent's return.
 
     Nothing is random but the choice of a condition: ``reset(seed=...)`` seeds it, and
     ``reset(options={"condition": k})`` takes the k-th.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,7 @@ from ..runs.places import data_of, not_its_data, with_files_found
 from ..runs.run_directory import RunDirectory, write_json, write_text
 from ..seeding import rng_for
 from ..terminal import say
+from ..training.progress import make_progress
 from ..training.runtime import make_accelerator
 
 __all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
@@ -160,7 +162,7 @@ def _against_own_data(
     data = bounded(data, config.evaluation)
     evaluator = Evaluator(data, config.evaluation, settings.seed, "--")
     scores, shown = {}, {}
-    for title, policy in models.items():
+    for title, policy in _with_progress(models):
         if policy.vocab_size != data.spec.vocab_size:
             raise CheckpointError(
                 f"{directory.path}: the generator has {policy.vocab_size:,} token ids, the data "
@@ -189,7 +191,7 @@ def _against_references(
     assert settings.seed is not None
     against = References(settings, partial(say, console))
     scores, shown = {}, {}
-    for title, policy in models.items():
+    for title, policy in _with_progress(models):
         rng = rng_for(settings.seed, "samples", title)
         drawn = generate(policy, config.evaluation.num_samples, rng=rng)
         lines = decoder.texts(drawn)
@@ -198,6 +200,15 @@ def _against_references(
         shown[title] = lines[: config.evaluation.show]
     real = against.real(config.evaluation.num_samples)
     return scores | ({"real": real} if real else {}), shown
+
+
+def _with_progress(models: Models) -> Iterator[tuple[str, LSTMGenerator]]:
+    """The models one by one; shows on standard error how many are done, if that takes long."""
+    console = Console(stderr=True)
+    with make_progress(console, "Evaluation", "models", len(models), at_once=False) as progress:
+        for title, policy in models.items():
+            yield title, policy
+            progress.advance()
 
 
 def _with(evaluation: EvaluationConfig, settings: EvaluateConfig) -> EvaluationConfig:

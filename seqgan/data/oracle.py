@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout.policy import Policy, Prefixes, TokenScores
+from rollout.randomness import seeded_generator
 from rollout.sequences import Sequences
 
 from ..errors import ConfigError, DataError
@@ -112,7 +113,7 @@ class LSTMOracle(nn.Module, Policy):
         for name, value in (("vocab_size", vocab_size), ("hidden", hidden)):
             if value < 1:
                 raise ConfigError(f"{name}: {value} is below 1")
-        rng = torch.Generator().manual_seed(seed)
+        rng = seeded_generator(seed)
         shapes = _shapes(vocab_size, hidden, hidden)
         arrays = {name: torch.randn(shape, generator=rng).numpy() for name, shape in shapes.items()}
         return LSTMOracle(arrays, length)

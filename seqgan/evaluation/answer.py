@@ -18,7 +18,17 @@ from ..metrics import Score
 from ..training.pretrain import Convergence
 from .comparison import METRICS, Compared, Verdict
 
-__all__ = ["ANSWERS", "Answer", "Effect", "answer", "effect"]
+__all__ = [
+    "ANSWERS",
+    "LEAST_SAMPLES",
+    "TOO_SMALL",
+    "UNFIT",
+    "Answer",
+    "Effect",
+    "answer",
+    "effect",
+    "final_label",
+]
 
 UNJUDGED, TOO_SMALL = "not judged against a control", "too small to judge"
 ANSWERS = (
@@ -130,7 +140,8 @@ def answer(
     control = None if compared.control is None else compared.control.verdict
     found, floor = compared.method.verdict, _floor(compared, real)
     small = num_test < LEAST_TEST or config.evaluation.num_samples < LEAST_SAMPLES
-    label = TOO_SMALL if small else _label(found, against_control)
+    between = None if against_control is None else against_control.label
+    label = final_label(found.label, between, small=small)
     blocking = list(_blocking(pretraining, config, against_control))
     if small:
         counts = f"{num_test:,} test sequences and {config.evaluation.num_samples:,} samples"
@@ -180,14 +191,22 @@ def _floor(compared: Compared, real: list[Score]) -> float | None:
     return next((score.value for score in real if score.name == "nll"), None)
 
 
-def _label(found: Verdict, against_control: Verdict | None) -> str:
-    """The answer of comparisons that are large enough."""
-    if found.label != "better":
-        return found.label
+def final_label(against_mle: str, against_control: str | None, *, small: bool = False) -> str:
+    """The label that all comparisons leave: the rule of a run and of a benchmark.
+
+    Args:
+        against_mle: label of the method against swept MLE.
+        against_control: label of the method against its control; None: there was none.
+        small: too few sequences were measured.
+    """
+    if small:
+        return TOO_SMALL
+    if against_mle != "better":
+        return against_mle
     if against_control is None:
         return UNJUDGED
-    if against_control.label in ("better", "not comparable"):
-        return against_control.label
+    if against_control in ("better", "not comparable"):
+        return against_control
     return "not distinguishable"
 
 

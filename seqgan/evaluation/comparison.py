@@ -198,13 +198,22 @@ class Compared:
         return found
 
 
-def compare_with_control(mle: Swept, method: Swept, control: Swept | None) -> Compared:
-    """Compares a method with MLE and with its control, and the control with MLE."""
+def compare_with_control(
+    mle: Swept, method: Swept, control: Swept | None, *, alone: bool = True
+) -> Compared:
+    """Compares a method with MLE and with its control, and the control with MLE.
+
+    Args:
+        mle: the baseline.
+        method: the method.
+        control: its control; None: there is none.
+        alone: compare the control with MLE as well.
+    """
     found = compare_swept(mle, method)
     if control is None:
         return Compared(found)
     between = compare_swept(control, method, variants=False)
-    return Compared(found, compare_swept(mle, control), between)
+    return Compared(found, compare_swept(mle, control) if alone else None, between)
 
 
 def _matched(mle: Swept, ours: Point, family: str, value: float) -> tuple[Point, list[Point]]:

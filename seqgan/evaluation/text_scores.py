@@ -109,7 +109,7 @@ class TextScores:
         )  # fmt: skip
         scores = [Score("fed", frechet_distance(x, y), interval, n, "lower", sign)]
         if self.use_mauve:
-            value = mauve(x, y, scorer.seed % (1 << 31))
+            value = mauve(x, y, derive_seed(scorer.seed, "mauve") % (1 << 31))
             scores.append(scorer.plain("mauve", value, n, "higher", **settings, seed=scorer.seed))
         return scores
 

@@ -79,9 +79,9 @@ def scores_table(scores: dict[str, list[Score]]) -> Table:
     table = Table(
         title="Comparison at temperature 1 (± the longer side of the interval over sequences)"
     )
-    table.add_column("metric")
+    table.add_column("metric", overflow="fold")  # a name that is cut may be another metric's
     for name in scores:
-        table.add_column(TITLES[name], justify="right")
+        table.add_column(TITLES[name], justify="right", no_wrap=True)
     columns = dict(scores)
     if "control" in columns:
         columns["control"] = [replace(score, interval=None) for score in columns["control"]]

@@ -177,7 +177,7 @@ def as_table(found: SideBySide) -> Table:
         title="Runs: scores of the adversarial model (MLE where there is no other)",
         caption=NOTE if any(found.best.values()) else None,
     )
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for column in found.columns:
         table.add_column(column.run, justify="right", overflow="fold")
     for row in _rows(found):

@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rollout import Sequences
 from rollout.modules import own_copy
 
+from ..config import AdversarialConfig
 from ..runs.state import Stateful, weights_for
 from .adversarial import AdversarialTraining, Validation, do_rounds
 from .processes import Part
@@ -44,7 +45,10 @@ def run_control(
     if method.discriminator is not None:
         parts |= {"discriminator": method.judge, "judge": method.discriminator}
     runtime.enter("control", **parts)  # the method first: the control begins with what it knows
-    work = Control(method, runtime)
+    generator = own_copy(method.reference)
+    for own, trained in zip(generator.parameters(), method.generator.parameters(), strict=True):
+        own.requires_grad_(trained.requires_grad)
+    work = Control(generator, method.config, method.spread, runtime)
     parts |= {"control": work} if memory is None else {"control": work, "control_sweep": memory}
     runtime.enter("control", **parts)
     do_rounds(work, validate, runtime)
@@ -56,25 +60,26 @@ class Control(AdversarialTraining):
     """The rounds of the control.
 
     Args:
-        method: where the pretrained policy, the settings and the spread come from.
+        generator: the pretrained policy, trained in place.
+        config: the method's settings.
+        noise: standard deviation of the rewards: the spread of the method's advantages.
         runtime: device, seed, log.
     """
 
     stage, validation = "control", "control-validation"
 
-    def __init__(self, method: AdversarialTraining, runtime: Runtime):
-        generator = own_copy(method.reference)
-        for own, trained in zip(generator.parameters(), method.generator.parameters(), strict=True):
-            own.requires_grad_(trained.requires_grad)
+    def __init__(
+        self, generator: nn.Module, config: AdversarialConfig, noise: float, runtime: Runtime
+    ):
         config = replace(
-            method.config,
+            config,
             reward="random",
             rollouts=0,
             rollout_update_rate=0.0,
             compile_rollouts="no",
             on_trouble="stop",  # where its loss is not finite, its best state still serves
         )
-        self.noise = method.spread
+        self.noise = noise
         super().__init__(generator, None, config, runtime)
 
     def _values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:

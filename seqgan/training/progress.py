@@ -213,7 +213,9 @@ class _Words(ProgressColumn):
         return Text(self._words(), no_wrap=True, overflow=cut)  # type: ignore[arg-type]
 
 
-def make_progress(console: Console, label: str, unit: str, total: int, done: int = 0) -> Progress:
+def make_progress(
+    console: Console, label: str, unit: str, total: int, done: int = 0, *, at_once: bool = True
+) -> Progress:
     """A bar for an interactive terminal, else lines.
 
     Args:
@@ -222,10 +224,11 @@ def make_progress(console: Console, label: str, unit: str, total: int, done: int
         unit: what is counted, in the plural.
         total: units of the stage, at most.
         done: units that were done before.
+        at_once: see `Lines`.
     """
     if console.is_interactive and not console.quiet:
         return Bar(console, label, unit, total, done)
-    return Lines(lambda text: say(console, text), label, unit, total, done)
+    return Lines(lambda text: say(console, text), label, unit, total, done, at_once=at_once)
 
 
 def duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rollout.devices import autocast, reading_waits
+from rollout.randomness import seed_everything
 
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
 from ..runs.run_directory import RunDirectory
@@ -84,7 +85,7 @@ class Runtime:
         """Seeds the global generators, which dropout draws from, for one piece of work."""
         if self.processes.count > 1:  # else all would drop the same units of different rows
             purpose = (*purpose, "process", self.processes.index)
-        torch.manual_seed(derive_seed(self.seed, *purpose))
+        seed_everything(derive_seed(self.seed, *purpose))
 
     def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
         """A model on its device, and its optimizer for `update`.

@@ -136,7 +136,13 @@ def test_every_arm_is_measured_against_the_same_model(here):
     scores = {a: {s["name"]: s["value"] for s in r["scores"]} for a, r in by_name.items()}
     assert scores["training-copy"]["copied"] == 1 and "nll" not in scores["training-copy"]
     assert scores["mle-cooled"]["entropy"] < scores["mle"]["entropy"]
-    assert by_name["mle-cooled"]["verdict"]["label"] == "not distinguishable"
+    assert by_name["mle-cooled"]["verdict"]["label"] != "better"
+    for method in ("seqgan", "seqgan-logodds"):
+        between = by_name[method]["against_control"]
+        assert by_name[method]["spread"] > 0
+        assert between["difference"] is None or len(between["draws"]) == 50
+        assert "against_control" not in by_name[f"{method}-random"]
+    assert by_name["mle"]["training"]["state"] == "still improving"
     # a constant reward without a baseline moves the policy, so the control is none in name only
     assert scores["seqgan-constant"]["nll"] != scores["mle"]["nll"]
     assert [line["round"] for line in by_name["seqgan"]["curves"]["validation"]] == [0, 1]
@@ -146,7 +152,8 @@ def test_a_finished_run_is_not_done_again_and_a_half_one_ends_with_the_same(here
     shutil.copytree("out", "again")
     kept = Path("again/tiny/smoke/seed-0/mle.json")
     before = kept.stat().st_mtime_ns
-    for name in ("seqgan", "mle-cooled", "real"):
+    # of the second method the control alone is missing, of the first the method
+    for name in ("seqgan", "mle-cooled", "seqgan-logodds-random", "real"):
         Path(f"again/tiny/smoke/seed-0/{name}.json").unlink()
     shutil.rmtree("again/tiny/smoke/seed-1")
     assert run("again", "0,1") == 0
@@ -344,7 +351,8 @@ def test_verdicts_over_seeds_and_suites():
     results += [verdict("split", seed, x) for seed, x in enumerate([-0.1, 0.1, -0.1])]
     results += [verdict("gone", seed, x) for seed, x in enumerate([-0.1, None, -0.1])]
     results += [verdict("small", seed, -1e-4) for seed in range(3)]
-    found = {row.suite: row for row in verdicts(results)}
+    results += [verdict("clear", seed, 0.1, "m-random", "m") for seed in range(3)]
+    found = {row.suite: row for row in verdicts(results) if row.arm == "m"}
     labels = {suite: row.label for suite, row in found.items()}
     assert labels == {
         "clear": "better", "split": "not distinguishable", "gone": "not comparable",
@@ -362,6 +370,27 @@ def test_verdicts_over_seeds_and_suites():
     mixed[1]["config"] = {"pretrain": 1}
     with pytest.raises(ConfigError, match="run with different settings"):
         verdicts(mixed)
+
+
+def test_a_method_has_to_be_better_than_its_control():
+    def label(control: float | None, size: int = 1_000, direct: float | None = None) -> str:
+        results = [verdict("s", seed, -0.1 - 0.001 * seed) for seed in range(3)]
+        for result in results:
+            result["config"] = {"evaluation": {"num_samples": size}}
+            if direct is not None:
+                result["against_control"] = verdict("s", result["seed"], direct)["verdict"]
+        if control is not None:
+            results += [verdict("s", seed, control, "m-random", "m") for seed in range(3)]
+        (row,) = [row for row in verdicts(results) if row.kind == "method"]
+        return row.label
+
+    assert label(0.0) == "better"
+    assert label(-0.1) == "not distinguishable"  # the random reward came as far
+    assert label(None) == "not judged against a control"
+    assert label(0.0, size=499) == "too small to judge"
+    # the direct comparison, where there is one, decides
+    assert label(0.0, direct=0.001) == "not distinguishable"
+    assert label(-0.1, direct=-0.05) == "better"
 
 
 def test_a_method_against_its_controls():

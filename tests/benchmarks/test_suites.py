@@ -79,7 +79,7 @@ def test_a_method_with_a_start_of_its_own_begins_with_that_model():
     lab.mle = Swept(make_generator(shared.generator, lab.data.spec, 0), lab.sweep)
     for own_start, config, hidden in ((False, shared, 8), (True, own, 12)):
         method = Method("m", "m", call="benchmarks.arms:unchanged", own_start=own_start)
-        first, second = (lab.model(method, config, lab.runtime()) for _ in range(2))
+        first, second = (lab.model(method, config, lab.runtime())[0] for _ in range(2))
         assert first.lstm.hidden_size == hidden
         assert first is not second  # a copy each, of one start
         assert torch.equal(first.output.weight, second.output.weight)

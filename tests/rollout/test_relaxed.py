@@ -141,3 +141,28 @@ def test_schedules_by_hand():
 def test_wrong_shapes_are_errors(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-39, 1e-30, 1e39, 1.7e308])
+@pytest.mark.parametrize("hard", [False, True])
+def test_temperatures_at_the_ends_of_floating_point(temperature, hard):
+    logits = LOGITS[None].clone().requires_grad_()
+    noise = torch.zeros(1, 5)
+    soft = gumbel_softmax(logits, noise, temperature, hard=hard)
+    one_hot = [1.0, 0.0, 0.0, 0.0, 0.0]
+    expected = one_hot if hard or temperature < 1 else [0.25, 0.25, 0.25, 0.0, 0.25]
+    assert soft[0].tolist() == pytest.approx(expected)
+    (gradient,) = torch.autograd.grad(soft[0, 1], logits)
+    assert gradient.isfinite().all()
+
+
+def test_the_noise_of_a_place_has_52_bits():
+    # 1 - u is at least 2^-53, so that g is at most 53 log 2; of 23 bits 24 log 2.
+    nearest = torch.tensor([1 - 2.0**-53], dtype=torch.float64)
+    assert gumbel_noise(nearest).item() == pytest.approx(53 * math.log(2))
+    source = stream()
+    rows = source.rows(torch.arange(50))
+    uniforms = source.uniforms(source.rows(rows[:, None], torch.arange(3)), 2)
+    noise = gumbel_noise_at(source, rows, 2, 3)
+    assert noise.dtype == torch.float32 and (uniforms * 2.0**32).frac().all()
+    assert torch.equal(noise, (-(-uniforms.log()).log()).float())

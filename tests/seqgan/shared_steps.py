@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rollout.modules import own_copy
 from seqgan.config import (
     AdversarialConfig,
     CorpusConfig,
@@ -86,7 +87,7 @@ class Steps:
                 work.round()
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
-        control = Control(work, self.runtime)
+        control = Control(own_copy(self.generator), config, work.spread, self.runtime)
         for _ in range(10):
             control.round()
         self.keep("control", control.generator)

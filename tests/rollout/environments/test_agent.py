@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from rollout import Policy, PolicyAgent, RandomReward, Sampler, Sequences, generate
 from rollout.environments.env import TokenGenerationEnv
 from rollout.environments.vector_env import TokenGenerationVectorEnv
+from rollout.randomness import UniformStream
 from seqgan.models import LSTMGenerator
 
 from ..chains import Chain, count_of
@@ -73,7 +74,9 @@ def test_states_follow_the_sequences_through_resets(mode):
         positions = torch.from_numpy(observation["position"])
         room = torch.nn.functional.pad(tokens, (0, 1))  # a finished sequence is asked beyond it
         logits = policy.logits(Sequences(room, positions))[torch.arange(n), positions]
-        expected = sampler.sample(logits.detach(), torch.rand(n, generator=again)).numpy()
+        stream = UniformStream(again, "cpu")
+        numbers = stream.uniforms(stream.rows(torch.arange(n)), 0)
+        expected = sampler.sample(logits.detach(), numbers).numpy()
         playing = ~over if mode is AutoresetMode.NEXT_STEP else np.ones(n, dtype=bool)
         np.testing.assert_array_equal(actions[playing], expected[playing])
         observation, _, terminations, truncations, _ = env.step(actions)

@@ -33,12 +33,13 @@ MODES = list(AutoresetMode)
 
 
 class TokenValues:
-    """Judges every token: its id, doubled where the sequence ended with EOS."""
+    """Judges every token: its id, that of EOS doubled if the sequence ended with it."""
 
     per_token = True
 
     def __call__(self, sequences: Sequences) -> torch.Tensor:
-        return sequences.tokens.float() * (1.0 + sequences.terminated.float())[:, None]
+        last = (sequences.lengths - 1)[:, None] == torch.arange(sequences.tokens.shape[1])
+        return sequences.tokens.float() * (1.0 + (last & sequences.terminated[:, None]))
 
 
 class Judge(torch.nn.Module):
@@ -171,8 +172,8 @@ def test_eos_terminates_and_the_length_limit_truncates(settings, actions, ends):
         (DiscriminatorReward(Judge(), "log_odds"), 0.6 + 0.6 - 0.6),
         (DiscriminatorReward(Judge(), "probability"), 1 / (1 + np.exp(-0.6))),
         (DiscriminatorReward(Judge(per_token=True), "log_odds"), 0.6 + 0.6 - 0.6),
-        (TokenValues(), 18.0),
-        (MixtureReward([(1.0, TokenValues()), (0.5, count_of(4))]), 19.0),
+        (TokenValues(), 10.0),
+        (MixtureReward([(1.0, TokenValues()), (0.5, count_of(4))]), 11.0),
         (MixtureReward([(2.0, ConstantReward()), (0.5, count_of(4))]), 3.0),
     ],
 )
@@ -191,7 +192,7 @@ def test_the_values_of_tokens_come_with_the_end():
     env.reset()
     assert "token_rewards" not in env.step(4)[4]
     *_, info = env.step(1)
-    assert plain(info["token_rewards"]) == [8.0, 2.0, 0.0, 0.0, 0.0]
+    assert plain(info["token_rewards"]) == [4.0, 2.0, 0.0, 0.0, 0.0]
 
 
 def test_all_sequences_that_end_together_are_one_call():

@@ -195,3 +195,15 @@ def test_wandb_and_trackio_get_every_measurement(here, monkeypatch):
         assert [line["mle/train_nll"] for line in run.lines] == [x["train_nll"] for x in lines]
     assert runs["wandb"][0].settings["dir"] == "runs/tracked"
     assert ("mle/*", "mle/step") in runs["wandb"][0].metrics
+
+
+def test_a_long_evaluation_shows_on_standard_error_how_far_it_is(capsys, here, monkeypatch):
+    from seqgan.training import progress
+
+    command = "evaluate --run runs/first --num_samples 20"
+    quick = printed(capsys, command)
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.0)
+    assert main(command.split()) == 0
+    shown = capsys.readouterr()
+    assert shown.out == quick
+    assert shown.err.startswith("Evaluation: 1/1 models, 0:00:") and shown.err.count("\n") == 1

@@ -83,6 +83,54 @@ def test_whether_unknown_words_match_is_stated(files, tmp_path):
     assert "unk:no-match|" in named["bleu-2"]["signature"]
 
 
+SHORT = ("--resamples", "9", "--output")
+
+
+def bleu(path) -> dict[str, float]:
+    """Values, which say nothing of file names."""
+    return {name: score["value"] for name, score in read(path)["samples"].items()}
+
+
+def test_files_are_read_by_the_flags_of_every_command(files, tmp_path):
+    """The same sequences in a table, in JSON and with padding give the same scores."""
+    assert files("samples.txt", "--training", "training.txt", *SHORT, "plain.json") == 0
+    plain = bleu(tmp_path / "plain.json")
+    (tmp_path / "references.csv").write_text("id,line\n" + "".join(f"1,{x}\n" for x in LINES))
+    (tmp_path / "training.jsonl").write_text(
+        "".join(json.dumps({"text": line}) + "\n" for line in LINES[:12])
+    )
+    reading = ["--corpus.column", "line", "--corpus.field", "text", "--training", "training.jsonl"]
+    assert files("samples.txt", *reading, *SHORT, "a.json", references="references.csv") == 0
+    assert bleu(tmp_path / "a.json") == plain
+    longest = max(len(line.split()) for line in LINES)
+    for name in ("samples", "references", "training"):
+        rows = [line.split() for line in (tmp_path / f"{name}.txt").read_text().splitlines()]
+        padded = [" ".join(row + ["<p>"] * (2 + longest - len(row))) for row in rows]
+        (tmp_path / f"{name}-padded.txt").write_text("\n".join(padded))
+    padding = ["--training", "training-padded.txt", "--corpus.padding", "<p>"]
+    padding += ["--corpus.tokenizer", "spaces"]
+    assert files("samples-padded.txt", *padding, *SHORT, "b.json",
+                 references="references-padded.txt") == 0  # fmt: skip
+    assert bleu(tmp_path / "b.json") == pytest.approx(plain)  # words or blanks: the same here
+
+
+def test_one_tokenizer_for_all_scores(files, tmp_path):
+    both = ["--bleu_tokenizer", "characters", "--self_bleu_tokenizer", "characters"]
+    assert files("samples.txt", *both, *SHORT, "both.json") == 0
+    assert files("samples.txt", "--corpus.tokenizer", "characters", *SHORT, "one.json") == 0
+    assert read(tmp_path / "one.json") == read(tmp_path / "both.json")
+    mixed = ["--corpus.tokenizer", "characters", "--bleu_tokenizer", "words"]
+    assert files("samples.txt", *mixed, *SHORT, "mixed.json") == 0
+    scores = read(tmp_path / "mixed.json")["samples"]
+    assert "tok:words" in scores["bleu-4"]["signature"]
+    assert "tok:characters" in scores["self-bleu-4"]["signature"]
+
+
+def test_padding_that_is_not_there_is_pointed_out(files, capsys):
+    assert files("samples.txt", "--corpus.padding", "<p>", "--resamples", "9") == 0
+    assert "--corpus.padding <p>: no sequence of samples.txt ends in it" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("samples", "more", "message"),
     [
@@ -99,6 +147,10 @@ def test_whether_unknown_words_match_is_stated(files, tmp_path):
         ("samples.txt", ["--mauve", "true"], "--mauve: needs embeddings"),
         ("samples.txt", ["--reverse_perplexity", "true"], "goes with --run alone"),
         ("samples.txt", ["--judge_samples", "1"], "--judge_samples: 1 is below 2"),
+        ("samples.txt", ["--corpus.column", "x"], "--corpus.column x: no .csv or .tsv file was"),
+        ("samples.txt", ["--corpus.format", "xml"], "--corpus.format: 'xml' is none of auto"),
+        ("samples.txt", ["--corpus.tokenizer", "word"], "--corpus.tokenizer: 'word' is none"),
+        ("samples.txt", ["--corpus.oracle_parameters", "x"], "goes with --run alone"),
     ],
 )
 def test_wrong_input_ends_in_one_line(files, tmp_path, capsys, samples, more, message):
@@ -106,6 +158,12 @@ def test_wrong_input_ends_in_one_line(files, tmp_path, capsys, samples, more, me
     error = capsys.readouterr().err.strip()
     assert error.startswith("seqgan: error: ") and "\n" not in error and message in error, error
     assert not (tmp_path / "out.json").exists()
+
+
+def test_a_run_on_its_own_data_is_read_as_in_training(capsys):
+    for flag in ("--corpus.column", "--corpus.tokenizer", "--bleu_tokenizer"):
+        assert main(["evaluate", "--run", "x", flag, "words"]) == 2
+        assert f"{flag} goes with --references" in capsys.readouterr().err
 
 
 def test_samples_of_other_tokens_are_scored_where_that_is_meant(files):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rollout import Sequences, advantages, make_baseline
+from rollout.modules import own_copy
 from seqgan.cli.main import main
 from seqgan.config import (
     AdversarialConfig,
@@ -83,7 +84,7 @@ def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
 
 def test_its_steps_are_the_methods_and_its_reward_is_noise_of_the_methods_spread(data, runtime):
     work = method(data, runtime, replace(CONFIG, kl_weight=0.1, loss="clipped", updates=2))
-    control = Control(work, runtime)
+    control = Control(own_copy(work.generator), work.config, work.spread, runtime)
     for name in (
         "learning_rate",
         "batch_size",

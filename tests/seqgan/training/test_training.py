@@ -286,7 +286,8 @@ def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(
     before = policy.output.weight.detach().clone()
     work.round()
     assert torch.equal(before, policy.output.weight)
-    bare = replace(ROUNDS, reward="constant", baseline="none", learning_rate=3e-3, batch_size=128)
+    # Steps large enough for the drift: small ones are a random walk, up as often as down.
+    bare = replace(ROUNDS, reward="constant", baseline="none", learning_rate=0.1, batch_size=8)
     policy, _, work = adversarial(data, runtime, bare)
     with torch.no_grad():
         policy.output.bias.normal_(std=2.0, generator=torch.Generator().manual_seed(0))
@@ -295,7 +296,7 @@ def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(
     for _ in range(15):
         work.generator_step()
     after = generate(policy, 500, rng=torch.Generator().manual_seed(0))
-    assert sequence_scores(policy, after).entropy.sum() / after.lengths.sum() < entropy - 0.05
+    assert sequence_scores(policy, after).entropy.sum() / after.lengths.sum() < entropy - 0.5
 
 
 def test_the_policy_gradient_raises_the_reward_it_is_given(data, runtime):
