@@ -17,14 +17,15 @@ from huggingface_hub.errors import HFValidationError
 
 from rollout import Sampler, generate
 
-from .config import TOKENIZERS
+from .config import FileCorpus
+from .config.names import TOKENIZERS
 from .config.reading import run_config
 from .config.version import __version__
 from .data.dataset import Decoder
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .data.text.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError
-from .models import LSTMGenerator, load_generator, save_model
+from .models import Generator, load_generator, save_model
 from .runs.run_directory import RunDirectory, write_json
 from .seeding import rng_for
 
@@ -45,7 +46,7 @@ class TextGenerator(
         facts: what the model card says: "source", "scores", "verdict", "command".
     """
 
-    def __init__(self, policy: LSTMGenerator, decoder: Decoder, facts: dict[str, Any]):
+    def __init__(self, policy: Generator, decoder: Decoder, facts: dict[str, Any]):
         self.policy, self.decoder, self.facts = policy.eval(), decoder, facts
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
@@ -234,9 +235,7 @@ class TextGenerator(
         return ModelCard(text)
 
 
-def without_unknown(
-    policy: LSTMGenerator, decoder: Decoder, flag: str = "allow_unk"
-) -> LSTMGenerator:
+def without_unknown(policy: Generator, decoder: Decoder, flag: str = "allow_unk") -> Generator:
     """The policy, which never emits ``<unk>``.
 
     Raises:
@@ -248,7 +247,7 @@ def without_unknown(
 
 
 def directory_decoder(
-    directory: RunDirectory, policy: LSTMGenerator, tokenizer: str | None = None
+    directory: RunDirectory, policy: Generator, tokenizer: str | None = None
 ) -> Decoder:
     """What turns the ids of a run's generator into text.
 
@@ -268,8 +267,8 @@ def directory_decoder(
     if vocabulary is None and config.data != "oracle":
         raise CheckpointError(f"{path}: no such file; without it the run's tokens have no words")
     if tokenizer is None:
-        drawn = config.data in ("oracle", "grammar")
-        tokenizer = "spaces" if drawn else config.corpus.tokenizer
+        corpus = config.corpus
+        tokenizer = corpus.tokenizer if isinstance(corpus, FileCorpus) else "spaces"
         if tokenizer not in TOKENIZERS:
             raise ConfigError(
                 f"{directory.path}: the run's tokenizer {tokenizer!r} is not built in; "
@@ -278,7 +277,7 @@ def directory_decoder(
     return Decoder(vocabulary, make_tokenizer(tokenizer, "--tokenizer"), policy.eos_id)
 
 
-def _vocabulary(path: Path, policy: LSTMGenerator, known: str | None) -> Vocabulary | None:
+def _vocabulary(path: Path, policy: Generator, known: str | None) -> Vocabulary | None:
     """The vocabulary at `path`, which must be the policy's; None where there is no file.
 
     Args:

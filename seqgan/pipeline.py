@@ -28,7 +28,7 @@ from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_w
 from .evaluation.models import Evaluator, real_texts
 from .evaluation.text_scores import check_available
 from .metrics import Score
-from .models import LSTMGenerator, load_generator, make_discriminator, make_generator
+from .models import Generator, load_generator, make_discriminator, make_generator
 from .report import write_report
 from .report.console import print_results
 from .runs.places import data_of, not_its_data, with_files_found
@@ -76,8 +76,8 @@ class RunResult:
 
     path: Path
     data: Dataset
-    mle: LSTMGenerator
-    adversarial: LSTMGenerator | None
+    mle: Generator
+    adversarial: Generator | None
     scores: dict[str, list[Score]]
     comparison: Comparison | None
     results: dict[str, Any]
@@ -303,7 +303,7 @@ def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:
     write_json(directory.path / DATA, content)
 
 
-def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> LSTMGenerator:
+def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> Generator:
     """The generator after MLE; from a checkpoint, where the run goes on behind that."""
     generator = make_generator(config.generator, data.spec, derive_seed(config.seed, "generator"))
     runtime.hold(runtime=runtime, generator=generator)
@@ -343,21 +343,21 @@ def _convergence(run: RunDirectory | None) -> Convergence:
 def _adversarial_part(
     config: RunConfig,
     data: Dataset,
-    generator: LSTMGenerator,
+    generator: Generator,
     runtime: Runtime,
     pretrained: RunDirectory | None,
 ) -> RunResult:
     """Discriminator, rounds and comparison; `pretrained` is the run that MLE was trained in."""
     discriminator = make_discriminator(
-        config.discriminator, data.spec.vocab_size, derive_seed(config.seed, "discriminator")
+        config.discriminator, data.spec, derive_seed(config.seed, "discriminator")
     )
     if runtime.past("discriminate"):  # it takes up its state when the rounds begin
         judge = DiscriminatorTraining(
-            discriminator, data.train, data.heldout, config.discriminate, runtime
+            discriminator, data.train, data.heldout, config.critic, runtime
         )
     else:
         judge = discriminate(
-            discriminator, generator, data.train, data.heldout, config.discriminate, runtime
+            discriminator, generator, data.train, data.heldout, config.critic, runtime
         )
     sweep = Sweep(data, config.evaluation, config.seed)
     runtime.hold(sweep=sweep)
@@ -367,11 +367,11 @@ def _adversarial_part(
     def validate(policy: Policy, round_number: int) -> dict[str, float]:
         return sweep.validate(policy)
 
-    work = fine_tune(generator, judge, config.adversarial, validate, runtime)
+    work = fine_tune(generator, judge, config, validate, runtime)
     if not runtime.past("adversarial"):
         runtime.save("best")
     control = _control(config, work, sweep, runtime)
-    models = {"mle": cast(LSTMGenerator, work.reference), "adversarial": generator}
+    models = {"mle": cast(Generator, work.reference), "adversarial": generator}
     return _finish(config, data, runtime, models, pretrained, Tuned(work, sweep, control))
 
 
@@ -408,7 +408,7 @@ def _finish(
     config: RunConfig,
     data: Dataset,
     runtime: Runtime,
-    models: dict[str, LSTMGenerator],
+    models: dict[str, Generator],
     pretrained: RunDirectory | None,
     tuned: Tuned | None = None,
 ) -> RunResult:
@@ -471,7 +471,7 @@ def _finish(
     return RunResult(path, data, models["mle"], adversarial, scores, comparison, results, said)
 
 
-def _compared(models: dict[str, LSTMGenerator], tuned: Tuned) -> Compared:
+def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:
     """The method, its control and MLE, each with each."""
     mle = Swept(models["mle"], tuned.sweep)
     method, control = Swept(models["adversarial"], tuned.sweep), None
@@ -499,7 +499,7 @@ def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
 def _token_values(
     config: RunConfig,
     data: Dataset,
-    models: dict[str, LSTMGenerator],
+    models: dict[str, Generator],
     tuned: Tuned,
     drawn: dict[str, Sequences],
 ) -> dict[str, Any]:

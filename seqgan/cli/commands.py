@@ -18,7 +18,9 @@ from ..config import (
     DataConfig,
     EvaluateConfig,
     EvaluationConfig,
+    FileCorpus,
     FinetuneConfig,
+    OracleCorpus,
     ReportConfig,
     RunConfig,
     SampleConfig,
@@ -35,7 +37,7 @@ from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
 from ..hub import directory_decoder, without_unknown
 from ..metrics import Score
-from ..models import LSTMGenerator, load_generator
+from ..models import Generator, load_generator
 from ..pipeline import finetune as finetune_run
 from ..pipeline import pretrain_only
 from ..pipeline import run as full_run
@@ -51,7 +53,7 @@ from ..training.runtime import make_accelerator
 
 __all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
 
-Models = dict[str, LSTMGenerator]
+Models = dict[str, Generator]
 
 
 def run(settings: RunConfig, console: Console) -> int:
@@ -139,12 +141,12 @@ def _against_own_data(
     settings: EvaluateConfig, config: RunConfig, directory: RunDirectory, models: Models
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
     """All scores, with the run's own test split."""
-    if settings.tokenizer is not None:
+    if settings.tokenizer is not None and isinstance(config.corpus, FileCorpus):
         config.corpus.tokenizer = settings.tokenizer
     given = {name: getattr(settings, name) for name in ("data", "test_data", "validation_data")}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
-    if settings.corpus.oracle_parameters is not None:
-        config.corpus.oracle_parameters = settings.corpus.oracle_parameters
+    if settings.corpus.parameters is not None and isinstance(config.corpus, OracleCorpus):
+        config.corpus.parameters = settings.corpus.parameters
     embedder = config.evaluation.embedder
     if settings.embedder == "none" and is_dotted(embedder):  # the run may be a stranger's
         raise ConfigError(
@@ -202,7 +204,7 @@ def _against_references(
     return scores | ({"real": real} if real else {}), shown
 
 
-def _with_progress(models: Models) -> Iterator[tuple[str, LSTMGenerator]]:
+def _with_progress(models: Models) -> Iterator[tuple[str, Generator]]:
     """The models one by one; shows on standard error how many are done, if that takes long."""
     console = Console(stderr=True)
     with make_progress(console, "Evaluation", "models", len(models), at_once=False) as progress:
@@ -286,7 +288,7 @@ def data(settings: DataConfig, console: Console) -> int:
     return 0
 
 
-def _prefix(text: str, decoder: Decoder, policy: LSTMGenerator) -> list[int] | None:
+def _prefix(text: str, decoder: Decoder, policy: Generator) -> list[int] | None:
     """The token ids of a prefix.
 
     Raises:
@@ -313,7 +315,7 @@ def _prefix(text: str, decoder: Decoder, policy: LSTMGenerator) -> list[int] | N
     return ids
 
 
-def _load(directory: RunDirectory, name: str) -> LSTMGenerator:
+def _load(directory: RunDirectory, name: str) -> Generator:
     """The generator of a checkpoint; "best" is the pretrained one if there is no other."""
     if name == "best" and not (directory.path / "checkpoints" / "best").is_file():
         name = "mle"

@@ -102,7 +102,7 @@ def _read(
     values = _parsed(program, [word for word in argv if word != "--print_config"], shown, words)
     settings = kind(**values)
     if printed:
-        print(yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True), end="")  # type: ignore[call-overload]
+        print(yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True), end="")
         return None, set()
     return settings, set(typed) | _names(content if "config" in typed else {})
 

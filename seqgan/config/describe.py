@@ -46,7 +46,7 @@ def settings_of(settings: Settings | type[Settings], prefix: str = "") -> Iterat
         prefix: of the names.
     """
     kind = settings if isinstance(settings, type) else type(settings)
-    types, about = hints(kind), _abouts(kind)
+    types, about = hints(kind), _abouts(kind)  # type: ignore[arg-type]
     for each in fields(kind):
         default = _default(each) if isinstance(settings, type) else getattr(settings, each.name)
         name = f"{prefix}{each.name}"

@@ -110,7 +110,7 @@ def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
         if key not in known:
             raise ConfigError(unknown(found, str(key)[:80]))
     settings: Any = found(**content)
-    return settings  # type: ignore[no-any-return]
+    return settings
 
 
 def unknown(kind: type[Settings], name: str) -> str:

@@ -13,7 +13,8 @@ import torch
 
 from rollout import Policy, Sequences, generate
 
-from ..config import SOURCES, TOKENIZERS, CorpusConfig, RunConfig
+from ..config import SOURCES, CorpusConfig, FileCorpus, GrammarCorpus, OracleCorpus, RunConfig
+from ..config.data import DrawnCorpus, check_corpus
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .dataset import Dataset, Decoder, TokenSpec
@@ -54,15 +55,16 @@ def load_data(
         ConfigError: settings that do not fit the source.
     """
     source, seed = os.fspath(source), config.data_seed(seed)
-    _check_unused(source, config)
+    check_corpus(source, config)
     if source in ("grammar", "oracle") or (source == "wordnet" and test_data):
         for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
             if value is not None:
                 raise ConfigError(f"--{flag}: {source} brings its own splits; leave it out")
-    if source == "grammar":
-        return _drawn(source, GrammarPolicy(max_length=max(21, config.max_length)), config, seed)
-    if source == "oracle":
+    if isinstance(config, GrammarCorpus):
+        return _drawn(source, GrammarPolicy(max_length=config.max_length), config, seed)
+    if isinstance(config, OracleCorpus):
         return _drawn(source, _oracle(config, seed), config, seed)
+    assert isinstance(config, FileCorpus)
     if source == "wordnet" and not Path(source).exists():
         from .wordnet import wordnet_lines
 
@@ -79,15 +81,6 @@ def load_data(
     return _text(source, corpus)
 
 
-def _check_unused(source: str, config: CorpusConfig) -> None:
-    """Refuses names of files and tokenizers that are wrong, though this source needs none."""
-    if source in ("grammar", "oracle") and config.tokenizer not in TOKENIZERS:
-        make_tokenizer(config.tokenizer)
-    place = config.oracle_parameters
-    if place is not None and not Path(place).is_file():
-        raise DataError(f"--corpus.oracle_parameters: {place}: there is no such file")
-
-
 def run_data(config: RunConfig) -> Dataset:
     """The data of a run's settings; errors as of `load_data`."""
     return load_data(
@@ -99,14 +92,13 @@ def run_data(config: RunConfig) -> Dataset:
     )
 
 
-def _oracle(config: CorpusConfig, seed: int) -> LSTMOracle:
-    if config.oracle_parameters is not None:
-        return LSTMOracle.from_npz(config.oracle_parameters, config.oracle_length)
+def _oracle(config: OracleCorpus, seed: int) -> LSTMOracle:
+    if config.parameters is not None:
+        if not Path(config.parameters).is_file():
+            raise DataError(f"--corpus.parameters: {config.parameters}: there is no such file")
+        return LSTMOracle.from_npz(config.parameters, config.length)
     return LSTMOracle.random(
-        config.oracle_vocabulary,
-        config.oracle_hidden,
-        config.oracle_length,
-        derive_seed(seed, "oracle"),
+        config.vocabulary, config.hidden, config.length, derive_seed(seed, "oracle")
     )
 
 
@@ -176,18 +168,15 @@ def check_splits(data: Dataset) -> None:
 
 
 def _drawn(
-    source: str, policy: GrammarPolicy | LSTMOracle, config: CorpusConfig, seed: int
+    source: str, policy: GrammarPolicy | LSTMOracle, config: DrawnCorpus, seed: int
 ) -> Dataset:
     """Four independent draws from a source with a density."""
     counts = {
-        "train": config.num_train or 10_000,
+        "train": config.num_train,
         "validation": config.num_validation,
         "heldout": config.num_heldout,
         "test": config.num_test,
     }
-    for name, count in counts.items():
-        if not 4 <= count <= 10_000_000:
-            raise ConfigError(f"--corpus.num_{name}: {count:,} is not in 4 .. 10,000,000")
     splits = {
         name: generate(policy, count, rng=rng_for(seed, source, name))
         for name, count in counts.items()

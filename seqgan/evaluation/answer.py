@@ -216,8 +216,8 @@ def _blocking(
     """What keeps a run from being called a success."""
     if pretraining.state != "converged":
         yield UNFIT[pretraining.state].format(**pretraining._asdict())
-    if config.adversarial.reward in TAUGHT_NOTHING:
-        yield TAUGHT_NOTHING[config.adversarial.reward]
+    if config.rewards[0].name in TAUGHT_NOTHING:
+        yield TAUGHT_NOTHING[config.rewards[0].name]
     if against_control is None:
         yield (
             "There was no control: what the same updates gain from a random reward is unknown. "

@@ -13,7 +13,8 @@ from accelerate import Accelerator
 
 from rollout import Policy, Sequences
 
-from ..config import GeneratorConfig, PretrainConfig
+from ..config import LSTM, PretrainConfig
+from ..config.training import PretrainOptimizer
 from ..data.dataset import TokenSpec
 from ..errors import MetricError
 from ..metrics.likelihood import SequenceScores, sequence_scores
@@ -24,8 +25,10 @@ from ..training.runtime import Runtime
 
 __all__ = ["GENERATOR", "TRAINING", "reverse_scores"]
 
-GENERATOR = GeneratorConfig(embedding=64, hidden=128, dropout=0.3)
-TRAINING = PretrainConfig(epochs=12, patience=1, learning_rate=0.01, batch_size=64)
+GENERATOR = LSTM(embedding=64, hidden=128, dropout=0.3)
+TRAINING = PretrainConfig(
+    epochs=12, patience=1, batch_size=64, optimizer=PretrainOptimizer(learning_rate=0.01)
+)
 HELD_BACK = 0.1
 """Share of the samples to stop early on."""
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..config import check_embedder
 from ..config.dotted import import_dotted
+from ..config.names import check_embedder
 from ..errors import ConfigError, MetricError, MissingExtraError
 
 __all__ = ["Embedder", "load_embedder"]

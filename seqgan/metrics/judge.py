@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ..config import JUDGES
+from ..config.names import JUDGES
 from ..errors import ConfigError, DataError, MetricError, MissingExtraError, did_you_mean
 
 __all__ = ["Judge", "JudgeScores", "find_judge", "load_judge"]

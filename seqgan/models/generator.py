@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores, frozen_copy
+from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
+from rollout.modules import frozen_copy
 
 from ..config import GeneratorConfig
 from ..data.dataset import TokenSpec

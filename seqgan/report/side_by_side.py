@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ..config import TABLES
+from ..config.names import TABLES
 from ..metrics import Score
 from ..runs.run_directory import RunDirectory
 from .console import ARROWS, label

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ..config import JUDGES, SOURCES, RunConfig
+from ..config import SOURCES, RunConfig
+from ..config.names import JUDGES
 from ..data.dataset import Dataset
 from ..data.sources import run_data
 from ..data.text.readers import near_file

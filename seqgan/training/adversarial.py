@@ -4,7 +4,7 @@ A round samples sequences from the policy, gives every token the value that Mont
 and the reward find for it, takes a policy gradient step, and then trains the discriminator on fresh
 samples. What differs from the paper is a setting: the reward's form (log-odds instead of P(real)),
 a baseline (the paper has none), an anchor to the pretrained policy, a stop on validation. With
-``--preset paper`` they are the paper's.
+``--method seqgan`` they are the paper's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 import rollout
 from rollout import (
-    CompiledPolicy,
     ConstantReward,
     DiscriminatorReward,
     LaggedPolicy,
@@ -34,7 +33,7 @@ from rollout import (
 )
 from rollout.modules import frozen_copy
 
-from ..config import AdversarialConfig
+from ..config import PolicyGradient, RunConfig
 from ..errors import NonFiniteLossError, RewardError
 from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .discriminate import DiscriminatorTraining
@@ -53,7 +52,7 @@ Validation = Callable[[Policy, int], dict[str, float]]
 def fine_tune(
     generator: nn.Module,
     discriminator: DiscriminatorTraining,
-    config: AdversarialConfig,
+    config: RunConfig,
     validate: Validation,
     runtime: Runtime,
 ) -> AdversarialTraining:
@@ -94,16 +93,15 @@ def do_rounds(work: AdversarialTraining, validate: Validation, runtime: Runtime)
     )
 
 
-def make_reward(config: AdversarialConfig, discriminator: nn.Module | None, seed: int) -> Reward:
+def make_reward(config: RunConfig, discriminator: nn.Module | None, seed: int) -> Reward:
     """The reward that a setting names: the discriminator's, or one with nothing to teach."""
-    if config.reward == "constant":
+    term = config.rewards[0]
+    if term.name == "constant":
         return ConstantReward(1.0)
-    if config.reward == "random":
+    if term.name == "random":
         return RandomReward(seed)
     assert discriminator is not None
-    return DiscriminatorReward(
-        discriminator, config.reward_form, precision=config.scoring_precision
-    )
+    return DiscriminatorReward(discriminator, term.form, precision=term.precision)
 
 
 FIELDS = (
@@ -135,31 +133,28 @@ class AdversarialTraining:
         self,
         generator: nn.Module,
         discriminator: DiscriminatorTraining | None,
-        config: AdversarialConfig,
+        config: RunConfig,
         runtime: Runtime,
     ):
-        self.config, self.runtime, self.discriminator = config, runtime, discriminator
+        assert isinstance(config.algorithm, PolicyGradient)
+        self.settings, self.config, self.algorithm = config, config.adversarial, config.algorithm
+        self.runtime, self.discriminator = runtime, discriminator
+        self.taught = config.rewards[0].name == "discriminator"
         self.generator = generator.to(runtime.device).eval()
         self.policy = cast(Policy, generator)
         optimizer = torch.optim.Adam(
-            generator.parameters(), lr=config.learning_rate, fused=runtime.fused
+            generator.parameters(), lr=self.algorithm.optimizer.learning_rate, fused=runtime.fused
         )
         self.model, self.optimizer = runtime.prepare(generator, optimizer)
         self.reward = make_reward(config, self.judge, runtime.seed)
-        self.baseline = make_baseline(config.baseline)
+        self.baseline = make_baseline(self.algorithm.baseline)
         self.reference = frozen_copy(generator)
         self.lagged: LaggedPolicy | None = None
-        if config.rollout_update_rate > 0:
-            self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
+        if self.algorithm.rollout_update_rate > 0:
+            self.lagged = LaggedPolicy(self.policy, self.algorithm.rollout_update_rate)
         self.rollout_policy = self.policy if self.lagged is None else self.lagged.policy
-        if config.compile_rollouts != "no":
-            self.rollout_policy = CompiledPolicy(
-                self.rollout_policy,
-                graphs=config.compile_rollouts == "graphs",
-                on_failure=lambda reason: runtime.say(f"warning: uncompiled rollouts: {reason}"),
-            )
         if discriminator is not None:
-            discriminator.set_learning_rate(config.discriminator_learning_rate)
+            discriminator.set_learning_rate(config.critic.rounds_learning_rate)
         self.rounds_done = self.best_round = self.step = self.updates_done = 0
         # How far the round has come: generator steps, and where the discriminator's will end.
         self.generator_steps_done, self.judge_until = 0, -1
@@ -167,7 +162,7 @@ class AdversarialTraining:
         self.spread_sum = 0.0
         self._keep_states()
         self.history: list[float] = []
-        judging = discriminator if config.reward == "discriminator" else None
+        judging = discriminator if self.taught else None
         self.lookout = Lookout(self.reference, judging, runtime)
         self.negatives: Sequences | None = None  # what the discriminator was last trained against
         self.stopped, self.times_restored = False, 0
@@ -197,7 +192,7 @@ class AdversarialTraining:
             self.generator_step()
             self.generator_steps_done += 1
             self.runtime.pause()
-        steps = self.config.discriminator_steps if self.config.reward == "discriminator" else 0
+        steps = self.config.critic_steps if self.taught else 0
         if self.judge_until < 0:
             if self.lagged is not None:
                 self.lagged.update()
@@ -218,13 +213,17 @@ class AdversarialTraining:
         self.generator.eval()
         batch = self._sample()
         watch = LossWatch(
-            self.stage, "lower --adversarial.learning_rate or --adversarial.kl_weight"
+            self.stage, "lower --algorithm.optimizer.learning_rate or raise --algorithm.kl_weight"
         )
-        for _ in range(self.config.updates if self.config.loss == "clipped" else 1):
+        for _ in range(self.algorithm.updates if self.algorithm.loss == "clipped" else 1):
             with without_dropout(self.model), self.runtime.autocast():
                 scores = self.model(batch.mine)
-            loss = policy_loss(scores, batch, self.config)
-            watch.add(*self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm))
+            loss = policy_loss(scores, batch, self.algorithm)
+            watch.add(
+                *self.runtime.update(
+                    loss, self.model, self.optimizer, self.algorithm.optimizer.clip_norm
+                )
+            )
             self.updates_done += 1
         self.step += 1
         self.spread_sum += float(batch.spread)
@@ -347,16 +346,16 @@ class AdversarialTraining:
     def _sample(self) -> PolicyBatch:
         processes = self.runtime.processes
         rng = self.runtime.rng(self.stage, self.step)
-        whole = processes.generate(self.policy, self.config.batch_size, rng).trim(wait=False)
+        whole = processes.generate(self.policy, self.algorithm.batch_size, rng).trim(wait=False)
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
         values = processes.gather(self._values(mine, part, rng), part)
         advantage = advantages(
-            values, whole.mask, self.baseline, normalize=self.config.normalize_advantage
+            values, whole.mask, self.baseline, normalize=self.algorithm.normalize_advantage
         )
         with self.runtime.autocast():  # the same numbers as in the update
             old = self.policy(mine)
-            reference = self.reference(mine) if self.config.kl_weight else None
+            reference = self.reference(mine) if self.algorithm.kl_weight else None
         return PolicyBatch(
             whole,
             part,
@@ -371,17 +370,17 @@ class AdversarialTraining:
 
     def _values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
         """The action value of every token of a part of the batch [rows, T]."""
-        positions = range(0, sequences.tokens.shape[1], self.config.positions)
+        positions = range(0, sequences.tokens.shape[1], self.algorithm.positions)
         try:
             return action_values(
                 self.rollout_policy,
                 sequences,
                 self.reward,
-                max(1, self.config.rollouts),
+                max(1, self.algorithm.rollouts),
                 rng=rng,
                 # Without rollouts no column is estimated: each token has the final reward.
-                positions=positions if self.config.rollouts else [],
-                stratified=self.config.stratified,
+                positions=positions if self.algorithm.rollouts else [],
+                stratified=self.algorithm.stratified,
                 chunk_size=self.chunk_size or None,
                 on_smaller_chunks=self._smaller_chunks,
                 first=part.first,
@@ -401,7 +400,7 @@ class AdversarialTraining:
         if not self.chunk_size:
             self.runtime.say(
                 f"warning: out of memory in the rollouts; continuing with {chunk_size} at once, or "
-                "fewer; a smaller --adversarial.batch_size or fewer --adversarial.rollouts need "
+                "fewer; a smaller --algorithm.batch_size or fewer --algorithm.rollouts need "
                 "less memory too"
             )
         self.chunk_size = chunk_size

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from rollout import Sequences
 from rollout.modules import own_copy
 
-from ..config import AdversarialConfig
+from ..config import PolicyGradient, RewardTerm, RunConfig
 from ..runs.state import Stateful, weights_for
 from .adversarial import AdversarialTraining, Validation, do_rounds
 from .processes import Part
@@ -48,7 +48,7 @@ def run_control(
     generator = own_copy(method.reference)
     for own, trained in zip(generator.parameters(), method.generator.parameters(), strict=True):
         own.requires_grad_(trained.requires_grad)
-    work = Control(generator, method.config, method.spread, runtime)
+    work = Control(generator, method.settings, method.spread, runtime)
     parts |= {"control": work} if memory is None else {"control": work, "control_sweep": memory}
     runtime.enter("control", **parts)
     do_rounds(work, validate, runtime)
@@ -68,16 +68,14 @@ class Control(AdversarialTraining):
 
     stage, validation = "control", "control-validation"
 
-    def __init__(
-        self, generator: nn.Module, config: AdversarialConfig, noise: float, runtime: Runtime
-    ):
+    def __init__(self, generator: nn.Module, config: RunConfig, noise: float, runtime: Runtime):
+        assert isinstance(config.algorithm, PolicyGradient)
         config = replace(
             config,
-            reward="random",
-            rollouts=0,
-            rollout_update_rate=0.0,
-            compile_rollouts="no",
-            on_trouble="stop",  # where its loss is not finite, its best state still serves
+            rewards=[RewardTerm("random")],
+            algorithm=replace(config.algorithm, rollouts=0, rollout_update_rate=0.0),
+            # If its loss is not finite, its best state still serves.
+            adversarial=replace(config.adversarial, on_trouble="stop"),
         )
         self.noise = noise
         super().__init__(generator, None, config, runtime)

@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rollout import DiscriminatorReward, Policy, Sequences
 
-from ..config import DiscriminateConfig
+from ..config import CriticConfig
 from ..metrics.gain import HeldoutGain, gain_in_words, heldout_gain, knowledge
 from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .loss_watch import LossWatch
@@ -31,7 +31,7 @@ def discriminate(
     policy: Policy,
     train: Sequences,
     heldout: Sequences,
-    config: DiscriminateConfig,
+    config: CriticConfig,
     runtime: Runtime,
 ) -> DiscriminatorTraining:
     """Pretrains `discriminator` in place against samples of `policy`."""
@@ -83,7 +83,7 @@ class DiscriminatorTraining:
         discriminator: nn.Module,
         train: Sequences,
         heldout: Sequences,
-        config: DiscriminateConfig,
+        config: CriticConfig,
         runtime: Runtime,
     ):
         self.config, self.runtime = config, runtime
@@ -91,8 +91,8 @@ class DiscriminatorTraining:
         self.train, self.heldout = train.to(runtime.device), heldout.to(runtime.device)
         optimizer = torch.optim.AdamW(
             discriminator.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
+            lr=config.optimizer.learning_rate,
+            weight_decay=config.optimizer.weight_decay,
             fused=runtime.fused,
         )
         self.model, self.optimizer = runtime.prepare(discriminator, optimizer)
@@ -123,7 +123,9 @@ class DiscriminatorTraining:
             mean = binary_cross_entropy_with_logits(logits, labels[part.rows].to(logits.dtype))
             loss = part.of_sequences(mean)
             self.watch.add(
-                *self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+                *self.runtime.update(
+                    loss, self.model, self.optimizer, self.config.optimizer.clip_norm
+                )
             )
             self.step += 1
             self.runtime.pause()

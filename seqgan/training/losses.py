@@ -32,7 +32,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 from rollout.shapes import check_rank, check_rows
 
-from ..models.discriminators import Discriminator
+from ..models.discriminators.base import Discriminator
 
 __all__ = ["GAN_LOSSES", "GANLoss", "binary_cross_entropy", "gradient_penalty"]
 

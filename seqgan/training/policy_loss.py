@@ -15,7 +15,7 @@ from rollout import (
     reinforce_loss,
 )
 
-from ..config import AdversarialConfig
+from ..config import PolicyGradient
 from .processes import Part
 
 __all__ = ["PolicyBatch", "policy_loss"]
@@ -46,7 +46,7 @@ class PolicyBatch:
     mean_reward: Tensor
 
 
-def policy_loss(scores: TokenScores, batch: PolicyBatch, config: AdversarialConfig) -> Tensor:
+def policy_loss(scores: TokenScores, batch: PolicyBatch, config: PolicyGradient) -> Tensor:
     """What this process's part adds to the loss of the batch.
 
     Args:

@@ -141,21 +141,21 @@ class Pretraining:
         self.generator = generator.to(runtime.device)
         optimizer = torch.optim.AdamW(
             generator.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
+            lr=config.optimizer.learning_rate,
+            weight_decay=config.optimizer.weight_decay,
             fused=runtime.fused,
         )
         self.model, self.optimizer = runtime.prepare(generator, optimizer)
         self.schedule = None
-        if config.lr_factor < 1:
+        if config.optimizer.schedule == "plateau":
             self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=config.lr_factor, patience=0, threshold=PROGRESS
+                optimizer, factor=config.optimizer.factor, patience=0, threshold=PROGRESS
             )
         self.step = self.epochs_done = self.best_epoch = 0
         self.history: list[float] = []
         self.best_nll = float("inf")
         self.best_state: dict[str, Tensor] = {}
-        self.watch = LossWatch("MLE pretraining", "lower --pretrain.learning_rate")
+        self.watch = LossWatch("MLE pretraining", "lower --pretrain.optimizer.learning_rate")
 
     @property
     def finished(self) -> bool:
@@ -175,7 +175,9 @@ class Pretraining:
                 log_prob = self.model(mine).log_prob
             loss = part.of_tokens(nll_loss(log_prob, mine.mask), batch)
             self.watch.add(
-                *self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+                *self.runtime.update(
+                    loss, self.model, self.optimizer, self.config.optimizer.clip_norm
+                )
             )
             self.step += 1
             self.runtime.pause()

@@ -11,7 +11,7 @@ import torch
 
 from rollout.sequences import Sequences
 
-from ...config import CorpusConfig
+from ...config import FileCorpus
 from ...errors import DataError
 from .cautions import unknown_cure
 from .readers import Notes, Record, check_used, fitting, read_lines
@@ -88,7 +88,7 @@ class TextCorpus:
 
 def load_corpus(
     path: str | os.PathLike[str],
-    config: CorpusConfig,
+    config: FileCorpus,
     *,
     test_path: str | os.PathLike[str] | None = None,
     validation_path: str | os.PathLike[str] | None = None,
@@ -128,7 +128,7 @@ def load_corpus(
 
 def corpus_from_lines(
     lines: Iterable[str],
-    config: CorpusConfig,
+    config: FileCorpus,
     *,
     name: str = "the lines",
     seed: int = 0,
@@ -159,7 +159,7 @@ def corpus_from_lines(
 
 def _corpus(
     sources: Iterable[tuple[str, str, Iterable[Record], Notes]],
-    config: CorpusConfig,
+    config: FileCorpus,
     seed: int,
     vocabulary: Vocabulary | None,
 ) -> TextCorpus:
@@ -200,9 +200,7 @@ def _corpus(
     )
 
 
-def _source(
-    split: str, path: str, config: CorpusConfig
-) -> tuple[str, str, Iterable[Record], Notes]:
+def _source(split: str, path: str, config: FileCorpus) -> tuple[str, str, Iterable[Record], Notes]:
     """One of the files, as `_corpus` takes it."""
     notes = Notes()
     return split, path, read_lines(path, fitting(config, path), notes=notes), notes
@@ -212,7 +210,7 @@ def _rows(
     tables: dict[str, TokenTable],
     keys: dict[str, UInt64],
     strings: list[str],
-    config: CorpusConfig,
+    config: FileCorpus,
     seed: int,
     vocabulary: Vocabulary | None,
 ) -> dict[str, Int64]:
@@ -254,7 +252,7 @@ def _parts(
     tables: dict[str, TokenTable],
     keys: dict[str, UInt64],
     rows: dict[str, Int64],
-    config: CorpusConfig,
+    config: FileCorpus,
     seed: int,
 ) -> tuple[dict[str, Part], int]:
     """The sequences of every split, and how many `num_train` leaves out."""
@@ -271,7 +269,7 @@ def _parts(
 
 
 def _check_known(
-    parts: dict[str, Part], ids: Int64, tokenizer: Tokenizer, config: CorpusConfig
+    parts: dict[str, Part], ids: Int64, tokenizer: Tokenizer, config: FileCorpus
 ) -> None:
     """Refuses a vocabulary that holds no token of some split.
 
@@ -290,7 +288,7 @@ def _check_known(
         )
 
 
-def _vocabulary(train: Part, strings: list[str], config: CorpusConfig) -> Vocabulary:
+def _vocabulary(train: Part, strings: list[str], config: FileCorpus) -> Vocabulary:
     """The vocabulary of the training split."""
     counts = np.bincount(train.types(), minlength=len(strings))
     return Vocabulary.from_counts(

@@ -148,7 +148,6 @@ def check_used(
     Raises:
         ConfigError: there is such a setting.
     """
-    reading.check_reading(flags)
     named = [str(path) for path in paths]
     kinds = {file_kind(path, reading.format) for path in named}
     for name, using in _USED.items():

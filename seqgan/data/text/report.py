@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...config import CorpusConfig
+from ...config import FileCorpus
 from .cautions import NGRAM, percent, warnings_of
 from .table import Int64, Part, TokenTable, Types, UInt64
 from .vocabulary import SPECIAL_TOKENS, UNK
@@ -219,7 +219,7 @@ def _unit(table: TokenTable) -> str:
     return "lines" if table.notes.kind == "lines" else "records"
 
 
-def file_report(table: TokenTable, keys: UInt64, types: Types, config: CorpusConfig) -> FileReport:
+def file_report(table: TokenTable, keys: UInt64, types: Types, config: FileCorpus) -> FileReport:
     """What was met in one file.
 
     Args:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...config import CorpusConfig
+from ...config import FileCorpus
 from ...errors import ConfigError, DataError
 from .glance import Glance
 from .readers import Notes, Record
@@ -164,7 +164,7 @@ def read_table(
     records: Iterable[Record],
     tokenizer: Tokenizer,
     types: Types,
-    config: CorpusConfig,
+    config: FileCorpus,
     notes: Notes | None = None,
 ) -> TokenTable:
     """The sequences of `records`, the empty and the too long dealt with as `config` says.
@@ -272,7 +272,7 @@ def check_listed(name: str, notes: Notes, tokenizer: Tokenizer, flag: str = FLAG
         )
 
 
-def _refuse_long(name: str, line: int, length: int, config: CorpusConfig) -> None:
+def _refuse_long(name: str, line: int, length: int, config: FileCorpus) -> None:
     if config.too_long == "error":
         raise DataError(
             f"{name}, line {line}: has {length} tokens, EOS counted, and --corpus.max_length is "
@@ -285,7 +285,7 @@ def _nothing_left(
     lines: int,
     empty: int,
     long_lengths: array[int],
-    config: CorpusConfig,
+    config: FileCorpus,
     glance: Glance,
 ) -> str:
     if not long_lengths:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ...config import check_tokenizer
 from ...config.dotted import import_dotted
+from ...config.names import check_tokenizer
 from ...errors import ConfigError, DataError, MissingExtraError
 from .special import SpecialWords
 from .vocabulary import SPECIAL_TOKENS, UNK

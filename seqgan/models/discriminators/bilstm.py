@@ -55,7 +55,5 @@ class BiLSTMDiscriminator(Discriminator):
         mask = inside[..., None]
         mean = states.masked_fill(~mask, 0.0).sum(1) / lengths[:, None].clamp(min=1)
         largest = states.masked_fill(~mask, -torch.inf).amax(1)
-        with autocast(
-            states.device, None
-        ):  # the error of the logit would come from it
+        with autocast(states.device, None):  # the error of the logit would come from it
             return self.output(self.dropout(torch.cat([mean, largest], dim=1)))[:, 0]
