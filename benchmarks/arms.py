@@ -202,7 +202,7 @@ class Lab:
         if method.name not in self._controls:
             runtime, half = self.runtime(), self.sweep.halved()
             generator = self._begin(method, config).to(runtime.device)
-            work = Control(generator, config.adversarial, spread, runtime)
+            work = Control(generator, config, spread, runtime)
             do_rounds(work, lambda policy, _: half.validate(policy), runtime)
             self._controls[method.name] = work.policy, runtime
         return self._controls[method.name]
@@ -230,17 +230,17 @@ class Lab:
         """Adversarial rounds; a constant reward needs no pretrained discriminator."""
         seed, data = config.seed, self.data
         discriminator = make_discriminator(
-            config.discriminator, data.spec.vocab_size, derive_seed(seed, "discriminator")
+            config.discriminator, data.spec, derive_seed(seed, "discriminator")
         )
         generator.to(runtime.device)
-        split = (data.train, data.heldout, config.discriminate, runtime)
-        if config.adversarial.reward == "discriminator":
+        split = (data.train, data.heldout, config.critic, runtime)
+        if config.rewards[0].name == "discriminator":
             judge = discriminate(discriminator, generator, *split)
         else:
             judge = DiscriminatorTraining(discriminator, *split)
         sweep = copy.copy(self.sweep)
         return fine_tune(
-            generator, judge, config.adversarial, lambda policy, _: sweep.validate(policy), runtime
+            generator, judge, config, lambda policy, _: sweep.validate(policy), runtime
         )
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
@@ -268,8 +268,9 @@ def continued(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -
     model: Any = mle
     start, state = token_nll(mle, data.validation.to(runtime.device)), model.state_dict()
     state = {key: value.clone() for key, value in state.items()}
-    rate = config.pretrain.learning_rate * config.pretrain.lr_factor
-    settings = replace(config.pretrain, learning_rate=rate, early_stopping=True)
+    usual = config.pretrain.optimizer
+    optimizer = replace(usual, learning_rate=usual.learning_rate * usual.factor)
+    settings = replace(config.pretrain, optimizer=optimizer, early_stopping=True)
     # Other random numbers than the first time: order of the data and dropout.
     again = replace(runtime, seed=derive_seed(config.seed, "mle-continued"))
     work = pretrain(model, data.train, data.validation, settings, again)

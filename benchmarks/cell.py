@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from seqgan.config import RunConfig
+from seqgan.config import ReadingConfig, RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
 from seqgan.data.dataset import Dataset, fingerprint
@@ -84,7 +84,8 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="seqgan-bench-") as work:
         settings = job.suite.settings(place.size, place.seed)
-        reading = _config(settings, {}).corpus
+        corpus = _config(settings, {}).corpus
+        reading = corpus if isinstance(corpus, ReadingConfig) else ReadingConfig()
         placed = place_files(job.suite.uses(place.size), found, Path(work), reading)
         shared = _config(settings, placed)
         lab = Lab(shared, _data(job.suite, shared), job.suite.metrics)
@@ -215,7 +216,7 @@ def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
         return _measured(lab.ceiling(arm.name))
     assert arm.method is not None
     config = _config(arm.config, {})
-    if arm.control_of is not None and config.adversarial.reward == "random":
+    if arm.control_of is not None and config.rewards[0].name == "random":
         policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
         return {**_curves(runtime), **_measured(lab.compared(policy, arm.name, half=True))}
     runtime, control = lab.runtime(), None

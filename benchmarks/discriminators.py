@@ -15,13 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rollout import generate
-from seqgan.config import (
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import CNN, LSTM, BiLSTM, CriticConfig, OracleCorpus, PretrainConfig
+from seqgan.config.training import CriticOptimizer, PretrainOptimizer
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.metrics.likelihood import token_nll
@@ -62,27 +57,32 @@ class DiscriminatorsConfig:
     filter_share: float = 0.5
     seed: int = 0
     output: str | None = None
-    cnn: DiscriminateConfig = field(
-        default_factory=lambda: DiscriminateConfig(learning_rate=1e-3, weight_decay=0.0)
+    cnn: CriticConfig = field(
+        default_factory=lambda: CriticConfig(
+            optimizer=CriticOptimizer(learning_rate=1e-3, weight_decay=0.0)
+        )
     )
-    bilstm: DiscriminateConfig = field(default_factory=DiscriminateConfig)
+    bilstm: CriticConfig = field(default_factory=CriticConfig)
 
 
 def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
     """Runs the measurement, prints its tables, and writes its figures."""
     runtime = Runtime(make_accelerator(), config.seed, None, console)
-    corpus = CorpusConfig(
-        oracle_parameters=config.oracle_parameters, num_train=10_000, num_validation=4_000,
+    corpus = OracleCorpus(
+        parameters=config.oracle_parameters, num_train=10_000, num_validation=4_000,
         num_heldout=8_000, num_test=10_000,
     )  # fmt: skip
     data = load_data("oracle", corpus, seed=config.seed)
     started = time.time()
     generator = make_generator(
-        GeneratorConfig(embedding=config.hidden, hidden=config.hidden, dropout=0.2),
+        LSTM(embedding=config.hidden, hidden=config.hidden, dropout=0.2),
         data.spec,
         derive_seed(config.seed, "generator"),
     )
-    settings = PretrainConfig(epochs=config.epochs, learning_rate=0.005, weight_decay=0.1)
+    settings = PretrainConfig(
+        epochs=config.epochs,
+        optimizer=PretrainOptimizer(learning_rate=0.005, weight_decay=0.1),
+    )
     work = pretrain(generator, data.train, data.validation, settings, runtime)
     test_nll = token_nll(generator, data.test)
     console.print(f"tuned MLE, {config.hidden} units: held-out NLL {test_nll:.4f} nats a token")
@@ -108,13 +108,15 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
 
 
 def _train(
-    name: str, setting: DiscriminateConfig, config: DiscriminatorsConfig, data: Dataset,
+    name: str, setting: CriticConfig, config: DiscriminatorsConfig, data: Dataset,
     generator: Any, runtime: Runtime,
 ) -> list[dict[str, float]]:  # fmt: skip
     """Trains one discriminator and measures it on the way."""
     discriminator = make_discriminator(
-        DiscriminatorConfig(architecture=name, filter_share=config.filter_share),
-        data.spec.vocab_size,
+        CNN(filter_share=config.filter_share, embedding=32, dropout=0.5)
+        if name == "cnn"
+        else BiLSTM(),
+        data.spec,
         derive_seed(config.seed, name),
     )
     work = DiscriminatorTraining(discriminator, data.train, data.heldout, setting, runtime)

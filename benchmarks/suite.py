@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgan.config import RunConfig
+from seqgan.config import RewardTerm, RunConfig
 from seqgan.config.reading import run_config
+from seqgan.config.recipes import merge, read_method
 from seqgan.errors import ConfigError, did_you_mean
 
 from .files import DataFile, Use, read_files, read_use
@@ -26,7 +27,7 @@ FOLDER = Path(__file__).parent / "suites"
 COMMON = Path(__file__).parent / "common.yaml"
 REWARDS = ("constant", "random")
 KINDS = ("method", "control")
-METHOD_GROUPS = ("discriminator", "discriminate", "adversarial")
+METHOD_GROUPS = ("discriminator", "critic", "rewards", "algorithm", "adversarial")
 """The settings that a method may have: data, MLE model and evaluation are the cell's."""
 START_GROUPS = ("generator", "pretrain", *METHOD_GROUPS)
 """Those of a method that begins with an MLE model of its own."""
@@ -48,6 +49,7 @@ class Method:
         arguments: keyword arguments of that function.
         own_start: it begins with an MLE model of its own, trained as its own settings have it. It
             is compared with the cell's tuned one all the same.
+        recipe: the method of ``seqgan run --method`` that it is; None: the default one.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Method:
     call: str | None = None
     arguments: Mapping = field(default_factory=dict)
     own_start: bool = False
+    recipe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,36 +126,37 @@ class Suite:
 
     def settings(self, size: str, seed: int) -> Mapping:
         """All settings of the cell's shared part, as plain data."""
-        common = _common()["sizes"][size]
-        merged = merge(common, self.config, self.sizes.get(size, {}), {"seed": seed})
-        return _plain(run_config(merged, f"suite {self.name}"))
+        return _plain(run_config(self._given(size, seed), f"suite {self.name}"))
+
+    def _given(self, size: str, seed: int) -> Mapping:
+        """The settings on top of what the size recommends."""
+        common = _common()["sizes"].get(size, {})
+        head = {"size": size, "seed": seed}
+        return merge(head, common, self.config, self.sizes.get(size, {}))
 
     def arms(self, size: str, seed: int) -> list[Arm]:
         """The arms of a cell, MLE first, ceilings last."""
         shared = self.settings(size, seed)
         arms = [Arm("mle", "MLE, tuned", "mle", shared)]
         for method in self.methods.values():
-            own = merge(shared, method.config, method.sizes.get(size, {}))
+            own = self._own(method, size, seed, shared)
             arms.append(Arm(method.name, method.title, method.kind, own, method))
             for reward in method.controls:
                 name, title = f"{method.name}-{reward}", f"{method.title}, {reward} reward"
-                other = merge(own, {"adversarial": {"reward": reward}})
+                other = {**own, "rewards": [asdict(RewardTerm(reward))]}
                 arms.append(Arm(name, title, "control", other, method, method.name))
         arms.append(Arm("training-copy", "copy of training data", "ceiling", shared))
         arms.append(Arm("real", "real test data", "ceiling", shared))
         return arms
 
-
-def merge(*parts: Mapping) -> Mapping:
-    """Settings with later ones on top; groups are merged, everything else is replaced."""
-    merged: Mapping = {}
-    for part in parts:
-        for key, value in part.items():
-            if isinstance(value, dict) and isinstance(merged.get(key), dict):
-                merged[key] = merge(merged[key], value)
-            else:
-                merged[key] = copy.deepcopy(value)
-    return merged
+    def _own(self, method: Method, size: str, seed: int, shared: Mapping) -> Mapping:
+        """All settings of a method: what the cell shares, and its recipe for the rest."""
+        given = merge(self._given(size, seed), method.config, method.sizes.get(size, {}))
+        if method.recipe is not None:
+            given["method"] = method.recipe
+        if not method.own_start:
+            given |= {name: shared[name] for name in ("generator", "pretrain")}
+        return _plain(run_config(given, f"suite {self.name}, {method.name}"))
 
 
 def suite_names() -> list[str]:
@@ -268,7 +272,11 @@ def checked(content: Mapping, where: str) -> RunConfig:
 def _method(name: str, entry: Mapping, where: str) -> Method:
     where = f"{where}: methods.{name}"
     known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
-    check_keys(entry, (*known, "own_start", "like"), where)
+    check_keys(entry, (*known, "own_start", "like", "recipe"), where)
+    recipe = entry.get("recipe")
+    if recipe is not None:
+        found = read_method(str(recipe))
+        entry = {"title": found.title, "about": found.about, **entry}
     call = dotted(entry.get("call"), f"{where}.call")
     kind = str(entry.get("kind", "method"))
     if kind not in KINDS:
@@ -299,6 +307,7 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
         call,
         mapping(entry.get("arguments", {}), f"{where}.arguments"),
         own_start,
+        recipe,
     )
 
 

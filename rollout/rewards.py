@@ -186,7 +186,7 @@ class DiscriminatorReward:
         batch_size: sequences scored at once.
         precision: "fp32", or "bf16": numbers of 16 bits where that saves time.
 
-    A discriminator may have a method ``score(sequences, batch_size, bfloat16) -> logits``, its own
+    A discriminator may have a method ``log_odds(sequences, batch_size, bfloat16) -> logits``, its own
     fast way to judge many sequences without gradients. Equal sequences are judged once, where
     finding them does not make the host wait.
 
@@ -237,7 +237,7 @@ class DiscriminatorReward:
 
     def _logits(self, sequences: Sequences) -> Tensor:
         bfloat16 = self.precision == "bf16"
-        score = getattr(self.discriminator, "score", None)
+        score = getattr(self.discriminator, "log_odds", None)
         if score is not None:
             return score(sequences, self.batch_size, bfloat16)
         with autocast(sequences.device, torch.bfloat16 if bfloat16 else None):

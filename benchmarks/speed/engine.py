@@ -20,8 +20,9 @@ import torch
 from rich.console import Console
 
 from rollout.completion import default_chunk_size
+from seqgan.config.discriminators import PAPER_FILTERS, PAPER_WIDTHS
 from seqgan.errors import ConfigError
-from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS, multiplies_bfloat16
+from seqgan.models.discriminators.base import multiplies_bfloat16
 from seqgan.runs.run_directory import write_json, write_text
 from seqgan.terminal import say
 

@@ -18,7 +18,9 @@ from typing import Any
 import torch
 
 from rollout import Policy
-from seqgan.config import AdversarialConfig, DiscriminateConfig, PretrainConfig
+from seqgan.config import CriticConfig, PolicyGradient, PretrainConfig, RunConfig
+from seqgan.config.algorithms import PolicyOptimizer
+from seqgan.config.training import CriticOptimizer, PretrainOptimizer
 from seqgan.errors import ConfigError
 from seqgan.training.adversarial import AdversarialTraining
 from seqgan.training.discriminate import DiscriminatorTraining
@@ -90,16 +92,21 @@ def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     timer, processes = Timer(runtime.device), runtime.processes
     few = work.real.select(slice(0, 4))
     epoch = work.sampled(sizes.batch * max(1, sizes.mle_steps // 32))
-    mle = Pretraining(
-        work.generator, epoch, few, PretrainConfig(batch_size=sizes.batch, learning_rate=STILL),
-        runtime,
-    )  # fmt: skip
-    judging = DiscriminateConfig(batch_size=sizes.judge_batch, learning_rate=STILL)
+    still = PretrainOptimizer(learning_rate=STILL)
+    pretrain = PretrainConfig(batch_size=sizes.batch, optimizer=still)
+    mle = Pretraining(work.generator, epoch, few, pretrain, runtime)
+    judging = CriticConfig(
+        batch_size=sizes.judge_batch,
+        optimizer=CriticOptimizer(learning_rate=STILL),
+        rounds_learning_rate=STILL,
+    )
     training = DiscriminatorTraining(work.judge, work.real, few, judging, runtime)
-    config = AdversarialConfig(
-        batch_size=sizes.batch, rollouts=sizes.rollouts, learning_rate=STILL, stratified=True,
-        discriminator_learning_rate=STILL,
-    )  # fmt: skip
+    algorithm = PolicyGradient(
+        batch_size=sizes.batch,
+        rollouts=sizes.rollouts,
+        optimizer=PolicyOptimizer(learning_rate=STILL),
+    )
+    config = RunConfig(critic=judging, algorithm=algorithm)
     adversarial = AdversarialTraining(work.generator, training, config, runtime)
     policy: Policy = work.generator
     judged = max(1, sizes.judge_steps // 32)

@@ -29,8 +29,9 @@ from rollout import (
     reinforce_loss,
 )
 from rollout.randomness import seed_everything, seeded_generator
-from seqgan.models import CNNDiscriminator, LSTMGenerator
-from seqgan.models.discriminators import PAPER_FILTERS, PAPER_WIDTHS
+from seqgan.config import CNN, LSTM
+from seqgan.config.settings import build
+from seqgan.data.dataset import TokenSpec
 
 __all__ = ["Sizes", "Workload", "plain_reference"]
 
@@ -99,11 +100,10 @@ class Workload:
     def __post_init__(self) -> None:
         sizes = self.sizes
         seed_everything(self.seed)
-        self.generator = LSTMGenerator(
-            sizes.vocabulary, sizes.length, 0, 1 if sizes.eos else None, 0, self.hidden, self.hidden
-        ).to(self.device)
-        filters = [max(1, round(count * sizes.filter_share)) for count in PAPER_FILTERS]
-        self.judge = CNNDiscriminator(sizes.vocabulary, 64, PAPER_WIDTHS, filters).to(self.device)
+        spec = TokenSpec(sizes.vocabulary, 0, 1 if sizes.eos else None, 0, sizes.length, ())
+        settings = LSTM(embedding=self.hidden, hidden=self.hidden, dropout=0.0)
+        self.generator = build(settings, spec).to(self.device)
+        self.judge = build(CNN(filter_share=sizes.filter_share), spec).to(self.device)
         self.batch = self.sampled(sizes.batch)
 
     def resized(self, **changes: Any) -> Workload:

@@ -205,7 +205,6 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     """The values of all settings, as nested mappings."""
     parser = ArgumentParser(prog=program, exit_on_error=False, allow_abbrev=False, add_help=False)
     parser.add_argument("--config", type=str)
-    parser.add_argument("--print_config", action="store_true")
     for each in shown:
         hint = REWARDS if each.hint == list[RewardTerm] else each.hint
         if each.name == words.native:
