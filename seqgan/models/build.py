@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from rollout.randomness import seed_everything
+
 from ..config import DiscriminatorConfig, GeneratorConfig
 from ..config.settings import build
 from ..data.dataset import TokenSpec
@@ -29,5 +31,5 @@ def make_discriminator(settings: DiscriminatorConfig, spec: TokenSpec, seed: int
 
 def _seeded(settings: Any, spec: TokenSpec, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_everything(seed)
         return build(settings, spec)
