@@ -109,7 +109,7 @@ def _adversarial(settings: AdversarialConfig) -> Iterator[tuple[str, list[str]]]
     if settings.loss != "clipped":
         yield "without --adversarial.loss clipped", _in("adversarial", "updates", "clip")
     if settings.rollouts == 0:
-        names = ["positions", "stratified", "rollout_update_rate", "compile_rollouts"]
+        names = ["positions", "stratified", "rollout_update_rate"]
         yield "without rollouts", _in("adversarial", *names)
 
 

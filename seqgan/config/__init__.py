@@ -428,9 +428,6 @@ class AdversarialConfig(Settings):
         stratified: spread the first random numbers of a prefix's rollouts evenly.
         rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
             of itself a round (0.8 in the SeqGAN code); 0: by the generator itself.
-        compile_rollouts: no; compile (the steps of the rollouts go through torch.compile, which
-            takes its time at the start); graphs (CUDA graphs as well, on a CUDA device). Where
-            that fails, the rollouts run uncompiled, with a warning.
         reward: discriminator, or a control with nothing to teach: constant, random.
         reward_form: probability (the paper's P(real)) or log_odds.
         scoring_precision: of the discriminator while it judges rollouts: fp32, or bf16 (numbers
@@ -464,7 +461,6 @@ class AdversarialConfig(Settings):
     positions: int = 1
     stratified: bool = True
     rollout_update_rate: float = 0.0
-    compile_rollouts: str = "no"
     reward: str = "discriminator"
     reward_form: str = "log_odds"
     scoring_precision: str = "fp32"
@@ -489,7 +485,6 @@ class AdversarialConfig(Settings):
         _sizes(flag, self, "patience", "discriminator_steps", "rollouts", least=0)
         _choice(f"{flag}.reward", self.reward, ("discriminator", "constant", "random"))
         _choice(f"{flag}.reward_form", self.reward_form, ("probability", "log_odds"))
-        _choice(f"{flag}.compile_rollouts", self.compile_rollouts, ("no", "compile", "graphs"))
         _choice(f"{flag}.scoring_precision", self.scoring_precision, ("fp32", "bf16"))
         _choice(
             f"{flag}.baseline", self.baseline, ("none", "mean", "leave_one_out", "moving_average")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Sequences
-from rollout.devices import autocast, reading_waits
+from rollout.devices import autocast, reads_synchronise
 
 from .recurrent import LSTM
 from .windows import Windows, window_max
@@ -137,7 +137,7 @@ class CNNDiscriminator(Discriminator):
     @torch.no_grad()
     def score(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
         """Logits [B] of any number of sequences, from tables of responses on a CPU."""
-        if reading_waits(sequences.device):
+        if reads_synchronise(sequences.device):
             return super().score(sequences, batch_size, bfloat16)
         dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
         logits = []

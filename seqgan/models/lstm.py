@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Policy, Prefixes, Sequences, State, TokenScores
-from rollout.devices import reading_waits
+from rollout.devices import reads_synchronise
 
 from .recurrent import LSTM
 from .token_loss import token_log_probs
@@ -97,7 +97,7 @@ class LSTMGenerator(nn.Module, Policy):
         """Log-probability and entropy [B, T] of every token; padding costs nothing on a CPU."""
         hidden = self._hidden(sequences)
         mask = sequences.mask
-        if reading_waits(hidden.device):
+        if reads_synchronise(hidden.device):
             log_prob, entropy = self._scores(hidden, sequences.tokens)
             zero = torch.zeros_like(log_prob)
             return TokenScores(torch.where(mask, log_prob, zero), torch.where(mask, entropy, zero))

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 import rollout
 from rollout import (
-    CompiledPolicy,
     ConstantReward,
     DiscriminatorReward,
     LaggedPolicy,
@@ -152,12 +151,6 @@ class AdversarialTraining:
         if config.rollout_update_rate > 0:
             self.lagged = LaggedPolicy(self.policy, config.rollout_update_rate)
         self.rollout_policy = self.policy if self.lagged is None else self.lagged.policy
-        if config.compile_rollouts != "no":
-            self.rollout_policy = CompiledPolicy(
-                self.rollout_policy,
-                graphs=config.compile_rollouts == "graphs",
-                on_failure=lambda reason: runtime.say(f"warning: uncompiled rollouts: {reason}"),
-            )
         if discriminator is not None:
             discriminator.set_learning_rate(config.discriminator_learning_rate)
         self.rounds_done = self.best_round = self.step = self.updates_done = 0
@@ -384,7 +377,7 @@ class AdversarialTraining:
                 stratified=self.config.stratified,
                 chunk_size=self.chunk_size or None,
                 on_smaller_chunks=self._smaller_chunks,
-                first=part.first,
+                row_offset=part.first,
             )
         except rollout.RewardError as error:
             raise RewardError(f"the reward: {error}") from error

@@ -76,7 +76,6 @@ class Control(AdversarialTraining):
             reward="random",
             rollouts=0,
             rollout_update_rate=0.0,
-            compile_rollouts="no",
             on_trouble="stop",  # where its loss is not finite, its best state still serves
         )
         self.noise = noise
