@@ -4,7 +4,6 @@ It knows nothing of files, corpora, command lines or GANs.
 """
 
 from .coefficients import AdaptiveEntropy, AdaptiveKL
-from .compiled import CompiledPolicy
 from .environments.agent import PolicyAgent
 from .generate import generate
 from .lagged import LaggedPolicy
@@ -73,7 +72,6 @@ __all__ = [
     "AdaptiveEntropy",
     "AdaptiveKL",
     "Baseline",
-    "CompiledPolicy",
     "ConstantReward",
     "DiscriminatorReward",
     "LaggedPolicy",

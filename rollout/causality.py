@@ -10,6 +10,7 @@ Shapes: B sequences, T tokens, V variants.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,13 @@ from torch import Tensor
 
 from .sequences import Sequences, select_tree
 
-__all__ = ["LookAhead", "Variants", "find_look_ahead", "variants_of"]
+__all__ = ["LookAhead", "Variants", "find_look_ahead", "look_ahead_of", "variants_of"]
+
+_ENOUGH = 16
+"""Variants that a reward is tried with. The first batch has as many, but in an environment, where
+few sequences end together."""
+_TRIED: dict[int, tuple[weakref.ref[Callable[..., Tensor]], int]] = {}
+"""How many variants a reward was tried with, by its identity."""
 
 _ROWS = 4
 """Sequences that are tried."""
@@ -54,6 +61,32 @@ class LookAhead:
     position: int
     pair: Sequences
     values: tuple[float, float]
+
+
+def look_ahead_of(
+    reward: Callable[..., Tensor], judge: Callable[[Sequences], Tensor], sequences: Sequences
+) -> LookAhead | None:
+    """Two sequences that show a reward to look ahead; None if they are not found.
+
+    They are looked for in the first batches that a reward judges, until enough was tried.
+
+    Args:
+        reward: a reward per token.
+        judge: calls it, [B, T].
+        sequences: a batch.
+    """
+    key = id(reward)
+    known, count = _TRIED.get(key, (None, 0))
+    if known is None or known() is not reward:
+        count = 0
+    variants = variants_of(sequences) if count < _ENOUGH else None
+    if variants is None:
+        return None
+    found = find_look_ahead(judge, variants)
+    if found is None and type(reward).__weakrefoffset__:
+        forgotten = weakref.ref(reward, lambda _: _TRIED.pop(key, None))
+        _TRIED[key] = (forgotten, count + len(variants.kept))
+    return found
 
 
 def variants_of(sequences: Sequences) -> Variants | None:

@@ -15,22 +15,25 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from .memory import CACHE_BYTES, keep_freed_memory
+from .devices import CACHE_BYTES, keep_freed_memory
 from .modules import modules_of
 from .policy import Policy, State
 from .randomness import UniformStream
-from .sampling import Sampler, Workspace
+from .sampling import Sampler
 from .sequences import Sequences
 
 __all__ = ["Flight", "Joining", "default_chunk_size"]
 
 
 def default_chunk_size(policy: Policy, device: torch.device) -> int:
-    """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget."""
+    """Rows at once: on a CPU their logits stay in the cache, on a GPU within a memory budget.
+
+    A row takes ``policy.row_bytes``.
+    """
     budget = CACHE_BYTES if device.type == "cpu" else 1 << 30
     if device.type == "cuda":
         budget = min(budget, torch.cuda.mem_get_info(device)[0] // 8)
-    return max(64, budget // (4 * policy.vocab_size))
+    return max(64, budget // policy.row_bytes)
 
 
 def default_compaction(device: torch.device) -> int:
@@ -92,11 +95,10 @@ class Flight:
         terminated: Tensor,
         compact_every: int,
     ):
-        self.policy, self.sampler, self.stream = policy, sampler, stream
+        self.policy, self.sampler, self.stream = policy, sampler.reusing_memory(), stream
         self.output, self.lengths, self.terminated = tokens, lengths, terminated
         self.compact_every = compact_every
         self.synchronisations = 0
-        self._workspace = Workspace()
         keep_freed_memory()
 
     def run(self, joinings: list[Joining]) -> None:
@@ -109,9 +111,8 @@ class Flight:
                 tokens, state, keys, numbers, slots, alive = flying
                 if position % _AHEAD == 0:
                     numbers = self.stream.ahead(keys, position, _AHEAD)
-                logits, state = self.policy.step(tokens, state)
                 uniforms = numbers[position % _AHEAD]
-                tokens = self.sampler.sample(logits, uniforms, self._workspace)
+                tokens, state = self.policy.sample_next(tokens, state, uniforms, self.sampler)
                 parts.append((tokens, state, keys, numbers, slots, alive))
             while waiting and waiting[0].position == position:
                 parts.append(self._first_tokens(waiting.pop(0)))
@@ -121,7 +122,6 @@ class Flight:
 
     def _first_tokens(self, new: Joining) -> _Flying:
         """One prediction a prefix serves all its N rollouts."""
-        logits, state = self.policy.step(new.tokens, new.state)
         place = new.position % _AHEAD
         numbers = self.stream.ahead(new.keys, new.position - place, _AHEAD)
         uniforms, count = numbers[place], new.keys.shape[1]
@@ -129,7 +129,8 @@ class Flight:
             first, total = new.strata
             strata = torch.arange(first, first + count, device=uniforms.device)
             uniforms = (strata + uniforms) / total
-        tokens = self.sampler.sample(logits, uniforms, self._workspace).flatten()
+        tokens, state = self.policy.sample_next(new.tokens, new.state, uniforms, self.sampler)
+        tokens = tokens.flatten()
         if count > 1:
             rows = torch.arange(new.keys.shape[0], device=tokens.device)
             state = self.policy.select(

@@ -1,20 +1,30 @@
-"""What the engine has to know of devices."""
+"""Properties of devices that the engine has to know, and their memory."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
-__all__ = ["autocast", "exact_device", "reading_waits"]
+__all__ = [
+    "CACHE_BYTES",
+    "autocast",
+    "exact_device",
+    "is_out_of_memory",
+    "keep_freed_memory",
+    "reads_synchronise",
+    "warn_of_smaller_chunks",
+]
 
 _FREE_TO_READ = ("cpu",)
 _WITHOUT_FLOAT64 = ("mps",)
 
 
-def reading_waits(device: torch.device) -> bool:
-    """Whether reading a value from `device` makes the host wait for work that is under way.
+def reads_synchronise(device: torch.device) -> bool:
+    """If reading a value from `device` makes the host wait for work that is under way.
 
     On a CPU it does not, so there a look at the data may save work. Everywhere else (a GPU, or
     torch's `meta` device, where there is nothing to read) hot loops must do without.
@@ -59,3 +69,40 @@ def _has_lstm(dtype: torch.dtype) -> bool:
         return True
     name = {torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
     return bool(getattr(torch.ops.mkldnn, f"_is_mkldnn_{name}_supported")())
+
+
+CACHE_BYTES = 10 << 20
+"""For one of the two or three arrays of logits and weights that a step on a CPU reads and writes.
+
+They have to share the last cache, 16 to 32 MB on most of today's processors. Smaller pieces spend
+their time on calls of operations, larger ones on memory; around this size it hardly matters.
+"""
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Makes the C library keep memory that was freed, to be used again without the system's help.
+
+    A step's logits take some megabytes, are freed, and are asked for again in the next step. By
+    default glibc gives such memory back, and fetching it page by page takes a good part of the time
+    of the work itself. It raises its limits to (twice) the size of the largest block freed so far,
+    up to 32 MB (mallopt(3), M_MMAP_THRESHOLD); so one block that nobody ever writes to does it for
+    good. Elsewhere it does nothing.
+    """
+    torch.empty((32 << 20) - (1 << 16), dtype=torch.uint8)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """If an error says that memory is used up: a GPU's, or that of the host."""
+    # torch's allocator for the host raises a bare RuntimeError.
+    of_host = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or of_host
+
+
+def warn_of_smaller_chunks(chunk_size: int) -> None:
+    """Warns of too little memory: the default of `action_values`."""
+    warnings.warn(
+        f"out of memory in rollouts: going on with {chunk_size} completions at once (chunk_size)",
+        RuntimeWarning,
+        stacklevel=4,
+    )

@@ -37,7 +37,7 @@ def generate(
     prefix: Sequences | Tensor | list[int] | None = None,
     chunk_size: int | None = None,
     compact_every: int | None = None,
-    first: int = 0,
+    row_offset: int = 0,
 ) -> Sequences:
     """Samples complete sequences, each to EOS or to ``policy.max_length``.
 
@@ -54,22 +54,22 @@ def generate(
             the rounding of the policy's logits.
         compact_every: finished rows are dropped every so many tokens (0: never); by default 1 on
             a CPU and 8 on a GPU, where dropping makes the host wait for the device.
-        first: the number of the first sequence, where these are a share of a larger batch. Random
-            numbers belong to a sequence's number: shares that are sampled apart, each with a `rng`
+        row_offset: the number of the first sequence, if these are a shard of a larger batch. Random
+            numbers belong to a sequence's number: shards that are sampled apart, each with a `rng`
             in the same state, are together what the whole batch would have been.
 
     Returns:
         Sequences with tokens [num_sequences, policy.max_length].
 
     Raises:
-        ValueError: `num_sequences` below 1, `first` below 0, or a prefix of a wrong size.
+        ValueError: `num_sequences` below 1, `row_offset` below 0, or a prefix of a wrong size.
     """
     if num_sequences < 1:
         raise ValueError(f"num_sequences must be 1 or more, got {num_sequences}")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
-    if first < 0:
-        raise ValueError(f"first must be 0 or more, got {first}")
+    if row_offset < 0:
+        raise ValueError(f"row_offset must be 0 or more, got {row_offset}")
     begun = _begin(policy, num_sequences, prefix, condition)
     stream = UniformStream(rng, begun.device)
     tokens, lengths, terminated = empty_output(policy, num_sequences, begun.device)
@@ -86,7 +86,7 @@ def generate(
     with evaluating(policy):
         for start in range(0, num_sequences, size):
             rows = torch.arange(start, min(start + size, num_sequences), device=begun.device)
-            joinings = _joinings(policy, begun, rows, stream, first)
+            joinings = _joinings(policy, begun, rows, stream, row_offset)
             if joinings:
                 flight.run(joinings)
     return Sequences(tokens, lengths, terminated, condition)
@@ -113,12 +113,12 @@ def _begin(policy: Policy, count: int, prefix: Any, condition: Any) -> Sequences
 
 
 def _joinings(
-    policy: Policy, begun: Sequences, rows: Tensor, stream: UniformStream, first: int
+    policy: Policy, begun: Sequences, rows: Tensor, stream: UniformStream, row_offset: int
 ) -> list[Joining]:
     """The rows of a chunk grouped by the length of their prefix, shortest first."""
 
     def join(position: int, chosen: Tensor, tokens: Tensor, state: Any) -> Joining:
-        keys = stream.rows((chosen + first)[:, None])
+        keys = stream.rows((chosen + row_offset)[:, None])
         return Joining(position, tokens, state, keys, chosen[:, None])
 
     if begun.tokens.shape[1] == 0:

@@ -24,7 +24,7 @@ from .completion import (
     default_compaction,
     empty_output,
 )
-from .memory import is_out_of_memory, warn_of_smaller_chunks
+from .devices import is_out_of_memory, warn_of_smaller_chunks
 from .modules import evaluating
 from .policy import Policy, Prefixes
 from .randomness import UniformStream
@@ -54,8 +54,8 @@ def action_values(
     chunk_size: int | None = None,
     compact_every: int | None = None,
     on_smaller_chunks: Callable[[int], None] = warn_of_smaller_chunks,
-    first: int = 0,
-    whole: int | None = None,
+    row_offset: int = 0,
+    batch_total: int | None = None,
 ) -> Tensor:
     """The expected reward after each token of each sequence was emitted.
 
@@ -89,11 +89,11 @@ def action_values(
             makes the host wait for the device); by default 1 on a CPU, 8 on a GPU.
         on_smaller_chunks: called with the chunk size that memory was enough for, where the one
             before was too large; by default it warns.
-        first: the number of the first sequence, where these are a share of a larger batch. Random
-            numbers belong to a sequence's number: shares that are estimated apart, each with a
+        row_offset: the number of the first sequence, if these are a shard of a larger batch. Random
+            numbers belong to a sequence's number: shards that are estimated apart, each with a
             `rng` in the same state and the same T, are together what the whole batch would be.
-        whole: the number of sequences of that larger batch, which `max_completions` counts; None:
-            these are all.
+        batch_total: sequences of that larger batch, which `max_completions` counts; None: these
+            are all.
 
     Returns:
         Tensor [B, T], float32.
@@ -112,12 +112,12 @@ def action_values(
             f"sequences of {sequences.tokens.shape[1]} tokens are longer than the policy's "
             f"max_length = {policy.max_length}"
         )
-    if first < 0 or (whole is not None and whole < first + len(sequences)):
+    if row_offset < 0 or (batch_total is not None and batch_total < row_offset + len(sequences)):
         raise ValueError(
-            f"first must be 0 or more and whole at least first + {len(sequences)}, got {first} and "
-            f"{whole}"
+            f"row_offset must be 0 or more and batch_total at least row_offset + {len(sequences)}, "
+            f"got {row_offset} and {batch_total}"
         )
-    batch_size = len(sequences) if whole is None else whole
+    batch_size = len(sequences) if batch_total is None else batch_total
     columns = _columns(sequences, batch_size, num_rollouts, positions, max_completions)
     device = sequences.device
     given = chunk_size or default_chunk_size(policy, device)
@@ -141,7 +141,7 @@ def action_values(
         for start in range(0, len(sequences), block_size):
             block = slice(start, start + block_size)
             work.estimate(
-                sequences.select(block), first + start, columns, values[block], known[block]
+                sequences.select(block), row_offset + start, columns, values[block], known[block]
             )
     if work.chunk_size < given:
         on_smaller_chunks(work.chunk_size)
@@ -150,13 +150,13 @@ def action_values(
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rollouts `first` .. `last` - 1 of the prefixes that end at position `t` of `rows`."""
+    """Rollouts `rollout_from` .. `rollout_to` - 1 of the prefixes of `rows` that end at `t`."""
 
     t: int
     rows: Tensor
     slot: int
-    first: int
-    last: int
+    rollout_from: int
+    rollout_to: int
 
 
 @dataclass
@@ -250,7 +250,7 @@ class _Rollouts:
         chunk: list[_Piece] = []
         space = self.chunk_size
         for piece in self._cut(plan):
-            size = len(piece.rows) * (piece.last - piece.first)
+            size = len(piece.rows) * (piece.rollout_to - piece.rollout_from)
             if size > space:
                 yield chunk
                 chunk, space = [], self.chunk_size
@@ -273,7 +273,7 @@ class _Rollouts:
     def _join(self, prefixes: Prefixes, piece: _Piece, offset: int) -> Joining:
         device = piece.rows.device
         positions = torch.full_like(piece.rows, piece.t)
-        numbers = torch.arange(piece.first, piece.last, device=device)
+        numbers = torch.arange(piece.rollout_from, piece.rollout_to, device=device)
         starts = torch.arange(len(piece.rows), device=device) * self.count
         return Joining(
             position=piece.t + 1,
@@ -281,7 +281,7 @@ class _Rollouts:
             state=self.policy.branch(prefixes, piece.rows, positions),
             keys=self.stream.rows((piece.rows + offset)[:, None], positions[:, None], numbers),
             slots=piece.slot + starts[:, None] + numbers,
-            strata=(piece.first, self.count) if self.stratified else None,
+            strata=(piece.rollout_from, self.count) if self.stratified else None,
         )
 
 

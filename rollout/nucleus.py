@@ -10,10 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .policy import Policy, State, TokenScores
+from .policy import Policy, State, TokenScores, WrappedPolicy
 from .sampling import outside_nucleus
 from .sequences import Sequences
-from .wrapped import WrappedPolicy
 
 __all__ = ["NucleusPolicy"]
 

@@ -6,14 +6,16 @@ Shapes: B sequences, T tokens, V vocabulary, R rows in flight.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from .sampling import Sampler, tempered
 from .sequences import Sequences, concat_trees, select_tree
 
-__all__ = ["Policy", "State", "Prefixes", "TokenScores"]
+__all__ = ["Policy", "Prefixes", "State", "TemperedPolicy", "TokenScores", "WrappedPolicy"]
 
 State = Any
 """What a policy remembers of the tokens consumed so far; by default a pytree, batch first."""
@@ -57,6 +59,8 @@ class Policy(ABC):
         eos_id: the id that ends a sequence, or None where sequences only end at the length limit.
         pad_id: the id written after a sequence's end; never read.
         max_length: largest number of tokens of a sequence, EOS counted.
+        row_bytes: memory in bytes of one row in flight, by which rollouts are cut into chunks; by
+            default that of its logits, 4 V. A policy with a large state sets its own.
     """
 
     vocab_size: int
@@ -64,6 +68,11 @@ class Policy(ABC):
     eos_id: int | None
     pad_id: int
     max_length: int
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Memory in bytes of one row in flight."""
+        return 4 * self.vocab_size
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,7 +96,7 @@ class Policy(ABC):
 
     @abstractmethod
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Consumes one token a row and predicts the next.
+        """Consumes one token per row and predicts the next.
 
         Args:
             tokens: int64 [R], the last token of each row.
@@ -96,6 +105,27 @@ class Policy(ABC):
         Returns:
             Logits [R, V] of the next token and the state after `tokens`.
         """
+
+    def sample_next(
+        self, tokens: Tensor, state: State, uniforms: Tensor, sampler: Sampler
+    ) -> tuple[Tensor, State]:
+        """Consumes one token per row and draws the next, which is all that sampling needs.
+
+        By default `step`, then ``sampler.sample``. A model may override it to draw without writing
+        the logits [R, V]; the tokens have to be those that the default would draw, up to rounding.
+
+        Args:
+            tokens: int64 [R], the last token of each row.
+            state: the state before these tokens.
+            uniforms: numbers in (0, 1) as for ``sampler.sample``: [R], or [R, N] for N draws per
+                row.
+            sampler: how tokens are drawn.
+
+        Returns:
+            int64 tokens of the shape of `uniforms`, and the state of the R rows after `tokens`.
+        """
+        logits, state = self.step(tokens, state)
+        return sampler.sample(logits, uniforms), state
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it (teacher forcing)."""
@@ -135,8 +165,6 @@ class Policy(ABC):
 
     def tempered(self, temperature: float) -> Policy:
         """This policy with its logits divided by `temperature`, for sampling and for scoring."""
-        from .tempered import TemperedPolicy
-
         return TemperedPolicy(self, temperature)
 
     def select(self, state: State, rows: Tensor) -> State:
@@ -151,6 +179,79 @@ class Policy(ABC):
         """What is consumed before each token: BOS, then the tokens but the last, [B, T]."""
         bos = sequences.tokens.new_full((len(sequences), 1), self.bos_id)
         return torch.cat([bos, sequences.tokens[:, :-1]], dim=1)
+
+
+class WrappedPolicy(Policy):
+    """Stands in front of another policy and shares its states.
+
+    It delegates everything but `step` and `logits`, which a subclass defines. `sample_next` draws
+    from the logits of that `step`, and not as the policy behind it would.
+
+    Args:
+        policy: the policy behind it.
+    """
+
+    def __init__(self, policy: Policy):
+        self.policy = policy
+        self.vocab_size, self.max_length = policy.vocab_size, policy.max_length
+        self.bos_id, self.eos_id, self.pad_id = policy.bos_id, policy.eos_id, policy.pad_id
+        self.row_bytes = policy.row_bytes
+
+    def initial_state(self, batch_size: int, condition: Any = None) -> State:
+        """The state of the policy behind it."""
+        return self.policy.initial_state(batch_size, condition)
+
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The states of the policy behind it."""
+        return self.policy.prefix_states(sequences)
+
+    def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
+        """The states of the policy behind it."""
+        return self.policy.branch(prefixes, rows, positions)
+
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of `rows`."""
+        return self.policy.select(state, rows)
+
+    def concat(self, states: list[State]) -> State:
+        """One state out of several."""
+        return self.policy.concat(states)
+
+
+class TemperedPolicy(WrappedPolicy):
+    """The policy that ``policy.tempered(temperature)`` returns unless it has a faster one.
+
+    Samples and likelihoods belong together: a model that samples at one temperature and is scored
+    at another is two models.
+
+    Args:
+        policy: the policy behind it.
+        temperature: above 0 and finite.
+
+    Raises:
+        ValueError: a temperature that is not above 0, or infinite.
+    """
+
+    def __init__(self, policy: Policy, temperature: float):
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature must be above 0 and finite, got {temperature}")
+        super().__init__(policy)
+        self.temperature = temperature
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits [R, V] divided by the temperature, and the new state."""
+        logits, state = self.policy.step(tokens, state)
+        return self._divided(logits), state
+
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Logits [B, T, V] divided by the temperature."""
+        return self._divided(self.policy.logits(sequences))
+
+    def _divided(self, logits: Tensor) -> Tensor:
+        """Logits divided by the temperature, up to a constant of each row."""
+        if 2.0**-20 <= self.temperature <= 2.0**20:
+            return logits / self.temperature
+        return tempered(logits, self.temperature)
 
 
 def token_scores(logits: Tensor, sequences: Sequences) -> TokenScores:

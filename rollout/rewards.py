@@ -12,16 +12,14 @@ such rewards alone. One that looks ahead, at later tokens or at the length, decl
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from .causality import find_look_ahead, variants_of
-from .devices import autocast
-from .memory import is_out_of_memory
+from .causality import look_ahead_of
+from .devices import autocast, is_out_of_memory
 from .modules import evaluating
 from .randomness import UniformStream, seeded_generator
 from .sequences import Sequences, distinct_sequences
@@ -111,41 +109,22 @@ def _judged(reward: Reward, sequences: Sequences) -> Tensor:
     return values
 
 
-_ENOUGH = 16
-"""Variants of sequences that a reward per token is tried with; the first batch has as many, but in
-an environment, where few sequences end together."""
-_TRIED: dict[int, tuple[weakref.ref[Reward], int]] = {}
-"""How many variants a reward was tried with, by its identity."""
-
-
 def _check_causality(reward: Reward, sequences: Sequences) -> None:
-    """Refuses a reward per token that looks at later tokens; done once for each reward.
+    """Refuses a reward per token that looks at later tokens.
 
     Raises:
         RewardError: it does.
     """
-    key = id(reward)
-    known, count = _TRIED.get(key, (None, 0))
-    if known is None or known() is not reward:
-        count = 0
-    if count >= _ENOUGH:
+    found = look_ahead_of(reward, lambda batch: _judged(reward, batch), sequences)
+    if found is None:
         return
-    variants = variants_of(sequences)
-    if variants is None:
-        return
-    found = find_look_ahead(lambda batch: _judged(reward, batch), variants)
-    if found is not None:
-        first, second = found.values
-        raise RewardError(
-            f"{_name(reward)} judges tokens by what comes after them: token {found.position} (from "
-            f"0) gets {first:g} in {_shown(found.pair, 0)} and {second:g} in "
-            f"{_shown(found.pair, 1)}, which are equal up to it, and a policy gradient from such "
-            "a reward is biased; give it the attribute causal = False, and the sum over its tokens "
-            "counts as the reward of the sequence"
-        )
-    if type(reward).__weakrefoffset__:
-        forgotten = weakref.ref(reward, lambda _: _TRIED.pop(key, None))
-        _TRIED[key] = (forgotten, count + len(variants.kept))
+    first, second = found.values
+    raise RewardError(
+        f"{_name(reward)} judges tokens by what comes after them: token {found.position} (from 0) "
+        f"gets {first:g} in {_shown(found.pair, 0)} and {second:g} in {_shown(found.pair, 1)}, "
+        "which are equal up to it, and a policy gradient from such a reward is biased; give it the "
+        "attribute causal = False, and the sum over its tokens counts as the reward of the sequence"
+    )
 
 
 def _name(reward: Reward) -> str:

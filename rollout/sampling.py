@@ -20,13 +20,15 @@ Shapes: R rows, V vocabulary, N draws per row, K tokens kept.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from .devices import exact_device, reading_waits
+from .devices import exact_device, reads_synchronise
 
 __all__ = ["Sampler", "Workspace", "inverse_cdf", "outside_nucleus", "tempered"]
 
@@ -77,6 +79,7 @@ class Sampler:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    _workspace: ClassVar[Workspace | None] = None
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
@@ -107,9 +110,16 @@ class Sampler:
             probs, ids = _most_likely(probs, nucleus)
         return _nucleus(probs, nucleus), ids
 
-    def sample(
-        self, logits: Tensor, uniforms: Tensor, workspace: Workspace | None = None
-    ) -> Tensor:
+    def reusing_memory(self) -> Sampler:
+        """The same sampler with memory of its own that it keeps from call to call.
+
+        For one loop: two callers at a time would write to the same memory.
+        """
+        copied = copy.copy(self)
+        object.__setattr__(copied, "_workspace", Workspace())
+        return copied
+
+    def sample(self, logits: Tensor, uniforms: Tensor) -> Tensor:
         """Token ids drawn from `logits`.
 
         Args:
@@ -118,11 +128,11 @@ class Sampler:
             uniforms: numbers in (0, 1): [R] for one draw per row, [R, N] for N draws per row;
                 float64 as `UniformStream` gives them (float32 numbers reach no token of a
                 probability below 2^-24).
-            workspace: memory to use again; None: memory of its own.
 
         Returns:
             int64 tokens, of the shape of `uniforms`.
         """
+        logits = logits.detach()
         columns = uniforms if uniforms.ndim == 2 else uniforms[:, None]
         filtered = self.top_p is not None and self.top_p < 1.0
         if self.top_k is not None and self.top_k < logits.shape[-1] or filtered:
@@ -130,18 +140,19 @@ class Sampler:
             assert ids is not None
             chosen = ids.gather(1, inverse_cdf(probs, columns))
         else:
-            chosen = self._from_all(logits, columns, workspace or Workspace())
+            chosen = self._from_all(logits, columns)
         return chosen if uniforms.ndim == 2 else chosen[:, 0]
 
-    def _from_all(self, logits: Tensor, uniforms: Tensor, workspace: Workspace) -> Tensor:
+    def _from_all(self, logits: Tensor, uniforms: Tensor) -> Tensor:
         """Draws from all V tokens; rows are filled up to whole blocks with weights of 0."""
         rows, size = logits.shape
         width = size if size < 4 * _BLOCK else -(-size // _BLOCK) * _BLOCK
         scale = _LOG2_E / self.temperature
         # Most logits are small enough to be taken as they are; a search for the largest would read
         # all of them once more. A look at the sums of the weights tells.
-        plain = not reading_waits(logits.device) and logits.dtype != torch.float64
+        plain = not reads_synchronise(logits.device) and logits.dtype != torch.float64
         plain = plain and _LEAST < scale < _MOST
+        workspace = self._workspace or Workspace()
         memory = workspace.take(logits.device, rows * width).view(rows, width)
         memory[:, size:] = -torch.inf
         # In base 2 where that is one operation less (and faster on CPUs), and over the filled-up
@@ -252,7 +263,7 @@ def _most_likely(probs: Tensor, mass: float) -> tuple[Tensor, Tensor]:
     suffice. Where looking at the result would make the host wait, all are sorted.
     """
     size = probs.shape[-1]
-    count = size if reading_waits(probs.device) else min(_FIRST_TOP, size)
+    count = size if reads_synchronise(probs.device) else min(_FIRST_TOP, size)
     while count < size:
         top, ids = probs.topk(count, dim=-1)
         if bool((top.sum(-1) >= mass * (1 + 1e-5)).all()):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .devices import reading_waits
+from .devices import reads_synchronise
 
 __all__ = ["Sequences", "concat_trees", "distinct_sequences", "select_tree"]
 
@@ -112,7 +112,7 @@ class Sequences:
             wait: also where reading the lengths makes the host wait for the device; otherwise the
                 columns stay there.
         """
-        if not wait and reading_waits(self.device):
+        if not wait and reads_synchronise(self.device):
             return self
         longest = int(self.lengths.max()) if len(self) else 0
         return Sequences(self.tokens[:, :longest], self.lengths, self.terminated, self.condition)
@@ -183,7 +183,7 @@ def distinct_sequences(sequences: Sequences) -> tuple[Sequences, Tensor | None]:
         batch itself and None where few are equal, where a condition belongs to them, and where
         looking would make the host wait.
     """
-    if sequences.condition is not None or reading_waits(sequences.device) or len(sequences) < 2:
+    if sequences.condition is not None or reads_synchronise(sequences.device) or len(sequences) < 2:
         return sequences, None
     tokens = sequences.tokens.masked_fill(~sequences.mask, -1)
     hashes = sequences.lengths.clone()

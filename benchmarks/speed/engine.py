@@ -29,13 +29,13 @@ from seqgan.terminal import say
 from ..results import shareable
 from .machine import Timer, gemm_rate, memory_rate, peak_memory
 from .processes import sharing
-from .scaling import compiled, eos_halves, memory_limits, scaling, stratification
+from .scaling import eos_halves, memory_limits, scaling, stratification
 from .tables import markdown
 from .workload import PlainWorkload, Sizes, Workload, plain_reference
 
 __all__ = ["SpeedConfig", "measure"]
 
-PARTS = ("operations", "scaling", "memory", "stratified", "compiled")
+PARTS = ("operations", "scaling", "memory", "stratified")
 MORE_PARTS = (*PARTS, "processes")
 
 
@@ -45,7 +45,7 @@ class SpeedConfig:
 
     Attributes:
         device: cpu or cuda.
-        parts: what is measured: operations, scaling, memory, stratified, compiled; and
+        parts: what is measured: operations, scaling, memory, stratified; and
             processes, the steps of a run by one process and by several, which has to be asked for.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
@@ -129,8 +129,6 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
         result["memory"] = memory_limits(work, config.tiny)
     if "stratified" in config.parts:
         result["stratified"] = stratification(work, config.tiny)
-    if "compiled" in config.parts:
-        result["compiled"] = compiled(work, timer)
     if "processes" in config.parts:
         result["processes"] = sharing(
             work.sizes, config.device, config.seed, config.repeats, config.processes

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from rollout import CompiledPolicy, DiscriminatorReward, action_values
+from rollout import DiscriminatorReward, action_values
 from rollout.randomness import seed_everything, seeded_generator
 
 from .machine import Timer, peak_memory
 from .workload import Workload
 
-__all__ = ["compiled", "eos_halves", "memory_limits", "scaling", "stratification"]
+__all__ = ["eos_halves", "memory_limits", "scaling", "stratification"]
 
 GROWTH: dict[str, tuple[int, ...]] = {
     "length": (20, 40, 80, 160),
@@ -53,22 +53,6 @@ def eos_halves(work: Workload, timer: Timer, repeats: int = 3) -> dict[str, Any]
         "max_length": ending.sizes.length,
         "seconds": seconds,
         "seconds_without_eos": full,
-    }
-
-
-def compiled(work: Workload, timer: Timer, repeats: int = 3) -> dict[str, Any]:
-    """Rollouts whose steps went through `torch.compile`, beside the usual ones."""
-    failures: list[str] = []
-    policy = CompiledPolicy(
-        work.generator, graphs=work.device.type == "cuda", on_failure=failures.append
-    )
-    start = timer.once(lambda: work.rollouts(policy=policy))
-    seconds, usual = timer.medians([lambda: work.rollouts(policy=policy), work.rollouts], repeats)
-    return {
-        "first_seconds": start,
-        "seconds": seconds,
-        "seconds_uncompiled": usual,
-        "failure": failures[0] if failures else None,
     }
 
 

@@ -123,15 +123,6 @@ def _stratified(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _compiled(row: dict[str, Any]) -> list[str]:
-    if row["failure"] is not None:
-        return [f"Compiled rollouts: not on this machine ({row['failure']})."]
-    return [
-        f"Rollouts with compiled steps take {seconds(row['seconds'])} instead of "
-        f"{seconds(row['seconds_uncompiled'])}, the first time {seconds(row['first_seconds'])}."
-    ]
-
-
 def _losses(row: dict[str, float]) -> list[str]:
     return [
         f"Losses on a fixed batch differ from the CPU's by {row['largest_difference_to_cpu']:.1e} "
@@ -170,7 +161,6 @@ TABLES: dict[str, Any] = {
     "eos": _eos,
     "memory": _memory,
     "stratified": _stratified,
-    "compiled": _compiled,
     "processes": _processes,
     "losses": _losses,
 }

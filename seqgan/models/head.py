@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Sampler, Sequences, TokenScores
-from rollout.devices import reading_waits
+from rollout.devices import reads_synchronise
 
 from .token_loss import token_log_probs
 
@@ -52,7 +52,7 @@ class TokenHead(nn.Linear):
             sequences: the tokens.
         """
         mask = sequences.mask
-        if reading_waits(features.device):
+        if reads_synchronise(features.device):
             log_prob, entropy = self._chunked(features, sequences.tokens)
             zero = torch.zeros_like(log_prob)
             return TokenScores(torch.where(mask, log_prob, zero), torch.where(mask, entropy, zero))

@@ -28,8 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rollout.devices import autocast, reading_waits
-from rollout.memory import CACHE_BYTES, keep_freed_memory
+from rollout.devices import CACHE_BYTES, autocast, keep_freed_memory, reads_synchronise
 
 __all__ = ["token_log_probs"]
 
@@ -172,7 +171,7 @@ class _TokenLogProbs(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.dtype = dtype
         work = _Chunks(hidden, weight, bias, tokens, dtype)
-        gradients = None if reading_waits(hidden.device) else _Gradients(work)
+        gradients = None if reads_synchronise(hidden.device) else _Gradients(work)
         log_prob = torch.empty_like(tokens, dtype=work.result)
         entropy = torch.empty_like(log_prob)
         for chunk in work:

@@ -65,7 +65,8 @@ def environment_facts(record: Record) -> Facts:
     """Versions, machine, command, seed, times."""
     known = dict(record.environment)
     packages = known.pop("packages", None) or {}
-    known.pop("command", None)
+    for name in ("command", "folder"):  # a report may be shown to others
+        known.pop(name, None)
     facts: Facts = [("command", record.command), ("seed", str(record.config.get("seed", "")))]
     times = [line["time"] for lines in record.log.values() for line in lines if "time" in line]
     if times:

@@ -383,7 +383,7 @@ class AdversarialTraining:
                 stratified=self.algorithm.stratified,
                 chunk_size=self.chunk_size or None,
                 on_smaller_chunks=self._smaller_chunks,
-                first=part.first,
+                row_offset=part.first,
             )
         except rollout.RewardError as error:
             raise RewardError(f"the reward: {error}") from error

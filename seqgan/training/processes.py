@@ -27,7 +27,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from rollout import Policy, Sequences, generate
-from rollout.memory import is_out_of_memory
+from rollout.devices import is_out_of_memory
 
 from ..errors import ProcessError
 from ..terminal import processes
@@ -106,7 +106,7 @@ class Processes:
         """As `rollout.generate`: each process samples its part, and all get the whole."""
         part = self.part(count)
         size = part.rows.stop - part.first
-        mine = generate(policy, size, rng=rng, first=part.first)
+        mine = generate(policy, size, rng=rng, row_offset=part.first)
         if self.count == 1:
             return mine
         assert mine.terminated is not None

@@ -15,7 +15,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from torch import nn
 
-from rollout.devices import autocast, reading_waits
+from rollout.devices import autocast, reads_synchronise
 from rollout.randomness import seed_everything
 
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
@@ -145,7 +145,7 @@ class Runtime:
         gradients = [each.grad for each in model.parameters() if each.grad is not None]
         self.processes.add_up(*gradients, total, signals)
         # Those of the step before, where reading this step's would make the host wait for it.
-        waits = reading_waits(self.device)
+        waits = reads_synchronise(self.device)
         self._before, self._signals = (self._signals, signals) if waits else (signals, signals)
         return total
 

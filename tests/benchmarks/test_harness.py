@@ -21,6 +21,7 @@ from benchmarks.results import read_results
 from benchmarks.tables import make_tables
 from benchmarks.verdicts import against_controls, verdicts
 from seqgan.errors import ConfigError
+from seqgan.evaluation.significance import estimate, label, practical_size
 
 ROOT = Path(__file__).parents[2]
 
@@ -391,6 +392,50 @@ def test_a_method_has_to_be_better_than_its_control():
     # the direct comparison, where there is one, decides
     assert label(0.0, direct=0.001) == "not distinguishable"
     assert label(-0.1, direct=-0.05) == "better"
+
+
+def frechet(suite: str, seed: int, difference: float) -> dict:
+    """A result by the Frechet distance, with its 100 draws."""
+    result = verdict(suite, seed, difference, "m-random", "m")
+    spread = abs(difference) / 50
+    draws = [difference + spread * x for x in (-1, 1)] * 50
+    result["verdict"] |= {"metric": "fed", "draws": draws, "mle_value": 0.2}
+    return result
+
+
+def test_a_few_draws_of_a_costly_metric_survive_the_correction_for_many_suites():
+    rows = verdicts([frechet(f"suite {i}", 0, -0.05) for i in range(8)])
+    # 50 standard errors away; as a share of 101 the smallest p-value would be 8 x 0.0198
+    assert {row.label for row in rows} == {"better"}
+    assert max(row.corrected for row in rows) < 1e-6
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(-4e-4, "better"), (-1e-4, None)])
+def test_a_run_and_a_table_call_a_difference_of_embeddings_the_same(difference, expected):
+    """0.1% of 0.2 is the smallest that counts; the distance is in no nats."""
+    (row,) = verdicts([frechet("s", 0, difference)])
+    assert row.label == (expected or "not distinguishable")
+    found = frechet("s", 0, difference)["verdict"]
+    p_value = estimate(difference, found["draws"]).p_value
+    assert label(difference, p_value, practical_size("fed", 0.2)) == row.label
+
+
+def test_seeds_of_an_earlier_version_are_not_put_together():
+    results = [verdict("s", seed, -0.1, "m-random", "m") for seed in range(2)]
+    del results[1]["verdict"]["test_set"]
+    with pytest.raises(ConfigError, match="share a test set; run them again"):
+        verdicts(results)
+    assert verdicts(results[1:])[0].label == "better"
+
+
+def test_seeds_that_share_a_test_set_are_less_certain():
+    """Draws number k of all seeds are of the same rows: they do not cancel each other."""
+    results = [verdict("s", seed, -0.01, "m-random", "m") for seed in range(3)]
+    (apart,) = verdicts(results)
+    for result in results:
+        result["verdict"]["test_set"] = "one"
+    (shared,) = verdicts(results)
+    assert shared.found.high - shared.found.low > 1.3 * (apart.found.high - apart.found.low)
 
 
 def test_a_method_against_its_controls():

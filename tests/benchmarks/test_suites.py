@@ -141,7 +141,7 @@ def test_what_is_wrong_in_a_suite(capsys, tmp_path, monkeypatch, change, message
         (["table", "nowhere"], "nowhere: no such folder"),
         (["table", "."], "no results below it"),
         (["plot", "nowhere"], "nowhere: no such folder"),
-        (["compare", "a", "b", "c"], "one folder of results or two, not 3"),
+        (["compare", "a", "b", "c"], "one or two folders of results, not 3"),
         (["list", "--data_dir", "nowhere"], "--data_dir: nowhere: no such folder"),
     ],
 )

@@ -110,21 +110,21 @@ def test_shares_of_a_batch_are_together_the_whole(eos, stratified):
     for budget in (None, 9 * 5 * 3):  # of all columns, and of 3
         whole = values(slice(None), max_completions=budget)
         shares = [
-            values(slice(a, b), first=a, whole=9, max_completions=budget)
+            values(slice(a, b), row_offset=a, batch_total=9, max_completions=budget)
             for a, b in ((0, 4), (4, 5), (5, 9))
         ]
         assert torch.equal(torch.cat(shares), whole)
     assert not torch.equal(values(slice(4, 9)), whole[4:])  # without its number
 
 
-@pytest.mark.parametrize("wrong", [{"first": -1}, {"first": 2, "whole": 4}])
+@pytest.mark.parametrize("wrong", [{"row_offset": -1}, {"row_offset": 2, "batch_total": 4}])
 def test_a_share_lies_within_its_batch(wrong):
     chain = Chain.random(6, 7)
     batch = generate(chain, 3, rng=seeded(1))
-    with pytest.raises(ValueError, match="first must be 0 or more and whole at least first"):
+    with pytest.raises(ValueError, match="row_offset must be 0 or more and batch_total at least"):
         action_values(chain, batch, count_of(3), 2, **wrong)
-    with pytest.raises(ValueError, match="first must be 0 or more, got -1"):
-        generate(chain, 3, first=-1)
+    with pytest.raises(ValueError, match="row_offset must be 0 or more, got -1"):
+        generate(chain, 3, row_offset=-1)
 
 
 @pytest.mark.parametrize("eos", [None, EOS])
@@ -136,7 +136,7 @@ def test_shares_of_samples_are_together_the_whole(eos):
         shares = []
         for a, b in ((0, 1), (1, 3), (3, 5)):
             own = prefix.select(slice(a, b)) if isinstance(prefix, Sequences) else prefix
-            shares.append(generate(chain, b - a, rng=seeded(2), prefix=own, first=a))
+            shares.append(generate(chain, b - a, rng=seeded(2), prefix=own, row_offset=a))
         assert torch.equal(torch.cat([share.tokens for share in shares]), whole.tokens)
         assert torch.equal(torch.cat([share.lengths for share in shares]), whole.lengths)
 

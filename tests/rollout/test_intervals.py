@@ -114,9 +114,9 @@ class Watching(Sampler):
 
     seen: list[torch.Tensor] = []
 
-    def sample(self, logits, uniforms, workspace=None):
+    def sample(self, logits, uniforms):
         self.seen.append(uniforms.flatten())
-        return super().sample(logits, uniforms, workspace)
+        return super().sample(logits, uniforms)
 
 
 @pytest.mark.parametrize("who", ["generate", "rollouts", "stratified", "agent", "agents"])

@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 
 from rollout import Sampler
 from rollout.randomness import UniformStream, _mix, _signed
-from rollout.sampling import Workspace, inverse_cdf
+from rollout.sampling import inverse_cdf
 
 
 def uniforms(shape, seed=0):
@@ -170,14 +170,13 @@ def test_a_nucleus_of_many_tokens_is_found_without_a_sort(monkeypatch):
 
 
 def test_memory_that_is_used_again_changes_no_draw():
-    workspace = Workspace()
+    kept = Sampler(0.7).reusing_memory()
     for rows, vocab, dtype in [(4, 700, torch.float32), (9, 50, torch.float32), (2, 700, None)]:
         logits = torch.randn(rows, vocab, generator=torch.Generator().manual_seed(rows))
         logits = logits if dtype else logits.double()
         numbers = uniforms((rows, 3))
-        assert torch.equal(
-            Sampler(0.7).sample(logits, numbers, workspace), Sampler(0.7).sample(logits, numbers)
-        )
+        assert torch.equal(kept.sample(logits, numbers), Sampler(0.7).sample(logits, numbers))
+    assert kept == Sampler(0.7) and kept.reusing_memory()._workspace is not kept._workspace
 
 
 def test_numbers_drawn_ahead_are_the_same():

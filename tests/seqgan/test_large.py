@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 RUN = """
 import re, sys
 from pathlib import Path
-from seqgan.cli import main
+from seqgan.cli.main import main
 
 code = main(sys.argv[1:])
 # What getrusage gives counts the process that this one was started from as well.

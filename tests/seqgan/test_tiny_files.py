@@ -56,9 +56,13 @@ def test_data_and_run_accept_the_same_files(capsys, monkeypatch, tmp_path, count
     if count == SMALLEST:
         without_report(monkeypatch)
         flags = ["--preset", "smoke", "--output_dir", str(tmp_path / "run"), "--device", "cpu"]
-        assert tried(capsys, "run", path, *flags) == (0, "")
+        capsys.readouterr()
+        assert main(["run", "--data", str(path), *flags]) == 0
+        printed = capsys.readouterr().out
         report = json.loads((tmp_path / "run" / "results.json").read_text())["data"]
         assert [split["sequences"] for split in report["splits"].values()] == [2, 2, 4, 2]
+        for text in ("unknown tokens (<unk>) are ", "too few to tell models apart"):
+            assert text in " ".join(report["warnings"]) and text in printed
 
 
 def test_samples_have_one_line_per_sequence(capsys, tmp_path):

@@ -73,7 +73,7 @@ def _chosen(
     if header is None:
         raise ConfigError(
             f"{where}: does this row name the columns, or is it data ({', '.join(first)[:60]})? "
-            f"Give {flags}header true or {flags}header false"
+            f"Give {flags}header true or {flags}header false{_separated(source, first)}"
         )
     return number - 1, header
 
@@ -86,21 +86,26 @@ def _named(source: Source, where: str, first: list[str]) -> int:
     if source.reading.header is False:
         raise ConfigError(f"{flags}column {name}: a table without a header has no names; {instead}")
     if _NUMBER.fullmatch(name) and source.reading.header is None:
+        possible = name.isdecimal() and 1 <= int(name) <= len(first)
+        place = f"{flags}column_number {name} for the place" if possible else instead
         raise ConfigError(
-            f"{flags}column {name}: is this the name of a column, or its place? Give "
-            f"{flags}column_number {name} for the place, or {flags}header true if the first row "
-            f"({', '.join(first)[:60]}) names the columns"
+            f"{flags}column {name}: is this the name of a column, or its place? Give {flags}header "
+            f"true if the first row ({', '.join(first)[:60]}) names the columns, or {place}"
         )
     if first.count(name) == 1:
         return first.index(name)
     many = "several columns" if name in first else "no column"
     near = did_you_mean(name, first) if name not in first else ""
-    delimiter = "tabs" if source.notes.kind == "tsv" else "commas"
-    separated = f"; columns are separated by {delimiter}" if len(first) == 1 else ""
     raise DataError(
         f"{where}: has {many} {name!r} ({flags}column; columns: {', '.join(first)}){near}"
-        f"{separated}; {instead}"
+        f"{_separated(source, first)}; {instead}"
     )
+
+
+def _separated(source: Source, first: list[str]) -> str:
+    """The end of a message about a table that seems to have one column."""
+    delimiter = "tabs" if source.notes.kind == "tsv" else "commas"
+    return f"; columns are separated by {delimiter}" if len(first) == 1 else ""
 
 
 def _which(source: Source, first: list[str], header: bool | None) -> str:

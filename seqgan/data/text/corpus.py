@@ -172,7 +172,7 @@ def _corpus(
     }
     keys = {split: table.keys() for split, table in tables.items()}
     strings = list(types)
-    rows = _rows(tables, keys, strings, config, seed, vocabulary)
+    rows = _rows(tables, keys, strings, tokenizer, config, seed, vocabulary)
     parts, left_out = _parts(tables, keys, rows, config, seed)
     if vocabulary is None:
         vocabulary = _vocabulary(parts["train"], strings, config)
@@ -210,6 +210,7 @@ def _rows(
     tables: dict[str, TokenTable],
     keys: dict[str, UInt64],
     strings: list[str],
+    tokenizer: Tokenizer,
     config: FileCorpus,
     seed: int,
     vocabulary: Vocabulary | None,
@@ -241,7 +242,8 @@ def _rows(
     if vocabulary is None and most < config.min_count:
         problems.append(
             f"no token of {source.name} occurs {config.min_count} times, as often as "
-            "--corpus.min_count asks: lower it, or give more data"
+            "--corpus.min_count asks: "
+            + unknown_cure(source.glance.uncut, tokenizer.name, config.min_count)
         )
     if problems:
         raise DataError("; ".join(problems))

@@ -26,6 +26,7 @@ _WITHOUT_BLANKS = (
 )
 """Beginnings of the names of characters of scripts that put no blanks between words."""
 _LONG_PIECE = 4
+_ENOUGH = 5
 _FILLED = 0.5
 _ONE_LENGTH = 0.95
 _LONG_RUN = 4
@@ -95,10 +96,11 @@ class Glance:
     def padding(self) -> str | None:
         """The token that seems to fill up most sequences; None where there is none.
 
-        It is the last token, two times or more, of more than half of the sequences, and either all
+        It is the last token, two times or more, of more than half of the sequences (of five or
+        more that were looked at), and either all
         sequences have one length, or it comes in long runs and nowhere else.
         """
-        if not self._lasts:
+        if not self._lasts or self._count < _ENOUGH:
             return None
         ((token, count),) = self._lasts.most_common(1)
         if count <= _FILLED * self._count:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Sequences
-from rollout.devices import autocast, reading_waits
+from rollout.devices import autocast, reads_synchronise
 
 from ...config import CNN
 from ...data.dataset import TokenSpec
@@ -67,7 +67,7 @@ class CNNDiscriminator(Discriminator):
     @torch.no_grad()
     def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
         """Logits [B] of any number of sequences, from tables of responses on a CPU."""
-        if reading_waits(sequences.device):
+        if reads_synchronise(sequences.device):
             return super().log_odds(sequences, batch_size, bfloat16)
         dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
         logits = []

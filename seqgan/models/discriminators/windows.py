@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rollout import Sequences
-from rollout.devices import reading_waits
+from rollout.devices import reads_synchronise
 
 __all__ = ["Windows", "window_max"]
 
@@ -46,7 +46,7 @@ def window_max(embeddings: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
         weight: [F, E, w], as of ``torch.nn.Conv1d``.
     """
     beyond = _beyond(lengths, embeddings.shape[1])
-    if not reading_waits(embeddings.device):
+    if not reads_synchronise(embeddings.device):
         flat = weight.transpose(1, 2).flatten(1)
         with torch.no_grad():
             best, starts = _best_windows(embeddings, beyond, flat, weight.shape[2])

@@ -100,7 +100,7 @@ DATA = [
     ("--data captions.txt --corpus.max_vocabulary -1", "--corpus.max_vocabulary: -1 is below 0"),
     (
         "--data captions.txt --corpus.min_count 500",
-        "--corpus.min_count asks: lower it, or give more",
+        "--corpus.min_count asks: --corpus.tokenizer",
     ),
     ("--data captions.txt --corpus.max_length 3", "none of 96 lines is left", "has 9 tokens"),
     ("--data captions.txt --corpus.num_train 1", "--corpus.num_train: 1 is too few to train on"),

@@ -57,22 +57,6 @@ def spied(monkeypatch, name: str) -> list[tuple[tuple, dict]]:
     return calls
 
 
-def test_the_rollouts_are_compiled_where_that_is_asked_for(data, monkeypatch):
-    def compiled(step, dynamic, mode):
-        def run(tokens, state):
-            steps.append(mode)
-            return step(tokens, state)
-
-        return run
-
-    steps = []
-    monkeypatch.setattr(torch, "compile", compiled)
-    for setting, expected in (("no", set()), ("compile", {None}), ("graphs", {None})):
-        steps.clear()  # without a CUDA device there are no graphs
-        training(data, compile_rollouts=setting).generator_step()
-        assert set(steps) == expected
-
-
 def test_the_lag_decides_which_policy_runs_the_rollouts(data, monkeypatch):
     calls = spied(monkeypatch, "action_values")
     work = training(data)

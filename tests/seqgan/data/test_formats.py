@@ -65,8 +65,10 @@ def test_a_table_without_a_header(read):
 @pytest.mark.parametrize(
     ("name", "content", "settings", "message"),
     [
-        ("a.csv", NO_HEADER, {"column": "3"}, "is this the name of a column, or its place.*"
-         "--corpus.column_number 3 for the place, or --corpus.header true"),
+        ("a.csv", NO_HEADER, {"column": "3"}, "is this the name of a column, or its place.*header "
+         "true if the first row .* or --corpus.column_number 3 for the place"),
+        ("a.csv", "0,1\na,b\n", {"column": "0"}, "true if .* or --corpus.column_number N takes a"),
+        ("a.csv", "id;text\n1;a\n", {}, "header false; columns are separated by commas"),
         ("a.csv", NO_HEADER, {"column": "title", "header": False}, "--corpus.column title: a table "
          "without a header has no names; --corpus.column_number N"),
         ("a.csv", NO_HEADER, {}, "name the column that holds the text: --corpus.column_number N "

@@ -49,7 +49,8 @@ def padding_of(rows):
     ],
 )
 def test_padding(rows, padding):
-    assert padding_of(rows) == padding
+    assert padding_of(rows * 3) == padding
+    assert padding_of(rows[:4]) is None  # too few to tell
 
 
 def padded_lines():
@@ -110,6 +111,13 @@ def test_a_split_without_a_known_token_is_refused():
     )
     report = corpus_from_lines(lines, CorpusConfig(tokenizer="characters")).report
     assert not any("unknown" in text or "blanks" in text for text in report.warnings)
+
+
+def test_text_without_blanks_whose_pieces_come_once_is_refused_with_the_cure():
+    lines = [f"{'ACDEFGHIKL'[i % 10]}{'MNPQRSTVWY'[i // 10]}KV" for i in range(60)]
+    with pytest.raises(DataError, match="no token of names occurs 2 times.*tokenizer characters"):
+        corpus_from_lines(lines, CorpusConfig(), name="names")
+    assert corpus_from_lines(lines, CorpusConfig(tokenizer="characters")).vocabulary
 
 
 def test_text_without_blanks_is_pointed_out():

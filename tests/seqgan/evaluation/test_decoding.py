@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rollout import NucleusPolicy
-from rollout.wrapped import WrappedPolicy
+from rollout.policy import WrappedPolicy
 from seqgan.config import CorpusConfig, EvaluationConfig
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Swept, compare, compare_swept

@@ -171,6 +171,7 @@ def make_run(path: Path, **changes: Any) -> Path:
             "python": "3.11.0",
             "packages": {"torch": "2.9"},
             "command": ["seqgan", "run"],
+            "folder": "/home/somebody",
         },
     } | changes
     path.mkdir(parents=True)

@@ -202,6 +202,7 @@ def test_data_settings_and_environment(whole):
         for part in ("1,234", "900", "words", "seqgan run", "3.11.0", "torch", "early_stopping"):
             assert part in text, part
         assert "2023-11-14 22:13:20 UTC" in text  # 1,700,000,000 seconds
+        assert "/home/somebody" not in text
 
 
 @pytest.mark.parametrize(
