@@ -32,7 +32,7 @@ lint: setup
 	$(BIN)/mypy
 
 demo: setup
-	$(BIN)/seqgan run --data grammar --preset quick --output_dir runs/demo --overwrite true
+	$(BIN)/seqgan run --data grammar --size quick --output_dir runs/demo --overwrite true
 
 docs: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

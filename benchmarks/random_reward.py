@@ -2,7 +2,7 @@
 
     python -m benchmarks.random_reward --data_dir data --output random-reward.json
 
-Five seeds on each of four small data sets, at the size of ``--preset quick``, with a random number
+Five seeds on each of four small data sets, at the size of ``--size quick``, with a random number
 as the reward of the method itself. Such a run is right to say anything but *better*. Runs that are
 in the output file already are not done again, so the command continues where it was ended.
 """

@@ -209,10 +209,10 @@ def test_the_tests_of_the_examples_can_fail(tmp_path, monkeypatch):
     assert checked(["pip", "install", ".[eval,rl]"], True) == 0
     assert checked(["pip", "install", "seqgan-toolkit[all]"], True) == 1
     assert checked(["python", "-m", "benchmarks.speed.self_bleu"], True) == 0
-    assert checked(["seqgan", "run", "--preset", "quick"], False) == 0
+    assert checked(["seqgan", "run", "--size", "quick"], False) == 0
     assert checked(["seqgan", "run", "--prest", "quick"], False) == 2
     assert checked(["seqgan", "run", "--data", "nothing.txt"], True) == 2
-    assert checked(["torchrun", "-m", "seqgan", "run", "--preset", "quick"], True) == 0
+    assert checked(["torchrun", "-m", "seqgan", "run", "--size", "quick"], True) == 0
     assert checked(["torchrun", "-m", "seqgan", "run", "--prest", "quick"], True) == 2
     with pytest.raises(pytest.fail.Exception, match="say in test_docs.py"):
         checked(["seqgn", "run"], True)

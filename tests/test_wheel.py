@@ -51,7 +51,7 @@ def test_it_works_in_an_environment_of_its_own(wheel, tmp_path):
     place = call(python, "-c", "import seqgan; print(seqgan.__file__)", cwd=tmp_path)
     assert str(tmp_path) in place
     tools = python.parent
-    call(tools / "seqgan", "run", "--preset", "smoke", "--output_dir", "run", cwd=tmp_path)
+    call(tools / "seqgan", "run", "--size", "smoke", "--output_dir", "run", cwd=tmp_path)
     assert (tmp_path / "run" / "report.html").is_file()
     lines = call(tools / "seqgan", "sample", "--run", "run", "--number", "3", cwd=tmp_path)
     assert len(lines.splitlines()) == 3

@@ -77,8 +77,8 @@ def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
     if _certain((1, now, "kl"), (-MOST_KL, first, "entropy")):
         found["drift"] = (
             f"the policy runs away from the pretrained one: KL divergence {now['kl']:.2f} nats per "
-            f"token, its entropy was {first['entropy']:.2f}; raise --adversarial.kl_weight or "
-            "lower --adversarial.learning_rate"
+            f"token, its entropy was {first['entropy']:.2f}; raise --algorithm.kl_weight or "
+            "lower --algorithm.optimizer.learning_rate"
         )
     if "heldout_accuracy" in now:
         found |= _of_discriminator(now)
@@ -97,7 +97,7 @@ def _of_discriminator(now: Figures) -> dict[str, str]:
     if _certain((1, now, "heldout_accuracy"), limit=WINS):
         return {
             "wins": f"the discriminator wins: held-out accuracy {held:.3f}; its reward hardly "
-            "tells samples apart; lower --adversarial.discriminator_steps"
+            "tells samples apart; lower --adversarial.critic_steps"
         }
     known = knowledge(now)
     if known != "something" and _certain(

@@ -28,7 +28,7 @@ pytestmark = [
 ]
 SMOKE = [
     *TINY, "--device", "cuda", "--generator.layers", "2", "--generator.dropout", "0.3",
-    "--discriminator.architecture", "bilstm", "--adversarial.kl_weight", "0.1",
+    "--discriminator.architecture", "bilstm", "--algorithm.kl_weight", "0.1",
 ]  # fmt: skip
 
 
@@ -99,8 +99,8 @@ def test_a_run_from_the_command_line(tmp_path, precision):
 @pytest.mark.parametrize(
     "changes",
     [
-        ["--adversarial.loss", "clipped", "--adversarial.updates", "2"],
-        ["--adversarial.reward", "random", "--adversarial.rollouts", "0"],
+        ["--algorithm.loss", "clipped", "--algorithm.updates", "2"],
+        ["--rewards", "random", "--algorithm.rollouts", "0"],
         ["--adversarial.scoring_precision", "bf16", "--discriminator.architecture", "cnn"],
     ],
     ids=["clipped", "random", "bf16 scores"],

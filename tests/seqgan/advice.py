@@ -25,7 +25,7 @@ def flags_of(command: str) -> frozenset[str]:
     flags = {flag for action in parser._actions for flag in action.option_strings}
     flags |= {f"--{name}" for name in WORDS[command].also} | {"--help", "--debug", "--version"}
     groups = {flag.rpartition(".")[0] for flag in flags if "." in flag}  # "the --corpus settings"
-    return frozenset(flags | groups | ({"--preset"} if command in WITH_PRESETS else set()))
+    return frozenset(flags | groups | ({"--size"} if command in WITH_PRESETS else set()))
 
 
 def check_advice(arguments: list[str], error: str) -> None:

@@ -21,14 +21,14 @@ from pathlib import Path
 from .tiny import TINY, differences, outcome
 
 SETTINGS = [
-    "--data", "grammar", "--preset", "smoke", "--device", "cpu",
+    "--data", "grammar", "--size", "smoke", "--device", "cpu",
     "--corpus.num_train", "300", "--corpus.num_heldout", "60", "--corpus.num_validation", "60",
     "--pretrain.batch_size", "16", "--pretrain.epochs", "4",
-    "--discriminate.steps", "40", "--discriminate.measure_every", "10",
+    "--critic.steps", "40", "--critic.measure_every", "10",
     "--adversarial.rounds", "6", "--adversarial.measure_every", "2",
-    "--adversarial.baseline", "moving_average", "--adversarial.rollout_update_rate", "0.8",
-    "--adversarial.generator_steps", "2", "--adversarial.discriminator_steps", "3",
-    "--adversarial.kl_weight", "0.01", "--adversarial.patience", "0",
+    "--algorithm.baseline", "moving_average", "--algorithm.rollout_update_rate", "0.8",
+    "--adversarial.generator_steps", "2", "--adversarial.critic_steps", "3",
+    "--algorithm.kl_weight", "0.01", "--adversarial.patience", "0",
     "--evaluation.num_samples", "100", "--evaluation.sweep_samples", "60",
     "--checkpoint.every_minutes", "0",
 ]  # fmt: skip

@@ -78,7 +78,7 @@ def test_text_that_the_tokenizer_cannot_cut(capsys):
 def test_tokens_that_the_data_lack_are_never_emitted(tmp_path):
     run, out = tmp_path / "run", tmp_path / "samples.txt"
     music = str(CASES / "music.txt")
-    flags = ["--corpus.tokenizer", "integers", "--preset", "smoke", "--output_dir", str(run)]
+    flags = ["--corpus.tokenizer", "integers", "--size", "smoke", "--output_dir", str(run)]
     assert main(["pretrain", "--data", music, *flags]) == 0
     assert main(["sample", "--run", str(run), "--number", "300", "--output", str(out)]) == 0
     known = set((CASES / "music.txt").read_text().split())
@@ -156,4 +156,4 @@ def test_programs(tmp_path, monkeypatch):
 def test_a_size_adapts_to_a_small_file(tmp_path):
     lines, run = str(CASES / "lines.txt"), str(tmp_path / "run")
     assert main(["data", lines]) == 0
-    assert main(["run", "--data", lines, "--preset", "smoke", "--output_dir", run]) == 0
+    assert main(["run", "--data", lines, "--size", "smoke", "--output_dir", run]) == 0

@@ -14,7 +14,7 @@ from seqgan.errors import CheckpointError, ConfigError, RunDirectoryError
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["run", "--preset", "smoke", "--output_dir", str(path)]) == 0
+    assert main(["run", "--size", "smoke", "--output_dir", str(path)]) == 0
     return path
 
 

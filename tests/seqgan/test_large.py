@@ -28,9 +28,9 @@ def peak(folder: Path, count: int) -> int:
     path = folder / f"{count}.txt"
     path.write_text("\n".join(lines))
     arguments = [
-        "run", "--data", str(path), "--output_dir", str(folder / f"run-{count}"), "--preset",
+        "run", "--data", str(path), "--output_dir", str(folder / f"run-{count}"), "--size",
         "smoke", "--corpus.num_train", "0", "--corpus.tokenizer", "characters",
-        "--corpus.max_length", "60", "--pretrain.epoch_steps", "20", "--discriminate.negatives",
+        "--corpus.max_length", "60", "--pretrain.epoch_steps", "20", "--critic.negatives",
         "500", "--evaluation.num_real", "500", "--evaluation.num_validation", "200",
     ]  # fmt: skip
     done = subprocess.run(

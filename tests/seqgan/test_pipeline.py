@@ -17,7 +17,7 @@ from seqgan.runs.run_directory import RunDirectory
 def run(tmp_path_factory):
     """A run of the smoke preset through the command line, and what it printed."""
     path = tmp_path_factory.mktemp("runs") / "first"
-    assert main(["run", "--data", "grammar", "--preset", "smoke", "--output_dir", str(path)]) == 0
+    assert main(["run", "--data", "grammar", "--size", "smoke", "--output_dir", str(path)]) == 0
     return path
 
 
@@ -103,7 +103,7 @@ def test_evaluating_a_run_again(run, tmp_path, capsys):
 
 def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsys):
     first, second = tmp_path / "mle", tmp_path / "adversarial"
-    base = ["--data", "grammar", "--preset", "smoke"]
+    base = ["--data", "grammar", "--size", "smoke"]
     assert main(["pretrain", *base, "--output_dir", str(first)]) == 0
     results = json.loads((first / "results.json").read_text())
     assert set(results["scores"]) == {"mle", "real"} and results["verdict"] is None
@@ -132,7 +132,7 @@ def test_the_same_for_a_text_file(tmp_path, capsys):
     lines = [f"the {a} cat {b} the {c} mat ." for a in "abcde" for b in "fghij" for c in "klmnop"]
     corpus.write_text("\n".join(lines))
     path = tmp_path / "run"
-    arguments = ["run", "--data", str(corpus), "--preset", "smoke", "--corpus.min_count", "1"]
+    arguments = ["run", "--data", str(corpus), "--size", "smoke", "--corpus.min_count", "1"]
     arguments += ["--corpus.num_train", "0"]
     assert main([*arguments, "--output_dir", str(path)]) == 0
     printed = capsys.readouterr().out

@@ -55,7 +55,7 @@ def test_data_and_run_accept_the_same_files(capsys, monkeypatch, tmp_path, count
     assert tried(capsys, "data", path) == (0, "")
     if count == SMALLEST:
         without_report(monkeypatch)
-        flags = ["--preset", "smoke", "--output_dir", str(tmp_path / "run"), "--device", "cpu"]
+        flags = ["--size", "smoke", "--output_dir", str(tmp_path / "run"), "--device", "cpu"]
         capsys.readouterr()
         assert main(["run", "--data", str(path), *flags]) == 0
         printed = capsys.readouterr().out
@@ -72,7 +72,7 @@ def test_samples_have_one_line_per_sequence(capsys, tmp_path):
     rows = ["".join(rng.choices("ab\n ", k=6)) for _ in range(60)]
     path.write_text("text\n" + "".join(f'"{row}"\n' for row in rows))
     flags = ["--data", str(path), "--corpus.column", "text", "--corpus.tokenizer", "characters"]
-    assert main(["pretrain", *flags, "--preset", "smoke", "--output_dir", str(run)]) == 0
+    assert main(["pretrain", *flags, "--size", "smoke", "--output_dir", str(run)]) == 0
     assert main(["sample", "--run", str(run), "--number", "50", "--output", str(out)]) == 0
     lines = out.read_text().split("\n")
     assert len(lines) == 51 and lines[-1] == "" and any("\u2424" in line for line in lines)

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 TINY = [
-    "--data", "grammar", "--preset", "smoke", "--device", "cpu",
+    "--data", "grammar", "--size", "smoke", "--device", "cpu",
     "--corpus.num_train", "64", "--corpus.num_heldout", "20", "--corpus.num_validation", "20",
     "--corpus.num_test", "30", "--pretrain.batch_size", "16", "--pretrain.epochs", "2",
-    "--discriminate.steps", "6", "--discriminate.measure_every", "3",
-    "--discriminate.batch_size", "8", "--adversarial.rounds", "3",
-    "--adversarial.measure_every", "2", "--adversarial.batch_size", "8",
-    "--adversarial.baseline", "moving_average", "--adversarial.rollout_update_rate", "0.5",
+    "--critic.steps", "6", "--critic.measure_every", "3",
+    "--critic.batch_size", "8", "--adversarial.rounds", "3",
+    "--adversarial.measure_every", "2", "--algorithm.batch_size", "8",
+    "--algorithm.baseline", "moving_average", "--algorithm.rollout_update_rate", "0.5",
     "--evaluation.num_samples", "30", "--evaluation.sweep_samples", "20",
     "--evaluation.temperatures", "[0.9,1.0]", "--evaluation.resamples", "20",
     "--checkpoint.every_minutes", "0",

@@ -99,8 +99,8 @@ WRONG = [
     ("run --tokenizr words", "(did you mean '--corpus.tokenizer'?)"),
     (
         "run --batch-size 3",
-        "(did you mean '--pretrain.batch_size', '--discriminate.batch_size' or "
-        "'--adversarial.batch_size'?)",
+        "(did you mean '--pretrain.batch_size', '--critic.batch_size' or "
+        "'--algorithm.batch_size'?)",
     ),
     ("run -data x", "unknown flag -data (did you mean '--data'?)"),
     ("run -n 5", "unknown flag -n"),

@@ -44,13 +44,13 @@ def test_every_setting_has_a_help_text(capsys):
 
 @pytest.mark.parametrize("preset", presets())
 def test_presets_parse_and_print(capsys, preset):
-    assert main(["run", "--preset", preset, "--print_config"]) == 0
+    assert main(["run", "--size", preset, "--print_config"]) == 0
     content = yaml.safe_load(capsys.readouterr().out)
     assert content["data"] == "grammar" and "learning_rate" in content["pretrain"]
 
 
 def test_printed_settings_can_be_fed_back(capsys, tmp_path):
-    arguments = ["run", "--preset", "quick", "--seed", "5", "--adversarial.rounds", "3"]
+    arguments = ["run", "--size", "quick", "--seed", "5", "--adversarial.rounds", "3"]
     assert main([*arguments, "--print_config"]) == 0
     first = capsys.readouterr().out
     path = tmp_path / "settings.yaml"

@@ -25,8 +25,8 @@ LINES = [
     for place in ("mat", "sofa", "roof", "bench")
 ]
 PRETRAIN = (
-    "pretrain --data captions.txt --preset smoke --corpus.num_train 60 --corpus.min_count 1 "
-    "--pretrain.epochs 8 --pretrain.learning_rate 0.03 --evaluation.resamples 10"
+    "pretrain --data captions.txt --size smoke --corpus.num_train 60 --corpus.min_count 1 "
+    "--pretrain.epochs 8 --pretrain.optimizer.learning_rate 0.03 --evaluation.resamples 10"
 )
 
 
@@ -57,9 +57,9 @@ def printed(capsys, command: str) -> str:
 @pytest.mark.parametrize(
     "command",
     [
-        "run --data captions.txt --preset paper --seed 5 --trackers [wandb] --corpus.field text",
-        "pretrain --preset quick --pretrain.epochs 3 --generator.initial_scale 0.1",
-        "finetune --run runs/first --adversarial.rounds 3 --adversarial.loss clipped",
+        "run --data captions.txt --method seqgan --seed 5 --trackers [wandb] --corpus.field text",
+        "pretrain --size quick --pretrain.epochs 3 --generator.initial_scale 0.1",
+        "finetune --run runs/first --adversarial.rounds 3 --algorithm.loss clipped",
         "sample --run runs/first --number 3 --top_k 5 --top_p 0.9 --prefix 'a red'",
         "evaluate --run runs/first --num_samples 30 --output scores.json",
         "evaluate --samples a.txt --references b.txt --bleu_tokenizer spaces --seed 3",

@@ -20,7 +20,7 @@ WRONG = [
     ("data oracle --corpus.tokenizer wrods", "--corpus.tokenizer: 'wrods'"),
     ("data grammar --corpus.tokenizer no.json", "--corpus.tokenizer: there is no file no.json"),
     ("data grammar --corpus.tokenizer no.where:X", "cannot import 'no.where'"),
-    ("data grammar --corpus.oracle_parameters no.npz", "no.npz: there is no such file"),
+    ("data grammar --corpus.parameters no.npz", "no.npz: there is no such file"),
     ("sample --run x --tokenizer wrods", "--tokenizer: 'wrods' is none of", "mean 'words'?"),
     ("evaluate --run x --tokenizer wrods", "--tokenizer: 'wrods'"),
     ("evaluate a.txt b.txt --bleu_tokenizer wrods", "--bleu_tokenizer: 'wrods'"),
@@ -55,7 +55,7 @@ POINTED_OUT = [
     ("data oracle --corpus.min_count 3", "--corpus.min_count: no effect with the source oracle"),
     ("data wordnet --corpus.field text", "--corpus.field: no effect with the source wordnet"),
     ("data a.txt --corpus.num_test 9", "--corpus.num_test: no effect with sequences from text"),
-    ("run a.txt --corpus.oracle_length 9", "--corpus.oracle_length: no effect without the source"),
+    ("run a.txt --corpus.length 9", "--corpus.length: no effect without the source"),
     ("run --data oracle --corpus.max_length 9", "--corpus.max_length: no effect with the oracle"),
     ("data a.txt --test_data b --corpus.test_share .2", "test_share: no effect with --test_data"),
     ("run --discriminator.filter_share .5", "filter_share: no effect with the architecture bilstm"),
@@ -64,16 +64,16 @@ POINTED_OUT = [
         "--discriminator.hidden: no effect with the architecture cnn",
     ),
     (
-        "run --adversarial.reward random --adversarial.reward_form log_odds",
-        "--adversarial.reward_form: no effect with --adversarial.reward random",
+        "run --rewards random --adversarial.reward_form log_odds",
+        "--adversarial.reward_form: no effect with --rewards random",
     ),
     (
-        "run --adversarial.updates 2 --adversarial.clip 0.3",
-        "--adversarial.updates, --adversarial.clip: no effect without --adversarial.loss clipped",
+        "run --algorithm.updates 2 --algorithm.clip 0.3",
+        "--algorithm.updates, --algorithm.clip: no effect without --algorithm.loss clipped",
     ),
     (
-        "run --adversarial.rollouts 0 --adversarial.positions 2",
-        "--adversarial.positions: no effect without rollouts",
+        "run --algorithm.rollouts 0 --algorithm.positions 2",
+        "--algorithm.positions: no effect without rollouts",
     ),
     (
         "run --pretrain.early_stopping off --pretrain.patience 5",
@@ -95,12 +95,12 @@ def test_settings_without_an_effect_are_pointed_out(capsys, command, line):
 
 
 QUIET = [
-    "run --preset smoke",
-    "run a.txt --preset smoke",  # nobody asked for what a preset brings
-    "run --preset paper",
+    "run --size smoke",
+    "run a.txt --size smoke",  # nobody asked for what a preset brings
+    "run --method seqgan",
     "run a.txt --corpus.column text --corpus.num_train 9 --corpus.max_length 20",
-    "run --adversarial.loss clipped --adversarial.updates 2 --output_dir x --overwrite",
-    "data oracle --corpus.num_test 9 --corpus.oracle_length 9",
+    "run --algorithm.loss clipped --algorithm.updates 2 --output_dir x --overwrite",
+    "data oracle --corpus.num_test 9 --corpus.length 9",
     "data grammar --corpus.max_length 30 --seed 3",
 ]
 

@@ -109,13 +109,13 @@ DATA = [
     ("--data captions.txt --corpus.tokenizer integers", "captions.txt, line 1: 'a' is not a whole"),
     ("--data captions.txt --corpus.tokenizer no.json", "tokenizer: there is no file no.json"),
     ("--data captions.txt --corpus.tokenizer no.where:X", "cannot import 'no.where'"),
-    ("--data oracle --corpus.oracle_parameters no.npz", "no.npz: there is no such file"),
-    ("--data oracle --corpus.oracle_parameters noise.npz", "noise.npz: cannot be read"),
-    ("--data oracle --corpus.oracle_vocabulary 1", "--corpus.oracle_vocabulary: 1 is below 2"),
+    ("--data oracle --corpus.parameters no.npz", "no.npz: there is no such file"),
+    ("--data oracle --corpus.parameters noise.npz", "noise.npz: cannot be read"),
+    ("--data oracle --corpus.vocabulary 1", "--corpus.vocabulary: 1 is below 2"),
     ("--data oracle --test_data captions.txt", "--test_data: oracle brings its own splits"),
 ]
 SETTINGS = [
-    ("--adversarial.rollouts 1000000", "--adversarial.rollouts: 1,000,000 is above 10,000"),
+    ("--algorithm.rollouts 1000000", "--algorithm.rollouts: 1,000,000 is above 10,000"),
     ("--pretrain.batch_size 10000000", "--pretrain.batch_size: 10,000,000 is above 100,000"),
     ("--pretrain.batch_size 0", "--pretrain.batch_size: 0 is below 1"),
     ("--evaluation.num_samples 100000000", "num_samples: 100,000,000 is above 10,000,000"),
@@ -126,9 +126,9 @@ SETTINGS = [
     ("--corpus.max_length 1000000000", "--corpus.max_length: 1,000,000,000 is above 20,000,000"),
     ("--pretrain.epochs 1000000000000", "--pretrain.epochs: 1,000,000,000,000 is above 1,000,000"),
     ("--generator.hidden 10000000", "--generator.hidden: 10,000,000 is above 100,000"),
-    ("--pretrain.learning_rate -1", "--pretrain.learning_rate: -1.0 is not between 0 and 10"),
-    ("--adversarial.learning_rate -1", "--adversarial.learning_rate: -1.0 is not above 0"),
-    ("--pretrain.learning_rate nan", "--pretrain.learning_rate: 'nan' is not a number"),
+    ("--pretrain.optimizer.learning_rate -1", "--pretrain.optimizer.learning_rate: -1.0 is not between 0 and 10"),
+    ("--algorithm.optimizer.learning_rate -1", "--algorithm.optimizer.learning_rate: -1.0 is not above 0"),
+    ("--pretrain.optimizer.learning_rate nan", "--pretrain.optimizer.learning_rate: 'nan' is not a number"),
     ("--pretrain.epochs many", "--pretrain.epochs: 'many' is not a whole number"),
     ("--overwrite maybe", "--overwrite: 'maybe' is not true or false"),
     ("--evaluation.temperatures 1.0", "--evaluation.temperatures: [1.0] must be two or more"),
@@ -137,13 +137,13 @@ SETTINGS = [
     ("--seed -1", "--seed: -1 is not in"),
     ("--device tpu", "--device: 'tpu' is none of"),
     ("--corpus.too_long cut", "--corpus.too_long: 'cut' is none of error"),
-    ("--adversarial.baseline meen", "did you mean 'mean'?"),
+    ("--algorithm.baseline meen", "did you mean 'mean'?"),
     ("--trackers [tensorbord]", "--trackers: 'tensorbord' is none of", "mean 'tensorboard'?"),
     ("--trackers wandbb", "--trackers: 'wandbb' is none of", "did you mean 'wandb'?"),
     ("--dta captions.txt", "unknown flag --dta (did you mean '--data'?)"),
     ("--pretrain.epoch 3", "unknown flag --pretrain.epoch (did you mean '--pretrain.epochs'?)"),
-    ("--preset quik", "--preset: 'quik' is none of", "did you mean 'quick'?"),
-    ("--preset", "--preset: expects a value"),
+    ("--size quik", "--size: 'quik' is none of", "did you mean 'quick'?"),
+    ("--size", "--size: expects a value"),
     ("--corpus 3", "--corpus: a group of settings, each set by --corpus.NAME VALUE"),
     ("extra", "--data: extra: no such file"),
     ("--config missing.yaml", "--config: missing.yaml: No such file or directory"),
@@ -250,7 +250,7 @@ def workplace(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         tiny = "--generator.hidden 8 --generator.embedding 8 --evaluation.resamples 10"
-        arguments = f"pretrain --data captions.txt --preset smoke --corpus.num_train 40 {tiny}"
+        arguments = f"pretrain --data captions.txt --size smoke --corpus.num_train 40 {tiny}"
         assert main([*arguments.split(), "--output_dir", "runs/good"]) == 0
         for name, spoil in SPOILT.items():
             shutil.copytree("runs/good", f"runs/{name}")

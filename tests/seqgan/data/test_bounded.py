@@ -84,7 +84,7 @@ def test_whoever_measures_keeps_to_the_limits(data):
 
 def test_a_run_says_what_it_measured(path, tmp_path, capsys):
     run = tmp_path / "run"
-    arguments = ["run", "--data", path, "--preset", "smoke", "--corpus.num_train", "0"]
+    arguments = ["run", "--data", path, "--size", "smoke", "--corpus.num_train", "0"]
     arguments += ["--corpus.tokenizer", "spaces", "--output_dir", str(run)]
     arguments += ["--evaluation.num_real", "40", "--evaluation.num_validation", "10"]
     assert main(arguments) == 0

