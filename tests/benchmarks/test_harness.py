@@ -52,7 +52,7 @@ from seqgan.errors import NonFiniteLossError
 
 def halved(mle, data, config, runtime, power=1):
     """A method: half the output layer's weights."""
-    mle.output.weight.data *= 0.5**power
+    mle.head.weight.data *= 0.5**power
     return mle
 
 

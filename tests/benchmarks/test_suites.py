@@ -82,7 +82,7 @@ def test_a_method_with_a_start_of_its_own_begins_with_that_model():
         first, second = (lab.model(method, config, lab.runtime())[0] for _ in range(2))
         assert first.lstm.hidden_size == hidden
         assert first is not second  # a copy each, of one start
-        assert torch.equal(first.output.weight, second.output.weight)
+        assert torch.equal(first.head.weight, second.head.weight)
 
 
 def test_later_settings_win_and_groups_are_merged():

@@ -14,7 +14,11 @@ from rollout import (
     generate,
     nll_loss,
 )
-from seqgan.models import BiLSTMDiscriminator, CNNDiscriminator, LSTMGenerator
+from seqgan.models import Generator
+from seqgan.models.discriminators.bilstm import BiLSTMDiscriminator
+from seqgan.models.discriminators.cnn import CNNDiscriminator
+
+from ..small import cnn, lstm
 
 pytestmark = [
     pytest.mark.gpu,
@@ -26,9 +30,9 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def make_generator() -> LSTMGenerator:
+def make_generator() -> Generator:
     torch.manual_seed(0)
-    return LSTMGenerator(600, 12, 1, 2, 0, 16, 16, forbidden=(0, 1), initial_scale=0.3)
+    return lstm(600, 12, 1, 2, 0, 16, 16, forbidden=(0, 1), initial_scale=0.3)
 
 
 def test_losses_agree_with_the_cpu():
@@ -62,7 +66,7 @@ def test_rollouts_agree_with_the_cpu():
     generator = make_generator()
     batch = generate(generator, 8, rng=seeded(0))
     torch.manual_seed(0)
-    judge = CNNDiscriminator(600)
+    judge = cnn(600)
     values = []
     for device in ("cpu", "cuda"):
         reward = DiscriminatorReward(copy.deepcopy(judge).to(device))

@@ -12,15 +12,15 @@ from torch import nn
 
 from seqgan import pipeline
 from seqgan.cli.main import main
-from seqgan.config import CorpusConfig
+from seqgan.config import GrammarCorpus
 from seqgan.data.sources import load_data
-from seqgan.models import BiLSTMDiscriminator
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..recurrent_kernel import EVALUATION, SECOND
 from ..seqgan.half_precision import assert_alike, gradients_of_a_run
 from ..seqgan.tiny import TINY, without_report
+from ..small import bilstm
 
 pytestmark = [
     pytest.mark.gpu,
@@ -71,7 +71,7 @@ class TestTheKernel:
 
 def test_saliency_and_a_gradient_penalty_of_a_discriminator():
     torch.manual_seed(0)
-    judge = BiLSTMDiscriminator(9, 4, 5, dropout=0.5).to("cuda").eval()
+    judge = bilstm(9, 4, 5, dropout=0.5).to("cuda").eval()
     lengths = torch.tensor([4, 2], device="cuda")
     embedded = torch.randn(2, 4, 4, device="cuda", requires_grad=True)
     logits = judge.forward_embedded(embedded, lengths)
@@ -124,7 +124,7 @@ def test_a_fine_tuning_of_a_run(tmp_path):
 def test_gradients_agree_with_full_precision(precision, judged_by):
     if precision == "bf16" and not torch.cuda.is_bf16_supported():
         pytest.skip("this CUDA device has no bf16")
-    corpus = CorpusConfig(num_train=40, num_validation=10, num_heldout=20, num_test=4)
+    corpus = GrammarCorpus(num_train=40, num_validation=10, num_heldout=20, num_test=4)
     data = load_data("grammar", corpus, seed=1)
     exact, half = (
         gradients_of_a_run(data, Runtime(make_accelerator("cuda", each), seed=3), judged_by)

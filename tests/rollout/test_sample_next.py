@@ -9,8 +9,8 @@ from rollout import Sampler, action_values, generate
 from rollout.completion import default_chunk_size
 from rollout.devices import CACHE_BYTES
 from rollout.nucleus import NucleusPolicy
-from seqgan.models import LSTMGenerator
 
+from ..small import lstm
 from .chains import Chain, count_of
 
 EOS = 0
@@ -98,6 +98,6 @@ def test_the_memory_of_a_row_decides_on_the_chunks():
 
 def test_the_chunks_of_the_lstm_are_as_ever():
     for vocab in (100, 5_000, 50_000):
-        policy = LSTMGenerator(vocab, 20, 0, None, 0, 4, 300, layers=2)
+        policy = lstm(vocab, 20, 0, None, 0, 4, 300, layers=2)
         assert policy.row_bytes == 4 * vocab
         assert default_chunk_size(policy, CPU) == max(64, (10 << 20) // (4 * vocab))

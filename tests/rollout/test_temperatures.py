@@ -9,8 +9,8 @@ import torch
 
 from rollout import Policy, Sampler, generate
 from rollout.sampling import tempered
-from seqgan.models import LSTMGenerator
 
+from ..small import lstm
 from .chains import Chain, all_sequences
 from .intervals import token_masses
 
@@ -89,7 +89,7 @@ def test_tempered_logits_are_quotients_less_the_largest():
 
 def generators() -> list[tuple[str, Policy]]:
     torch.manual_seed(0)
-    lstm = LSTMGenerator(6, 4, 0, None, 0, 6, 8, forbidden=(0,), initial_scale=1.0)
+    lstm = lstm(6, 4, 0, None, 0, 6, 8, forbidden=(0,), initial_scale=1.0)
     chain = Chain.random(6, 4)
     chain.table.data[:, 0] = -torch.inf
     return [("lstm", lstm), ("chain", chain)]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rollout import DiscriminatorReward, RandomReward, Sampler, action_values, generate
-from seqgan.models import CNNDiscriminator, LSTMGenerator
 
+from ..small import cnn, lstm
 from ..without_float64 import WithoutFloat64
 
 
@@ -29,8 +29,8 @@ def test_the_mode_notices(meta):
     "sampler", [Sampler(), Sampler(0.5), Sampler(top_k=5), Sampler(top_p=0.8)], ids=str
 )
 def test_samples_and_rollouts(meta, vocab, sampler):
-    policy = LSTMGenerator(vocab, 9, 1, 2, 0, 6, 8, forbidden=(0, 1)).to(meta)
-    reward = DiscriminatorReward(CNNDiscriminator(vocab, 5, (1, 3), (4, 4)).to(meta))
+    policy = lstm(vocab, 9, 1, 2, 0, 6, 8, forbidden=(0, 1)).to(meta)
+    reward = DiscriminatorReward(cnn(vocab, 5, (1, 3), (4, 4)).to(meta))
     with WithoutFloat64():
         batch = generate(policy, 4, sampler=sampler, compact_every=0)
         values = action_values(

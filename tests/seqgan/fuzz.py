@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from rollout import generate
 from seqgan import pipeline  # noqa: F401  (all imports are done before the hook looks)
 from seqgan.cli.parsing import _check_file
-from seqgan.config import FORMATS, GeneratorConfig, ReadingConfig, RunConfig
+from seqgan.config import LSTM, ReadingConfig, RunConfig
 from seqgan.config.reading import run_config
 from seqgan.data.dataset import TokenSpec
 from seqgan.data.text.one_line import one_line, read_line
@@ -239,9 +239,7 @@ def good_checkpoint(folder: Path) -> None:
     """A small checkpoint to be broken."""
     folder.mkdir()
     spec = TokenSpec(6, 0, 1, 2, 4, (0, 2))
-    save_model(
-        make_generator(GeneratorConfig(embedding=2, hidden=3), spec, 0), folder / "generator"
-    )
+    save_model(make_generator(LSTM(embedding=2, hidden=3), spec, 0), folder / "generator")
     from safetensors.torch import save_file
 
     tensors, skeleton = pack({"optimizer": {0: {"step": torch.tensor(1.0)}}, "best": float("inf")})

@@ -14,13 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from seqgan import pipeline
-from seqgan.config import (
-    AdversarialConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, PretrainConfig
 from seqgan.data.dataset import Dataset
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training.adversarial import AdversarialTraining
@@ -78,20 +72,20 @@ def gradients_of_a_run(
         judged_by: cnn or bilstm.
         mle: a step of MLE comes first; without it the order is that of a fine-tuning.
     """
-    small = GeneratorConfig(embedding=8, hidden=12, dropout=0.0)
+    small = LSTM(embedding=8, hidden=12, dropout=0.0)
     generator = make_generator(small, data.spec, 0).to(runtime.device)
     found = {}
     if mle:
-        config = PretrainConfig(batch_size=40, learning_rate=STILL, clip_norm=1e5)
+        config = PretrainConfig(batch_size=40, optimizer={"learning_rate": STILL}, clip_norm=1e5)
         Pretraining(generator, data.train, data.validation, config, runtime).epoch()
         found["mle"] = gradient(generator)
-    described = DiscriminatorConfig(judged_by, 8, 8, filter_share=0.1, dropout=0.0)
-    judge = make_discriminator(described, data.spec.vocab_size, 0)
-    judging = DiscriminateConfig(batch_size=20, learning_rate=STILL, clip_norm=1e5)
+    described = BiLSTM(judged_by, 8, 8, filter_share=0.1, dropout=0.0)
+    judge = make_discriminator(described, data.spec, 0)
+    judging = CriticConfig(batch_size=20, optimizer={"learning_rate": STILL}, clip_norm=1e5)
     training = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
     training.train_steps(1, DiscriminatorPretraining(training, generator).negatives)
     found["discriminator"] = gradient(judge)
-    rounds = AdversarialConfig(
+    rounds = rounds(
         batch_size=20, rollouts=2, learning_rate=STILL, entropy_weight=0.1, kl_weight=0.1,
         clip_norm=1e5,
     )  # fmt: skip

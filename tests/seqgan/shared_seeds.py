@@ -12,14 +12,7 @@ from pathlib import Path
 import torch
 
 from rollout import Policy, generate
-from seqgan.config import (
-    AdversarialConfig,
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.metrics.likelihood import sequence_scores, token_nll
@@ -29,23 +22,23 @@ from seqgan.training.discriminate import discriminate
 from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
-MLE = PretrainConfig(epochs=4, batch_size=16, learning_rate=0.01)
-JUDGING = DiscriminateConfig(
-    steps=40, measure_every=40, batch_size=32, negatives=400, learning_rate=0.01
+from .settings import rounds
+
+MLE = PretrainConfig(epochs=4, batch_size=16, optimizer={"learning_rate": 0.01})
+JUDGING = CriticConfig(
+    steps=40, measure_every=40, batch_size=32, negatives=400, optimizer={"learning_rate": 0.01}
 )
-ROUNDS = AdversarialConfig(
+ROUNDS = rounds(
     rounds=6, measure_every=6, early_stopping=False, batch_size=16, rollouts=2, positions=3,
-    learning_rate=3e-3, discriminator_steps=2,
+    learning_rate=3e-3, critic_steps=2,
 )  # fmt: skip
 
 
 def ends(data: Dataset, runtime: Runtime) -> dict[str, float]:
     """All three trainings, and figures of their ends."""
-    policy = make_generator(
-        GeneratorConfig(embedding=16, hidden=32, dropout=0.2), data.spec, runtime.seed
-    )
-    config = DiscriminatorConfig(embedding=16, hidden=16)
-    judge = make_discriminator(config, data.spec.vocab_size, runtime.seed)
+    policy = make_generator(LSTM(embedding=16, hidden=32, dropout=0.2), data.spec, runtime.seed)
+    config = BiLSTM(embedding=16, hidden=16)
+    judge = make_discriminator(config, data.spec, runtime.seed)
     mle = pretrain(policy, data.train, data.validation, MLE, runtime)
     training = discriminate(judge, policy, data.train, data.heldout, JUDGING, runtime)
     negatives = generate(policy, 200, rng=runtime.rng("negatives"))
@@ -66,7 +59,7 @@ def ends(data: Dataset, runtime: Runtime) -> dict[str, float]:
 
 def all_ends(seeds: int) -> tuple[list[dict[str, float]], Runtime]:
     """Those of each seed."""
-    corpus = CorpusConfig(num_train=600, num_validation=100, num_heldout=100, num_test=4)
+    corpus = GrammarCorpus(num_train=600, num_validation=100, num_heldout=100, num_test=4)
     data = load_data("grammar", corpus, seed=0)
     runtimes = [Runtime(make_accelerator("cpu"), seed) for seed in range(seeds)]
     return [ends(data, runtime) for runtime in runtimes], runtimes[-1]

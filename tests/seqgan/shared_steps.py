@@ -15,14 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rollout.modules import own_copy
-from seqgan.config import (
-    AdversarialConfig,
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
@@ -32,10 +25,12 @@ from seqgan.training.discriminate import DiscriminatorPretraining, Discriminator
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from .settings import rounds
+
 BATCH = 7
 """Sequences that do not fall into equal parts."""
-ROUNDS = AdversarialConfig(
-    batch_size=BATCH, rollouts=2, learning_rate=1e-2, discriminator_steps=2,
+ROUNDS = rounds(
+    batch_size=BATCH, rollouts=2, learning_rate=1e-2, critic_steps=2,
     normalize_advantage=True, positions=4,
 )  # fmt: skip
 OTHER = replace(
@@ -52,10 +47,10 @@ class Steps:
         self.numbers: list[float] = []
         self.weights: dict[str, Tensor] = {}
         self.runtime = Runtime(make_accelerator("cpu"), seed=3)
-        small = GeneratorConfig(embedding=8, hidden=12, dropout=0.0)
+        small = LSTM(embedding=8, hidden=12, dropout=0.0)
         self.generator = make_generator(small, data.spec, 0).double()
-        judge = DiscriminatorConfig(embedding=6, hidden=6, dropout=0.0)
-        self.judge = make_discriminator(judge, data.spec.vocab_size, 0).double()
+        judge = BiLSTM(embedding=6, hidden=6, dropout=0.0)
+        self.judge = make_discriminator(judge, data.spec, 0).double()
 
     def keep(self, name: str, model: nn.Module) -> None:
         """Notes the weights that a training ends with."""
@@ -64,7 +59,7 @@ class Steps:
 
     def all(self) -> None:
         """Each kind of step 20 times and more."""
-        config = PretrainConfig(learning_rate=1e-2, batch_size=16)
+        config = PretrainConfig(optimizer={"learning_rate": 1e-2}, batch_size=16)
         mle = Pretraining(
             self.generator, self.data.train, self.data.validation, config, self.runtime
         )
@@ -73,7 +68,7 @@ class Steps:
         assert mle.step == 21
         self.numbers += mle.history
         self.keep("mle", self.generator)
-        judging = DiscriminateConfig(batch_size=BATCH, learning_rate=1e-2, negatives=41)
+        judging = CriticConfig(batch_size=BATCH, optimizer={"learning_rate": 1e-2}, negatives=41)
         training = DiscriminatorTraining(
             self.judge, self.data.train, self.data.heldout, judging, self.runtime
         )
@@ -95,7 +90,7 @@ class Steps:
 
 def shared_steps() -> Steps:
     """All steps of this process, done."""
-    corpus = CorpusConfig(num_train=97, num_validation=10, num_heldout=10, num_test=4)
+    corpus = GrammarCorpus(num_train=97, num_validation=10, num_heldout=10, num_test=4)
     steps = Steps(load_data("grammar", corpus, seed=1))
     steps.all()
     return steps

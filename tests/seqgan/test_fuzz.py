@@ -61,12 +61,12 @@ def test_settings_of_the_wrong_kind_are_named():
 def test_a_model_that_claims_to_be_huge_is_not_made(tmp_path):
     import json
 
-    from seqgan.config import GeneratorConfig
+    from seqgan.config import LSTM
     from seqgan.data.dataset import TokenSpec
     from seqgan.models import load_generator, make_generator, save_model
 
     spec = TokenSpec(6, 0, 1, 2, 4, (0, 2))
-    save_model(make_generator(GeneratorConfig(embedding=2, hidden=3), spec, 0), tmp_path / "g")
+    save_model(make_generator(LSTM(embedding=2, hidden=3), spec, 0), tmp_path / "g")
     good = json.loads((tmp_path / "g.json").read_text())
     for change, message in (
         ({"hidden": 10**9}, "larger than its parameters"),

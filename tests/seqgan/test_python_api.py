@@ -11,7 +11,7 @@ import torch
 
 from rollout import generate
 from seqgan import RunConfig, TextGenerator, finetune, pretrain_only
-from seqgan.config import CorpusConfig, EvaluateConfig, GeneratorConfig, SampleConfig
+from seqgan.config import LSTM, EvaluateConfig, FileCorpus, RunConfig, SampleConfig
 from seqgan.data.sources import load_data
 from seqgan.errors import CheckpointError, ConfigError, RunDirectoryError
 from seqgan.models import load_generator, load_model, save_model
@@ -26,7 +26,7 @@ TINY = {
     "discriminator": {"embedding": 4, "hidden": 4},
     "pretrain": {"epochs": 1},
     "discriminate": {"steps": 1, "measure_every": 1, "batch_size": 4},
-    "adversarial": {"rounds": 1, "batch_size": 4, "discriminator_steps": 1},
+    "adversarial": {"rounds": 1, "batch_size": 4, "critic_steps": 1},
     "evaluation": {
         "num_samples": 10, "sweep_samples": 10, "resamples": 5, "temperatures": (0.9, 1),
     },
@@ -36,8 +36,8 @@ TINY = {
 
 def test_nested_dicts_become_settings():
     config = RunConfig(corpus={"tokenizer": "words"}, generator={"hidden": 8}, seed=3)
-    assert config.corpus == CorpusConfig(tokenizer="words")
-    assert config.generator == GeneratorConfig(hidden=8)
+    assert config.corpus == FileCorpus(tokenizer="words")
+    assert config.generator == LSTM(hidden=8)
     assert RunConfig(**asdict(config)) == config
 
 
@@ -66,7 +66,7 @@ def test_values_of_a_near_kind_are_taken_as_they_are_meant():
         ({"corpus": {3: 4}}, "unknown setting 'corpus.3'"),
         ({"corpus": None}, "--corpus: None is not a group of settings: .* CorpusConfig"),
         ({"corpus": "words"}, "--corpus: 'words' is not a group of settings"),
-        ({"corpus": GeneratorConfig()}, "--corpus: GeneratorConfig.* is not a group"),
+        ({"corpus": LSTM()}, "--corpus: GeneratorConfig.* is not a group"),
         ({"corpus": {"max_length": 20.5}}, "--corpus.max_length: 20.5 is not a whole number"),
         ({"corpus": {"test_share": "0.1"}}, "--corpus.test_share: '0.1' is not a number"),
         ({"corpus": {"field": 3}}, "--corpus.field: 3 is not text or none"),
@@ -119,7 +119,7 @@ def test_a_report_is_written_of_text_or_a_path(tmp_path, kind):
 def test_data_may_be_named_by_a_path(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("".join(f"a{i} b{i % 7}\n" for i in range(60)))
-    config = CorpusConfig(min_count=1)
+    config = FileCorpus(min_count=1)
     assert load_data(file, config, test_data=file).source == str(file)
 
 

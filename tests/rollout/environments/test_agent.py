@@ -11,7 +11,7 @@ from rollout import Policy, PolicyAgent, RandomReward, Sampler, Sequences, gener
 from rollout.environments.env import TokenGenerationEnv
 from rollout.environments.vector_env import TokenGenerationVectorEnv
 from rollout.randomness import UniformStream
-from seqgan.models import LSTMGenerator
+from seqgan.models import Generator
 
 from ..chains import Chain, count_of
 
@@ -29,9 +29,9 @@ def episode(env, agent, **reset):
     return Sequences(tokens, torch.tensor([length]), torch.tensor([terminated])), reward
 
 
-def lstm(eos_id: int | None = 1) -> LSTMGenerator:
+def lstm(eos_id: int | None = 1) -> Generator:
     torch.manual_seed(0)
-    return LSTMGenerator(7, 6, 0, eos_id, 0, hidden=8, layers=2, forbidden=(0,), initial_scale=1.0)
+    return lstm(7, 6, 0, eos_id, 0, hidden=8, layers=2, forbidden=(0,), initial_scale=1.0)
 
 
 @pytest.mark.parametrize("policy", [Chain.random(7, 6, eos_id=1), lstm(), lstm(None)])
@@ -155,7 +155,7 @@ def test_an_agent_that_missed_something_says_so():
 
 def test_dropout_is_off_and_comes_back():
     torch.manual_seed(0)
-    policy = LSTMGenerator(7, 6, 0, None, 0, hidden=8, dropout=0.9).train()
+    policy = lstm(7, 6, 0, None, 0, hidden=8, dropout=0.9).train()
     env = TokenGenerationEnv(count_of(3), 7, 6)
     sequences = []
     for _ in range(2):

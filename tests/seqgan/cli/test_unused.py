@@ -11,7 +11,7 @@ import pytest
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
 from seqgan.cli.unused import DRAWN, FROM_FILES, FROM_TEXT, ORACLE, _rules, unused_settings
-from seqgan.config import CorpusConfig, DiscriminatorConfig, FinetuneConfig, RunConfig
+from seqgan.config import BiLSTM, CorpusConfig, FinetuneConfig, RunConfig
 from seqgan.errors import ConfigError
 
 WRONG = [
@@ -152,5 +152,5 @@ def test_the_rules_name_settings_that_exist():
     for config in (RunConfig(), RunConfig(data="x"), FinetuneConfig(run="x")):
         assert all(set(names) <= every for _, names in _rules(config))
     # each architecture of the discriminator has its own
-    config = RunConfig(discriminator=DiscriminatorConfig(architecture="cnn"))
+    config = RunConfig(discriminator=BiLSTM(architecture="cnn"))
     assert unused_settings(config, ["discriminator.filter_share"]) == []

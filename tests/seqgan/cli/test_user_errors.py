@@ -18,7 +18,7 @@ import pytest
 from seqgan import pipeline
 from seqgan.cli import commands
 from seqgan.cli.main import main
-from seqgan.config import DiscriminatorConfig
+from seqgan.config import BiLSTM
 from seqgan.errors import SeqganError
 from seqgan.models import make_discriminator, save_model
 from seqgan.runs.checkpoints import SUMS, checksum
@@ -126,9 +126,18 @@ SETTINGS = [
     ("--corpus.max_length 1000000000", "--corpus.max_length: 1,000,000,000 is above 20,000,000"),
     ("--pretrain.epochs 1000000000000", "--pretrain.epochs: 1,000,000,000,000 is above 1,000,000"),
     ("--generator.hidden 10000000", "--generator.hidden: 10,000,000 is above 100,000"),
-    ("--pretrain.optimizer.learning_rate -1", "--pretrain.optimizer.learning_rate: -1.0 is not between 0 and 10"),
-    ("--algorithm.optimizer.learning_rate -1", "--algorithm.optimizer.learning_rate: -1.0 is not above 0"),
-    ("--pretrain.optimizer.learning_rate nan", "--pretrain.optimizer.learning_rate: 'nan' is not a number"),
+    (
+        "--pretrain.optimizer.learning_rate -1",
+        "--pretrain.optimizer.learning_rate: -1.0 is not between 0 and 10",
+    ),
+    (
+        "--algorithm.optimizer.learning_rate -1",
+        "--algorithm.optimizer.learning_rate: -1.0 is not above 0",
+    ),
+    (
+        "--pretrain.optimizer.learning_rate nan",
+        "--pretrain.optimizer.learning_rate: 'nan' is not a number",
+    ),
     ("--pretrain.epochs many", "--pretrain.epochs: 'many' is not a whole number"),
     ("--overwrite maybe", "--overwrite: 'maybe' is not true or false"),
     ("--evaluation.temperatures 1.0", "--evaluation.temperatures: [1.0] must be two or more"),
@@ -281,7 +290,7 @@ def _describe_wider(run: Path) -> None:
 
 
 def _put_discriminator(run: Path) -> None:
-    judge = make_discriminator(DiscriminatorConfig(embedding=4, hidden=4), 30, 0)
+    judge = make_discriminator(BiLSTM(embedding=4, hidden=4), 30, 0)
     save_model(judge, _weights(run).with_suffix(""))
     _sum_up(_weights(run).parent)
 

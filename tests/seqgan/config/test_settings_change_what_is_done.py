@@ -8,13 +8,7 @@ import pytest
 import torch
 
 from rollout import Sequences, generate
-from seqgan.config import (
-    AdversarialConfig,
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training import adversarial as module
@@ -23,23 +17,23 @@ from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.policy_loss import policy_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
-BASE = AdversarialConfig(
-    rounds=2, measure_every=1, batch_size=8, rollouts=2, discriminator_steps=1, patience=0
-)
+from ..settings import rounds
+
+BASE = rounds(rounds=2, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0)
 
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=60, num_validation=20, num_heldout=20, num_test=20)
+    corpus = GrammarCorpus(num_train=60, num_validation=20, num_heldout=20, num_test=20)
     return load_data("grammar", corpus, seed=1)
 
 
 def training(data, **changes) -> AdversarialTraining:
     runtime = Runtime(make_accelerator("cpu"), seed=3)
-    generator = make_generator(GeneratorConfig(embedding=8, hidden=12, dropout=0.5), data.spec, 0)
-    judge = make_discriminator(DiscriminatorConfig(embedding=6, hidden=6), data.spec.vocab_size, 0)
+    generator = make_generator(LSTM(embedding=8, hidden=12, dropout=0.5), data.spec, 0)
+    judge = make_discriminator(BiLSTM(embedding=6, hidden=6), data.spec, 0)
     judging = DiscriminatorTraining(
-        judge, data.train, data.heldout, DiscriminateConfig(batch_size=4), runtime
+        judge, data.train, data.heldout, CriticConfig(batch_size=4), runtime
     )
     return AdversarialTraining(generator, judging, replace(BASE, **changes), runtime)
 
@@ -63,17 +57,17 @@ def test_the_lag_decides_which_policy_runs_the_rollouts(data, monkeypatch):
     work.generator_step()
     assert calls[-1][0][0] is work.policy
     lagging = training(data, rollout_update_rate=0.8, learning_rate=0.5)
-    start = lagging.generator.output.weight.detach().clone()
+    start = lagging.generator.head.weight.detach().clone()
     lagging.round()
     assert calls[-1][0][0] is lagging.lagged.policy
-    now = lagging.generator.output.weight.detach()
-    assert torch.allclose(lagging.lagged.policy.output.weight, 0.8 * start + 0.2 * now, atol=1e-6)
+    now = lagging.generator.head.weight.detach()
+    assert torch.allclose(lagging.lagged.policy.head.weight, 0.8 * start + 0.2 * now, atol=1e-6)
     lagging.round()
     current = training(data, rollout_update_rate=0.0, learning_rate=0.5)
     current.round()
     current.round()
     # the same random numbers, other rollouts: the second updates differ
-    assert not torch.equal(current.generator.output.weight, lagging.generator.output.weight)
+    assert not torch.equal(current.generator.head.weight, lagging.generator.head.weight)
 
 
 def test_rollouts_positions_and_strata_reach_the_estimate(data, monkeypatch):
@@ -106,7 +100,7 @@ def loss_of(work: AdversarialTraining, shift: float) -> torch.Tensor:
     """The loss of a batch whose policy has moved by `shift` since it was sampled."""
     batch = work._sample()
     with torch.no_grad():
-        work.generator.output.bias[5] += shift
+        work.generator.head.bias[5] += shift
     return policy_loss(work.policy(batch.mine), batch, work.config)
 
 
@@ -115,7 +109,7 @@ def test_the_anchor_pulls_back_to_the_pretrained_policy(data):
     work = training(data, kl_weight=10.0)
     batch = work._sample()
     with torch.no_grad():
-        work.generator.output.bias[5] += 2.0
+        work.generator.head.bias[5] += 2.0
     scores, mask = work.policy(batch.mine), batch.mine.mask
     r = torch.where(mask, batch.reference.log_prob - scores.log_prob, 0.0)
     assert (held - free).item() == pytest.approx((10 * 0.5 * r**2).sum().item() / 8, rel=1e-4)
@@ -145,7 +139,7 @@ def test_the_policy_is_updated_without_dropout(data):
 
 def test_each_round_trains_the_discriminator_on_fresh_samples(data, monkeypatch):
     seen: list[Sequences] = []
-    work = training(data, discriminator_steps=2, discriminator_learning_rate=0.01)
+    work = training(data, critic_steps=2, discriminator_learning_rate=0.01)
     assert work.discriminator.optimizer.param_groups[0]["lr"] == 0.01
     original = work.discriminator.train_steps
 
@@ -192,13 +186,13 @@ def test_without_early_stopping_all_rounds_are_done_and_the_last_state_is_kept(d
     ends = {}
     for early in (True, False):
         work = training(data)  # a runtime and a discriminator to begin with
-        generator = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
-        before = generator.output.weight.detach().clone()
+        generator = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
+        before = generator.head.weight.detach().clone()
         config = replace(BASE, rounds=3, patience=1, early_stopping=early, learning_rate=0.1)
         scores = iter([1.0, 2.0, 3.0, 4.0])  # worse every round
         done = module.fine_tune(
             generator, work.discriminator, config,
             lambda policy, _, scores=scores: {"score": next(scores)}, work.runtime,
         )  # fmt: skip
-        ends[early] = (done.rounds_done, torch.equal(before, generator.output.weight))
+        ends[early] = (done.rounds_done, torch.equal(before, generator.head.weight))
     assert ends == {True: (1, True), False: (3, False)}

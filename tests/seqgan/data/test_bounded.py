@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqgan.cli.main import main
-from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.config import EvaluationConfig, FileCorpus
 from seqgan.data.bounded import bounded
 from seqgan.data.dataset import fingerprint
 from seqgan.data.sources import load_data
@@ -19,7 +19,7 @@ from seqgan.evaluation.models import Evaluator
 
 KINDS = ("red", "blue", "old", "new", "big")
 LINES = [f"a {a} {b} {c} sits {d} ." for a in KINDS for b in KINDS for c in KINDS for d in KINDS]
-CORPUS = CorpusConfig(tokenizer="spaces", min_count=1, test_share=0.2, validation_share=0.1)
+CORPUS = FileCorpus(tokenizer="spaces", min_count=1, test_share=0.2, validation_share=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_limit_is_kept_and_the_training_split_is_not_touched(data):
 
 def test_all_seeds_measure_on_the_same_part_of_a_test_set(path):
     config = EvaluationConfig(num_real=50, num_validation=20)
-    corpus = CorpusConfig(tokenizer="spaces", min_count=1, validation_share=0.1)
+    corpus = FileCorpus(tokenizer="spaces", min_count=1, validation_share=0.1)
     splits = [load_data(path, corpus, test_data=path, seed=seed) for seed in (0, 1)]
     first, second = (words(bounded(data, config), "test") for data in splits)
     assert first == second and len(first) == 50
@@ -97,7 +97,7 @@ def test_a_run_says_what_it_measured(path, tmp_path, capsys):
     assert len((run / "samples" / "real.txt").read_text().splitlines()) == 40
     assert "of these measured" in (run / "report.md").read_text()
     # the fingerprint is that of all the data, whatever is measured of it
-    whole = load_data(path, CorpusConfig(tokenizer="spaces"))
+    whole = load_data(path, FileCorpus(tokenizer="spaces"))
     assert json.loads((run / "data.json").read_text())["fingerprint"] == fingerprint(whole)
 
 

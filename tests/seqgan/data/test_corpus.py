@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgan.config import CorpusConfig
+from seqgan.config import FileCorpus
 from seqgan.data.text.corpus import corpus_from_lines, load_corpus
 from seqgan.data.text.splits import SPLITS, shuffled, split_rows
 from seqgan.data.text.table import mix
@@ -21,7 +21,7 @@ SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 def config(**changes):
     defaults = {"tokenizer": "spaces", "min_count": 1, "max_length": 10}
-    return CorpusConfig(**{**defaults, **changes})
+    return FileCorpus(**{**defaults, **changes})
 
 
 def alone(**changes):
@@ -472,7 +472,7 @@ def test_a_hundred_thousand_lines_are_quick(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("".join(f"a cat number {i % 7919} sat on mat {i}.\n" for i in range(100_000)))
     begin = time.perf_counter()
-    corpus = load_corpus(path, CorpusConfig())
+    corpus = load_corpus(path, FileCorpus())
     assert time.perf_counter() - begin < 20
     assert sum(len(corpus.split(name)) for name in SPLITS) == 100_000
 
@@ -481,7 +481,7 @@ def test_coco_captions():
     if not SHARED.is_dir():
         pytest.skip(f"the COCO captions are not at {SHARED}")
     corpus = load_corpus(
-        SHARED / "coco_train.txt", CorpusConfig(), test_path=SHARED / "coco_test.txt"
+        SHARED / "coco_train.txt", FileCorpus(), test_path=SHARED / "coco_test.txt"
     )
     assert [len(corpus.split(name)) for name in SPLITS[2:]] == [500, 10_000]
     assert len(corpus.train) + len(corpus.validation) == 9_500

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from seqgan.config import CorpusConfig
+from seqgan.config import FileCorpus
 from seqgan.data.text.corpus import corpus_from_lines, load_corpus
 from seqgan.data.text.glance import Glance, is_uncut, uncut_share
 from seqgan.errors import ConfigError, DataError
@@ -61,7 +61,7 @@ def padded_lines():
 
 def test_padding_is_pointed_out_with_the_flag_that_leaves_it_out():
     lines, rows = padded_lines()
-    config = CorpusConfig(tokenizer="integers", min_count=1)
+    config = FileCorpus(tokenizer="integers", min_count=1)
     report = corpus_from_lines(lines, config, name="music").report
     (warning,) = [text for text in report.warnings if "padding" in text]
     assert warning.startswith("most lines of music end in several '99'")
@@ -76,13 +76,13 @@ def test_padding_is_pointed_out_with_the_flag_that_leaves_it_out():
 
 
 def test_padding_that_no_sequence_has_is_pointed_out():
-    config = CorpusConfig(tokenizer="integers", min_count=1, padding="77")
+    config = FileCorpus(tokenizer="integers", min_count=1, padding="77")
     warnings = corpus_from_lines(padded_lines()[0], config).report.warnings
     assert "--corpus.padding 77: no sequence ends in this token" in warnings
 
 
 def test_padding_beyond_the_length_limit_is_pointed_out():
-    config = CorpusConfig(tokenizer="integers", max_length=10)
+    config = FileCorpus(tokenizer="integers", max_length=10)
     with pytest.raises(DataError, match="longer than .* if that is padding, give --corpus.padding"):
         corpus_from_lines(padded_lines()[0], config)
 
@@ -90,7 +90,7 @@ def test_padding_beyond_the_length_limit_is_pointed_out():
 def test_special_words_as_padding():
     lines = [f"{line} <pad> <pad> <pad> [PAD] [PAD]" for line in ("a b", "c d", "a d")]
     chosen = {"tokenizer": "spaces", "min_count": 1, "validation_share": 0, "heldout_share": 0}
-    config = CorpusConfig(**chosen, test_share=0, padding="[PAD]")
+    config = FileCorpus(**chosen, test_share=0, padding="[PAD]")
     corpus = corpus_from_lines(lines, config)
     assert corpus.tokens("train") == [["a", "b"], ["c", "d"], ["a", "d"]]
 
@@ -102,28 +102,28 @@ def test_a_split_without_a_known_token_is_refused():
     rng = random.Random(0)
     lines = ["".join(rng.choices(CHINESE, k=9)) for _ in range(100)] * 2
     with pytest.raises(DataError) as caught:
-        corpus_from_lines(lines, CorpusConfig(), name="poems")
+        corpus_from_lines(lines, FileCorpus(), name="poems")
     message = str(caught.value)
     assert "holds no token of the splits validation, heldout, test" in message
     assert (
         "the text has hardly any blanks, where 'words' cuts: give --corpus.tokenizer characters"
         in message
     )
-    report = corpus_from_lines(lines, CorpusConfig(tokenizer="characters")).report
+    report = corpus_from_lines(lines, FileCorpus(tokenizer="characters")).report
     assert not any("unknown" in text or "blanks" in text for text in report.warnings)
 
 
 def test_text_without_blanks_whose_pieces_come_once_is_refused_with_the_cure():
     lines = [f"{'ACDEFGHIKL'[i % 10]}{'MNPQRSTVWY'[i // 10]}KV" for i in range(60)]
     with pytest.raises(DataError, match="no token of names occurs 2 times.*tokenizer characters"):
-        corpus_from_lines(lines, CorpusConfig(), name="names")
-    assert corpus_from_lines(lines, CorpusConfig(tokenizer="characters")).vocabulary
+        corpus_from_lines(lines, FileCorpus(), name="names")
+    assert corpus_from_lines(lines, FileCorpus(tokenizer="characters")).vocabulary
 
 
 def test_text_without_blanks_is_pointed_out():
     lines = [f"C(C)C{'CN'[i % 2]}" for i in range(40)] + [f"N(C)C{i}" for i in range(40)]
     (warning, *_) = corpus_from_lines(
-        lines, CorpusConfig(min_count=1), name="molecules"
+        lines, FileCorpus(min_count=1), name="molecules"
     ).report.warnings
     assert warning.startswith("100.0% of the lines of molecules cannot be cut at blanks")
     assert "give --corpus.tokenizer characters" in warning
@@ -132,7 +132,7 @@ def test_text_without_blanks_is_pointed_out():
 def test_many_unknown_tokens_are_pointed_out():
     # One of five tokens comes once only, in each split; at a share of exactly 20% nothing is said.
     lines = [f"it is as w{i} ." for i in range(400)]
-    config = CorpusConfig(split="contiguous")
+    config = FileCorpus(split="contiguous")
     assert corpus_from_lines(lines, config).report.warnings == []
     lines = [f"it is w{i} ." for i in range(400)]
     (warning,) = corpus_from_lines(lines, config).report.warnings
@@ -150,6 +150,6 @@ def test_lists_of_tokens_need_a_tokenizer_that_leaves_them_as_they_are(tmp_path)
         with pytest.raises(
             ConfigError, match=f"{tokenizer}.* would cut anew: give .*tokenizer spaces"
         ):
-            load_corpus(path, CorpusConfig(tokenizer=tokenizer))
-    corpus = load_corpus(path, CorpusConfig(tokenizer="spaces", split="contiguous"))
+            load_corpus(path, FileCorpus(tokenizer=tokenizer))
+    corpus = load_corpus(path, FileCorpus(tokenizer="spaces", split="contiguous"))
     assert corpus.original_tokens("train")[1] == ["C", "[nH]", "1"]

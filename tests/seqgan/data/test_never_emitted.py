@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rollout import Sequences, generate
-from seqgan.config import CorpusConfig, GeneratorConfig
+from seqgan.config import LSTM, FileCorpus, GrammarCorpus
 from seqgan.data.dataset import Decoder, TokenSpec
 from seqgan.data.sources import load_data
 from seqgan.data.text.tokenizers import make_tokenizer
@@ -19,13 +19,13 @@ WITHHELD = TokenSpec(7, 1, 2, 0, 8, (0, 1, 5), (3,))
 
 
 def generator(spec=WITHHELD):
-    return make_generator(GeneratorConfig(embedding=3, hidden=4), spec, 0).eval()
+    return make_generator(LSTM(embedding=3, hidden=4), spec, 0).eval()
 
 
 def data_of(tmp_path, lines, **changes):
     path = tmp_path / "a.txt"
     path.write_text("\n".join(lines) + "\n")
-    config = CorpusConfig(tokenizer="spaces", split="contiguous", **changes)
+    config = FileCorpus(tokenizer="spaces", split="contiguous", **changes)
     return load_data(str(path), config)
 
 
@@ -55,7 +55,7 @@ def test_the_end_may_be_emitted_though_all_training_sequences_are_cut(tmp_path):
 
 
 def test_the_grammar_never_emits_unknown():
-    assert UNK in load_data("grammar", CorpusConfig(num_train=10)).spec.forbidden
+    assert UNK in load_data("grammar", GrammarCorpus(num_train=10)).spec.forbidden
 
 
 def test_withheld_tokens_are_scored_and_never_emitted():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgan.config import CorpusConfig
+from seqgan.config import FileCorpus
 from seqgan.data.text.corpus import corpus_from_lines
 from seqgan.data.text.tokenizers import UserTokenizer, make_tokenizer
 
@@ -83,7 +83,7 @@ def test_a_tokenizer_file_keeps_them_whole(tmp_path):
 @pytest.mark.parametrize("tokenizer", ["words", "spaces"])
 def test_they_are_counted_as_unknown(tokenizer):
     lines = [f"the <unk> group sold {i % 4} <unk>" for i in range(10)] * 3
-    config = CorpusConfig(
+    config = FileCorpus(
         tokenizer=tokenizer, validation_share=0, heldout_share=0, test_share=0, min_count=1
     )
     report = corpus_from_lines(lines, config).report

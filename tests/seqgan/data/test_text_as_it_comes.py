@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqgan.cli.main import main
-from seqgan.config import CorpusConfig
+from seqgan.config import FileCorpus
 from seqgan.data.text.corpus import load_corpus
 
 LINES = [
@@ -98,7 +98,7 @@ def test_characters_are_code_points(tmp_path):
     path.write_text("\n".join(lines), encoding="utf-8")
     corpus = load_corpus(
         path,
-        CorpusConfig(tokenizer="characters", validation_share=0, heldout_share=0, test_share=0),
+        FileCorpus(tokenizer="characters", validation_share=0, heldout_share=0, test_share=0),
     )
     # woman, skin tone, joiner, computer; e, accent, blank; a, tab, b; mark, line separator, c
     assert len(corpus.vocabulary) == 13 + SPECIAL

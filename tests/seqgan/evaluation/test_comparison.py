@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqgan.config import CorpusConfig, EvaluationConfig, GeneratorConfig
+from seqgan.config import LSTM, EvaluationConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Point, Sweep, Swept, compare, compare_swept, decide
 from seqgan.metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
@@ -94,7 +94,7 @@ def test_far_apart_distributions_have_js_log_2():
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=50, num_validation=400, num_heldout=50, num_test=400)
+    corpus = GrammarCorpus(num_train=50, num_validation=400, num_heldout=50, num_test=400)
     return load_data("grammar", corpus, seed=2)
 
 
@@ -222,11 +222,11 @@ def test_a_sweep_on_text_compares_equal_numbers(data):
 
 
 def test_a_divergence_at_its_ceiling_gives_way_to_the_likelihood():
-    corpus = CorpusConfig(
+    corpus = GrammarCorpus(
         num_train=50, num_validation=60, num_heldout=50, num_test=60, oracle_vocabulary=300
     )
     oracle = load_data("oracle", corpus, seed=2)
-    far = make_generator(GeneratorConfig(embedding=4, hidden=4), oracle.spec, 0)
+    far = make_generator(LSTM(embedding=4, hidden=4), oracle.spec, 0)
     near, weak = Sweep(oracle, CONFIG, 0), Sweep(oracle, CONFIG, 0)
     near.settle(oracle.density)
     weak.settle(far)

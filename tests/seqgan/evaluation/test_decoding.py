@@ -11,7 +11,7 @@ import torch
 
 from rollout import NucleusPolicy
 from rollout.policy import WrappedPolicy
-from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.config import EvaluationConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Swept, compare, compare_swept
 from seqgan.evaluation.decoding import Decoder, in_words
@@ -117,7 +117,7 @@ class Noisy(WrappedPolicy):
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=400, num_validation=300, num_heldout=50, num_test=400)
+    corpus = GrammarCorpus(num_train=400, num_validation=300, num_heldout=50, num_test=400)
     return load_data("grammar", corpus, seed=2)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.arms import Lab
 from rollout import generate
-from seqgan.config import CorpusConfig, EvaluationConfig, RunConfig
+from seqgan.config import EvaluationConfig, FileCorpus, RunConfig
 from seqgan.data.grammar.policy import GrammarPolicy
 from seqgan.data.sources import load_data
 from seqgan.evaluation.models import Evaluator
@@ -72,7 +72,7 @@ def test_real_sequences_are_taken_at_random(monkeypatch, tmp_path):
     lines = [f"{word} a{i} b{i % 7} c{i % 5}" for word in ("first", "last") for i in range(150)]
     (tmp_path / "lines.txt").write_text("\n".join(lines))
     name = str(tmp_path / "lines.txt")
-    corpus = CorpusConfig(tokenizer="spaces", min_count=1, validation_share=0.3, heldout_share=0.2)
+    corpus = FileCorpus(tokenizer="spaces", min_count=1, validation_share=0.3, heldout_share=0.2)
     data = load_data(name, corpus, test_data=name)
     settings = EvaluationConfig(num_samples=60, resamples=20)
     seen = []

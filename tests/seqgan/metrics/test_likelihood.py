@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rollout import Sequences
-from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.config import EvaluationConfig, FileCorpus
 from seqgan.data.dataset import TokenSpec
 from seqgan.data.sources import load_data
 from seqgan.errors import MetricError
@@ -40,7 +40,7 @@ def test_vocabularies_compare_a_character(tmp_path):
     lines = [f"the cat {a}{b} sat" for a in "abcdefgh" for b in "abcdefgh"]
     path.write_text("\n".join(lines))
     small, large = (
-        load_data(str(path), CorpusConfig(tokenizer="spaces", min_count=count)) for count in (2, 1)
+        load_data(str(path), FileCorpus(tokenizer="spaces", min_count=count)) for count in (2, 1)
     )
     config = EvaluationConfig(resamples=20)
     known = {"the", "cat", "sat"}

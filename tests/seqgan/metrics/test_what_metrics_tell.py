@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rollout import generate
-from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.config import EvaluationConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.models import Evaluator
 from seqgan.evaluation.scoring import Scorer, Wording
@@ -23,7 +23,7 @@ WORDING = Wording("spaces")
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=2_000, num_validation=400, num_heldout=400, num_test=2_000)
+    corpus = GrammarCorpus(num_train=2_000, num_validation=400, num_heldout=400, num_test=2_000)
     return load_data("grammar", corpus, seed=4)
 
 

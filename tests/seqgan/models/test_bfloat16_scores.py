@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 
 from rollout import DiscriminatorReward, Sequences
-from seqgan.models import BiLSTMDiscriminator, CNNDiscriminator, discriminators
+from seqgan.models import discriminators
 from seqgan.models.discriminators import Discriminator
+from seqgan.models.discriminators.bilstm import BiLSTMDiscriminator
+from seqgan.models.discriminators.cnn import CNNDiscriminator
 
 U = 2.0**-8
 INSTRUCTIONS = pytest.mark.parametrize(
@@ -123,9 +125,9 @@ def log_odds(judge: Discriminator, batch: Sequences, precision: str) -> Tensor:
 @pytest.mark.parametrize("kind", ["cnn", "bilstm"])
 def test_no_logit_moves_farther_than_its_roundings_may(kind, instructions):
     torch.manual_seed(0)
-    judge: Discriminator = BiLSTMDiscriminator(30, 8, 8)
+    judge: Discriminator = bilstm(30, 8, 8)
     if kind == "cnn":
-        judge = CNNDiscriminator(30, 16, (1, 2, 5, 12), (20, 30, 30, 20))
+        judge = cnn(30, 16, (1, 2, 5, 12), (20, 30, 30, 20))
     batch = batch_of(100, 20, 30)
     half = log_odds(judge, batch, "bf16")
     single = log_odds(judge, batch, "fp32")
@@ -147,7 +149,7 @@ def test_no_logit_moves_farther_than_its_roundings_may(kind, instructions):
 def test_what_it_costs_a_judge_of_the_default_size(kind, typical, largest, instructions):
     """The changes of probabilities, as docs/speed.md has them."""
     torch.manual_seed(0)
-    judge: Discriminator = CNNDiscriminator(200) if kind == "cnn" else BiLSTMDiscriminator(200)
+    judge: Discriminator = cnn(200) if kind == "cnn" else bilstm(200)
     with torch.no_grad():  # as far from 1/2 as a trained one
         judge.output.weight *= 10
     batch = batch_of(300, 20, 200)

@@ -10,18 +10,14 @@ import torch
 from rollout import Sequences, action_values, generate
 from rollout.policy import Policy
 from seqgan.errors import CheckpointError
-from seqgan.models import (
-    BiLSTMDiscriminator,
-    CNNDiscriminator,
-    LSTMGenerator,
-    load_model,
-    save_model,
-)
+from seqgan.models import Generator, load_model, save_model
+
+from ...small import bilstm, cnn, lstm
 
 
-def make_policy(layers=1, eos=2, forbidden=(0, 1)) -> LSTMGenerator:
+def make_policy(layers=1, eos=2, forbidden=(0, 1)) -> Generator:
     torch.manual_seed(0)
-    return LSTMGenerator(
+    return lstm(
         vocab_size=12, max_length=7, bos_id=1, eos_id=eos, pad_id=0, embedding=6, hidden=8,
         layers=layers, dropout=0.3, forbidden=forbidden, initial_scale=0.7,
     ).eval()  # fmt: skip
@@ -70,7 +66,7 @@ def test_tempered_generator_shares_what_it_can_and_agrees():
     batch = generate(cold, 9, rng=seeded(0))
     plain = Policy.tempered(policy, 0.5)
     assert torch.allclose(cold(batch).log_prob, plain(batch).log_prob, atol=1e-5)
-    assert policy.output.weight.requires_grad
+    assert policy.head.weight.requires_grad
 
 
 def test_action_values_on_a_network_agree_between_chunk_sizes():
@@ -92,8 +88,8 @@ class TestDiscriminators:
     def make(self, kind):
         torch.manual_seed(0)
         if kind == "cnn":
-            return CNNDiscriminator(12, 5, (1, 3, 6), (4, 4, 4)).eval()
-        return BiLSTMDiscriminator(12, 5, 7).eval()
+            return cnn(12, 5, (1, 3, 6), (4, 4, 4)).eval()
+        return bilstm(12, 5, 7).eval()
 
     def test_padding_never_changes_a_score(self, kind):
         judge = self.make(kind)
@@ -143,11 +139,11 @@ class TestDiscriminators:
 
 
 def test_the_papers_cnn_has_its_1720_filters():
-    judge = CNNDiscriminator(50)
+    judge = cnn(50)
     assert judge.widths == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
     assert judge.output.in_features == 1720
     with pytest.raises(ValueError, match="2 widths but 1"):
-        CNNDiscriminator(50, widths=(1, 2), filters=(3,))
+        cnn(50, widths=(1, 2), filters=(3,))
 
 
 def test_a_generator_comes_back_from_disk(tmp_path):

@@ -11,13 +11,7 @@ import torch
 from rollout import Sequences, advantages, make_baseline
 from rollout.modules import own_copy
 from seqgan.cli.main import main
-from seqgan.config import (
-    AdversarialConfig,
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
@@ -27,17 +21,18 @@ from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from ..settings import rounds
 from ..tiny import TINY, without_report
 
-CONFIG = AdversarialConfig(
-    rounds=3, measure_every=1, batch_size=16, rollouts=2, discriminator_steps=1, patience=0,
+CONFIG = rounds(
+    rounds=3, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0,
     learning_rate=1e-2, generator_steps=2,
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=100, num_validation=50, num_heldout=50, num_test=50)
+    corpus = GrammarCorpus(num_train=100, num_validation=50, num_heldout=50, num_test=50)
     return load_data("grammar", corpus, seed=1)
 
 
@@ -49,10 +44,10 @@ def runtime(tmp_path):
 
 def method(data, runtime, config=CONFIG) -> AdversarialTraining:
     """A method after its rounds."""
-    policy = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
-    judge = make_discriminator(DiscriminatorConfig(embedding=8, hidden=8), data.spec.vocab_size, 0)
+    policy = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
+    judge = make_discriminator(BiLSTM(embedding=8, hidden=8), data.spec, 0)
     training = DiscriminatorTraining(
-        judge, data.train, data.heldout, DiscriminateConfig(batch_size=8), runtime
+        judge, data.train, data.heldout, CriticConfig(batch_size=8), runtime
     )
     work = AdversarialTraining(policy, training, config, runtime)
     for _ in range(config.rounds):
@@ -70,11 +65,11 @@ def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
     tuned = {name: value.clone() for name, value in work.generator.state_dict().items()}
     scores = []
     control = run_control(
-        work, lambda policy, n: scores.append(policy.output.weight.clone()) or falling(policy, n),
+        work, lambda policy, n: scores.append(policy.head.weight.clone()) or falling(policy, n),
         runtime,
     )  # fmt: skip
-    assert torch.equal(scores[0], work.reference.output.weight)
-    assert not torch.equal(scores[0], work.generator.output.weight)
+    assert torch.equal(scores[0], work.reference.head.weight)
+    assert not torch.equal(scores[0], work.generator.head.weight)
     assert len(scores) == 1 + CONFIG.rounds and control.step == work.step == 6
     assert not torch.equal(scores[-1], scores[0])
     assert all(torch.equal(tuned[name], v) for name, v in work.generator.state_dict().items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from seqgan.models.windows import Windows, window_max
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
@@ -17,11 +18,12 @@ from rollout import (
     reinforce_loss,
 )
 from rollout.sequences import distinct_sequences
-from seqgan.models import CNNDiscriminator, LSTMGenerator, token_loss, windows
+from seqgan.models import Generator, token_loss, windows
+from seqgan.models.discriminators.cnn import CNNDiscriminator
 from seqgan.models.token_loss import token_log_probs
-from seqgan.models.windows import Windows, window_max
 
 from ... import plain
+from ...small import cnn, lstm
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -36,14 +38,14 @@ def batch_of(count: int, length: int, vocabulary: int, *, ragged: bool = True) -
     return Sequences(torch.randint(vocabulary, (count, length), generator=seeded(2)), lengths)
 
 
-def make_generator(vocabulary: int = 600) -> LSTMGenerator:
+def make_generator(vocabulary: int = 600) -> Generator:
     torch.manual_seed(0)
-    return LSTMGenerator(vocabulary, 9, 0, None, 0, 16, 16, initial_scale=0.5)
+    return lstm(vocabulary, 9, 0, None, 0, 16, 16, initial_scale=0.5)
 
 
 def make_judge(vocabulary: int = 60) -> CNNDiscriminator:
     torch.manual_seed(0)
-    return CNNDiscriminator(vocabulary, 8, (1, 2, 5, 12), (3, 4, 5, 6), dropout=0.0)
+    return cnn(vocabulary, 8, (1, 2, 5, 12), (3, 4, 5, 6), dropout=0.0)
 
 
 def gradients(model: torch.nn.Module, loss: torch.Tensor) -> list[torch.Tensor]:
@@ -172,18 +174,18 @@ class TestCnn:
         assert Windows(batch, judge.embedding.weight).pay
         with torch.no_grad():
             expected = plain.cnn_logits(judge, batch)
-        assert torch.allclose(judge.score(batch, 7), expected, atol=1e-6)
+        assert torch.allclose(judge.log_odds(batch, 7), expected, atol=1e-6)
         few = batch.select(slice(0, 2))  # more distinct tokens than tables pay for
         assert not Windows(few, judge.embedding.weight).pay
-        assert torch.allclose(judge.score(few, 7), expected[:2], atol=1e-6)
+        assert torch.allclose(judge.log_odds(few, 7), expected[:2], atol=1e-6)
 
     def test_scores_in_blocks(self, monkeypatch):
         from seqgan.models import discriminators
 
         judge, batch = make_judge().eval(), batch_of(50, 20, 60)
-        whole = judge.score(batch, 512)
+        whole = judge.log_odds(batch, 512)
         monkeypatch.setattr(discriminators, "_BLOCK", 18 * 20)
-        assert torch.allclose(judge.score(batch, 512), whole, atol=1e-6)
+        assert torch.allclose(judge.log_odds(batch, 512), whole, atol=1e-6)
 
 
 def test_an_unknown_precision_of_the_scores():
@@ -214,9 +216,9 @@ def test_equal_sequences_are_judged_once():
 
 
 def test_short_completions_cost_few_judgements():
-    generator = LSTMGenerator(5, 6, 0, 1, 0, 4, 4, forbidden=(0,))
+    generator = lstm(5, 6, 0, 1, 0, 4, 4, forbidden=(0,))
     with torch.no_grad():
-        generator.output.bias[1] = 1.0  # ends soon
+        generator.head.bias[1] = 1.0  # ends soon
     batch = generate(generator, 16, rng=seeded(0))
     judge = Counting()
     action_values(generator, batch, DiscriminatorReward(judge), 16, rng=seeded(1))

@@ -14,7 +14,7 @@ from rollout import ObjectiveReward, Policy, RewardError, Sequences, action_valu
 from rollout.rewards import reward_values
 from seqgan import errors
 from seqgan.cli.main import main
-from seqgan.config import AdversarialConfig, CorpusConfig, DiscriminateConfig
+from seqgan.config import CriticConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.errors import NonFiniteLossError
 from seqgan.training.adversarial import AdversarialTraining, fine_tune
@@ -25,9 +25,7 @@ from ..tiny import TINY, without_report
 from .test_training import small_discriminator, small_generator
 
 resource = pytest.importorskip("resource", reason="limits of this kind are a thing of POSIX")
-ROUNDS = AdversarialConfig(
-    rounds=4, measure_every=1, batch_size=8, rollouts=2, discriminator_steps=1, patience=0
-)
+ROUNDS = rounds(rounds=4, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0)
 
 
 @pytest.fixture(autouse=True)
@@ -137,14 +135,14 @@ def test_a_logger_that_fails_is_left_out(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=60, num_validation=20, num_heldout=20, num_test=20)
+    corpus = GrammarCorpus(num_train=60, num_validation=20, num_heldout=20, num_test=20)
     return load_data("grammar", corpus, seed=1)
 
 
 def rounds(data, **changes) -> tuple[AdversarialTraining, DiscriminatorTraining, Runtime]:
     runtime = Runtime(make_accelerator("cpu"), seed=3)
     judge = DiscriminatorTraining(
-        small_discriminator(data), data.train, data.heldout, DiscriminateConfig(batch_size=4),
+        small_discriminator(data), data.train, data.heldout, CriticConfig(batch_size=4),
         runtime,
     )  # fmt: skip
     config = replace(ROUNDS, **changes)
@@ -159,7 +157,7 @@ def poisoned(monkeypatch, *steps: int) -> None:
         count[0] += 1
         if count[0] in steps:
             with torch.no_grad():
-                self.generator.output.bias[5] = math.nan
+                self.generator.head.bias[5] = math.nan
         original(self)
 
     monkeypatch.setattr(AdversarialTraining, "generator_step", step)
@@ -198,7 +196,7 @@ def test_a_model_that_is_not_finite_is_no_checkpoint(tmp_path, capsys, monkeypat
 
     def poison(runtime: Runtime) -> None:
         with torch.no_grad():
-            runtime.saver._lasting["generator"].output.bias[5] = math.nan
+            runtime.saver._lasting["generator"].head.bias[5] = math.nan
 
     with monkeypatch.context() as patch:
         at_step(patch, 7, poison)

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from seqgan.models import BiLSTMDiscriminator, CNNDiscriminator
 from seqgan.models.discriminators import Discriminator
 from seqgan.training.losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
 
 from ...recurrent_kernel import use_double
+from ...small import bilstm, cnn
 from ...synchronisation import NoReading
 
 # odds 3 and 1 / 4 of real sequences, 2 and 1 / 9 of generated ones: D = 3/4, 1/5 and 2/3, 1/10
@@ -223,8 +223,8 @@ def test_a_flat_discriminator_has_a_penalty_with_a_gradient():
 def discriminators():
     torch.manual_seed(0)
     return [
-        BiLSTMDiscriminator(9, 4, 5, dropout=0.5).eval().double(),
-        CNNDiscriminator(9, 4, (1, 2, 3), (4, 3, 5)).eval().double(),
+        bilstm(9, 4, 5, dropout=0.5).eval().double(),
+        cnn(9, 4, (1, 2, 3), (4, 3, 5)).eval().double(),
     ]
 
 

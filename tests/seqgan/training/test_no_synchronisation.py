@@ -18,8 +18,8 @@ from rollout import (
     nll_loss,
     reinforce_loss,
 )
-from seqgan.models import BiLSTMDiscriminator, CNNDiscriminator, LSTMGenerator
 
+from ...small import bilstm, cnn, lstm
 from ...synchronisation import NoReading
 
 EOS = 2
@@ -34,8 +34,8 @@ def device(request, monkeypatch) -> str:
 
 def models(device):
     torch.manual_seed(0)
-    generator = LSTMGenerator(600, 7, 1, EOS, 0, 6, 8, dropout=0.2, forbidden=(0, 1))
-    judges = [CNNDiscriminator(600, 5, (1, 3, 9), (4, 4, 4)), BiLSTMDiscriminator(600, 5, 4)]
+    generator = lstm(600, 7, 1, EOS, 0, 6, 8, dropout=0.2, forbidden=(0, 1))
+    judges = [cnn(600, 5, (1, 3, 9), (4, 4, 4)), bilstm(600, 5, 4)]
     return generator.to(device), [judge.to(device) for judge in judges]
 
 

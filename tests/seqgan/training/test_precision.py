@@ -12,11 +12,7 @@ from rollout import generate
 from rollout.devices import autocast
 from rollout.policy import Policy
 from seqgan.cli.main import main
-from seqgan.config import (
-    CorpusConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import LSTM, GrammarCorpus, PretrainConfig
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError, NonFiniteLossError
 from seqgan.models import make_generator
@@ -37,7 +33,7 @@ from ..tiny import STEPS, TINY, differences, outcome, without_report
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=40, num_validation=10, num_heldout=20, num_test=4)
+    corpus = GrammarCorpus(num_train=40, num_validation=10, num_heldout=20, num_test=4)
     return load_data("grammar", corpus, seed=1)
 
 
@@ -124,7 +120,7 @@ class TestOurModels:
     def test_only_training_steps_are_in_16_bits(self, data):
         """Measurements, samples and copies are in full precision."""
         runtime = runtime_of("bf16")
-        generator = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
+        generator = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
         expected = generator.eval()(data.test).log_prob
         config = PretrainConfig(batch_size=40)
         work = Pretraining(generator, data.train, data.validation, config, runtime)
@@ -135,7 +131,7 @@ class TestOurModels:
         assert half.dtype == torch.float32 and 0 < (half - expected).abs().max() < 0.1
 
     def test_padding_and_each_way_to_the_scores(self, data, monkeypatch):
-        generator = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0).eval()
+        generator = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0).eval()
         batch = generate(generator, 9, rng=torch.Generator().manual_seed(0))
         found = []
         with runtime_of("bf16").autocast():

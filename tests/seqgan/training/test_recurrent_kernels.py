@@ -11,16 +11,9 @@ from torch import nn
 
 from rollout import LaggedPolicy, Policy, generate, without_dropout
 from rollout.modules import frozen_copy, own_copy
-from seqgan.config import (
-    AdversarialConfig,
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig
 from seqgan.data.sources import load_data
-from seqgan.models import BiLSTMDiscriminator, LSTMGenerator, make_discriminator, make_generator
+from seqgan.models import Generator, make_discriminator, make_generator
 from seqgan.training import adversarial
 from seqgan.training.adversarial import AdversarialTraining
 from seqgan.training.control import Control
@@ -29,9 +22,11 @@ from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...recurrent_kernel import APART, EVALUATION, SECOND, use_double
+from ...small import bilstm
+from ..settings import rounds
 
-ROUNDS = AdversarialConfig(
-    batch_size=6, rollouts=2, discriminator_steps=1, rollout_update_rate=0.5, kl_weight=0.1,
+ROUNDS = rounds(
+    batch_size=6, rollouts=2, critic_steps=1, rollout_update_rate=0.5, kl_weight=0.1,
     entropy_weight=0.1,
 )  # fmt: skip
 
@@ -43,7 +38,7 @@ def calls(monkeypatch):
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=40, num_validation=10, num_heldout=20, num_test=4)
+    corpus = GrammarCorpus(num_train=40, num_validation=10, num_heldout=20, num_test=4)
     return load_data("grammar", corpus, seed=1)
 
 
@@ -75,9 +70,9 @@ class GruPolicy(nn.Module, Policy):
 def training_of(generator, data, **changes) -> AdversarialTraining:
     runtime = Runtime(make_accelerator("cpu"), seed=3)
     judge = make_discriminator(
-        DiscriminatorConfig(embedding=6, hidden=6), data.spec.vocab_size, 0
+        BiLSTM(embedding=6, hidden=6), data.spec, 0
     )  # fmt: skip
-    judging = DiscriminateConfig(batch_size=6)
+    judging = CriticConfig(batch_size=6)
     discriminator = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
     return AdversarialTraining(generator, discriminator, replace(ROUNDS, **changes), runtime)
 
@@ -142,8 +137,8 @@ class TestWithoutDropout:
 
 @pytest.mark.parametrize("layers", [1, 2])
 class TestTrainings:
-    def make(self, data, layers) -> LSTMGenerator:
-        config = GeneratorConfig(embedding=6, hidden=8, layers=layers, dropout=0.5)
+    def make(self, data, layers) -> Generator:
+        config = LSTM(embedding=6, hidden=8, layers=layers, dropout=0.5)
         return make_generator(config, data.spec, 0)
 
     def test_mle_and_the_discriminator(self, calls, data, layers):
@@ -199,7 +194,7 @@ def test_the_policy_gradient_of_a_policy_of_ones_own(calls, data):
 
 class TestModelsInEvaluationMode:
     def test_the_generator(self, calls, data):
-        config = GeneratorConfig(embedding=6, hidden=8, layers=2, dropout=0.5)
+        config = LSTM(embedding=6, hidden=8, layers=2, dropout=0.5)
         policy = make_generator(config, data.spec, 0).eval()
         batch = generate(policy, 5, rng=seeded(0))
         policy(batch).log_prob.sum().backward()
@@ -207,7 +202,7 @@ class TestModelsInEvaluationMode:
 
     def test_saliency_and_a_gradient_penalty(self, calls):
         torch.manual_seed(0)
-        judge = BiLSTMDiscriminator(9, 4, 5, dropout=0.5).eval()
+        judge = bilstm(9, 4, 5, dropout=0.5).eval()
         lengths = torch.tensor([4, 2])
         embedded = torch.randn(2, 4, 4, requires_grad=True)
         logits = judge.forward_embedded(embedded, lengths)

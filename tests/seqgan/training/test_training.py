@@ -10,14 +10,7 @@ import pytest
 import torch
 
 from rollout import Sequences, generate
-from seqgan.config import (
-    AdversarialConfig,
-    CorpusConfig,
-    DiscriminateConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PretrainConfig,
-)
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig
 from seqgan.data.sources import load_data
 from seqgan.errors import NonFiniteLossError
 from seqgan.metrics.gain import calibrate, gain, heldout_gain, is_unreliable, knowledge
@@ -30,10 +23,12 @@ from seqgan.training.discriminate import DiscriminatorTraining, discriminate
 from seqgan.training.pretrain import Convergence, Pretraining, convergence, pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from ..settings import rounds
+
 
 @pytest.fixture(scope="module")
 def data():
-    corpus = CorpusConfig(num_train=400, num_validation=100, num_heldout=100, num_test=100)
+    corpus = GrammarCorpus(num_train=400, num_validation=100, num_heldout=100, num_test=100)
     return load_data("grammar", corpus, seed=1)
 
 
@@ -44,15 +39,15 @@ def runtime(tmp_path):
 
 
 def small_generator(data, seed=0):
-    return make_generator(GeneratorConfig(embedding=16, hidden=24, dropout=0.1), data.spec, seed)
+    return make_generator(LSTM(embedding=16, hidden=24, dropout=0.1), data.spec, seed)
 
 
 def small_discriminator(data, seed=0):
-    config = DiscriminatorConfig(embedding=8, hidden=8)
-    return make_discriminator(config, data.spec.vocab_size, seed)
+    config = BiLSTM(embedding=8, hidden=8)
+    return make_discriminator(config, data.spec, seed)
 
 
-MLE = PretrainConfig(epochs=3, learning_rate=0.02, batch_size=32)
+MLE = PretrainConfig(epochs=3, optimizer={"learning_rate": 0.02}, batch_size=32)
 
 
 def test_nll_is_the_mean_over_tokens(data):
@@ -135,14 +130,14 @@ def test_the_same_seed_gives_the_same_weights(data, runtime):
     for _ in range(2):
         policy = small_generator(data)
         pretrain(policy, data.train, data.validation, replace(MLE, epochs=1), runtime)
-        weights.append(policy.output.weight.detach().clone())
+        weights.append(policy.head.weight.detach().clone())
     assert torch.equal(weights[0], weights[1])
 
 
 def test_nan_in_a_loss_names_the_step_and_the_last_good_state(data, runtime):
     policy = small_generator(data)
     with torch.no_grad():
-        policy.output.bias[5] = float("nan")
+        policy.head.bias[5] = float("nan")
     message = "MLE pretraining: the loss or its gradient became nan between steps 1 and 13; last"
     with pytest.raises(NonFiniteLossError, match=message):
         pretrain(policy, data.train, data.validation, MLE, runtime)
@@ -235,7 +230,9 @@ def test_a_hundred_held_out_sequences_see_two_nats():
 def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
     policy = small_generator(data)
     judge = small_discriminator(data)
-    config = DiscriminateConfig(steps=40, measure_every=20, batch_size=32, learning_rate=0.01)
+    config = CriticConfig(
+        steps=40, measure_every=20, batch_size=32, optimizer={"learning_rate": 0.01}
+    )
     work = discriminate(judge, policy, data.train, data.heldout, config, runtime)
     fresh = generate(policy, 200, rng=torch.Generator().manual_seed(9))
     measured = work.measure(fresh, fresh, log=False)
@@ -245,16 +242,14 @@ def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
     assert {"train_accuracy", "heldout_accuracy", "heldout_gain"} <= set(lines[0])
 
 
-ROUNDS = AdversarialConfig(
-    rounds=2, measure_every=1, batch_size=16, rollouts=2, discriminator_steps=1, patience=0
-)
+ROUNDS = rounds(rounds=2, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0)
 
 
 def adversarial(data, runtime, config, seed=0):
     policy = small_generator(data, seed)
     judge = DiscriminatorTraining(
         small_discriminator(data), data.train, data.heldout,
-        DiscriminateConfig(batch_size=8), runtime,
+        CriticConfig(batch_size=8), runtime,
     )  # fmt: skip
     return policy, judge, AdversarialTraining(policy, judge, config, runtime)
 
@@ -274,23 +269,23 @@ def adversarial(data, runtime, config, seed=0):
 )
 def test_every_composition_takes_a_step(data, runtime, change):
     policy, _, work = adversarial(data, runtime, replace(ROUNDS, **change))
-    before = policy.output.weight.detach().clone()
+    before = policy.head.weight.detach().clone()
     work.round()
     assert work.rounds_done == 1
-    assert not torch.equal(before, policy.output.weight)
+    assert not torch.equal(before, policy.head.weight)
     assert all(parameter.isfinite().all() for parameter in policy.parameters())
 
 
 def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(data, runtime):
     policy, _, work = adversarial(data, runtime, replace(ROUNDS, reward="constant"))
-    before = policy.output.weight.detach().clone()
+    before = policy.head.weight.detach().clone()
     work.round()
-    assert torch.equal(before, policy.output.weight)
+    assert torch.equal(before, policy.head.weight)
     # Steps large enough for the drift: small ones are a random walk, up as often as down.
     bare = replace(ROUNDS, reward="constant", baseline="none", learning_rate=0.1, batch_size=8)
     policy, _, work = adversarial(data, runtime, bare)
     with torch.no_grad():
-        policy.output.bias.normal_(std=2.0, generator=torch.Generator().manual_seed(0))
+        policy.head.bias.normal_(std=2.0, generator=torch.Generator().manual_seed(0))
     samples = generate(policy, 500, rng=torch.Generator().manual_seed(0))
     entropy = sequence_scores(policy, samples).entropy.sum() / samples.lengths.sum()
     for _ in range(15):
@@ -319,19 +314,19 @@ def test_fine_tuning_ends_with_the_best_state_and_stops_without_progress(data, r
     policy = small_generator(data)
     judge = DiscriminatorTraining(
         small_discriminator(data), data.train, data.heldout,
-        DiscriminateConfig(batch_size=8), runtime,
+        CriticConfig(batch_size=8), runtime,
     )  # fmt: skip
     scores = iter([3.0, 2.0, 2.5, 2.6, 2.7, 2.8])
     states = []
 
     def validate(model, round_number):
-        states.append(model.output.weight.detach().clone())
+        states.append(model.head.weight.detach().clone())
         return {"score": next(scores)}
 
     config = replace(ROUNDS, rounds=50, patience=3)
     work = fine_tune(policy, judge, config, validate, runtime)
     assert work.rounds_done == 4 and work.best_round == 1
-    assert torch.equal(policy.output.weight, states[1])
+    assert torch.equal(policy.head.weight, states[1])
     logged = [line["round"] for line in runtime.run.read_log() if line["stage"] == "validation"]
     assert logged == [0, 1, 2, 3, 4]
 
@@ -381,16 +376,16 @@ def test_training_stops_where_it_improves_by_nothing_that_counts(data, runtime, 
 def test_the_gradient_is_clipped(data, runtime):
     tiny = replace(MLE, epochs=1, clip_norm=1e-12, weight_decay=0.0, learning_rate=0.01)
     policy = small_generator(data)
-    before = policy.output.bias.detach().clone()
+    before = policy.head.bias.detach().clone()
     pretrain(policy, data.train, data.validation, tiny, runtime)
     # Adam divides by the gradient's size, but beside its epsilon of 1e-8 such a gradient is nothing
-    assert (policy.output.bias - before).abs().max() < 1e-4
+    assert (policy.head.bias - before).abs().max() < 1e-4
 
 
 def test_held_out_figures_come_from_held_out_data(data, runtime):
     judge = small_discriminator(data).eval()
     work = DiscriminatorTraining(
-        judge, data.train, data.heldout, DiscriminateConfig(batch_size=8), runtime
+        judge, data.train, data.heldout, CriticConfig(batch_size=8), runtime
     )
     policy = small_generator(data)
     old = generate(policy, 100, rng=torch.Generator().manual_seed(1))
@@ -426,7 +421,7 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
 
     monkeypatch.setattr(DiscriminatorTraining, "measure", measure)
     judge = small_discriminator(data)
-    config = DiscriminateConfig(steps=50, measure_every=5, patience=3, batch_size=8)
+    config = CriticConfig(steps=50, measure_every=5, patience=3, batch_size=8)
     work = discriminate(judge, small_generator(data), data.train, data.heldout, config, runtime)
     assert work.step == 25  # best at 10, then three measurements without progress
     assert torch.equal(judge.output.weight, states[1])
@@ -435,7 +430,7 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
 def test_the_samples_to_train_against_are_bounded(data, runtime, monkeypatch):
     monkeypatch.setattr(discriminate_module, "MOST_NEGATIVES", 150)
     for negatives, expected in ((0, 150), (170, 170)):
-        config = DiscriminateConfig(negatives=negatives)
+        config = CriticConfig(negatives=negatives)
         training = DiscriminatorTraining(
             small_discriminator(data), data.train, data.heldout, config, runtime
         )

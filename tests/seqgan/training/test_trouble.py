@@ -92,9 +92,9 @@ def test_the_figures_are_of_the_samples(data):  # noqa: F811
     assert 0 < lookout.first["entropy_error"] < 0.1 * lookout.first["entropy"]
     assert 0 <= lookout.first["heldout_accuracy"] <= 1
     with torch.no_grad():  # always the same token: that is collapse, and far away
-        work.generator.output.weight.zero_()
-        work.generator.output.bias.fill_(-50.0)
-        work.generator.output.bias[7] = 50.0
+        work.generator.head.weight.zero_()
+        work.generator.head.bias.fill_(-50.0)
+        work.generator.head.bias[7] = 50.0
     found = lookout.look(work.policy, None, 1, 1)
     assert set(found) >= {"collapse", "drift"}
     now = lookout.before
