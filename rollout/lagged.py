@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .modules import frozen_copy
 from .policy import Policy
@@ -48,3 +48,16 @@ class LaggedPolicy:
             mine.lerp_(now, 1 - self.rate)
         for buffer, current in zip(self._copy.buffers(), self._source.buffers(), strict=True):
             buffer.copy_(current)
+
+    @torch.no_grad()
+    def synchronise(self) -> None:
+        """Makes the copy equal to the policy as it is now."""
+        self._copy.load_state_dict(self._source.state_dict())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """State for a checkpoint: the copy's."""
+        return self._copy.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restores it."""
+        self._copy.load_state_dict(state)

@@ -7,7 +7,7 @@ from .checks import require
 from .dotted import is_dotted
 
 __all__ = [
-    "DEVICES", "EMBEDDERS", "FORMATS", "JUDGES", "TABLES", "TOKENIZERS", "TRACKERS",
+    "DEVICES", "EMBEDDERS", "FORMATS", "GAN_LOSSES", "JUDGES", "TABLES", "TOKENIZERS", "TRACKERS",
     "check_embedder", "check_tokenizer",
 ]  # fmt: skip
 
@@ -19,6 +19,11 @@ JUDGES = ("none", "smollm2")
 TABLES = (".md", ".csv", ".json")
 """The endings of a file that a table is written to."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
+GAN_LOSSES = (
+    "minimax", "non_saturating", "log_odds", "probability", "least_squares", "hinge", "wasserstein",
+    "relativistic", "relativistic_average",
+)  # fmt: skip
+"""The rows of `models.gan_losses`."""
 FORMATS = ("auto", "lines", "jsonl", "json", "csv", "tsv", "smi", "fasta")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .names import GAN_LOSSES
 from .checks import choice, positive, sizes
 from .optimizers import OptimizerConfig
 from .settings import Settings
@@ -72,6 +73,8 @@ class CriticConfig(Settings):
         measure_every: steps between two measurements of accuracies and held-out gain.
         negatives: generated sequences to train against, drawn once before the steps; 0: as many
             as there are training sequences, at most 100,000.
+        loss: of the discriminator: minimax (binary cross-entropy), least_squares, hinge,
+            wasserstein, relativistic, relativistic_average.
         batch_size: real sequences per step, and as many generated ones.
         rounds_learning_rate: learning rate in the adversarial rounds.
         optimizer: of the training.
@@ -86,6 +89,7 @@ class CriticConfig(Settings):
     patience: int = 4
     measure_every: int = 100
     negatives: int = 0
+    loss: str = "minimax"
     batch_size: int = 128
     rounds_learning_rate: float = 5e-4
     optimizer: CriticOptimizer = field(default_factory=CriticOptimizer)
@@ -94,6 +98,7 @@ class CriticConfig(Settings):
         super().__post_init__()
         sizes(self, "steps", "patience", "measure_every", "batch_size")
         sizes(self, "negatives", least=0)
+        choice(self, "loss", GAN_LOSSES)
         positive(self, "rounds_learning_rate", below=10)
 
 

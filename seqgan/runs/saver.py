@@ -27,8 +27,8 @@ from .state import Stateful, pack, unpack, weights_for
 
 __all__ = ["PHASES", "Saved", "Saver", "read_checkpoint"]
 
-FORMAT = 3
-PHASES = ("pretrain", "pretrained", "discriminate", "adversarial", "control")
+FORMAT = 4
+PHASES = ("pretrain", "pretrained", "critic", "adversarial", "control")
 """Of a run, in order. "pretrained": between two trainings."""
 TENSORS, STATE = "training.safetensors", "state.json"
 

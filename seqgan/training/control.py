@@ -13,91 +13,81 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rollout import Sequences
+from rollout import ConstantReward, Sequences
 from rollout.modules import own_copy
 
-from ..config import PolicyGradient, RewardTerm, RunConfig
-from ..runs.state import Stateful, weights_for
-from .adversarial import AdversarialTraining, Validation, do_rounds
+from ..config import PolicyGradient as Settings
+from ..config import RunConfig
+from ..data.dataset import Dataset
+from ..models import Generator
+from ..runs.state import Stateful
+from .adversarial import adversarial
+from .players import Materials
+from .policy_gradient import PolicyGradient
 from .processes import Part
+from .rounds import Rounds, Validation
 from .runtime import Runtime
 
-__all__ = ["Control", "run_control"]
+__all__ = ["NoiseGradient", "run_control"]
+
+
+class NoiseGradient(PolicyGradient):
+    """Policy gradient on rewards drawn from N(0, s).
+
+    Args:
+        settings: those of the method.
+        materials: the pretrained generator and what it is trained with.
+        noise: s, the spread of the method's advantages.
+    """
+
+    def __init__(self, settings: Settings, materials: Materials, noise: float):
+        self.noise = noise
+        super().__init__(replace(settings, rollouts=0, rollout_update_rate=0.0), materials)
+
+    def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
+        """A number from N(0, s) for each sequence, at all of its tokens [rows, T]."""
+        noise = self.runtime.rng(self.stage, "noise", self.step_number)
+        drawn = torch.randn(part.total, generator=noise)
+        mine = drawn[part.rows].to(sequences.device) * self.noise
+        return mine[:, None].expand(sequences.tokens.shape).masked_fill(~sequences.mask, 0.0)
 
 
 def run_control(
-    method: AdversarialTraining,
+    reference: Generator,
+    spread: float,
+    config: RunConfig,
+    data: Dataset,
     validate: Validation,
     runtime: Runtime,
     memory: Stateful | None = None,
-) -> Control:
+) -> Rounds:
     """Trains the control of a method whose rounds are done, or what is left of it.
 
     Args:
-        method: the method; it is not changed.
+        reference: the pretrained policy; it is not changed.
+        spread: of the method's advantages.
+        config: the method's settings.
+        data: the data set.
         validate: measures the control's policy.
         runtime: device, seed, log.
         memory: what `validate` remembers from one measurement to the next.
     """
-    parts: dict[str, Any] = {"adversarial": method}
-    if method.discriminator is not None:
-        parts |= {"discriminator": method.judge, "judge": method.discriminator}
-    runtime.enter("control", **parts)  # the method first: the control begins with what it knows
-    generator = own_copy(method.reference)
-    for own, trained in zip(generator.parameters(), method.generator.parameters(), strict=True):
-        own.requires_grad_(trained.requires_grad)
-    work = Control(generator, method.settings, method.spread, runtime)
-    parts |= {"control": work} if memory is None else {"control": work, "control_sweep": memory}
-    runtime.enter("control", **parts)
-    do_rounds(work, validate, runtime)
+    generator = own_copy(reference).requires_grad_(True)
+    settings = config.algorithm
+    if not isinstance(settings, Settings):
+        settings = Settings(optimizer=settings.optimizer)
+    materials = Materials(
+        generator, reference, ConstantReward(0.0), None, data, runtime, "control"
+    )
+    player = NoiseGradient(settings, materials, spread)
+    # If its loss is not finite, its best state still serves.
+    rounds = Rounds(
+        player, None, replace(config.adversarial, on_trouble="stop"), runtime, stage="control"
+    )
+    parts: dict[str, Any] = {"control_model": generator, "control": rounds, "noise": player}
+    runtime.enter("control", **parts, **({} if memory is None else {"control_sweep": memory}))
+    adversarial(rounds, validate)
     runtime.save()
-    return work
-
-
-class Control(AdversarialTraining):
-    """The rounds of the control.
-
-    Args:
-        generator: the pretrained policy, trained in place.
-        config: the method's settings.
-        noise: standard deviation of the rewards: the spread of the method's advantages.
-        runtime: device, seed, log.
-    """
-
-    stage, validation = "control", "control-validation"
-
-    def __init__(self, generator: nn.Module, config: RunConfig, noise: float, runtime: Runtime):
-        assert isinstance(config.algorithm, PolicyGradient)
-        config = replace(
-            config,
-            rewards=[RewardTerm("random")],
-            algorithm=replace(config.algorithm, rollouts=0, rollout_update_rate=0.0),
-            # If its loss is not finite, its best state still serves.
-            adversarial=replace(config.adversarial, on_trouble="stop"),
-        )
-        self.noise = noise
-        super().__init__(generator, None, config, runtime)
-
-    def _values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
-        """A number from N(0, s) for each sequence, at all of its tokens [rows, T]."""
-        drawn = torch.randn(part.total, generator=self.runtime.rng(self.stage, "noise", self.step))
-        mine = drawn[part.rows].to(sequences.device) * self.noise
-        return mine[:, None].expand(sequences.tokens.shape).masked_fill(~sequences.mask, 0.0)
-
-    def _look(self) -> list[str]:
-        """Nobody has to be warned of a control."""
-        return []
-
-    def _save_best(self) -> None:
-        """The control's state is in every checkpoint of its phase, and in none of its own."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint, the policy included."""
-        return {**super().state_dict(), "generator": self.generator.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores it."""
-        super().load_state_dict(state)
-        self.generator.load_state_dict(weights_for(self.generator, state["generator"]))
+    return rounds

@@ -21,13 +21,12 @@ from rollout import Policy, Sequences, nll_loss
 
 from ..config import PretrainConfig
 from ..metrics.likelihood import token_nll
-from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
-from .loss_watch import LossWatch
+from ..runs.state import fields_of, set_fields, weights_for
+from .learner import PROGRESS, Learner
 from .runtime import Runtime
 
 __all__ = ["Convergence", "Pretraining", "convergence", "pretrain"]
 
-PROGRESS = 1e-4
 """Share of the validation NLL that it has to fall by to count as an improvement, for the patience
 and for the learning rate alike. Without it, a rate that is halved again and again would keep
 training going by differences that mean nothing."""
@@ -114,7 +113,7 @@ def _last_progress(history: list[float]) -> int:
     return last
 
 
-FIELDS = ("step", "epochs_done", "best_epoch", "history", "best_nll")
+FIELDS = ("epochs_done", "best_epoch", "history", "best_nll")
 
 
 class Pretraining:
@@ -139,23 +138,14 @@ class Pretraining:
         self.config, self.runtime = config, runtime
         self.train, self.validation = train.to(runtime.device), validation.to(runtime.device)
         self.generator = generator.to(runtime.device)
-        optimizer = torch.optim.AdamW(
-            generator.parameters(),
-            lr=config.optimizer.learning_rate,
-            weight_decay=config.optimizer.weight_decay,
-            fused=runtime.fused,
-        )
-        self.model, self.optimizer = runtime.prepare(generator, optimizer)
-        self.schedule = None
-        if config.optimizer.schedule == "plateau":
-            self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=config.optimizer.factor, patience=0, threshold=PROGRESS
-            )
-        self.step = self.epochs_done = self.best_epoch = 0
+        self.learner = Learner(
+            generator, config.optimizer, runtime, "MLE pretraining",
+            "lower --pretrain.optimizer.learning_rate",
+        )  # fmt: skip
+        self.epochs_done = self.best_epoch = 0
         self.history: list[float] = []
         self.best_nll = float("inf")
         self.best_state: dict[str, Tensor] = {}
-        self.watch = LossWatch("MLE pretraining", "lower --pretrain.optimizer.learning_rate")
 
     @property
     def finished(self) -> bool:
@@ -166,44 +156,29 @@ class Pretraining:
 
     def epoch(self) -> None:
         """An epoch's steps over the training sequences, or what is left, then a measurement."""
-        self.model.train()
+        self.generator.train()
         for batch in self._batches():
-            self.runtime.seed_dropout("mle", self.step)
+            self.runtime.seed_dropout("mle", self.learner.step)
             part = self.runtime.processes.part(len(batch))
             mine = batch.select(part.rows).trim(wait=False)
             with self.runtime.autocast():
-                log_prob = self.model(mine).log_prob
-            loss = part.of_tokens(nll_loss(log_prob, mine.mask), batch)
-            self.watch.add(
-                *self.runtime.update(
-                    loss, self.model, self.optimizer, self.config.optimizer.clip_norm
-                )
-            )
-            self.step += 1
+                log_prob = self.generator(mine).log_prob
+            self.learner.update(part.of_tokens(nll_loss(log_prob, mine.mask), batch))
             self.runtime.pause()
         self.epochs_done += 1
-        train_nll = self.watch.read(self.step, self.runtime.last_good)
-        self._measure(train_nll)
+        self._measure(self.learner.mean_loss())
 
     def state_dict(self) -> dict[str, Any]:
-        """What has to be kept to go on later, besides the generator's weights."""
-        return {
-            **fields_of(self, FIELDS),
-            "best_state": self.best_state,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": None if self.schedule is None else self.schedule.state_dict(),
-            "watch": self.watch.state_dict(),
-        }
+        """State for a checkpoint, without the generator's weights."""
+        learner = self.learner.state_dict()
+        return {**fields_of(self, FIELDS), "best_state": self.best_state, "learner": learner}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up what `state_dict` gave."""
+        """Restores it."""
         set_fields(self, FIELDS, state)
         if self.best_epoch:
             self.best_state = weights_for(self.generator, state["best_state"])
-        load_optimizer(self.optimizer, state["optimizer"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
-        self.watch.load_state_dict(state["watch"])
+        self.learner.load_state_dict(state["learner"])
 
     def restore_best(self) -> None:
         """Puts the best state back into the generator (the last, without early stopping)."""
@@ -212,27 +187,25 @@ class Pretraining:
         self.generator.eval()
 
     def _batches(self) -> Iterator[Sequences]:
-        """The batches up to the end of the epoch; which they are follows from the step alone."""
+        """The batches up to the end of the epoch; the step alone says which they are."""
         whole = -(-len(self.train) // self.config.batch_size)
         until = (self.epochs_done + 1) * (self.config.epoch_steps or whole)
-        while self.step < until:
-            number, done = divmod(self.step, whole)
+        while self.learner.step < until:
+            number, done = divmod(self.learner.step, whole)
             rng = self.runtime.rng("mle", "order", number)
             order = torch.randperm(len(self.train), generator=rng)
-            for rows in order.split(self.config.batch_size)[done : done + until - self.step]:
+            for rows in order.split(self.config.batch_size)[done : done + until - self.learner.step]:
                 yield self.train.select(rows.to(self.runtime.device))
 
     def _measure(self, train_nll: float) -> None:
         policy: Policy = self.generator  # type: ignore[assignment]
         nll = self.runtime.processes.agree(lambda: token_nll(policy, self.validation))
         self.history.append(nll)
-        rate = self.optimizer.param_groups[0]["lr"]
         self.runtime.log(
-            "mle", self.step, epoch=self.epochs_done, train_nll=train_nll, validation_nll=nll,
-            learning_rate=rate,
+            "mle", self.learner.step, epoch=self.epochs_done, train_nll=train_nll,
+            validation_nll=nll, learning_rate=self.learner.rate,
         )  # fmt: skip
-        if self.schedule is not None:
-            self.schedule.step(nll)
+        self.learner.measured(nll)
         if nll < self.best_nll:
             self.best_nll, self.best_epoch = nll, self.epochs_done
             self.best_state = copy.deepcopy(self.generator.state_dict())

@@ -22,10 +22,10 @@ from rollout import Policy, Sequences, generate
 from ..metrics import self_bleu
 from ..metrics.gain import gain_in_words, knowledge
 from ..metrics.likelihood import sequence_scores
-from .discriminate import DiscriminatorTraining
+from .critic import Critic
 from .runtime import Runtime
 
-__all__ = ["GENERATOR", "Lookout", "troubles"]
+__all__ = ["GENERATOR", "Health", "troubles"]
 
 SAMPLES = 1_000
 """Samples that are looked at: enough for shares to 2 or 3 percent."""
@@ -44,7 +44,7 @@ MEMORISES = 0.1
 CERTAIN = 2.576
 """Standard errors on either side of a figure that make its 99% interval."""
 GENERATOR = ("collapse", "drift")
-"""What is wrong with the generator; the rest is of the discriminator."""
+"""Kinds of trouble of the generator; the others are the discriminator's."""
 
 Figures = dict[str, float]
 """Figures by name; NAME_error is the standard error of NAME."""
@@ -116,39 +116,33 @@ def _of_discriminator(now: Figures) -> dict[str, str]:
     }
 
 
-class Lookout:
+class Health:
     """Looks at policy and discriminator, logs the figures and says what is wrong, each kind once.
 
     Args:
         reference: the pretrained policy.
-        discriminator: and its training; None where it is not what rewards.
+        critic: the discriminator and its training; None if there is none.
         runtime: seed and log.
 
     Attributes:
         seen: for each kind of trouble that there was "kind", "round" and "text", first come first.
     """
 
-    def __init__(
-        self, reference: nn.Module, discriminator: DiscriminatorTraining | None, runtime: Runtime
-    ):
-        self.reference, self.discriminator, self.runtime = reference, discriminator, runtime
+    def __init__(self, reference: Policy, critic: Critic | None, runtime: Runtime):
+        self.reference, self.critic, self.runtime = reference, critic, runtime
         self.first: Figures = {}
         self.before: Figures = {}
         self.seen: list[dict[str, Any]] = []
 
-    def look(
-        self, policy: Policy, negatives: Sequences | None, step: int, round_number: int
-    ) -> list[str]:
+    def look(self, policy: Policy, round_number: int) -> list[str]:
         """The kinds of trouble that there are now.
 
         Args:
             policy: as it is after the round.
-            negatives: what the discriminator was last trained against; None: nothing yet.
-            step: generator steps so far.
             round_number: rounds so far.
         """
-        now = self.runtime.processes.agree(lambda: self._figures(policy, negatives, round_number))
-        self.runtime.log("watch", step, round=round_number, **now)
+        now = self.runtime.processes.agree(lambda: self._figures(policy, round_number))
+        self.runtime.log("health", round_number, **now)
         self.first = self.first or now
         found = troubles(self.first, self.before or now, now)
         self.before = now
@@ -159,20 +153,19 @@ class Lookout:
         return list(found)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has to be kept to go on later."""
+        """State for a checkpoint."""
         return {"first": self.first, "before": self.before, "seen": self.seen}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up what `state_dict` gave."""
+        """Restores it."""
         self.first, self.before = dict(state["first"]), dict(state["before"])
         self.seen = [dict(each) for each in state["seen"]]
 
     @torch.no_grad()
-    def _figures(self, policy: Policy, negatives: Sequences | None, round_number: int) -> Figures:
-        judge = self.discriminator
+    def _figures(self, policy: Policy, round_number: int) -> Figures:
         samples = generate(policy, SAMPLES, rng=self.runtime.rng("watch", round_number))
         own = sequence_scores(policy, samples)
-        pretrained = sequence_scores(self.reference, samples)  # type: ignore[arg-type]
+        pretrained = sequence_scores(self.reference, samples)
         rows, tokens = samples.to_lists(), own.tokens.double().numpy()
         copies = Counter(map(tuple, rows))
         figures: Figures = {}
@@ -185,8 +178,9 @@ class Lookout:
             ("self_bleu_4", self_bleu(rows, 4, per_sentence=True)[4]),
         ):
             figures |= {name: float(values.mean()), f"{name}_error": _error(values)}
-        if judge is not None:
-            figures |= judge.figures(samples if negatives is None else negatives, samples)
+        if self.critic is not None:
+            negatives = self.critic.negatives
+            figures |= self.critic.figures(samples if negatives is None else negatives, samples)
         return figures
 
 

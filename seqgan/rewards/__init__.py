@@ -1,0 +1,1 @@
+"""Rewards from settings: a list of weighted terms becomes one reward."""

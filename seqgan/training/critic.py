@@ -1,0 +1,173 @@
+"""The critic: the player that trains the discriminator, real against generated sequences.
+
+A discriminator that separates its training data well may know nothing of the data (the SeqGAN
+paper's CNN memorises its real sequences), so accuracies and the held-out gain are measured on real
+sequences that neither model was trained on, and on fresh samples of the policy.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import DiscriminatorReward, Policy, Sequences
+
+from ..config import CriticConfig
+from ..data.dataset import Dataset
+from ..metrics.gain import HeldoutGain, heldout_gain
+from ..models import Discriminator
+from ..models.gan_losses import GAN_LOSSES
+from ..runs.state import fields_of, set_fields
+from .learner import Learner
+from .runtime import Runtime
+
+__all__ = ["Critic"]
+
+FIELDS = ("rounds", "until")
+
+
+class Critic:
+    """Gradient steps and measurements of a discriminator.
+
+    Args:
+        discriminator: trained in place.
+        policy: the policy that is to be told from the data; it may change between calls.
+        data: the training split is learnt from, the held-out split measures.
+        config: settings.
+        runtime: device, seed, log.
+
+    Attributes:
+        trained: the discriminator.
+        negatives: the samples that it was last trained against; None: nothing yet.
+    """
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        policy: Policy,
+        data: Dataset,
+        config: CriticConfig,
+        runtime: Runtime,
+    ):
+        self.config, self.runtime, self.policy = config, runtime, policy
+        self.train, self.heldout = data.train.to(runtime.device), data.heldout.to(runtime.device)
+        self.trained = discriminator.to(runtime.device)
+        self.learner = Learner(
+            discriminator, config.optimizer, runtime, "discriminator",
+            "lower --critic.optimizer.learning_rate or --critic.rounds_learning_rate",
+        )  # fmt: skip
+        self.loss = GAN_LOSSES[config.loss]
+        self.rounds, self.until = 0, -1
+        self.negatives: Sequences | None = None
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps against fresh samples of the policy, or what is left of them."""
+        if self.until < 0:
+            self.until = self.learner.step + count
+            if self.rounds == 0:
+                self.learner.rate = self.config.rounds_learning_rate
+        if count:
+            rng = self.runtime.rng("fresh", self.rounds + 1)
+            number = count * self.config.batch_size
+            self.negatives = self.runtime.processes.generate(self.policy, number, rng)
+            self.train_until(self.until, self.negatives)
+        self.rounds += 1
+        self.until = -1
+
+    def train_until(self, step: int, negatives: Sequences) -> float:
+        """Trains up to a step on random real sequences and rows of `negatives`; the mean loss."""
+        self.trained.train()
+        while self.learner.step < step:
+            self.learner.update(self._loss(negatives))
+            self.runtime.pause()
+        self.trained.eval()
+        return self.learner.mean_loss()
+
+    def _loss(self, negatives: Sequences) -> Tensor:
+        """The share of this process in the loss of the next batch of pairs."""
+        size, number = self.config.batch_size, self.learner.step
+        rng = self.runtime.rng("discriminator", "rows", number)
+        real, generated = self._draw(self.train, size, rng), self._draw(negatives, size, rng)
+        self.runtime.seed_dropout("discriminator", number)
+        part = self.runtime.processes.part(size)
+        # One batch, so that a step is one pass; the same length for both kinds.
+        pairs = [real.select(part.rows), generated.select(part.rows)]
+        with self.runtime.autocast():
+            logits = self.trained(Sequences.concat(pairs, pad_id=0))
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        of_real, of_generated = logits.chunk(2)
+        return part.of_sequences(self.loss.discriminator(of_real, of_generated))
+
+    def measure(
+        self, negatives: Sequences, fresh: Sequences, *, log: bool = True
+    ) -> dict[str, Any]:
+        """Accuracies and held-out gain, measured by the main process.
+
+        Args:
+            negatives: generated sequences it was trained against.
+            fresh: samples of the policy that it was not trained against.
+            log: write them to the run's log.
+        """
+        measured = self.runtime.processes.agree(lambda: self.figures(negatives, fresh))
+        if log:
+            self.runtime.log("discriminator", self.learner.step, **measured)
+        return measured
+
+    def figures(self, negatives: Sequences, fresh: Sequences) -> dict[str, Any]:
+        """As `measure`, for this process alone."""
+        score = DiscriminatorReward(self.trained, "log_odds")
+        # As many training sequences as held-out ones, at random: neighbouring lines are alike.
+        rng = self.runtime.rng("discriminator", "watched")
+        rows = torch.randperm(len(self.train), generator=rng)[: len(self.heldout)]
+        real = score(self.train.select(rows.to(self.train.device)))
+        held = score(self.heldout)
+        old, new = score(negatives.select(slice(0, len(self.heldout)))), score(fresh)
+        gain: HeldoutGain = heldout_gain(held.cpu().numpy(), new.cpu().numpy())
+        return {
+            **_accuracy("train_accuracy", real, old),
+            **_accuracy("heldout_accuracy", held, new),
+            "heldout_gain_raw": gain.raw,
+            "heldout_gain": gain.calibrated,
+            "heldout_gain_low": gain.low,
+            "heldout_gain_high": gain.high,
+            "heldout_beta": gain.beta,
+            "heldout_effective": gain.effective,
+            "heldout_cross_entropy": gain.cross_entropy,
+        }
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.until = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the discriminator's weights."""
+        return {**fields_of(self, FIELDS), "learner": self.learner.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.learner.load_state_dict(state["learner"])
+
+    def _draw(self, sequences: Sequences, count: int, rng: torch.Generator) -> Sequences:
+        rows = torch.randint(len(sequences), (count,), generator=rng)
+        return sequences.select(rows.to(sequences.device)).trim(wait=False)
+
+
+def _accuracy(name: str, real: Tensor, generated: Tensor) -> dict[str, float]:
+    """Mean of the shares of real and generated sequences that are judged right, and its error.
+
+    The standard errors are those of Agresti and Coull (1998), two right and two wrong ones more:
+    otherwise a few sequences that all are judged right would leave no doubt.
+    """
+    right = [real > 0, generated <= 0]
+    variance = 0.0
+    for part in right:
+        count = len(part) + 4
+        share = (float(part.sum()) + 2) / count
+        variance += share * (1 - share) / count
+    value = sum(float(part.float().mean()) for part in right) / 2
+    return {name: value, f"{name}_error": math.sqrt(variance) / 2}

@@ -1,0 +1,110 @@
+"""Training of the discriminator before the rounds, against samples of the pretrained policy."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from rollout import Policy
+
+from ..metrics.gain import gain_in_words, knowledge
+from ..runs.state import fields_of, set_fields, weights_for
+from .critic import Critic
+from .runtime import Runtime
+
+__all__ = ["CriticPretraining", "pretrain_critic"]
+
+FIELDS = ("measured_step", "best", "best_step")
+MOST_NEGATIVES = 100_000
+"""Samples to train against if their number follows that of the training sequences: as many as
+there are would take hours to draw if those are millions."""
+
+
+def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
+    """Trains the discriminator of `critic` in place against samples of its policy.
+
+    Ends with the state that was best on held-out data.
+    """
+    work = CriticPretraining(critic, critic.policy)
+    runtime.enter("critic", critic_pretraining=work)
+    with runtime.progress("Discriminator", "steps", critic.config.steps, work.measured_step) as bar:
+        while not work.finished:
+            measured = work.stretch()
+            note = (
+                f"held-out accuracy {measured['heldout_accuracy']:.3f}, "
+                f"gain {measured['heldout_gain']:.3f} nats"
+            )
+            bar.update(critic.learner.step, note)
+    critic.trained.load_state_dict(work.best_state)
+    final = critic.measure(work.negatives, work.fresh, log=False)
+    runtime.say(
+        f"Discriminator: {critic.learner.step} steps, best at {work.best_step}: held-out accuracy "
+        f"{final['heldout_accuracy']:.3f}, {gain_in_words(final)}"
+    )
+    _say_what_is_known(final, len(critic.heldout), runtime)
+
+
+def _say_what_is_known(final: dict[str, Any], heldout: int, runtime: Runtime) -> None:
+    """Warns of a discriminator that has nothing to teach, or of which nobody can tell."""
+    known = knowledge(final)
+    if known == "nothing":
+        runtime.say(
+            "warning: the discriminator's held-out gain is next to nothing: what it has learnt of "
+            "the training data does not hold on others, and there is little for the generator to "
+            "learn"
+        )
+    elif known == "unknown":
+        runtime.say(
+            f"warning: {heldout:,} held-out sequences are too few to see if the discriminator "
+            "has anything to teach: its held-out gain cannot be told from nothing"
+        )
+
+
+class CriticPretraining:
+    """The steps against one set of samples of the policy, and the choice of the best state.
+
+    Args:
+        critic: the discriminator and its training.
+        policy: the source of the samples; it does not change meanwhile.
+    """
+
+    def __init__(self, critic: Critic, policy: Policy):
+        self.critic, self.config, runtime = critic, critic.config, critic.runtime
+        count = self.config.negatives or min(len(critic.train), MOST_NEGATIVES)
+        fresh = 2 * len(critic.heldout)
+        rng, generate = runtime.rng, runtime.processes.generate
+        self.negatives = generate(policy, count, rng("discriminate", "negatives"))
+        self.fresh = generate(policy, fresh, rng("discriminate", "fresh"))
+        self.measured_step = self.best_step = 0
+        self.best = float("inf")
+        self.best_state = copy.deepcopy(critic.trained.state_dict())
+
+    @property
+    def finished(self) -> bool:
+        """Tells if all steps are done, or measurements have seen no progress for too long."""
+        waited = (self.measured_step - self.best_step) // self.config.measure_every
+        stalled = self.config.early_stopping and waited >= self.config.patience
+        return self.measured_step >= self.config.steps or stalled
+
+    def stretch(self) -> dict[str, Any]:
+        """Takes the steps up to the next measurement, or what is left of them, and measures."""
+        until = min(self.measured_step + self.config.measure_every, self.config.steps)
+        self.critic.train_until(until, self.negatives)
+        measured = self.critic.measure(self.negatives, self.fresh)
+        self.measured_step = until
+        # Chosen on one half of the held-out data, reported on the other.
+        loss = measured["heldout_cross_entropy"]
+        self.critic.learner.measured(loss)
+        if loss < self.best or not self.config.early_stopping:
+            self.best, self.best_step = loss, until
+            self.best_state = copy.deepcopy(self.critic.trained.state_dict())
+        return measured
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint; the samples are drawn again."""
+        return {**fields_of(self, FIELDS), "best_state": self.best_state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.best_state = weights_for(self.critic.trained, state["best_state"])

@@ -1,0 +1,78 @@
+"""Adversarial fine-tuning, whole: discriminator, reward, rounds, and the control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import RunConfig
+from ..config.settings import build
+from ..data.dataset import Dataset
+from ..models import Discriminator, Generator, make_discriminator
+from ..rewards.build import build_reward
+from ..seeding import derive_seed
+from .adversarial import adversarial
+from .critic import Critic
+from .critic_pretraining import pretrain_critic
+from .health import Health
+from .players import Materials, Player
+from .rounds import Rounds, Validation
+from .runtime import Runtime
+
+__all__ = ["FineTuning"]
+
+
+@dataclass
+class FineTuning:
+    """A generator on its way from MLE to the best state of the rounds.
+
+    Attributes:
+        config: all settings.
+        data: the data set.
+        generator: the pretrained policy, trained in place.
+        reference: the pretrained policy as it was.
+        runtime: device, seed, log.
+    """
+
+    config: RunConfig
+    data: Dataset
+    generator: Generator
+    reference: Generator
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        config, runtime = self.config, self.runtime
+        self.critic: Critic | None = None
+        if any(term.name == "discriminator" for term in config.rewards):
+            seed = derive_seed(config.seed, "discriminator")
+            model = make_discriminator(config.discriminator, self.data.spec, seed)
+            self.critic = Critic(model, self.generator, self.data, config.critic, runtime)
+            runtime.hold(discriminator=model, critic=self.critic)
+        reward = build_reward(config.rewards, self.discriminator, runtime.seed)
+        materials = Materials(
+            self.generator, self.reference, reward, self.discriminator, self.data, runtime
+        )
+        self.player: Player = build(config.algorithm, materials)
+
+    @property
+    def discriminator(self) -> Discriminator | None:
+        """The discriminator, if a reward needs one."""
+        return None if self.critic is None else self.critic.trained
+
+    def run(self, validate: Validation) -> Rounds:
+        """Pretrains the discriminator and plays the rounds, or what is left of both."""
+        runtime = self.runtime
+        if self.critic is not None and not runtime.past("critic"):
+            pretrain_critic(self.critic, runtime)
+        health = Health(self.reference, self.critic, runtime)
+        rounds = Rounds(
+            self.player, self.critic, self.config.adversarial, runtime, health=health,
+            keep=lambda: runtime.save("finetuned"),
+        )  # fmt: skip
+        parts: dict[str, Any] = {"rounds": rounds, "player": self.player}
+        runtime.hold(**parts)
+        runtime.enter("adversarial")
+        if not runtime.past("adversarial"):
+            adversarial(rounds, validate)
+            runtime.save("finetuned")
+        return rounds

@@ -1,0 +1,131 @@
+"""The one gradient step of all trainings: model, optimizer, schedule, clipping, mean loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import OptimizerConfig
+from ..errors import NonFiniteLossError
+from ..runs.state import load_optimizer, set_fields
+from .runtime import Runtime
+
+__all__ = ["Learner"]
+
+PROGRESS = 1e-4
+"""Relative improvement of a measurement that the plateau schedule counts as one."""
+
+
+class Learner:
+    """A model with what takes its gradient steps.
+
+    Args:
+        model: the module that is trained, moved to the run's device.
+        config: optimizer, learning rate over time, clipping.
+        runtime: device, precision, processes.
+        stage: name of the training in messages.
+        advice: what a user can do about a loss that is not finite.
+
+    Attributes:
+        model: the module.
+        step: gradient steps so far.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: OptimizerConfig, runtime: Runtime, stage: str, advice: str
+    ):
+        self.config, self.runtime, self.stage, self.advice = config, runtime, stage, advice
+        plain = _optimizer(model, config, runtime.fused)
+        self.model, self.optimizer = runtime.prepare(model, plain)
+        self.schedule = None
+        if config.schedule == "plateau":
+            self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                plain, factor=config.factor, patience=config.plateau_patience, threshold=PROGRESS
+            )
+        self.step = 0
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def update(self, loss: Tensor) -> None:
+        """One gradient step.
+
+        Args:
+            loss: the share of this process in the loss of the batch (see `Part`).
+        """
+        loss, norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+        # A gradient that is not finite spoils the parameters though the loss was fine.
+        loss = loss.detach() + 0.0 * norm.to(loss.device)
+        self._sum = loss if self._sum is None else self._sum.to(loss.device) + loss
+        self._count += 1
+        self.step += 1
+
+    def mean_loss(self) -> float:
+        """The mean loss since the last call; NaN if there was no step.
+
+        The device is read here and not at every step.
+
+        Raises:
+            NonFiniteLossError: a loss or gradient since then was NaN or infinite.
+        """
+        if self._sum is None:
+            return float("nan")
+        mean, first = float(self._sum) / self._count, self.step - self._count + 1
+        self._sum, self._count = None, 0
+        if not (mean - mean == 0):
+            raise NonFiniteLossError(
+                f"{self.stage}: the loss or its gradient became {mean} between steps {first} and "
+                f"{self.step}; last good checkpoint: {self.runtime.last_good()}; {self.advice}"
+            )
+        return mean
+
+    def measured(self, value: float) -> None:
+        """Tells the schedule a measurement, smaller is better."""
+        if self.schedule is not None:
+            self.schedule.step(value)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate now."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @rate.setter
+    def rate(self, value: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def forget(self) -> None:
+        """Clears the optimizer's moments, and the losses since the last reading."""
+        self.optimizer.state.clear()
+        self._sum, self._count = None, 0
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.forget()
+        self.rate = self.rate / 2
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the model's weights."""
+        return {
+            "step": self.step,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "sum": self._sum,
+            "count": self._count,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, ("step",), state)
+        load_optimizer(self.optimizer, state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        self._sum, self._count = state["sum"], int(state["count"])
+
+
+def _optimizer(model: nn.Module, config: OptimizerConfig, fused: bool) -> torch.optim.Optimizer:
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[config.name](
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused
+    )

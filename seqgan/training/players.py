@@ -1,0 +1,57 @@
+"""What the adversarial loop knows of those who take part in it, and what they are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import nn
+
+from rollout import Reward
+
+from ..data.dataset import Dataset
+from ..models import Discriminator, Generator
+from .runtime import Runtime
+
+__all__ = ["Materials", "Player"]
+
+
+class Player(Protocol):
+    """One side of the rounds: a model and how it takes its steps."""
+
+    trained: nn.Module
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps, or what is left of them after a resume; logs itself."""
+
+    def soften(self) -> None:
+        """Continues with smaller steps from a state that was put back into `trained`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the weights of `trained`."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Restores it."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What the generator's player is made from; each takes what it needs.
+
+    Attributes:
+        generator: the policy, trained in place.
+        reference: the pretrained policy.
+        reward: the judgement of complete sequences.
+        discriminator: the network, or None if no reward needs one.
+        data: the data set.
+        runtime: device, seed, log.
+        stage: name of the player's steps in the log, and of their random numbers.
+    """
+
+    generator: Generator
+    reference: Generator
+    reward: Reward
+    discriminator: Discriminator | None
+    data: Dataset
+    runtime: Runtime
+    stage: str = "adversarial"

@@ -1,0 +1,183 @@
+"""The book-keeping of the adversarial rounds: counters, best states, patience, recovery."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from rollout import Policy
+
+from ..config import AdversarialConfig
+from ..errors import NonFiniteLossError
+from ..runs.state import fields_of, set_fields, weights_for
+from .health import GENERATOR, Health
+from .players import Player
+from .runtime import Runtime
+
+__all__ = ["Rounds", "Validation"]
+
+Validation = Callable[[Policy], dict[str, float]]
+"""``validate(policy)`` gives measurements; their "score" is to be minimised."""
+
+FIELDS = (
+    "rounds_done", "best_round", "best_score", "history", "stopped", "times_restored",
+    "generator_done",
+)  # fmt: skip
+MOST_RESTORED = 5
+"""Times that training returns to the best state; what goes wrong more often than that stays."""
+
+
+class Rounds:
+    """The book-keeping of the rounds: counters, best states, patience. A checkpoint keeps it.
+
+    Args:
+        generator: the player of the policy.
+        critic: the player of the discriminator, or None.
+        config: rounds, patience, reaction to trouble.
+        runtime: log, checkpoints.
+        stage: name of the rounds in the log: adversarial, or control.
+        health: looks at both models at every measurement; None: nobody has to be warned.
+        keep: called when a state is the best so far.
+    """
+
+    def __init__(
+        self,
+        generator: Player,
+        critic: Player | None,
+        config: AdversarialConfig,
+        runtime: Runtime,
+        *,
+        stage: str = "adversarial",
+        health: Health | None = None,
+        keep: Callable[[], None] = lambda: None,
+    ):
+        self.generator, self.critic, self.config, self.runtime = generator, critic, config, runtime
+        self.stage, self.health, self.keep = stage, health, keep
+        self.rounds_done = self.best_round = self.times_restored = 0
+        self.best_score = float("inf")
+        self.history: list[float] = []
+        self.stopped = self.generator_done = False
+        self.best = self._states()
+
+    @property
+    def finished(self) -> bool:
+        """Tells if all rounds are done, or validation has seen no progress for too long."""
+        waited = (self.rounds_done - self.best_round) // self.config.measure_every
+        patient = self.config.early_stopping and self.config.patience > 0
+        stalled = patient and waited >= self.config.patience
+        return self.rounds_done >= self.config.rounds or stalled or self.stopped
+
+    def progress(self) -> Any:
+        """A progress bar of the rounds."""
+        title = self.stage.capitalize()
+        return self.runtime.progress(title, "rounds", self.config.rounds, self.rounds_done)
+
+    def note(self) -> str:
+        """The figures beside the progress bar."""
+        return f"validation {self.history[-1]:.4f}, best {self.best_score:.4f}"
+
+    def end(self, validate: Validation) -> None:
+        """Counts a round, and measures when a measurement is due."""
+        self.rounds_done += 1
+        self.generator_done = False
+        due = self.rounds_done % self.config.measure_every == 0
+        if due or self.rounds_done == self.config.rounds:
+            self.measure(validate)
+
+    def measure(self, validate: Validation) -> None:
+        """Measures the policy on validation, keeps the best state, and looks out for trouble."""
+        policy: Any = self.generator.trained
+        measured = self.runtime.processes.agree(lambda: validate(policy))
+        score = measured["score"]
+        self.history.append(score)
+        name = "validation" if self.stage == "adversarial" else f"{self.stage}-validation"
+        self.runtime.log(name, self.rounds_done, **measured)
+        found = [] if self.health is None else self.health.look(policy, self.rounds_done)
+        # Before the first round nothing has gone wrong yet, whatever a limit says.
+        self.stopped = bool(found and self.rounds_done) and self.config.on_trouble == "stop"
+        if score < self.best_score:
+            self.best_score, self.best_round = score, self.rounds_done
+            self.best = self._states()
+            self.keep()
+        elif self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
+            self._go_back()
+
+    def recover(self, error: NonFiniteLossError) -> None:
+        """Handles a loss that is not finite as `on_trouble` says; re-raises it under "warn"."""
+        if self.config.on_trouble == "warn" or self.times_restored == MOST_RESTORED:
+            raise error
+        self.runtime.say(f"warning: {error}")
+        self.generator_done = False
+        self.stopped = self.config.on_trouble == "stop"
+        if not self.stopped:
+            self._go_back()
+
+    def restore_best(self) -> None:
+        """Ends the rounds: the best state, or the last one if early stopping is off."""
+        kept = self.config.early_stopping or self.stopped
+        if kept:
+            self._put_back()
+        self.runtime.say(
+            f"{self.stage.capitalize()}: {self.rounds_done} rounds, best validation score "
+            f"{self.best_score:.4f} after round {self.best_round} (0 is the pretrained model)"
+            + ("" if kept else "; the last state is kept")
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Summary for results.json."""
+        return {
+            "rounds": self.rounds_done,
+            "best_round": self.best_round,
+            "best_score": self.best_score,
+            "validation_scores": self.history,
+            "troubles": [] if self.health is None else self.health.seen,
+            "stopped": self.stopped,
+            "times_restored": self.times_restored,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the players and their models."""
+        health = None if self.health is None else self.health.state_dict()
+        return {**fields_of(self, FIELDS), "best": self.best, "health": health}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.best = {
+            name: weights_for(player.trained, state["best"][name])
+            for name, player in self._players().items()
+        }
+        if self.health is not None:
+            self.health.load_state_dict(state["health"])
+
+    def _players(self) -> dict[str, Player]:
+        players = {"generator": self.generator}
+        return players if self.critic is None else {**players, "critic": self.critic}
+
+    def _states(self) -> dict[str, dict[str, Tensor]]:
+        """Copies of both models' states."""
+        return {
+            name: copy.deepcopy(player.trained.state_dict())
+            for name, player in self._players().items()
+        }
+
+    def _put_back(self) -> None:
+        """Puts the states that were best on validation back into both models."""
+        for name, player in self._players().items():
+            player.trained.load_state_dict(self.best[name])
+            player.trained.eval()
+
+    def _go_back(self) -> None:
+        """Returns both models to their best states, with smaller steps from there."""
+        if self.times_restored == MOST_RESTORED:
+            return
+        self.times_restored += 1
+        self._put_back()
+        for player in self._players().values():
+            player.soften()
+        self.runtime.say(
+            f"Back to the state after round {self.best_round}, with half the learning rate"
+        )
