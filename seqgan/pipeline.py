@@ -1,57 +1,38 @@
-"""The whole path: data, MLE pretraining, adversarial fine-tuning, comparison."""
+"""The whole path: begin, pretrain by MLE, fine-tune, compare, report."""
 
 from __future__ import annotations
 
-import datetime
-import itertools
 import os
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import torch
 from rich.console import Console
 
-from rollout import Policy, Sequences
+from rollout import Sequences
+from rollout.modules import frozen_copy, own_copy
 
 from .config import RunConfig
 from .config.reading import run_config
-from .data.bounded import bounded
-from .data.dataset import Dataset, fingerprint
-from .data.sources import check_splits
-from .errors import ConfigError, RunDirectoryError
+from .data.dataset import Dataset
+from .errors import ConfigError
 from .evaluation.action_values import token_values
 from .evaluation.answer import Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.models import Evaluator, real_texts
 from .evaluation.text_scores import check_available
 from .metrics import Score
-from .models import Generator, load_generator, make_discriminator, make_generator
+from .models import Generator, load_generator, make_generator
 from .report import write_report
 from .report.console import print_results
-from .runs.places import data_of, not_its_data, with_files_found
-from .runs.replacing import put_back, replacing
-from .runs.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
-from .runs.run_directory import (
-    DATA,
-    LAST,
-    LOG,
-    RESULTS,
-    RunDirectory,
-    write_json,
-    write_text,
-)
-from .runs.saver import Saved, Saver, read_checkpoint
+from .runs.run_directory import RESULTS, RunDirectory, write_json, write_text
 from .seeding import derive_seed
-from .terminal import say
-from .training.adversarial import AdversarialTraining, fine_tune
-from .training.control import Control, run_control
-from .training.discriminate import DiscriminatorTraining, discriminate
-from .training.pretrain import Convergence, convergence, pretrain
-from .training.processes import Processes
-from .training.runtime import Runtime, make_accelerator
+from .training.begin import begin, check_config, files_found, on_data_of, source_run
+from .training.control import run_control
+from .training.fine_tuning import FineTuning
+from .training.pretrain import convergence_of, pretrain
+from .training.rounds import Rounds
+from .training.runtime import Runtime
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 
@@ -94,19 +75,22 @@ def run(config: RunConfig, console: Console | None = None) -> RunResult:
     Raises:
         SeqganError: a setting, the data, or the output folder is not as it should be; nothing is
             written then.
-        RunInterrupted: SIGINT or SIGTERM came; the message says how to go on.
+        RunInterrupted: SIGINT or SIGTERM came; the message says how to resume.
     """
-    config = _files_found(config)
-    runtime, data = _begin("run", config, console)
+    config = files_found(config)
+    check_available(config.evaluation)
+    runtime, data = begin("run", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
-        return _adversarial_part(config, data, generator, runtime, runtime.run)
+        tuned = _fine_tuned(config, data, generator, runtime)
+        return _finish(config, data, runtime, tuned.models(), runtime.run, tuned)
 
 
 def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
     """MLE pretraining alone, and its scores."""
-    config = _files_found(config)
-    runtime, data = _begin("pretrain", config, console)
+    config = files_found(config)
+    check_available(config.evaluation)
+    runtime, data = begin("pretrain", config, console)
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
         return _finish(config, data, runtime, {"mle": generator}, runtime.run)
@@ -124,187 +108,29 @@ def finetune(
         pretrained: the run whose MLE generator is taken, or its folder.
         console: where progress and tables are shown; None: nowhere.
     """
-    _check_config(config)
-    pretrained = _source(config, pretrained)
+    check_config(config)
+    pretrained = source_run(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
-    config = _on_data_of(config, trained, pretrained)
+    config = on_data_of(config, trained, pretrained)
     if config.generator != trained.generator:
         raise ConfigError(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
-    _convergence(pretrained)  # an error of its log comes now, not after hours
-    runtime, data = _begin("finetune", config, console, pretrained)
+    check_available(config.evaluation)
+    convergence_of(pretrained)  # an error of its log comes now, not after hours
+    runtime, data = begin("finetune", config, console, pretrained)
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)
         if not runtime.past("pretrain"):
             _keep_pretrained(runtime)
-        return _adversarial_part(config, data, generator, runtime, pretrained)
-
-
-def _source(config: RunConfig, pretrained: RunDirectory | str | os.PathLike[str]) -> RunDirectory:
-    """The run that the generator comes from; a resumed run has kept that generator itself.
-
-    Raises:
-        ConfigError: the resumed run was fine-tuned from another one.
-    """
-    path = folder_of(config)
-    if path is None or not resumes(config, path) or not (path / "checkpoints" / "mle").is_file():
-        return RunDirectory.open(pretrained)
-    own = RunDirectory.open(path)
-    try:
-        other = RunDirectory.open(pretrained)
-    except RunDirectoryError:  # it was moved away, and is not needed
-        return own
-    begun, given = (
-        load_generator(run.checkpoint("mle") / "generator").state_dict() for run in (own, other)
-    )
-    if begun.keys() != given.keys() or any(not torch.equal(begun[k], given[k]) for k in begun):
-        raise ConfigError(f"--run: {path} was fine-tuned from another run than {other.path}")
-    return own
-
-
-def _files_found(config: RunConfig) -> RunConfig:
-    """The settings; if a run is resumed, with the places where its files are now."""
-    _check_config(config)
-    path = folder_of(config)
-    if path is None or not resumes(config, path):
-        return config
-    return with_files_found(config, RunDirectory.open(path))
-
-
-def _on_data_of(config: RunConfig, trained: RunConfig, pretrained: RunDirectory) -> RunConfig:
-    """The settings with the split seed of the pretrained run, and the places of its files."""
-    split_seed = trained.corpus.data_seed(trained.seed)
-    if config.corpus.split_seed is None and config.seed != split_seed:
-        config = replace(config, corpus=replace(config.corpus, split_seed=split_seed))
-    return with_files_found(config, pretrained)
-
-
-def default_folder(data: str) -> Path:
-    """A new folder: ``runs/`` and a name made of the data and the time."""
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = first = Path("runs") / f"{Path(data).stem or 'run'}-{now}"
-    for number in itertools.count(2):
-        if not path.exists():
-            break
-        path = first.with_name(f"{first.name}-{number}")
-    return path
-
-
-def _begin(
-    command: str,
-    config: RunConfig,
-    console: Console | None,
-    pretrained: RunDirectory | None = None,
-) -> tuple[Runtime, Dataset]:
-    """Reads the data and makes the run's folder; nothing is written before all of it is right.
-
-    Args:
-        command: what goes on with the run: run, pretrain or finetune.
-        config: all settings.
-        console: where progress is shown, by the main process.
-        pretrained: the run that is fine-tuned, whose data are taken.
-    """
-    # Fails before anything is written.
-    accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
-    processes = Processes(accelerator)
-    if console is None or not processes.is_main:
-        console = Console(quiet=True)
-    name, going_on = processes.agree(lambda: _place(config))
-    path = Path(name)
-    check_available(config.evaluation)
-    data, whole = _read(config, pretrained or (RunDirectory(path) if going_on else None))
-    if pretrained is not None and whole != pretrained.data_fingerprint():
-        raise ConfigError(
-            f"{not_its_data(config, pretrained)}; name the place of its data with --data PATH, and "
-            "leave the --corpus settings as they were"
-        )
-    if processes.agree(lambda: whole) != whole:
-        raise ConfigError(
-            f"--data: process {processes.index} finds other sequences in {config.data} than the "
-            "main process; give all of them the same files"
-        )
-    saved = None
-    if going_on:
-        saved = _saved(command, config, path, whole, processes, partial(say, console))
-    processes.wait()
-    directory, is_main = RunDirectory(path), processes.is_main
-    # An old run is not lost before it is known that the new one can begin.
-    with replacing(path, LAST) if is_main and saved is None else nullcontext():
-        if is_main and saved is not None:
-            rewind(directory, saved, partial(say, console))
-        elif is_main:
-            RunDirectory.create(path, _stored(config), config.overwrite or going_on)
-            _describe(directory, data, whole)
-        if is_main:
-            accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
-        saver = Saver(directory.checkpoints, config.checkpoint, saved)
-        runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
-        runtime.begin_tracking()
-    data = bounded(data, config.evaluation)
-    for line in data.report_lines:
-        runtime.say(line)
-    return runtime, data
-
-
-def _check_config(config: object) -> None:
-    if not isinstance(config, RunConfig):
-        raise ConfigError(
-            f"settings must be a RunConfig, got {type(config).__name__}; "
-            "RunConfig(data=..., corpus={...}) makes one"
-        )
-
-
-def _stored(config: RunConfig) -> dict[str, Any]:
-    """The settings as the run's folder keeps them."""
-    return asdict(replace(config, output_dir=None, overwrite=False, resume=False))
-
-
-def _place(config: RunConfig) -> tuple[str, bool]:
-    """The run's folder, and whether it holds a run to go on with; it is free otherwise."""
-    path = folder_of(config) or default_folder(config.data)
-    going_on = resumes(config, path)
-    if going_on:
-        check_same_settings(RunDirectory.open(path), _stored(config))
-    else:
-        put_back(path)
-        RunDirectory.check_free(path, config.overwrite)
-    return str(path), going_on
-
-
-def _saved(
-    command: str, config: RunConfig, path: Path, whole: str, processes: Processes, say: Say
-) -> Saved | None:
-    """The checkpoint that all processes go on from, which the main one finds."""
-    found = starting_point(command, config, path, whole, say) if processes.is_main else None
-    place = processes.agree(lambda: None if found is None else str(found.place))
-    return found if place is None or found is not None else read_checkpoint(Path(place))
-
-
-def _read(config: RunConfig, run: RunDirectory | None) -> tuple[Dataset, str]:
-    """The data, of a run if there is one, and the fingerprint of all of them."""
-    data = data_of(config, run)
-    check_splits(data)
-    return data, fingerprint(data)
-
-
-def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:
-    """Writes what a run is trained on."""
-    vocabulary = data.decoder.vocabulary
-    if vocabulary is not None:
-        vocabulary.save(directory.path / "vocabulary.json")
-    content = {
-        "fingerprint": whole,
-        "vocabulary": None if vocabulary is None else vocabulary.fingerprint(),
-        "report": data.report,
-    }
-    write_json(directory.path / DATA, content)
+        tuned = _fine_tuned(config, data, generator, runtime)
+        return _finish(config, data, runtime, tuned.models(), pretrained, tuned)
 
 
 def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> Generator:
-    """The generator after MLE; from a checkpoint, where the run goes on behind that."""
+    """The generator after MLE; from a checkpoint, if the run is resumed behind that."""
     generator = make_generator(config.generator, data.spec, derive_seed(config.seed, "generator"))
     runtime.hold(runtime=runtime, generator=generator)
     if not runtime.past("pretrain"):
@@ -318,90 +144,49 @@ def _keep_pretrained(runtime: Runtime) -> None:
     runtime.save("mle")
 
 
-def _convergence(run: RunDirectory | None) -> Convergence:
-    """How far MLE came, by the log of the run that it was trained in.
-
-    A run that was itself fine-tuned from another has no such log; its results say what it found.
-
-    Raises:
-        RunDirectoryError: the log is damaged.
-    """
-    assert run is not None
-    try:
-        lines = [line for line in run.read_log() if line["stage"] == "mle"]
-        history = {line["epoch"]: line["validation_nll"] for line in lines}
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(f"{run.path / LOG}: cannot be read ({error})") from None
-    if not history and (run.path / RESULTS).is_file():
-        told = run.results().get("pretraining")
-        if told is not None:
-            return Convergence(**told)
-    settings = run_config(run.config(), str(run.path / "config.yaml")).pretrain
-    return convergence([history[epoch] for epoch in sorted(history)], settings)
-
-
-def _adversarial_part(
-    config: RunConfig,
-    data: Dataset,
-    generator: Generator,
-    runtime: Runtime,
-    pretrained: RunDirectory | None,
-) -> RunResult:
-    """Discriminator, rounds and comparison; `pretrained` is the run that MLE was trained in."""
-    discriminator = make_discriminator(
-        config.discriminator, data.spec, derive_seed(config.seed, "discriminator")
-    )
-    if runtime.past("discriminate"):  # it takes up its state when the rounds begin
-        judge = DiscriminatorTraining(
-            discriminator, data.train, data.heldout, config.critic, runtime
-        )
-    else:
-        judge = discriminate(
-            discriminator, generator, data.train, data.heldout, config.critic, runtime
-        )
-    sweep = Sweep(data, config.evaluation, config.seed)
-    runtime.hold(sweep=sweep)
-    if not runtime.past("discriminate"):  # otherwise it was settled before
-        runtime.processes.agree(lambda: sweep.settle(generator))
-
-    def validate(policy: Policy, round_number: int) -> dict[str, float]:
-        return sweep.validate(policy)
-
-    work = fine_tune(generator, judge, config, validate, runtime)
-    if not runtime.past("adversarial"):
-        runtime.save("best")
-    control = _control(config, work, sweep, runtime)
-    models = {"mle": cast(Generator, work.reference), "adversarial": generator}
-    return _finish(config, data, runtime, models, pretrained, Tuned(work, sweep, control))
-
-
-def _control(
-    config: RunConfig, method: AdversarialTraining, sweep: Sweep, runtime: Runtime
-) -> Control | None:
-    """The same fine-tuning with a random reward; None where it is switched off."""
-    if not config.evaluation.control:
-        return None
-    half = sweep.halved()
-
-    def validate(policy: Policy, round_number: int) -> dict[str, float]:
-        return half.validate(policy)
-
-    return run_control(method, validate, runtime, half)
-
-
 @dataclass(frozen=True)
 class Tuned:
-    """What fine-tuning leaves for the comparison.
+    """The models after fine-tuning, for the comparison.
 
     Attributes:
-        method: the adversarial rounds.
-        sweep: what measures models at temperatures.
-        control: the rounds with a random reward, or None.
+        work: generator, reference and discriminator.
+        rounds: the record of the rounds.
+        sweep: measures models at temperatures.
+        control: the record of the rounds with a random reward, or None.
+        noise: the generator that those rounds made, or None.
     """
 
-    method: AdversarialTraining
+    work: FineTuning
+    rounds: Rounds
     sweep: Sweep
-    control: Control | None
+    control: Rounds | None
+    noise: Generator | None
+
+    def summary(self) -> dict[str, Any]:
+        """Summary of the rounds for results.json."""
+        return {**self.rounds.summary(), "spread": self.work.player.spread}
+
+    def models(self) -> dict[str, Generator]:
+        """Both models by name."""
+        return {"mle": self.work.reference, "adversarial": self.work.generator}
+
+
+def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime: Runtime) -> Tuned:
+    """Plays the rounds and the control, or what is left of them."""
+    reference = frozen_copy(generator)
+    runtime.hold(reference=reference)
+    work = FineTuning(config, data, generator, reference, runtime)
+    sweep = Sweep(data, config.evaluation, config.seed)
+    runtime.hold(sweep=sweep)
+    if not runtime.past("critic"):  # otherwise it was settled before
+        runtime.processes.agree(lambda: sweep.settle(reference))
+    rounds, control, noise = work.run(sweep.validate), None, None
+    if config.evaluation.control:
+        half = sweep.halved()
+        noise = own_copy(reference).requires_grad_(True)
+        spread = work.player.spread
+        control = run_control(noise, reference, spread, config, data, half.validate, runtime, half)
+    return Tuned(work, rounds, sweep, control, noise)
 
 
 def _finish(
@@ -431,16 +216,16 @@ def _finish(
             scores[name], drawn[name] = evaluator.model(model, name)
             samples[name] = data.decoder.texts(drawn[name])
             bar.advance()
-        if tuned is not None and tuned.control is not None:
-            scores["control"], _ = evaluator.model(tuned.control.policy, "control")
+        if tuned is not None and tuned.noise is not None:
+            scores["control"], _ = evaluator.model(tuned.noise, "control")
         bar.advance()
         scores["real"] = evaluator.real()
         bar.advance()
-        pretraining = _convergence(pretrained)
+        pretraining = convergence_of(pretrained)
         if tuned is not None:
             compared = _compared(models, tuned)
             said = answer(
-                compared, pretraining, config, tuned.method.summary(), len(data.test),
+                compared, pretraining, config, tuned.summary(), len(data.test),
                 scores["real"],
             )  # fmt: skip
             found = _found(tuned, compared, said)
@@ -475,15 +260,15 @@ def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:
     """The method, its control and MLE, each with each."""
     mle = Swept(models["mle"], tuned.sweep)
     method, control = Swept(models["adversarial"], tuned.sweep), None
-    if tuned.control is not None:
-        control = Swept(tuned.control.policy, tuned.sweep.halved())
+    if tuned.noise is not None:
+        control = Swept(tuned.noise, tuned.sweep.halved())
     return compare_with_control(mle, method, control)
 
 
 def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
     """What `results.json` has to say of method and control."""
     found = {
-        "adversarial": tuned.method.summary(),
+        "adversarial": tuned.summary(),
         "verdict": said.to_dict(),
         "sweep": compared.to_dict(),
     }
@@ -502,8 +287,10 @@ def _token_values(
     models: dict[str, Generator],
     tuned: Tuned,
     drawn: dict[str, Sequences],
-) -> dict[str, Any]:
-    """What the discriminator makes of every token of some samples of the adversarial model."""
-    assert tuned.method.judge is not None
+) -> dict[str, Any] | None:
+    """The action value of every token of some samples of the fine-tuned model."""
+    judge = tuned.work.discriminator
+    if judge is None:
+        return None
     policy, samples = models["adversarial"], drawn["adversarial"]
-    return token_values(policy, tuned.method.judge, samples, data.test, data.decoder, config.seed)
+    return token_values(policy, judge, samples, data.test, data.decoder, config.seed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .names import GAN_LOSSES
 from .checks import choice, positive, sizes
+from .names import GAN_LOSSES
 from .optimizers import OptimizerConfig
 from .settings import Settings
 

@@ -41,9 +41,7 @@ class Terms(MixtureReward):
         return found
 
 
-def build_reward(
-    terms: Sequence[RewardTerm], discriminator: nn.Module | None, seed: int
-) -> Reward:
+def build_reward(terms: Sequence[RewardTerm], discriminator: nn.Module | None, seed: int) -> Reward:
     """The reward that settings describe.
 
     Args:

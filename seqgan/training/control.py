@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from rollout import ConstantReward, Sequences
-from rollout.modules import own_copy
 
 from ..config import PolicyGradient as Settings
 from ..config import RunConfig
@@ -55,6 +54,7 @@ class NoiseGradient(PolicyGradient):
 
 
 def run_control(
+    generator: Generator,
     reference: Generator,
     spread: float,
     config: RunConfig,
@@ -66,7 +66,8 @@ def run_control(
     """Trains the control of a method whose rounds are done, or what is left of it.
 
     Args:
-        reference: the pretrained policy; it is not changed.
+        generator: a copy of the pretrained policy, trained in place.
+        reference: the pretrained policy.
         spread: of the method's advantages.
         config: the method's settings.
         data: the data set.
@@ -74,13 +75,9 @@ def run_control(
         runtime: device, seed, log.
         memory: what `validate` remembers from one measurement to the next.
     """
-    generator = own_copy(reference).requires_grad_(True)
     settings = config.algorithm
-    if not isinstance(settings, Settings):
-        settings = Settings(optimizer=settings.optimizer)
-    materials = Materials(
-        generator, reference, ConstantReward(0.0), None, data, runtime, "control"
-    )
+    assert isinstance(settings, Settings)
+    materials = Materials(generator, reference, ConstantReward(0.0), None, data, runtime, "control")
     player = NoiseGradient(settings, materials, spread)
     # If its loss is not finite, its best state still serves.
     rounds = Rounds(

@@ -15,7 +15,7 @@ from .adversarial import adversarial
 from .critic import Critic
 from .critic_pretraining import pretrain_critic
 from .health import Health
-from .players import Materials, Player
+from .players import Actor, Materials
 from .rounds import Rounds, Validation
 from .runtime import Runtime
 
@@ -52,7 +52,7 @@ class FineTuning:
         materials = Materials(
             self.generator, self.reference, reward, self.discriminator, self.data, runtime
         )
-        self.player: Player = build(config.algorithm, materials)
+        self.player: Actor = build(config.algorithm, materials)
 
     @property
     def discriminator(self) -> Discriminator | None:

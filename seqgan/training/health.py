@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from rollout import Policy, Sequences, generate
+from rollout import Policy, generate
 
 from ..metrics import self_bleu
 from ..metrics.gain import gain_in_words, knowledge

@@ -15,7 +15,9 @@ from .runtime import Runtime
 __all__ = ["Learner"]
 
 PROGRESS = 1e-4
-"""Relative improvement of a measurement that the plateau schedule counts as one."""
+"""Relative fall of a measurement that counts as an improvement, for the plateau schedule and for
+the patience of MLE alike. Without it, a rate that is halved again and again would keep training
+going by differences that mean nothing."""
 
 
 class Learner:

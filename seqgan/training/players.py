@@ -13,13 +13,15 @@ from ..data.dataset import Dataset
 from ..models import Discriminator, Generator
 from .runtime import Runtime
 
-__all__ = ["Materials", "Player"]
+__all__ = ["Actor", "Materials", "Player"]
 
 
 class Player(Protocol):
     """One side of the rounds: a model and how it takes its steps."""
 
-    trained: nn.Module
+    @property
+    def trained(self) -> nn.Module:
+        """The model."""
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them after a resume; logs itself."""
@@ -32,6 +34,14 @@ class Player(Protocol):
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         """Restores it."""
+
+
+class Actor(Player, Protocol):
+    """The player of the generator."""
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the advantages per token, mean over the steps so far."""
 
 
 @dataclass(frozen=True)

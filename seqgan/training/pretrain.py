@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from rollout import Policy, Sequences, nll_loss
 
 from ..config import PretrainConfig
+from ..config.reading import run_config
+from ..errors import RunDirectoryError
 from ..metrics.likelihood import token_nll
+from ..runs.run_directory import LOG, RESULTS, RunDirectory
 from ..runs.state import fields_of, set_fields, weights_for
 from .learner import PROGRESS, Learner
 from .runtime import Runtime
 
-__all__ = ["Convergence", "Pretraining", "convergence", "pretrain"]
+__all__ = ["Convergence", "Pretraining", "convergence", "convergence_of", "pretrain"]
 
-"""Share of the validation NLL that it has to fall by to count as an improvement, for the patience
-and for the learning rate alike. Without it, a rate that is halved again and again would keep
-training going by differences that mean nothing."""
 PAST_BEST = 1e-3
 """Share by which the NLL of a last state may lie above the best one, where the last is kept."""
 
@@ -194,7 +194,9 @@ class Pretraining:
             number, done = divmod(self.learner.step, whole)
             rng = self.runtime.rng("mle", "order", number)
             order = torch.randperm(len(self.train), generator=rng)
-            for rows in order.split(self.config.batch_size)[done : done + until - self.learner.step]:
+            for rows in order.split(self.config.batch_size)[
+                done : done + until - self.learner.step
+            ]:
                 yield self.train.select(rows.to(self.runtime.device))
 
     def _measure(self, train_nll: float) -> None:
@@ -209,3 +211,25 @@ class Pretraining:
         if nll < self.best_nll:
             self.best_nll, self.best_epoch = nll, self.epochs_done
             self.best_state = copy.deepcopy(self.generator.state_dict())
+
+
+def convergence_of(run: RunDirectory | None) -> Convergence:
+    """How far MLE came, by the log of the run that it was trained in.
+
+    A run that was itself fine-tuned from another has no such log; its results say what it found.
+
+    Raises:
+        RunDirectoryError: the log is damaged.
+    """
+    assert run is not None
+    try:
+        lines = [line for line in run.read_log() if line["stage"] == "mle"]
+        history = {line["epoch"]: line["validation_nll"] for line in lines}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(f"{run.path / LOG}: cannot be read ({error})") from None
+    if not history and (run.path / RESULTS).is_file():
+        told = run.results().get("pretraining")
+        if told is not None:
+            return Convergence(**told)
+    settings = run_config(run.config(), str(run.path / "config.yaml")).pretrain
+    return convergence([history[epoch] for epoch in sorted(history)], settings)
