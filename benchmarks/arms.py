@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from rollout import Policy, Sequences
-from rollout.modules import own_copy
+from rollout.modules import frozen_copy, own_copy
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.data.bounded import bounded
@@ -27,11 +27,10 @@ from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_with_
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
 from seqgan.metrics.likelihood import token_nll
-from seqgan.models import make_discriminator, make_generator
+from seqgan.models import make_generator
 from seqgan.seeding import derive_seed, rng_for
-from seqgan.training.adversarial import AdversarialTraining, do_rounds, fine_tune
-from seqgan.training.control import Control
-from seqgan.training.discriminate import DiscriminatorTraining, discriminate
+from seqgan.training.control import run_control
+from seqgan.training.fine_tuning import FineTuning
 from seqgan.training.pretrain import pretrain
 from seqgan.training.progress import Lines, Progress
 from seqgan.training.runtime import Runtime, make_accelerator
@@ -172,16 +171,18 @@ class Lab:
 
     def model(
         self, method: Method, config: RunConfig, runtime: Recorder
-    ) -> tuple[Policy, AdversarialTraining | None]:
+    ) -> tuple[Policy, float | None]:
         """The model that a method makes out of a copy of MLE's, or of its own start.
 
         Returns:
-            The model, and the adversarial rounds where it comes from some.
+            The model, and the spread of its advantages if it comes from adversarial rounds.
         """
         mle = self._begin(method, config)
         if method.call is None:
-            work = self._fine_tuned(mle, config, runtime)
-            return work.policy, work
+            reference = frozen_copy(mle).to(runtime.device)
+            work = FineTuning(config, self.data, mle, reference, runtime)
+            work.run(copy.copy(self.sweep).validate)
+            return mle, work.player.spread
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
         policy = call(mle, self.data, config, runtime, **method.arguments)
         if not isinstance(policy, Policy):
@@ -202,9 +203,9 @@ class Lab:
         if method.name not in self._controls:
             runtime, half = self.runtime(), self.sweep.halved()
             generator = self._begin(method, config).to(runtime.device)
-            work = Control(generator, config, spread, runtime)
-            do_rounds(work, lambda policy, _: half.validate(policy), runtime)
-            self._controls[method.name] = work.policy, runtime
+            reference = frozen_copy(generator)
+            run_control(generator, reference, spread, config, self.data, half.validate, runtime)
+            self._controls[method.name] = generator, runtime
         return self._controls[method.name]
 
     def _begin(self, method: Method, config: RunConfig) -> Any:
@@ -223,25 +224,6 @@ class Lab:
             pretrain(model, train, validation, config.pretrain, self.runtime())
             self._starts[key] = model
         return self._starts[key]
-
-    def _fine_tuned(
-        self, generator: Any, config: RunConfig, runtime: Recorder
-    ) -> AdversarialTraining:
-        """Adversarial rounds; a constant reward needs no pretrained discriminator."""
-        seed, data = config.seed, self.data
-        discriminator = make_discriminator(
-            config.discriminator, data.spec, derive_seed(seed, "discriminator")
-        )
-        generator.to(runtime.device)
-        split = (data.train, data.heldout, config.critic, runtime)
-        if config.rewards[0].name == "discriminator":
-            judge = discriminate(discriminator, generator, *split)
-        else:
-            judge = DiscriminatorTraining(discriminator, *split)
-        sweep = copy.copy(self.sweep)
-        return fine_tune(
-            generator, judge, config, lambda policy, _: sweep.validate(policy), runtime
-        )
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
         scores, samples = self.evaluator.model(policy, name)

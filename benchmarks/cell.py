@@ -220,12 +220,12 @@ def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
         policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
         return {**_curves(runtime), **_measured(lab.compared(policy, arm.name, half=True))}
     runtime, control = lab.runtime(), None
-    policy, training = lab.model(arm.method, config, runtime)
+    policy, spread = lab.model(arm.method, config, runtime)
     body = _curves(runtime)
-    if training is not None:
-        body["spread"] = training.spread
+    if spread is not None:
+        body["spread"] = spread
         if arm.kind == "method" and "random" in arm.method.controls and config.evaluation.control:
-            control, _ = lab.control(arm.method, config, training.spread)
+            control, _ = lab.control(arm.method, config, spread)
     return {**body, **_measured(lab.compared(policy, arm.name, control))}
 
 

@@ -23,7 +23,7 @@ from seqgan.metrics.likelihood import token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import write_json
 from seqgan.seeding import derive_seed
-from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.critic import Critic
 from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -119,13 +119,13 @@ def _train(
         data.spec,
         derive_seed(config.seed, name),
     )
-    work = DiscriminatorTraining(discriminator, data.train, data.heldout, setting, runtime)
+    work = Critic(discriminator, generator, data.train, data.heldout, setting, runtime)
     negatives = generate(generator, config.negatives, rng=runtime.rng("negatives"))
     fresh = generate(generator, 2 * len(data.heldout), rng=runtime.rng("fresh"))
     rows = []
     for _ in range(config.steps // config.measure_every):
-        work.train_steps(config.measure_every, negatives)
-        rows.append({"step": work.step, **work.measure(negatives, fresh)})
+        work.train_until(work.learner.step + config.measure_every, negatives)
+        rows.append({"step": work.learner.step, **work.measure(negatives, fresh)})
         runtime.say(f"{name} {rows[-1]}")
     return rows
 

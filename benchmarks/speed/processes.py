@@ -17,13 +17,14 @@ from typing import Any
 
 import torch
 
-from rollout import Policy
-from seqgan.config import CriticConfig, PolicyGradient, PretrainConfig, RunConfig
+from rollout import DiscriminatorReward
+from seqgan.config import CriticConfig, PolicyGradient, PretrainConfig
 from seqgan.config.algorithms import PolicyOptimizer
+from seqgan.config.settings import build
 from seqgan.config.training import CriticOptimizer, PretrainOptimizer
 from seqgan.errors import ConfigError
-from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.critic import Critic
+from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -100,22 +101,23 @@ def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         optimizer=CriticOptimizer(learning_rate=STILL),
         rounds_learning_rate=STILL,
     )
-    training = DiscriminatorTraining(work.judge, work.real, few, judging, runtime)
+    critic = Critic(work.judge, work.generator, work.real, few, judging, runtime)
     algorithm = PolicyGradient(
         batch_size=sizes.batch,
         rollouts=sizes.rollouts,
         optimizer=PolicyOptimizer(learning_rate=STILL),
     )
-    config = RunConfig(critic=judging, algorithm=algorithm)
-    adversarial = AdversarialTraining(work.generator, training, config, runtime)
-    policy: Policy = work.generator
+    reward = DiscriminatorReward(work.judge, "log_odds")
+    policy = work.generator
+    materials = Materials(policy, policy, reward, work.judge, work.real, runtime)
+    player = build(algorithm, materials)
     judged = max(1, sizes.judge_steps // 32)
     kinds = [
         ("MLE step", mle.epoch, len(epoch) // sizes.batch, sizes.batch * sizes.length),
-        ("generator step", adversarial.generator_step, 1, sizes.tokens()),
+        ("generator step", player.step, 1, sizes.tokens()),
         (
             "discriminator step",
-            lambda: training.train_steps(judged, work.real),
+            lambda: critic.train_until(critic.learner.step + judged, work.real),
             judged,
             2 * sizes.judge_batch * sizes.length,
         ),

@@ -31,10 +31,10 @@ def learning_curves(record: Record) -> list[Plot]:
         "discriminator": (_accuracies, _gain),
         "validation": (_score, _likelihood),
         "adversarial": (_reward,),
-        "watch": (_variety, _rounds_accuracies, _rounds_gain),
+        "health": (_variety, _rounds_accuracies, _rounds_gain),
     }
-    if "heldout_gain" not in (record.log.get("watch") or [{}])[0]:  # a control: nothing judges
-        makers["watch"] = (_variety,)
+    if "heldout_gain" not in (record.log.get("health") or [{}])[0]:  # a control: nothing judges
+        makers["health"] = (_variety,)
     return [
         make(record, record.log[stage])
         for stage, plots in makers.items()
@@ -139,20 +139,21 @@ def _likelihood(record: Record, lines: Lines) -> Plot:
 
 
 def _reward(record: Record, lines: Lines) -> Plot:
-    form = record.setting("adversarial", "reward_form", "reward")
-    kind = record.setting("adversarial", "reward", "discriminator")
-    unit = {"log_odds": "log-odds of being real", "probability": "probability of being real"}
-    label = unit.get(form, "reward") if kind == "discriminator" else "reward"
+    units = {
+        "discriminator (log_odds)": "log-odds of being real",
+        "discriminator (probability)": "probability of being real",
+    }
+    label, taught = units.get(record.reward, "reward"), "discriminator" in record.reward
 
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "step", "mean_reward", "adversarial", "mean of the batch")
         _finish(axes, "policy gradient step", label)
 
     caption = (
-        "What the judge gave the generator's samples on average. The discriminator goes on "
+        f"Mean reward of the generator's samples: {record.reward}. The discriminator goes on "
         "learning, so a flat curve need not mean that nothing happens."
-        if kind == "discriminator"
-        else f"The reward of this control ({kind}): it teaches nothing."
+        if taught
+        else f"Mean reward of the generator's samples: {record.reward}."
     )
     return Plot("mean-reward", "Adversarial rounds: mean reward", caption, paint)
 

@@ -65,6 +65,15 @@ class Record:
         values = self.config.get(group)
         return values.get(name, default) if isinstance(values, dict) else default
 
+    @property
+    def reward(self) -> str:
+        """The terms of the reward, as text: ``discriminator (log_odds)``."""
+        terms = self.config.get("rewards") or []
+        return " + ".join(
+            f"{each['name']} ({each['form']})" if each["name"] == "discriminator" else each["name"]
+            for each in terms
+        )
+
     def score(self, model: str, name: str) -> float | None:
         """The value of a score, or None."""
         for score in self.results.get("scores", {}).get(model, []):

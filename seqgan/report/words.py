@@ -130,10 +130,9 @@ def explanation(record: Record) -> list[str]:
 
 
 def _compared(record: Record) -> str:
-    reward = record.setting("adversarial", "reward", "discriminator")
     judge = "to please a second network, the discriminator, that tries to tell real from generated"
-    if reward in CONTROLS:
-        judge = f"on a reward with nothing to teach, {CONTROLS[reward]}: a control"
+    if "discriminator" not in record.reward:
+        judge = f"on another reward: {CONTROLS.get(record.reward, record.reward)}"
     return (
         "Two models that write sequences were compared. The first (MLE) learned from the data "
         "alone, by predicting the next token. The second (adversarial) began as a copy of it and "
@@ -228,7 +227,7 @@ def _learnable(record: Record) -> list[str]:
     if not lines:
         return []
     kept = lines[-1]
-    if record.setting("discriminate", "early_stopping", True):  # by what training chose
+    if record.setting("critic", "early_stopping", True):  # by what training chose
         kept = min(lines, key=lambda line: line["heldout_cross_entropy"])
     told = TAUGHT[knowledge(kept)]
     if is_unreliable(kept):

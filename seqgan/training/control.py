@@ -77,7 +77,9 @@ def run_control(
     """
     settings = config.algorithm
     assert isinstance(settings, Settings)
-    materials = Materials(generator, reference, ConstantReward(0.0), None, data, runtime, "control")
+    materials = Materials(
+        generator, reference, ConstantReward(0.0), None, data.train, runtime, "control"
+    )
     player = NoiseGradient(settings, materials, spread)
     # If its loss is not finite, its best state still serves.
     rounds = Rounds(

@@ -16,7 +16,6 @@ from torch import Tensor
 from rollout import DiscriminatorReward, Policy, Sequences
 
 from ..config import CriticConfig
-from ..data.dataset import Dataset
 from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
 from ..models.gan_losses import GAN_LOSSES
@@ -35,7 +34,8 @@ class Critic:
     Args:
         discriminator: trained in place.
         policy: the policy that is to be told from the data; it may change between calls.
-        data: the training split is learnt from, the held-out split measures.
+        train: real sequences to learn from.
+        heldout: real sequences that neither model is trained on, to measure by.
         config: settings.
         runtime: device, seed, log.
 
@@ -48,12 +48,13 @@ class Critic:
         self,
         discriminator: Discriminator,
         policy: Policy,
-        data: Dataset,
+        train: Sequences,
+        heldout: Sequences,
         config: CriticConfig,
         runtime: Runtime,
     ):
         self.config, self.runtime, self.policy = config, runtime, policy
-        self.train, self.heldout = data.train.to(runtime.device), data.heldout.to(runtime.device)
+        self.train, self.heldout = train.to(runtime.device), heldout.to(runtime.device)
         self.trained = discriminator.to(runtime.device)
         self.learner = Learner(
             discriminator, config.optimizer, runtime, "discriminator",

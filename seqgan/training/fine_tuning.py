@@ -46,11 +46,12 @@ class FineTuning:
         if any(term.name == "discriminator" for term in config.rewards):
             seed = derive_seed(config.seed, "discriminator")
             model = make_discriminator(config.discriminator, self.data.spec, seed)
-            self.critic = Critic(model, self.generator, self.data, config.critic, runtime)
+            split = (self.data.train, self.data.heldout)
+            self.critic = Critic(model, self.generator, *split, config.critic, runtime)
             runtime.hold(discriminator=model, critic=self.critic)
         reward = build_reward(config.rewards, self.discriminator, runtime.seed)
         materials = Materials(
-            self.generator, self.reference, reward, self.discriminator, self.data, runtime
+            self.generator, self.reference, reward, self.discriminator, self.data.train, runtime
         )
         self.player: Actor = build(config.algorithm, materials)
 

@@ -141,7 +141,7 @@ class Health:
             round_number: rounds so far.
         """
         now = self.runtime.processes.agree(lambda: self._figures(policy, round_number))
-        self.runtime.log("health", round_number, **now)
+        self.runtime.log("health", round_number, round=round_number, **now)
         self.first = self.first or now
         found = troubles(self.first, self.before or now, now)
         self.before = now

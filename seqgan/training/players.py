@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from rollout import Reward
+from rollout import Reward, Sequences
 
-from ..data.dataset import Dataset
 from ..models import Discriminator, Generator
 from .runtime import Runtime
 
@@ -53,7 +52,7 @@ class Materials:
         reference: the pretrained policy.
         reward: the judgement of complete sequences.
         discriminator: the network, or None if no reward needs one.
-        data: the data set.
+        train: the training sequences.
         runtime: device, seed, log.
         stage: name of the player's steps in the log, and of their random numbers.
     """
@@ -62,6 +61,6 @@ class Materials:
     reference: Generator
     reward: Reward
     discriminator: Discriminator | None
-    data: Dataset
+    train: Sequences
     runtime: Runtime
     stage: str = "adversarial"

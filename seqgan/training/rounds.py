@@ -94,7 +94,7 @@ class Rounds:
         score = measured["score"]
         self.history.append(score)
         name = "validation" if self.stage == "adversarial" else f"{self.stage}-validation"
-        self.runtime.log(name, self.rounds_done, **measured)
+        self.runtime.log(name, self.rounds_done, round=self.rounds_done, **measured)
         found = [] if self.health is None else self.health.look(policy, self.rounds_done)
         # Before the first round nothing has gone wrong yet, whatever a limit says.
         self.stopped = bool(found and self.rounds_done) and self.config.on_trouble == "stop"
