@@ -227,7 +227,7 @@ class Lab:
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
         scores, samples = self.evaluator.model(policy, name)
-        return scores + self._own_metrics(self.data.decoder.tokens(samples))
+        return scores + self._own_metrics(self.data.codec.tokens(samples))
 
     def _own_metrics(self, tokens: list[list[Any]]) -> list[Score]:
         """The user's own metrics of token sequences, each a number or a `Score`."""

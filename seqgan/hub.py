@@ -17,22 +17,18 @@ from huggingface_hub.errors import HFValidationError
 
 from rollout import Sampler, generate
 
-from .config import FileCorpus
-from .config.names import TOKENIZERS
-from .config.reading import run_config
 from .config.version import __version__
-from .data.dataset import Decoder
+from .data.codec import Codec, load_codec, save_codec
 from .data.text.tokenizers import Tokenizer, make_tokenizer
-from .data.text.vocabulary import Vocabulary
 from .errors import CheckpointError, ConfigError
 from .models import Generator, load_generator, save_model
 from .runs.run_directory import RunDirectory, write_json
 from .seeding import rng_for
 
-__all__ = ["TextGenerator", "directory_decoder", "without_unknown"]
+__all__ = ["TextGenerator", "run_codec", "without_unknown"]
 
-FORMAT = 1
-DESCRIPTION, VOCABULARY, WEIGHTS = "seqgan.json", "vocabulary.json", "generator"
+FORMAT = 2
+DESCRIPTION, WEIGHTS = "seqgan.json", "generator"
 
 
 class TextGenerator(
@@ -42,12 +38,12 @@ class TextGenerator(
 
     Args:
         policy: the generator.
-        decoder: vocabulary and tokenizer.
+        codec: text to token ids and back.
         facts: what the model card says: "source", "scores", "verdict", "command".
     """
 
-    def __init__(self, policy: Generator, decoder: Decoder, facts: dict[str, Any]):
-        self.policy, self.decoder, self.facts = policy.eval(), decoder, facts
+    def __init__(self, policy: Generator, codec: Codec, facts: dict[str, Any]):
+        self.policy, self.codec, self.facts = policy.eval(), codec, facts
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
@@ -82,7 +78,7 @@ class TextGenerator(
             "verdict": results["verdict"],
             "command": directory.command(),
         }
-        return cls(policy, directory_decoder(directory, policy, tokenizer), facts)
+        return cls(policy, run_codec(directory, policy, tokenizer), facts)
 
     def sample(
         self,
@@ -105,9 +101,9 @@ class TextGenerator(
             seed: two seeds give different samples.
         """
         sampler = Sampler(temperature, top_k, top_p)
-        policy = self.policy if allow_unk else without_unknown(self.policy, self.decoder)
+        policy = self.policy if allow_unk else without_unknown(self.policy, self.codec)
         drawn = generate(policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
-        return self.decoder.texts(drawn)
+        return self.codec.texts(drawn)
 
     @classmethod
     def from_pretrained(
@@ -134,16 +130,8 @@ class TextGenerator(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_model(self.policy, save_directory / WEIGHTS)
-        vocabulary = self.decoder.vocabulary
-        if vocabulary is not None:
-            vocabulary.save(save_directory / VOCABULARY)
-        description = {
-            "format": FORMAT,
-            "version": __version__,
-            "tokenizer": self.decoder.tokenizer.name,
-            "vocabulary": None if vocabulary is None else vocabulary.fingerprint(),
-            "facts": self.facts,
-        }
+        save_codec(self.codec, save_directory)
+        description = {"format": FORMAT, "version": __version__, "facts": self.facts}
         write_json(save_directory / DESCRIPTION, description)
 
     @classmethod
@@ -184,17 +172,8 @@ class TextGenerator(
             )
         description = _read_description(folder / DESCRIPTION)
         policy = load_generator(folder / WEIGHTS)
-        vocabulary = _vocabulary(folder / VOCABULARY, policy, description.get("vocabulary"))
-        if tokenizer is None:
-            name = str(description.get("tokenizer"))
-            if name not in TOKENIZERS:
-                raise CheckpointError(
-                    f"{folder / DESCRIPTION}: the tokenizer {name!r} is not built in; "
-                    "give it as from_pretrained(..., tokenizer=...)"
-                )
-            tokenizer = make_tokenizer(name)
-        decoder = Decoder(vocabulary, tokenizer, policy.eos_id)
-        return cls(policy, decoder, dict(description.get("facts") or {}))
+        codec = load_codec(folder, policy.spec, tokenizer)
+        return cls(policy, codec, dict(description.get("facts") or {}))
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The model card: what it is, its scores with intervals, the command that made it."""
@@ -235,70 +214,31 @@ class TextGenerator(
         return ModelCard(text)
 
 
-def without_unknown(policy: Generator, decoder: Decoder, flag: str = "allow_unk") -> Generator:
+def without_unknown(policy: Generator, codec: Codec, flag: str = "allow_unk") -> Generator:
     """The policy, which never emits ``<unk>``.
 
     Raises:
         ConfigError: its tokens are bare ids, none of which is ``<unk>``.
     """
-    if decoder.vocabulary is None:
+    if not codec.unknown_ids:
         raise ConfigError(f"{flag}: the tokens of this run are bare ids, and none is <unk>")
-    return policy.withholding([decoder.vocabulary.unk_id])
+    return policy.withholding(codec.unknown_ids)
 
 
-def directory_decoder(
-    directory: RunDirectory, policy: Generator, tokenizer: str | None = None
-) -> Decoder:
-    """What turns the ids of a run's generator into text.
+def run_codec(directory: RunDirectory, policy: Generator, tokenizer: str | None = None) -> Codec:
+    """The codec of a run's generator.
 
     Args:
-        directory: the run.
+        directory: the run; it may be a stranger's, and alone never causes an import.
         policy: its generator.
-        tokenizer: the name of one to use, where the run's is not built in. A run's settings alone
-            never cause an import: the run may be a stranger's.
+        tokenizer: the name of the one to use, if the run's is not built in.
 
     Raises:
         ConfigError: the run's tokenizer is not built in, and none is given.
         CheckpointError: the generator was trained with another vocabulary.
     """
-    config = run_config(directory.config(), str(directory.path / "config.yaml"))
-    path = directory.path / VOCABULARY
-    vocabulary = _vocabulary(path, policy, directory.vocabulary_fingerprint())
-    if vocabulary is None and config.data != "oracle":
-        raise CheckpointError(f"{path}: no such file; without it the run's tokens have no words")
-    if tokenizer is None:
-        corpus = config.corpus
-        tokenizer = corpus.tokenizer if isinstance(corpus, FileCorpus) else "spaces"
-        if tokenizer not in TOKENIZERS:
-            raise ConfigError(
-                f"{directory.path}: the run's tokenizer {tokenizer!r} is not built in; "
-                "name it with --tokenizer (in Python: tokenizer=...) to use it"
-            )
-    return Decoder(vocabulary, make_tokenizer(tokenizer, "--tokenizer"), policy.eos_id)
-
-
-def _vocabulary(path: Path, policy: Generator, known: str | None) -> Vocabulary | None:
-    """The vocabulary at `path`, which must be the policy's; None where there is no file.
-
-    Args:
-        path: of the file.
-        policy: the generator.
-        known: the fingerprint that the vocabulary must have; None: it is not known.
-    """
-    if not path.is_file():
-        return None
-    vocabulary = Vocabulary.load(path)
-    if len(vocabulary) != policy.vocab_size:
-        raise CheckpointError(
-            f"{path}: {len(vocabulary):,} tokens, but the generator has {policy.vocab_size:,}: it "
-            "was trained with another vocabulary"
-        )
-    if known is not None and vocabulary.fingerprint() != known:
-        raise CheckpointError(
-            f"{path}: not the vocabulary that the generator was trained with, though it has as "
-            "many tokens; put the right one back"
-        )
-    return vocabulary
+    made = None if tokenizer is None else make_tokenizer(tokenizer, "--tokenizer")
+    return load_codec(directory.path, policy.spec, made)
 
 
 def _read_description(path: Path) -> dict[str, Any]:

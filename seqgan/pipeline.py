@@ -214,7 +214,7 @@ def _finish(
     with runtime.progress("Evaluation", "parts", len(models) + 3) as bar:
         for name, model in models.items():
             scores[name], drawn[name] = evaluator.model(model, name)
-            samples[name] = data.decoder.texts(drawn[name])
+            samples[name] = data.codec.texts(drawn[name])
             bar.advance()
         if tuned is not None and tuned.noise is not None:
             scores["control"], _ = evaluator.model(tuned.noise, "control")
@@ -293,4 +293,4 @@ def _token_values(
     if judge is None:
         return None
     policy, samples = models["adversarial"], drawn["adversarial"]
-    return token_values(policy, judge, samples, data.test, data.decoder, config.seed)
+    return token_values(policy, judge, samples, data.test, data.codec, config.seed)

@@ -28,14 +28,15 @@ from ..config import (
 from ..config.dotted import is_dotted
 from ..config.reading import run_config
 from ..data.bounded import bounded
-from ..data.dataset import Decoder, fingerprint
+from ..data.codec import Codec
+from ..data.dataset import fingerprint
 from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
 from ..data.text.readers import Record
-from ..errors import CheckpointError, ConfigError, DataError, did_you_mean
+from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
-from ..hub import directory_decoder, without_unknown
+from ..hub import run_codec, without_unknown
 from ..metrics import Score
 from ..models import Generator, load_generator
 from ..pipeline import finetune as finetune_run
@@ -81,13 +82,13 @@ def sample(settings: SampleConfig, console: Console) -> int:
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
-    decoder = directory_decoder(directory, policy, settings.tokenizer)
-    prefix = _prefix(settings.prefix, decoder, policy)
+    codec = run_codec(directory, policy, settings.tokenizer)
+    prefix = _prefix(settings.prefix, codec, policy)
     if not settings.allow_unk:
-        policy = without_unknown(policy, decoder, "--allow_unk")
+        policy = without_unknown(policy, codec, "--allow_unk")
     rng = rng_for(settings.seed, "sample")
     drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
-    lines = decoder.texts(drawn)
+    lines = codec.texts(drawn)
     if settings.output is None:
         for line in lines:
             print(line)
@@ -131,9 +132,9 @@ def _run_scores(
             f"{directory.path}: the run has no finished model yet; resume it first"
         )
     # This also keeps a stranger's settings from causing an import.
-    decoder = directory_decoder(directory, next(iter(models.values())), settings.tokenizer)
+    codec = run_codec(directory, next(iter(models.values())), settings.tokenizer)
     if settings.references is not None:
-        return _against_references(settings, config, decoder, models, console)
+        return _against_references(settings, config, codec, models, console)
     return _against_own_data(settings, config, directory, models)
 
 
@@ -171,7 +172,7 @@ def _against_own_data(
                 f"{data.spec.vocab_size:,}: it was trained with another vocabulary"
             )
         scores[title], drawn = evaluator.model(policy, title)
-        shown[title] = data.decoder.texts(drawn)[: config.evaluation.show]
+        shown[title] = data.codec.texts(drawn)[: config.evaluation.show]
     scores["real"] = evaluator.real()
     return scores, shown
 
@@ -179,12 +180,12 @@ def _against_own_data(
 def _against_references(
     settings: EvaluateConfig,
     config: RunConfig,
-    decoder: Decoder,
+    codec: Codec,
     models: Models,
     console: Console,
 ) -> tuple[dict[str, list[Score]], dict[str, list[str]]]:
     """Scores that need only lines of text: samples against any file of real ones."""
-    own = decoder.tokenizer.name
+    own = codec.cut
     settings = replace(
         settings,
         resamples=config.evaluation.resamples,
@@ -196,7 +197,7 @@ def _against_references(
     for title, policy in _with_progress(models):
         rng = rng_for(settings.seed, "samples", title)
         drawn = generate(policy, config.evaluation.num_samples, rng=rng)
-        lines = decoder.texts(drawn)
+        lines = codec.texts(drawn)
         records = [Record(read_line(line), number) for number, line in enumerate(lines, start=1)]
         scores[title] = against.scores(records, f"samples of {title}")
         shown[title] = lines[: config.evaluation.show]
@@ -279,40 +280,31 @@ def data(settings: DataConfig, console: Console) -> int:
     for name in ("train", "validation", "heldout", "test"):
         split = getattr(found, name)
         shown = split.select(slice(0, settings.examples))
-        for line in found.decoder.texts(shown) if len(shown) else []:
+        for line in found.codec.texts(shown) if len(shown) else []:
             say(console, f"{name}: {line}")
     if settings.output is not None:
-        lines = found.decoder.texts(found.train)
+        lines = found.codec.texts(found.train)
         write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
         say(console, f"Written: {settings.output}, the {len(lines):,} training sequences")
     return 0
 
 
-def _prefix(text: str, decoder: Decoder, policy: Generator) -> list[int] | None:
-    """The token ids of a prefix.
+def _prefix(text: str, codec: Codec, policy: Generator) -> list[int] | None:
+    """The token ids of a prefix; None if it is empty.
 
     Raises:
         ConfigError: a word that the vocabulary does not hold, or too many of them.
     """
-    tokens = decoder.tokenizer.tokenize(text)
-    if not tokens:
-        return None
-    if decoder.vocabulary is None:
-        bad = [token for token in tokens if not token.isdigit() or int(token) >= policy.vocab_size]
-        ids = [] if bad else [int(token) for token in tokens]
-    else:
-        vocabulary = decoder.vocabulary
-        bad = [token for token in tokens if token not in vocabulary]
-        ids = vocabulary.encode(tokens, eos=False)
-    if bad:
-        near = did_you_mean(bad[0], decoder.vocabulary.tokens[4:] if decoder.vocabulary else [])
-        raise ConfigError(f"--prefix: {bad[0]!r} is not in the run's vocabulary{near}")
+    try:
+        ids = codec.encode(text)
+    except DataError as error:
+        raise ConfigError(f"--prefix: {error}") from None
     if len(ids) >= policy.max_length:
         raise ConfigError(
             f"--prefix: {len(ids)} tokens leave nothing to generate: the longest sequence has "
             f"{policy.max_length}"
         )
-    return ids
+    return ids or None
 
 
 def _load(directory: RunDirectory, name: str) -> Generator:

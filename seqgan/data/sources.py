@@ -17,9 +17,11 @@ from ..config import SOURCES, CorpusConfig, FileCorpus, GrammarCorpus, OracleCor
 from ..config.data import DrawnCorpus, check_corpus
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
-from .dataset import Dataset, Decoder, TokenSpec
+from .codec import Codec, IdCodec, WordCodec
+from .dataset import Dataset
 from .grammar.policy import GrammarPolicy
 from .oracle import LSTMOracle
+from .spec import TokenSpec
 from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
 from .text.readers import near_file
 from .text.splits import LEAST, SPLITS
@@ -120,8 +122,7 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         corpus.validation,
         corpus.heldout,
         corpus.test,
-        spec,
-        Decoder(vocabulary, corpus.tokenizer, vocabulary.eos_id),
+        WordCodec(vocabulary, corpus.tokenizer, spec),
         corpus.token_rows,
         report=corpus.report.to_dict(),
         report_lines=corpus.report.lines(),
@@ -167,6 +168,16 @@ def check_splits(data: Dataset) -> None:
         )
 
 
+def _drawn_codec(policy: GrammarPolicy | LSTMOracle) -> Codec:
+    """The grammar's words, or the bare ids of the oracle."""
+    ids = (policy.vocab_size, policy.bos_id, policy.eos_id, policy.pad_id, policy.max_length)
+    if not isinstance(policy, GrammarPolicy):
+        return IdCodec(TokenSpec(*ids, ()))
+    # The grammar's words are all possible, whether or not the training draws hold them.
+    spec = TokenSpec(*ids, (policy.pad_id, policy.bos_id, policy.unk_id))
+    return WordCodec(Vocabulary(policy.tokens), make_tokenizer("spaces"), spec)
+
+
 def _drawn(
     source: str, policy: GrammarPolicy | LSTMOracle, config: DrawnCorpus, seed: int
 ) -> Dataset:
@@ -181,13 +192,7 @@ def _drawn(
         name: generate(policy, count, rng=rng_for(seed, source, name))
         for name, count in counts.items()
     }
-    vocabulary = Vocabulary(policy.tokens) if isinstance(policy, GrammarPolicy) else None
-    decoder = Decoder(vocabulary, make_tokenizer("spaces"), policy.eos_id)
-    # The grammar's words are all possible, whether or not the training draws hold them.
-    forbidden = () if vocabulary is None else (policy.pad_id, policy.bos_id, vocabulary.unk_id)
-    spec = TokenSpec(
-        policy.vocab_size, policy.bos_id, policy.eos_id, policy.pad_id, policy.max_length, forbidden
-    )
+    codec = _drawn_codec(policy)
     report = _drawn_report(policy, splits)
     sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     lines = [f"{source}: independent draws: {sizes}"]
@@ -202,9 +207,8 @@ def _drawn(
         splits["validation"],
         splits["heldout"],
         splits["test"],
-        spec,
-        decoder,
-        lambda name: decoder.rows(splits[name]),
+        codec,
+        lambda name: codec.rows(splits[name]),
         policy,
         report,
         lines,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rollout import DiscriminatorReward, Policy, Sequences, action_values
 
-from ..data.dataset import Decoder
+from ..data.codec import Codec
 from ..seeding import rng_for
 
 __all__ = ["token_values"]
@@ -24,7 +24,7 @@ def token_values(
     discriminator: nn.Module,
     samples: Sequences,
     real: Sequences,
-    decoder: Decoder,
+    codec: Codec,
     seed: int,
     *,
     sentences: int = 6,
@@ -37,7 +37,7 @@ def token_values(
         discriminator: module with ``forward(sequences) -> logits [B]``, positive for real.
         samples: sequences of the policy.
         real: real sequences, for comparison.
-        decoder: ids back to token strings.
+        codec: ids back to token strings.
         seed: of the rollouts.
         sentences: how many of the samples are worked on.
         rollouts: completions of every prefix.
@@ -64,7 +64,7 @@ def token_values(
     errors = ((squares - values**2).clamp(min=0) / max(1, rollouts - 1)).sqrt()
     found = []
     for tokens, row, spread, length in zip(
-        decoder.tokens(chosen), values.tolist(), errors.tolist(), chosen.lengths.tolist(),
+        codec.tokens(chosen), values.tolist(), errors.tolist(), chosen.lengths.tolist(),
         strict=True,
     ):  # fmt: skip
         found.append(

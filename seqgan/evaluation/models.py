@@ -15,9 +15,8 @@ from rollout.policy import TokenScores
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
 from ..data.dataset import Dataset
-from ..data.text.one_line import one_line, read_line
+from ..data.text.one_line import read_line
 from ..data.text.rows import chosen_rows
-from ..data.text.vocabulary import SPECIAL_TOKENS, UNK
 from ..metrics import Score, signature
 from ..metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
 from ..metrics.likelihood import SequenceScores, sequence_scores, spelling_nll
@@ -38,14 +37,13 @@ def source_log_prob(data: Dataset, sequences: Sequences) -> np.ndarray | None:
 
 def wording(data: Dataset, config: EvaluationConfig) -> Wording:
     """How n-gram scores compare the sequences of a data set."""
-    known = data.decoder.vocabulary is None or config.match_unk
-    return Wording(data.decoder.tokenizer.name, None if known else SPECIAL_TOKENS[UNK])
+    return Wording(data.codec.cut, None if config.match_unk else data.codec.unknown)
 
 
 def real_words(data: Dataset, config: EvaluationConfig, split: str) -> Sequence[list[Any]]:
     """The tokens of a split for n-gram scores: as the source has them, or with ``<unk>``."""
     if config.match_unk:
-        return data.decoder.rows(getattr(data, split))
+        return data.codec.rows(getattr(data, split))
     return data.real_tokens(split)
 
 
@@ -54,10 +52,9 @@ def real_texts(data: Dataset, split: str, rows: torch.Tensor | None = None) -> l
 
     Each is one line, as samples are (see `one_line`).
     """
-    join = data.decoder.tokenizer.detokenize
     tokens = data.real_tokens(split)
     chosen = tokens if rows is None else chosen_rows(tokens, rows.tolist())
-    return [one_line(join([str(token) for token in row])) for row in chosen]
+    return [data.codec.line(row) for row in chosen]
 
 
 class Evaluator:
@@ -103,9 +100,9 @@ class Evaluator:
         samples = generate(policy, self.count, rng=rng_for(self.seed, "samples", name))
         own = sequence_scores(policy, samples)
         test = sequence_scores(policy, self.data.test.to(samples.device))
-        tokens = self.data.decoder.tokens(samples)
+        tokens = self.data.codec.tokens(samples)
         nll = -test.log_prob.numpy()
-        texts = self.data.decoder.texts(samples)[: self.equal]
+        texts = self.data.codec.texts(samples)[: self.equal]
         scores = [
             self.score.ratio("nll", nll, test.tokens.numpy(), "lower", on="test"),
             *self._per_word(nll),
@@ -166,14 +163,11 @@ class Evaluator:
 
         ``<unk>`` stands for many words, so what it hides is charged for: see `spelling_nll`.
         """
-        vocabulary = self.data.decoder.vocabulary
-        if self.data.density is not None or vocabulary is None:
+        codec = self.data.codec
+        if self.data.density is not None or codec.unknown is None:
             return []
         texts = [read_line(line) for line in real_texts(self.data, "test")]
-        unknown = [
-            [token for token in row if token not in vocabulary]
-            for row in self.data.real_tokens("test")
-        ]
+        unknown = [codec.lacks(row) for row in self.data.real_tokens("test")]
         total = nll + spelling_nll(unknown, self._alphabet)
         words = np.array([len(text.split()) for text in texts])
         characters = np.array([len(text) for text in texts])

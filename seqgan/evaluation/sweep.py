@@ -241,11 +241,11 @@ class Sweep:
 
     def _self_bleu(self, samples: Sequences) -> np.ndarray:
         """Self-BLEU of each sample [n]."""
-        tokens, unk = self.data.decoder.tokens(samples), self.wording.unk
+        tokens, unk = self.data.codec.tokens(samples), self.wording.unk
         return self_bleu(tokens, AXIS_ORDER, per_sentence=True, unk=unk)[AXIS_ORDER]
 
     def _surface(self, samples: Sequences) -> dict[str, float]:
-        tokens, unk = self.data.decoder.tokens(samples), self.wording.unk
+        tokens, unk = self.data.codec.tokens(samples), self.wording.unk
         forward, own = bleu(tokens, self.references, 5, unk=unk), self_bleu(tokens, 5, unk=unk)
         return {f"bleu-{k}": forward[k] for k in ORDERS} | {
             f"self-bleu-{k}": own[k] for k in ORDERS
@@ -259,7 +259,7 @@ class Sweep:
             rows = self._rows(split)
             self._embedded[split] = self.embedder(real_texts(self.data, split, rows))
         n = min(len(samples), len(self._embedded[split]))
-        own = self.embedder(self.data.decoder.texts(samples.select(slice(0, n))))
+        own = self.embedder(self.data.codec.texts(samples.select(slice(0, n))))
         return self._embedded[split][:n], own
 
     def real(self) -> dict[str, float]:

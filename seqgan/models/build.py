@@ -10,7 +10,7 @@ from rollout.randomness import seed_everything
 
 from ..config import DiscriminatorConfig, GeneratorConfig
 from ..config.settings import build
-from ..data.dataset import TokenSpec
+from ..data.spec import TokenSpec
 from .discriminators.base import Discriminator
 from .generator import Generator
 

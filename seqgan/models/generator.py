@@ -15,7 +15,7 @@ from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
 from rollout.modules import frozen_copy
 
 from ..config import GeneratorConfig
-from ..data.dataset import TokenSpec
+from ..data.spec import TokenSpec
 from .head import TokenHead
 
 __all__ = ["Generator"]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..config import DiscriminatorConfig, GeneratorConfig
 from ..config.settings import Component, build, settings_from
-from ..data.dataset import TokenSpec
+from ..data.spec import TokenSpec
 from ..errors import CheckpointError
 from .generator import Generator
 

@@ -188,21 +188,6 @@ class RunDirectory:
         except (OSError, ValueError, KeyError, TypeError):
             raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
 
-    def vocabulary_fingerprint(self) -> str | None:
-        """The hash of the vocabulary that the run was trained with; None: the run does not say.
-
-        Raises:
-            RunDirectoryError: what it says cannot be read.
-        """
-        path = self.path / DATA
-        if not path.is_file():
-            return None
-        try:
-            found = json.loads(path.read_text(encoding="utf-8")).get("vocabulary")
-        except (OSError, ValueError, AttributeError):
-            raise RunDirectoryError(f"{path}: does not say what the run was trained on") from None
-        return None if found is None else str(found)
-
     def _environment(self, name: str) -> Any:
         """A part of `environment.json`; None: it is not known."""
         try:

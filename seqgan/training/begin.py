@@ -16,6 +16,7 @@ from rich.console import Console
 
 from ..config import RunConfig
 from ..data.bounded import bounded
+from ..data.codec import save_codec
 from ..data.dataset import Dataset, fingerprint
 from ..data.sources import check_splits
 from ..errors import ConfigError, RunDirectoryError
@@ -183,12 +184,5 @@ def _read(config: RunConfig, run: RunDirectory | None) -> tuple[Dataset, str]:
 
 def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:
     """Writes what a run is trained on."""
-    vocabulary = data.decoder.vocabulary
-    if vocabulary is not None:
-        vocabulary.save(directory.path / "vocabulary.json")
-    content = {
-        "fingerprint": whole,
-        "vocabulary": None if vocabulary is None else vocabulary.fingerprint(),
-        "report": data.report,
-    }
-    write_json(directory.path / DATA, content)
+    save_codec(data.codec, directory.path)
+    write_json(directory.path / DATA, {"fingerprint": whole, "report": data.report})

@@ -17,7 +17,7 @@ from rollout import Sequences
 from rollout.devices import autocast
 
 from ...config import DiscriminatorConfig
-from ...data.dataset import TokenSpec
+from ...data.spec import TokenSpec
 
 __all__ = ["Discriminator", "multiplies_bfloat16"]
 

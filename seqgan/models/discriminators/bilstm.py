@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rollout.devices import autocast
 
 from ...config import BiLSTM
-from ...data.dataset import TokenSpec
+from ...data.spec import TokenSpec
 from ..recurrent import LSTM
 from .base import Discriminator
 

@@ -15,7 +15,7 @@ from rollout import Sequences
 from rollout.devices import autocast, reads_synchronise
 
 from ...config import CNN
-from ...data.dataset import TokenSpec
+from ...data.spec import TokenSpec
 from .base import Discriminator, multiplies_bfloat16
 from .windows import Windows, window_max
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rollout import Sequences, State
 
 from ...config import LSTM
-from ...data.dataset import TokenSpec
+from ...data.spec import TokenSpec
 from ..generator import Generator
 from ..head import TokenHead
 from ..recurrent import LSTM as LSTMLayers

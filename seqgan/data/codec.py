@@ -1,0 +1,271 @@
+"""Text to token ids, and token ids to what people look at.
+
+Everything that knows which ids are special, how a line is cut, and how tokens join to a text stands
+behind a codec. A data set brings one; a run's folder and a saved generator keep it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+
+from rollout import Sequences
+
+from ..config.names import TOKENIZERS
+from ..errors import CheckpointError, ConfigError, DataError, did_you_mean
+from .spec import TokenSpec
+from .text.one_line import one_line
+from .text.rows import TokenRows
+from .text.tokenizers import Tokenizer, make_tokenizer
+from .text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
+
+__all__ = ["CODEC", "Codec", "IdCodec", "WordCodec", "load_codec", "save_codec"]
+
+CODEC, VOCABULARY = "codec.json", "vocabulary.json"
+
+
+class Codec(Protocol):
+    """Text <-> token ids <-> what people look at.
+
+    Attributes:
+        kind: name in `CODECS`.
+        spec: the token ids.
+        cut: name of the way a line is cut into tokens, for signatures.
+        unknown: the token that stands for unknown ones in `tokens`; None: there are none.
+        unknown_ids: the ids of unknown tokens.
+    """
+
+    kind: ClassVar[str]
+    spec: TokenSpec
+    cut: str
+    unknown: str | None
+    unknown_ids: tuple[int, ...]
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a text, without EOS.
+
+        Raises:
+            DataError: a token that the vocabulary lacks.
+        """
+
+    def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
+        """The tokens of each sequence without EOS, for n-gram metrics."""
+
+    def rows(self, sequences: Sequences) -> Sequence[list[Any]]:
+        """As `tokens`, made when they are read."""
+
+    def texts(self, sequences: Sequences) -> list[str]:
+        """Each sequence as one line of text, whatever it holds."""
+
+    def line(self, tokens: Sequence[Any]) -> str:
+        """The line of text that tokens of real data make, unknown ones included."""
+
+    def lacks(self, tokens: Sequence[Any]) -> list[Any]:
+        """The tokens that have no id of their own."""
+
+    def show(self, sequences: Sequences, place: Path) -> Path:
+        """Writes sequences for people to look at; returns the file.
+
+        Args:
+            sequences: the sequences.
+            place: of the file, without a suffix.
+        """
+
+    def fingerprint(self) -> str:
+        """A hash that differs for codecs that give ids another meaning."""
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Writes its files into a folder; returns what `load_codec` needs to know besides."""
+
+
+class _Lines:
+    """What codecs of lines of text share."""
+
+    spec: TokenSpec
+
+    def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
+        raise NotImplementedError
+
+    def line(self, tokens: Sequence[Any]) -> str:
+        raise NotImplementedError
+
+    def rows(self, sequences: Sequences) -> TokenRows:
+        """As `tokens`, made when they are read."""
+        return TokenRows(
+            len(sequences), lambda rows: self.tokens(sequences.select(torch.from_numpy(rows)))
+        )
+
+    def texts(self, sequences: Sequences) -> list[str]:
+        """Each sequence as one line of text, whatever it holds; see `one_line`."""
+        return [self.line(row) for row in self.tokens(sequences)]
+
+    def show(self, sequences: Sequences, place: Path) -> Path:
+        """Writes a text file with one sequence per line."""
+        file = place.with_suffix(".txt")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{line}\n" for line in self.texts(sequences)), encoding="utf-8")
+        return file
+
+
+class WordCodec(_Lines):
+    """Tokens out of a vocabulary, cut and joined by a tokenizer.
+
+    Args:
+        vocabulary: token strings; the first four are special.
+        tokenizer: cuts a line into token strings and joins them.
+        spec: the token ids.
+    """
+
+    kind: ClassVar[str] = "words"
+
+    def __init__(self, vocabulary: Vocabulary, tokenizer: Tokenizer, spec: TokenSpec):
+        self.vocabulary, self.tokenizer, self.spec = vocabulary, tokenizer, spec
+        self.cut = tokenizer.name
+        self.unknown: str | None = SPECIAL_TOKENS[UNK]
+        self.unknown_ids: tuple[int, ...] = (vocabulary.unk_id,)
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a text, without EOS."""
+        tokens = self.tokenizer.tokenize(text)
+        if lacking := self.lacks(tokens):
+            near = did_you_mean(str(lacking[0]), self.vocabulary.tokens[len(SPECIAL_TOKENS) :])
+            raise DataError(f"{lacking[0]!r} is not in the vocabulary{near}")
+        return self.vocabulary.encode(tokens, eos=False)
+
+    def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
+        """The token strings of each sequence without EOS."""
+        return [list(self.vocabulary.decode(row)) for row in sequences.to_lists()]
+
+    def line(self, tokens: Sequence[Any]) -> str:
+        """The line of text that tokens make."""
+        return one_line(self.tokenizer.detokenize([str(token) for token in tokens]))
+
+    def lacks(self, tokens: Sequence[Any]) -> list[Any]:
+        """The tokens that are not in the vocabulary."""
+        return [token for token in tokens if token not in self.vocabulary]
+
+    def fingerprint(self) -> str:
+        """A hash of the vocabulary."""
+        return self.vocabulary.fingerprint()
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Writes the vocabulary."""
+        self.vocabulary.save(folder / VOCABULARY)
+        return {"tokenizer": self.tokenizer.name}
+
+    @classmethod
+    def load(
+        cls, folder: Path, spec: TokenSpec, content: Mapping[str, Any], tokenizer: Tokenizer | None
+    ) -> WordCodec:
+        """The codec that `save` wrote; `tokenizer` is used if the saved one is not built in."""
+        path = folder / VOCABULARY
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file; without it the tokens have no words")
+        vocabulary = Vocabulary.load(path)
+        if len(vocabulary) != spec.vocab_size:
+            raise CheckpointError(
+                f"{path}: {len(vocabulary):,} tokens, but the generator has {spec.vocab_size:,}: "
+                "it was trained with another vocabulary"
+            )
+        name = str(content.get("tokenizer"))
+        if tokenizer is None and name not in TOKENIZERS:
+            raise ConfigError(
+                f"{folder}: the tokenizer {name!r} is not built in; "
+                "name it with --tokenizer (in Python: tokenizer=...) to use it"
+            )
+        return cls(vocabulary, tokenizer or make_tokenizer(name), spec)
+
+
+class IdCodec(_Lines):
+    """Tokens that are bare numbers.
+
+    Args:
+        spec: the token ids.
+    """
+
+    kind: ClassVar[str] = "ids"
+
+    def __init__(self, spec: TokenSpec):
+        self.spec = spec
+        self.cut = "spaces"
+        self.unknown: str | None = None
+        self.unknown_ids: tuple[int, ...] = ()
+
+    def encode(self, text: str) -> list[int]:
+        """The numbers of a text, without EOS."""
+        tokens = text.split()
+        bad = [token for token in tokens if not token.isdecimal() or self.lacks([int(token)])]
+        if bad:
+            raise DataError(f"{bad[0]!r} is not a number from 0 to {self.spec.vocab_size - 1}")
+        return [int(token) for token in tokens]
+
+    def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
+        """The ids of each sequence without EOS."""
+        eos = self.spec.eos_id
+        rows = sequences.to_lists()
+        return [list(row[:-1] if eos is not None and row[-1:] == [eos] else row) for row in rows]
+
+    def line(self, tokens: Sequence[Any]) -> str:
+        """The numbers, blanks between them."""
+        return " ".join(str(token) for token in tokens)
+
+    def lacks(self, tokens: Sequence[Any]) -> list[Any]:
+        """The numbers that are no ids."""
+        return [token for token in tokens if not 0 <= token < self.spec.vocab_size]
+
+    def fingerprint(self) -> str:
+        """The number of ids."""
+        return f"ids-{self.spec.vocab_size}"
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Writes nothing: the ids are all there is."""
+        return {}
+
+    @classmethod
+    def load(
+        cls, folder: Path, spec: TokenSpec, content: Mapping[str, Any], tokenizer: Tokenizer | None
+    ) -> IdCodec:
+        """The codec of the ids of `spec`."""
+        return cls(spec)
+
+
+CODECS: dict[str, Any] = {"words": WordCodec, "ids": IdCodec}
+
+
+def save_codec(codec: Codec, folder: Path) -> None:
+    """Writes a codec into a folder."""
+    content = {"kind": codec.kind, "fingerprint": codec.fingerprint(), **codec.save(folder)}
+    (folder / CODEC).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def load_codec(folder: Path, spec: TokenSpec, tokenizer: Tokenizer | None = None) -> Codec:
+    """The codec that `save_codec` wrote into a folder.
+
+    Args:
+        folder: the folder; it may be a stranger's, and never causes an import.
+        spec: the token ids of the generator that the codec belongs to.
+        tokenizer: the one to use if the saved one is not built in.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or belongs to another generator.
+        ConfigError: the tokenizer is not built in, and none is given.
+    """
+    path = folder / CODEC
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        kind = CODECS[content["kind"]]
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; without it tokens have no words") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+    codec: Codec = kind.load(folder, spec, content, tokenizer)
+    if codec.fingerprint() != content.get("fingerprint"):
+        raise CheckpointError(
+            f"{folder}: not the vocabulary that the generator was trained with, though it has as "
+            "many tokens; put the right one back"
+        )
+    return codec

@@ -1,0 +1,55 @@
+"""The token ids of a data set, as models need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["TokenSpec"]
+
+LONGEST = 20_000_000
+"""Tokens of a sequence at most: what --corpus.max_length allows."""
+
+
+class TokenSpec(NamedTuple):
+    """The token ids of a source, as a policy needs them.
+
+    Attributes:
+        vocab_size: V.
+        bos_id: consumed before the first token.
+        eos_id: ends a sequence, or None.
+        pad_id: written after a sequence's end.
+        max_length: largest number of tokens of a sequence, EOS counted.
+        forbidden: ids that have probability 0: no split holds them.
+        withheld: ids that are never emitted, since the training split lacks them, and yet have a
+            probability, since another split holds them.
+    """
+
+    vocab_size: int
+    bos_id: int
+    eos_id: int | None
+    pad_id: int
+    max_length: int
+    forbidden: tuple[int, ...]
+    withheld: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ids as JSON has them."""
+        return self._asdict()
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> TokenSpec:
+        """The ids that `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are not ids of a vocabulary.
+        """
+        names = ("vocab_size", "bos_id", "eos_id", "pad_id", "max_length")
+        size, bos, eos, pad, longest = (content[name] for name in names)
+        lists = [list(content[name]) for name in ("forbidden", "withheld")]
+        ids = [bos, pad, *lists[0], *lists[1], *([] if eos is None else [eos])]
+        if not all(isinstance(x, int) and not isinstance(x, bool) for x in [size, longest, *ids]):
+            raise TypeError("token ids are whole numbers")
+        if not all(0 <= each < size for each in ids) or not 1 <= longest <= LONGEST:
+            raise ValueError("ids or lengths are out of range")
+        return cls(size, bos, eos, pad, longest, tuple(lists[0]), tuple(lists[1]))
