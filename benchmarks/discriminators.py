@@ -14,7 +14,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rollout import generate
 from seqgan.config import CNN, LSTM, BiLSTM, CriticConfig, OracleCorpus, PretrainConfig
 from seqgan.config.training import CriticOptimizer, PretrainOptimizer
 from seqgan.data.dataset import Dataset
@@ -120,8 +119,8 @@ def _train(
         derive_seed(config.seed, name),
     )
     work = Critic(discriminator, generator, data.train, data.heldout, setting, runtime)
-    negatives = generate(generator, config.negatives, rng=runtime.rng("negatives"))
-    fresh = generate(generator, 2 * len(data.heldout), rng=runtime.rng("fresh"))
+    negatives = work.draw(config.negatives, runtime.rng("negatives"), data.train)
+    fresh = work.draw(2 * len(data.heldout), runtime.rng("fresh"), data.heldout)
     rows = []
     for _ in range(config.steps // config.measure_every):
         work.train_until(work.learner.step + config.measure_every, negatives)

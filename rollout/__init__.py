@@ -64,7 +64,7 @@ from .rewards import (
     RewardError,
 )
 from .sampling import Sampler
-from .sequences import Sequences
+from .sequences import ConditionError, Sequences
 from .transforms import TRANSFORMS
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "AdaptiveEntropy",
     "AdaptiveKL",
     "Baseline",
+    "ConditionError",
     "ConstantReward",
     "DiscriminatorReward",
     "LaggedPolicy",

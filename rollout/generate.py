@@ -19,7 +19,7 @@ from .modules import evaluating
 from .policy import Policy
 from .randomness import UniformStream
 from .sampling import Sampler
-from .sequences import Sequences, select_tree
+from .sequences import Sequences, refuse_condition, select_tree
 
 __all__ = ["generate"]
 
@@ -63,6 +63,7 @@ def generate(
 
     Raises:
         ValueError: `num_sequences` below 1, `row_offset` below 0, or a prefix of a wrong size.
+        ConditionError: a condition, and a policy that reads none.
     """
     if num_sequences < 1:
         raise ValueError(f"num_sequences must be 1 or more, got {num_sequences}")
@@ -70,6 +71,7 @@ def generate(
         raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
     if row_offset < 0:
         raise ValueError(f"row_offset must be 0 or more, got {row_offset}")
+    refuse_condition(policy, condition)
     begun = _begin(policy, num_sequences, prefix, condition)
     stream = UniformStream(rng, begun.device)
     tokens, lengths, terminated = empty_output(policy, num_sequences, begun.device)

@@ -30,7 +30,7 @@ from .policy import Policy, Prefixes
 from .randomness import UniformStream
 from .rewards import Reward, judges_tokens, reward_values
 from .sampling import Sampler
-from .sequences import Sequences, select_tree
+from .sequences import Sequences, refuse_condition, select_tree
 
 __all__ = ["action_values"]
 
@@ -100,6 +100,7 @@ def action_values(
 
     Raises:
         ValueError: a number out of range.
+        ConditionError: sequences with a condition, and a policy that reads none.
         RewardError: the reward raised an error, returned no reward, or judges tokens by later ones
             without ``causal = False``.
     """
@@ -112,6 +113,7 @@ def action_values(
             f"sequences of {sequences.tokens.shape[1]} tokens are longer than the policy's "
             f"max_length = {policy.max_length}"
         )
+    refuse_condition(policy, sequences.condition)
     if row_offset < 0 or (batch_total is not None and batch_total < row_offset + len(sequences)):
         raise ValueError(
             f"row_offset must be 0 or more and batch_total at least row_offset + {len(sequences)}, "

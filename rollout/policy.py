@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .sampling import Sampler, tempered
-from .sequences import Sequences, concat_trees, select_tree
+from .sequences import Sequences, concat_trees, refuse_condition, select_tree
 
 __all__ = ["Policy", "Prefixes", "State", "TemperedPolicy", "TokenScores", "WrappedPolicy"]
 
@@ -59,6 +59,8 @@ class Policy(ABC):
         eos_id: the id that ends a sequence, or None where sequences only end at the length limit.
         pad_id: the id written after a sequence's end; never read.
         max_length: largest number of tokens of a sequence, EOS counted.
+        conditional: whether it reads conditions. One that does not says False; then a condition is
+            refused with a `ConditionError` wherever it would be lost.
         row_bytes: memory in bytes of one row in flight, by which rollouts are cut into chunks; by
             default that of its logits, 4 V. A policy with a large state sets its own.
     """
@@ -68,6 +70,7 @@ class Policy(ABC):
     eos_id: int | None
     pad_id: int
     max_length: int
+    conditional: bool = True
 
     @cached_property
     def row_bytes(self) -> int:
@@ -129,6 +132,7 @@ class Policy(ABC):
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it (teacher forcing)."""
+        refuse_condition(self, sequences.condition)
         state = self.initial_state(len(sequences), sequences.condition)
         columns = []
         for inputs in self._inputs(sequences).unbind(1):
@@ -142,6 +146,7 @@ class Policy(ABC):
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The states before every token, for `branch`."""
+        refuse_condition(self, sequences.condition)
         state = self.initial_state(len(sequences), sequences.condition)
         states = []
         for inputs in self._inputs(sequences).unbind(1):
@@ -195,7 +200,7 @@ class WrappedPolicy(Policy):
         self.policy = policy
         self.vocab_size, self.max_length = policy.vocab_size, policy.max_length
         self.bos_id, self.eos_id, self.pad_id = policy.bos_id, policy.eos_id, policy.pad_id
-        self.row_bytes = policy.row_bytes
+        self.conditional, self.row_bytes = policy.conditional, policy.row_bytes
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
         """The state of the policy behind it."""

@@ -16,7 +16,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from .devices import reads_synchronise
 
-__all__ = ["Sequences", "concat_trees", "distinct_sequences", "select_tree"]
+__all__ = ["ConditionError", "Sequences", "concat_trees", "distinct_sequences", "select_tree"]
+
+
+class ConditionError(ValueError):
+    """A condition came to a model that would not have read it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,9 +209,21 @@ def _map(function: Callable[..., Tensor], *trees: Any) -> Any:
     return tree_map(lambda *leaves: None if leaves[0] is None else function(*leaves), *trees)
 
 
+def refuse_condition(model: Any, condition: Any) -> None:
+    """Nothing for a model that reads conditions, or where there is none.
+
+    Raises:
+        ConditionError: ``model.conditional`` is False, and there is one.
+    """
+    if condition is not None and not model.conditional:
+        raise ConditionError(
+            f"{type(model).__name__} reads no condition; take a model that does, or leave it out"
+        )
+
+
 def select_tree(tree: Any, rows: Tensor) -> Any:
     """`tree` with `rows` taken from the first dimension of every tensor in it."""
-    return _map(lambda leaf: leaf.index_select(0, rows), tree)
+    return _map(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), tree)
 
 
 def concat_trees(trees: list[Any]) -> Any:

@@ -22,11 +22,13 @@ from seqgan.config import CriticConfig, PolicyGradient, PretrainConfig
 from seqgan.config.algorithms import PolicyOptimizer
 from seqgan.config.settings import build
 from seqgan.config.training import CriticOptimizer, PretrainOptimizer
+from seqgan.data.prompts import NoPrompts
 from seqgan.errors import ConfigError
 from seqgan.training.critic import Critic
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
+from seqgan.training.sampling import draw
 
 from .machine import Timer
 from .workload import Sizes, Workload
@@ -109,7 +111,7 @@ def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     )
     reward = DiscriminatorReward(work.judge, "log_odds")
     policy = work.generator
-    materials = Materials(policy, policy, reward, work.judge, work.real, runtime)
+    materials = Materials(policy, policy, reward, work.judge, work.real, NoPrompts(), runtime)
     player = build(algorithm, materials)
     judged = max(1, sizes.judge_steps // 32)
     kinds = [
@@ -123,7 +125,7 @@ def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         ),
         (
             f"sampling {sizes.samples:,} sequences",
-            lambda: processes.generate(policy, sizes.samples, work.rng()),
+            lambda: draw(policy, sizes.samples, work.rng(), processes=processes),
             1,
             sizes.samples * sizes.length,
         ),

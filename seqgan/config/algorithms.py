@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from .checks import choice, not_negative, positive, shares, sizes
+from .checks import choice, not_negative, positive, require, shares, sizes
 from .optimizers import OptimizerConfig
 from .settings import Component
 
 __all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient"]
 
+TRANSFORMS = ("none", "maligan", "rank", "standardise", "group_standardise", "group_centre")
 BASELINES = ("none", "mean", "leave_one_out", "moving_average")
 LOSSES = ("reinforce", "clipped")
 
@@ -52,8 +53,13 @@ class PolicyGradient(AlgorithmConfig):
         stratified: spread the first random numbers of a prefix's rollouts evenly.
         rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
             of itself in each round (0.8 in the SeqGAN code); 0: by the generator itself.
+        group_size: samples for each question, which baseline and transform compare with each other
+            alone; 1: all samples of a step are compared.
+        transform: of the action values, before the baseline: none, maligan (the weights of Che et
+            al. 2017, from log-odds), rank (LeakGAN's sigmoid of the rank), standardise (mean 0,
+            spread 1 over the batch), group_standardise (in each group, as GRPO), group_centre (as
+            Dr. GRPO).
         baseline: subtracted from the action values: none, mean, leave_one_out, moving_average.
-        normalize_advantage: divide advantages by their standard deviation.
         loss: reinforce, or clipped (the surrogate of PPO, over `updates` updates per batch).
         updates: gradient updates on each batch of samples (clipped).
         clip: the probability ratio counts within 1 - clip and 1 + clip (clipped).
@@ -65,7 +71,8 @@ class PolicyGradient(AlgorithmConfig):
     rare = (
         "positions",
         "stratified",
-        "normalize_advantage",
+        "group_size",
+        "transform",
         "clip",
         "updates",
         "rollout_update_rate",
@@ -78,8 +85,9 @@ class PolicyGradient(AlgorithmConfig):
     positions: int = 1
     stratified: bool = True
     rollout_update_rate: float = 0.0
+    group_size: int = 1
+    transform: str = "none"
     baseline: str = "leave_one_out"
-    normalize_advantage: bool = False
     loss: str = "reinforce"
     updates: int = 1
     clip: float = 0.2
@@ -89,8 +97,14 @@ class PolicyGradient(AlgorithmConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes(self, "batch_size", "positions", "updates")
+        sizes(self, "batch_size", "positions", "updates", "group_size")
+        require(
+            self.batch_size % self.group_size == 0,
+            f"{self.group}batch_size ({self.batch_size}) must be a multiple of "
+            f"{self.group}group_size ({self.group_size})",
+        )
         sizes(self, "rollouts", least=0)
+        choice(self, "transform", TRANSFORMS)
         choice(self, "baseline", BASELINES)
         choice(self, "loss", LOSSES)
         shares(self, "rollout_update_rate")

@@ -13,6 +13,7 @@ from torch import Tensor
 from rollout import Sequences
 
 from .codec import Codec
+from .prompts import Prompts, prompts_of
 from .spec import TokenSpec
 
 __all__ = ["Dataset", "Density", "TokenSpec", "fingerprint"]
@@ -59,6 +60,10 @@ class Dataset:
     def spec(self) -> TokenSpec:
         """The token ids."""
         return self.codec.spec
+
+    def prompts(self, split: str = "train") -> Prompts:
+        """What a policy is asked for: the conditions of a split's sequences, if they have any."""
+        return prompts_of(getattr(self, split))
 
 
 def fingerprint(data: Dataset) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
 from rollout.modules import frozen_copy
+from rollout.sequences import refuse_condition
 
 from ..config import GeneratorConfig
 from ..data.spec import TokenSpec
@@ -25,7 +26,8 @@ class Generator(nn.Module, Policy):
     """A network that emits tokens, with the output layer that all of them share.
 
     A generator of your own defines `initial_state`, `advance` and `features`, and makes its
-    `head`; everything else follows.
+    `head`; everything else follows. One that reads conditions sets ``conditional = True``; to the
+    others none comes: whoever has one gets a `rollout.ConditionError`.
 
     Args:
         settings: of the architecture.
@@ -38,6 +40,7 @@ class Generator(nn.Module, Policy):
     """
 
     head: TokenHead
+    conditional = False
 
     def __init__(self, settings: GeneratorConfig, spec: TokenSpec):
         super().__init__()
@@ -75,15 +78,18 @@ class Generator(nn.Module, Policy):
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it."""
+        refuse_condition(self, sequences.condition)
         logits: Tensor = self.head(self.features(sequences))
         return logits
 
     def forward(self, sequences: Sequences) -> TokenScores:
         """Log-probability and entropy [B, T] of every token."""
+        refuse_condition(self, sequences.condition)
         return self.head.scores(self.features(sequences), sequences)
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The states before every token, without a single logit."""
+        refuse_condition(self, sequences.condition)
         state = self.initial_state(len(sequences), sequences.condition)
         states = []
         for inputs in self._inputs(sequences).unbind(1):

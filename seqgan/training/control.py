@@ -43,7 +43,9 @@ class NoiseGradient(PolicyGradient):
 
     def __init__(self, settings: Settings, materials: Materials, noise: float):
         self.noise = noise
-        super().__init__(replace(settings, rollouts=0, rollout_update_rate=0.0), materials)
+        # What is transformed is a judgement; s is the spread of what came of the method's.
+        plain = replace(settings, rollouts=0, rollout_update_rate=0.0, transform="none")
+        super().__init__(plain, materials)
 
     def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
         """A number from N(0, s) for each sequence, at all of its tokens [rows, T]."""
@@ -78,8 +80,9 @@ def run_control(
     settings = config.algorithm
     assert isinstance(settings, Settings)
     materials = Materials(
-        generator, reference, ConstantReward(0.0), None, data.train, runtime, "control"
-    )
+        generator, reference, ConstantReward(0.0), None, data.train, data.prompts(), runtime,
+        "control",
+    )  # fmt: skip
     player = NoiseGradient(settings, materials, spread)
     # If its loss is not finite, its best state still serves.
     rounds = Rounds(

@@ -16,12 +16,14 @@ from torch import Tensor
 from rollout import DiscriminatorReward, Policy, Sequences
 
 from ..config import CriticConfig
+from ..data.prompts import prompts_of
 from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
 from ..models.gan_losses import GAN_LOSSES
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .runtime import Runtime
+from .sampling import draw
 
 __all__ = ["Critic"]
 
@@ -73,10 +75,15 @@ class Critic:
         if count:
             rng = self.runtime.rng("fresh", self.rounds + 1)
             number = count * self.config.batch_size
-            self.negatives = self.runtime.processes.generate(self.policy, number, rng)
+            self.negatives = self.draw(number, rng, self.train)
             self.train_until(self.until, self.negatives)
         self.rounds += 1
         self.until = -1
+
+    def draw(self, count: int, rng: torch.Generator, like: Sequences) -> Sequences:
+        """Samples of the policy, asked for what is asked for in `like`."""
+        processes = self.runtime.processes
+        return draw(self.policy, count, rng, prompts_of(like), processes=processes).sequences
 
     def train_until(self, step: int, negatives: Sequences) -> float:
         """Trains up to a step on random real sequences and rows of `negatives`; the mean loss."""

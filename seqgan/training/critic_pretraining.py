@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from rollout import Policy
-
 from ..metrics.gain import gain_in_words, knowledge
 from ..runs.state import fields_of, set_fields, weights_for
 from .critic import Critic
@@ -25,7 +23,7 @@ def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
 
     Ends with the state that was best on held-out data.
     """
-    work = CriticPretraining(critic, critic.policy)
+    work = CriticPretraining(critic)
     runtime.enter("critic", critic_pretraining=work)
     with runtime.progress("Discriminator", "steps", critic.config.steps, work.measured_step) as bar:
         while not work.finished:
@@ -64,17 +62,15 @@ class CriticPretraining:
     """The steps against one set of samples of the policy, and the choice of the best state.
 
     Args:
-        critic: the discriminator and its training.
-        policy: the source of the samples; it does not change meanwhile.
+        critic: the discriminator and its training; its policy does not change meanwhile.
     """
 
-    def __init__(self, critic: Critic, policy: Policy):
+    def __init__(self, critic: Critic):
         self.critic, self.config, runtime = critic, critic.config, critic.runtime
         count = self.config.negatives or min(len(critic.train), MOST_NEGATIVES)
         fresh = 2 * len(critic.heldout)
-        rng, generate = runtime.rng, runtime.processes.generate
-        self.negatives = generate(policy, count, rng("discriminate", "negatives"))
-        self.fresh = generate(policy, fresh, rng("discriminate", "fresh"))
+        self.negatives = critic.draw(count, runtime.rng("discriminate", "negatives"), critic.train)
+        self.fresh = critic.draw(fresh, runtime.rng("discriminate", "fresh"), critic.heldout)
         self.measured_step = self.best_step = 0
         self.best = float("inf")
         self.best_state = copy.deepcopy(critic.trained.state_dict())

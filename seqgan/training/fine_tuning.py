@@ -51,8 +51,9 @@ class FineTuning:
             runtime.hold(discriminator=model, critic=self.critic)
         reward = build_reward(config.rewards, self.discriminator, runtime.seed)
         materials = Materials(
-            self.generator, self.reference, reward, self.discriminator, self.data.train, runtime
-        )
+            self.generator, self.reference, reward, self.discriminator, self.data.train,
+            self.data.prompts(), runtime,
+        )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
 
     @property
@@ -65,7 +66,7 @@ class FineTuning:
         runtime = self.runtime
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
-        health = Health(self.reference, self.critic, runtime)
+        health = Health(self.reference, self.critic, self.data.prompts("heldout"), runtime)
         rounds = Rounds(
             self.player, self.critic, self.config.adversarial, runtime, health=health,
             keep=lambda: runtime.save("finetuned"),

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from rollout import Policy, generate
+from rollout import Policy
 
+from ..data.prompts import Prompts
 from ..metrics import self_bleu
 from ..metrics.gain import gain_in_words, knowledge
 from ..metrics.likelihood import sequence_scores
 from .critic import Critic
 from .runtime import Runtime
+from .sampling import draw
 
 __all__ = ["GENERATOR", "Health", "troubles"]
 
@@ -121,14 +123,18 @@ class Health:
     Args:
         reference: the pretrained policy.
         critic: the discriminator and its training; None if there is none.
+        prompts: what the samples are asked for.
         runtime: seed and log.
 
     Attributes:
         seen: for each kind of trouble that there was "kind", "round" and "text", first come first.
     """
 
-    def __init__(self, reference: Policy, critic: Critic | None, runtime: Runtime):
+    def __init__(
+        self, reference: Policy, critic: Critic | None, prompts: Prompts, runtime: Runtime
+    ):
         self.reference, self.critic, self.runtime = reference, critic, runtime
+        self.prompts = prompts
         self.first: Figures = {}
         self.before: Figures = {}
         self.seen: list[dict[str, Any]] = []
@@ -162,7 +168,8 @@ class Health:
 
     @torch.no_grad()
     def _figures(self, policy: Policy, round_number: int) -> Figures:
-        samples = generate(policy, SAMPLES, rng=self.runtime.rng("watch", round_number))
+        rng = self.runtime.rng("watch", round_number)
+        samples = draw(policy, SAMPLES, rng, self.prompts).sequences
         own = sequence_scores(policy, samples)
         pretrained = sequence_scores(self.reference, samples)
         rows, tokens = samples.to_lists(), own.tokens.double().numpy()

@@ -9,6 +9,7 @@ from torch import nn
 
 from rollout import Reward, Sequences
 
+from ..data.prompts import Prompts
 from ..models import Discriminator, Generator
 from .runtime import Runtime
 
@@ -53,6 +54,7 @@ class Materials:
         reward: the judgement of complete sequences.
         discriminator: the network, or None if no reward needs one.
         train: the training sequences.
+        prompts: what the generator is asked for.
         runtime: device, seed, log.
         stage: name of the player's steps in the log, and of their random numbers.
     """
@@ -62,5 +64,6 @@ class Materials:
     reward: Reward
     discriminator: Discriminator | None
     train: Sequences
+    prompts: Prompts
     runtime: Runtime
     stage: str = "adversarial"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 import rollout
 from rollout import (
+    TRANSFORMS,
     LaggedPolicy,
     Sequences,
     TokenScores,
@@ -30,12 +31,14 @@ from rollout import (
 )
 
 from ..config import PolicyGradient as Settings
+from ..data.prompts import Grouped
 from ..errors import RewardError
 from ..rewards.build import Terms
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .players import Materials
 from .processes import Part
+from .sampling import draw
 
 __all__ = ["PolicyBatch", "PolicyGradient", "policy_loss"]
 
@@ -48,6 +51,7 @@ class PolicyBatch:
         whole: all samples of the batch.
         part: the rows of them that this process works on; what follows is of these alone.
         mine: the samples.
+        chosen: bool [B, T], the tokens of the whole batch that the policy chose itself.
         advantage: [rows, T].
         old: their scores under the policy that sampled them.
         reference: their scores under the pretrained policy, if a KL weight asks for them.
@@ -56,6 +60,7 @@ class PolicyBatch:
     whole: Sequences
     part: Part
     mine: Sequences
+    chosen: Tensor
     advantage: Tensor
     old: TokenScores
     reference: TokenScores | None
@@ -73,11 +78,14 @@ class PolicyGradient:
         self.settings, self.runtime = settings, materials.runtime
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
         self.reference, self.reward = materials.reference, materials.reward
-        self.stage = materials.stage
+        self.stage, self.prompts = materials.stage, materials.prompts
+        if settings.group_size > 1:
+            self.prompts = Grouped(self.prompts, settings.group_size)
         self.learner = Learner(
             self.policy, settings.optimizer, self.runtime, self.stage,
             "lower --algorithm.optimizer.learning_rate or raise --algorithm.kl_weight",
         )  # fmt: skip
+        self.transform = TRANSFORMS[settings.transform]
         self.baseline = make_baseline(settings.baseline)
         self.lagged: LaggedPolicy | None = None
         if settings.rollout_update_rate > 0:
@@ -166,21 +174,22 @@ class PolicyGradient:
         """Samples with their advantages, and the figures of the step for the log."""
         processes, settings = self.runtime.processes, self.settings
         rng = self.runtime.rng(self.stage, self.step_number)
-        whole = processes.generate(self.policy, settings.batch_size, rng).trim(wait=False)
+        drawn = draw(self.policy, settings.batch_size, rng, self.prompts, processes=processes)
+        whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
+        chosen = drawn.chosen[:, : whole.tokens.shape[1]]
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
         values = processes.gather(self.values(mine, part, rng), part)
-        advantage = advantages(
-            values, whole.mask, self.baseline, normalize=settings.normalize_advantage
-        )
+        transformed = self.transform(values, chosen, groups)
+        advantage = advantages(transformed, chosen, self.baseline, groups=groups)
         with self.runtime.autocast():  # the same numbers as in the update
             old = self.policy(mine)
             reference = self.reference(mine) if settings.kl_weight else None
-        batch = PolicyBatch(whole, part, mine, advantage[part.rows], old, reference)
+        batch = PolicyBatch(whole, part, mine, chosen, advantage[part.rows], old, reference)
         figures = {
             "mean_reward": values.gather(1, (whole.lengths - 1)[:, None]).mean(),
             "entropy": self._entropy(batch),
-            "spread": _spread(advantage, whole.mask),
+            "spread": _spread(advantage, chosen),
         }
         if isinstance(self.reward, Terms):
             for name, each in self.reward.each(whole).items():
@@ -189,8 +198,8 @@ class PolicyGradient:
 
     def _entropy(self, batch: PolicyBatch) -> Tensor:
         """Entropy of the policy that sampled the batch, in nats per token."""
-        mean = entropy_bonus(batch.old.entropy, batch.mine.mask)
-        entropy = -batch.part.of_tokens(mean, batch.whole)
+        mean = entropy_bonus(batch.old.entropy, batch.chosen[batch.part.rows])
+        entropy = -batch.part.of_tokens(mean, batch.chosen)
         self.runtime.processes.add_up(entropy)
         return entropy
 
@@ -216,7 +225,7 @@ def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> 
         batch: the samples.
         settings: which loss, and the weights of what is added to it.
     """
-    mask, part = batch.mine.mask, batch.part
+    part, mask = batch.part, batch.chosen[batch.part.rows]
     if settings.loss == "clipped":
         loss = clipped_surrogate_loss(
             scores.log_prob, batch.old.log_prob, batch.advantage, mask, settings.clip
@@ -225,7 +234,7 @@ def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> 
         loss = reinforce_loss(scores.log_prob, batch.advantage, mask)
     loss = part.of_sequences(loss)
     if settings.entropy_weight:
-        bonus = part.of_tokens(entropy_bonus(scores.entropy, mask), batch.whole)
+        bonus = part.of_tokens(entropy_bonus(scores.entropy, mask), batch.chosen)
         loss = loss + settings.entropy_weight * bonus
     if batch.reference is not None:
         kl = part.of_sequences(kl_to_reference(scores.log_prob, batch.reference.log_prob, mask))

@@ -163,7 +163,7 @@ class Pretraining:
             mine = batch.select(part.rows).trim(wait=False)
             with self.runtime.autocast():
                 log_prob = self.generator(mine).log_prob
-            self.learner.update(part.of_tokens(nll_loss(log_prob, mine.mask), batch))
+            self.learner.update(part.of_tokens(nll_loss(log_prob, mine.mask), batch.mask))
             self.runtime.pause()
         self.epochs_done += 1
         self._measure(self.learner.mean_loss())

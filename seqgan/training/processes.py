@@ -26,7 +26,7 @@ import torch.distributed as dist
 from accelerate import Accelerator
 from torch import Tensor
 
-from rollout import Policy, Sequences, generate
+from rollout import Sequences
 from rollout.devices import is_out_of_memory
 
 from ..errors import ProcessError
@@ -66,12 +66,17 @@ class Part:
         """What a mean over the sequences of this part adds to the mean over the whole batch."""
         return mean if self.count == self.total else mean * (self.count / self.total)
 
-    def of_tokens(self, mean: Tensor, batch: Sequences) -> Tensor:
-        """What a mean over the tokens of this part adds to the mean over the whole `batch`."""
+    def of_tokens(self, mean: Tensor, mask: Tensor) -> Tensor:
+        """What a mean over this part's tokens adds to the mean over those of the whole batch.
+
+        Args:
+            mean: over the tokens of the rows of this part.
+            mask: bool [total, T], the tokens that count.
+        """
         if self.count == self.total:
             return mean
-        mine = batch.lengths[self.rows].sum() * min(1, self.count)
-        return mean * (mine.to(mean.dtype) / batch.lengths.sum().clamp(min=1))
+        mine = mask[self.rows].sum() * min(1, self.count)
+        return mean * (mine.to(mean.dtype) / mask.sum().clamp(min=1))
 
 
 class Processes:
@@ -102,17 +107,20 @@ class Processes:
         first, last = self._bounds(total, self.index)
         return Part(first if last > first else 0, last - first, total)
 
-    def generate(self, policy: Policy, count: int, rng: torch.Generator) -> Sequences:
-        """As `rollout.generate`: each process samples its part, and all get the whole."""
-        part = self.part(count)
-        size = part.rows.stop - part.first
-        mine = generate(policy, size, rng=rng, row_offset=part.first)
+    def whole(self, mine: Sequences, total: int, condition: Any = None) -> Sequences:
+        """The whole batch, out of the sequences that each process has of its part.
+
+        Args:
+            mine: those of this process's part, all of one width.
+            total: sequences of the whole batch.
+            condition: of the whole batch.
+        """
         if self.count == 1:
             return mine
         assert mine.terminated is not None
         packed = [mine.tokens, mine.lengths[:, None], mine.terminated[:, None].to(torch.int64)]
-        whole = self.gather(torch.cat(packed, 1), part)
-        return Sequences(whole[:, :-2].contiguous(), whole[:, -2], whole[:, -1] > 0)
+        whole = self.gather(torch.cat(packed, 1), self.part(total))
+        return Sequences(whole[:, :-2].contiguous(), whole[:, -2], whole[:, -1] > 0, condition)
 
     def gather(self, values: Tensor, part: Part) -> Tensor:
         """The whole batch's values, out of those that each process has of its part.

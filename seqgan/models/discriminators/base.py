@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rollout import Sequences
 from rollout.devices import autocast
+from rollout.sequences import refuse_condition
 
 from ...config import DiscriminatorConfig
 from ...data.spec import TokenSpec
@@ -48,6 +49,7 @@ class Discriminator(nn.Module, ABC):
         per_token: if the logits are [B, T].
         causal: if a token's logit depends on the tokens up to it only (with `per_token`).
         calibrated: if the logits are log-odds; figures that need log-odds are left out otherwise.
+        conditional: if it reads conditions; without, sequences that have one are refused.
         settings: as given; saved with the model.
         spec: as given; saved with the model.
     """
@@ -55,6 +57,7 @@ class Discriminator(nn.Module, ABC):
     per_token = False
     causal = True
     calibrated = True
+    conditional = False
     embedding: nn.Embedding
 
     def __init__(self, settings: DiscriminatorConfig, spec: TokenSpec):
@@ -62,7 +65,12 @@ class Discriminator(nn.Module, ABC):
         self.settings, self.spec = settings, spec
 
     def forward(self, sequences: Sequences) -> Tensor:
-        """Logits [B], positive for real."""
+        """Logits [B], positive for real.
+
+        Raises:
+            rollout.ConditionError: the sequences have a condition that it would not read.
+        """
+        refuse_condition(self, sequences.condition)
         embeddings = self.embedding(sequences.tokens)
         return self.forward_embedded(embeddings, sequences.lengths, sequences.condition)
 

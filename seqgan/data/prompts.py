@@ -1,0 +1,95 @@
+"""What a policy is asked for: a condition, tokens to begin with, and who answers the same question.
+
+Shapes: B sequences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from rollout import Sequences
+from rollout.sequences import select_tree
+
+__all__ = ["DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "prompts_of"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What B sequences are asked for; by default nothing.
+
+    Attributes:
+        condition: a pytree of tensors, batch first (a label, a source sequence, noise), or None.
+        prefix: B sequences that the samples begin with, or None.
+        groups: int64 [B], equal for the sequences that answer one question, or None: each is alone.
+    """
+
+    condition: Any = None
+    prefix: Sequences | None = None
+    groups: Tensor | None = None
+
+
+class Prompts(Protocol):
+    """A source of questions."""
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """The questions for `count` sequences."""
+
+
+class NoPrompts:
+    """Asks for nothing: the policy samples freely."""
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """No condition and no prefix."""
+        return Prompt()
+
+
+class DataPrompts:
+    """The conditions of real sequences, in random order.
+
+    Each comes as often as any other, or once more.
+
+    Args:
+        sequences: with a condition.
+
+    Raises:
+        ValueError: they have none, or there are no sequences.
+    """
+
+    def __init__(self, sequences: Sequences):
+        if sequences.condition is None or not len(sequences):
+            raise ValueError("prompts are drawn from sequences that have a condition; these do not")
+        self.condition, self.count = sequences.condition, len(sequences)
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """The conditions of `count` of the sequences."""
+        rounds = -(-count // self.count)
+        orders = [torch.randperm(self.count, generator=rng) for _ in range(rounds)]
+        return Prompt(select_tree(self.condition, torch.cat(orders)[:count]))
+
+
+class Grouped:
+    """Several sequences for each question, one after another, so that they can be compared.
+
+    Args:
+        prompts: the questions.
+        size: sequences per question.
+    """
+
+    def __init__(self, prompts: Prompts, size: int):
+        self.prompts, self.size = prompts, size
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """The questions for `count` sequences; the last may have fewer than the others."""
+        asked = self.prompts.draw(-(-count // self.size), rng)
+        rows = torch.arange(count) // self.size
+        prefix = None if asked.prefix is None else asked.prefix.select(rows)
+        return Prompt(select_tree(asked.condition, rows), prefix, rows)
+
+
+def prompts_of(sequences: Sequences) -> Prompts:
+    """The conditions of `sequences`, if they have any."""
+    return NoPrompts() if sequences.condition is None else DataPrompts(sequences)
