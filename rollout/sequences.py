@@ -16,7 +16,15 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from .devices import reads_synchronise
 
-__all__ = ["ConditionError", "Sequences", "concat_trees", "distinct_sequences", "select_tree"]
+__all__ = [
+    "ConditionError",
+    "Sequences",
+    "concat_trees",
+    "distinct_sequences",
+    "map_tree",
+    "refuse_condition",
+    "select_tree",
+]
 
 
 class ConditionError(ValueError):
@@ -101,7 +109,7 @@ class Sequences:
             self.tokens[rows],
             self.lengths[rows],
             self.terminated[rows],
-            _map(lambda leaf: leaf[rows], self.condition),
+            map_tree(lambda leaf: leaf[rows], self.condition),
         )
 
     def split(self, size: int) -> Iterable[Sequences]:
@@ -128,7 +136,7 @@ class Sequences:
             self.tokens.to(device),
             self.lengths.to(device),
             self.terminated.to(device),
-            _map(lambda leaf: leaf.to(device), self.condition),
+            map_tree(lambda leaf: leaf.to(device), self.condition),
         )
 
     def to_lists(self) -> list[list[int]]:
@@ -204,7 +212,7 @@ def distinct_sequences(sequences: Sequences) -> tuple[Sequences, Tensor | None]:
     return sequences.select(rows), numbers
 
 
-def _map(function: Callable[..., Tensor], *trees: Any) -> Any:
+def map_tree(function: Callable[..., Tensor], *trees: Any) -> Any:
     """`function` on the tensors of trees of the same structure; None stays None."""
     return tree_map(lambda *leaves: None if leaves[0] is None else function(*leaves), *trees)
 
@@ -223,11 +231,11 @@ def refuse_condition(model: Any, condition: Any) -> None:
 
 def select_tree(tree: Any, rows: Tensor) -> Any:
     """`tree` with `rows` taken from the first dimension of every tensor in it."""
-    return _map(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), tree)
+    return map_tree(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), tree)
 
 
 def concat_trees(trees: list[Any]) -> Any:
     """Trees of the same structure joined along the first dimension of every tensor."""
     if len(trees) == 1:
         return trees[0]
-    return _map(lambda *leaves: torch.cat(leaves), *trees)
+    return map_tree(lambda *leaves: torch.cat(leaves), *trees)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from rollout import Policy, Sampler, Sequences, generate
 from rollout.completion import policy_device
+from rollout.sequences import map_tree
 
 from ..data.prompts import NoPrompts, Prompt, Prompts
 from .processes import Processes
@@ -77,7 +77,7 @@ def draw(
         rows.stop - rows.start,
         sampler=sampler,
         rng=rng,
-        condition=tree_map(lambda each: each[rows], prompt.condition),
+        condition=map_tree(lambda each: each[rows], prompt.condition),
         prefix=None if prompt.prefix is None else prompt.prefix.select(rows),
         row_offset=rows.start,
     )
@@ -88,7 +88,7 @@ def draw(
 def _moved(prompt: Prompt, device: torch.device) -> Prompt:
     """The same questions on a device."""
     return Prompt(
-        tree_map(lambda each: each.to(device), prompt.condition),
+        map_tree(lambda each: each.to(device), prompt.condition),
         None if prompt.prefix is None else prompt.prefix.to(device),
         None if prompt.groups is None else prompt.groups.to(device),
     )
