@@ -20,10 +20,9 @@ TABLES = (".md", ".csv", ".json")
 """The endings of a file that a table is written to."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
 GAN_LOSSES = (
-    "minimax", "non_saturating", "log_odds", "probability", "least_squares", "hinge", "wasserstein",
-    "relativistic", "relativistic_average",
+    "minimax", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average",
 )  # fmt: skip
-"""The rows of `models.gan_losses`."""
+"""The rows of `models.gan_losses` by what the discriminator minimises."""
 FORMATS = ("auto", "lines", "jsonl", "json", "csv", "tsv", "smi", "fasta")
 
 

@@ -13,7 +13,11 @@ from .settings import Settings, settings_from
 __all__ = ["FORMS", "REWARDS", "RewardTerm", "reward_terms"]
 
 REWARDS = ("discriminator", "constant", "random")
-FORMS = ("log_odds", "probability")
+FORMS = (
+    "log_odds", "probability", "minimax", "non_saturating", "least_squares", "relativistic",
+    "relativistic_average",
+)  # fmt: skip
+"""Rewards of the rows of `models.gan_losses`; hinge and wasserstein have that of log_odds."""
 
 
 @dataclass
@@ -23,8 +27,10 @@ class RewardTerm(Settings):
     Attributes:
         name: discriminator; constant or random (controls that have nothing to teach).
         weight: factor of the term.
-        form: the discriminator's log-odds (log_odds), or its probability that a sequence is real
-            (probability: the paper's).
+        form: of the discriminator's judgement: its logit (log_odds), the probability D that a
+            sequence is real (probability: the paper's), -log(1 - D) (minimax), log D
+            (non_saturating), -(logit - 1)^2 / 2 (least_squares), or how far it is above real
+            sequences (relativistic, relativistic_average).
         precision: of the discriminator while it scores rollouts: fp32, or bf16 (numbers of 16 bits
             where that saves time).
     """

@@ -63,6 +63,7 @@ class HeldoutGain(NamedTuple):
         cross_entropy: of the calibrated log-odds on the first half, nats per sequence: what to
             choose a checkpoint by. It cannot be dominated by a few samples, and the second half
             stays untouched by the choice.
+        level: f from which a sequence is rather real than generated: 0 for log-odds.
     """
 
     raw: float
@@ -72,6 +73,7 @@ class HeldoutGain(NamedTuple):
     beta: float
     effective: float
     cross_entropy: float
+    level: float
 
 
 def gain(real: np.ndarray, generated: np.ndarray, beta: float) -> float:
@@ -141,7 +143,7 @@ def heldout_gain(
     if len(real) < 4 or len(generated) < 4:
         raise ValueError("the held-out gain needs 4 real and 4 generated sequences or more")
     real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
-    beta, _, cross_entropy = calibrate(real[::2], generated[::2])
+    beta, offset, cross_entropy = calibrate(real[::2], generated[::2])
     test_real, test_generated = real[1::2], generated[1::2]
     rng = np.random.default_rng(seed)
     draws = [
@@ -161,6 +163,7 @@ def heldout_gain(
         beta=beta,
         effective=float(effective_sample_size(torch.from_numpy(beta * test_generated))),
         cross_entropy=cross_entropy,
+        level=-offset / beta if beta > 0 else 0.0,
     )
 
 

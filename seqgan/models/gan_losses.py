@@ -52,6 +52,7 @@ class GANLoss(NamedTuple):
         calibrated: the optimal logits are ``log p_data - log p_policy``, so that accuracies at 0
             and the held-out gain mean what they say.
         smoothing: the discriminator's loss takes ``smoothing``, see `binary_cross_entropy`.
+        relativistic: the reward and the generator's loss read the real logits.
     """
 
     discriminator: Callable[..., Tensor]
@@ -59,6 +60,7 @@ class GANLoss(NamedTuple):
     reward: Loss
     calibrated: bool
     smoothing: bool = False
+    relativistic: bool = False
 
 
 def binary_cross_entropy(real: Tensor, generated: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -164,8 +166,12 @@ def _above_mean(generated: Tensor, real: Tensor) -> Tensor:
     return logsigmoid(generated - real.mean())
 
 
-def _with(discriminator: Loss, reward: Loss, generator: Loss | None = None) -> GANLoss:
-    return GANLoss(discriminator, generator or _through_reward(reward), reward, calibrated=False)
+def _with(discriminator: Loss, reward: Loss) -> GANLoss:
+    return GANLoss(discriminator, _through_reward(reward), reward, calibrated=False)
+
+
+def _against_real(discriminator: Loss, reward: Loss) -> GANLoss:
+    return GANLoss(discriminator, _swapped(discriminator), reward, False, relativistic=True)
 
 
 def _cross_entropy(reward: Loss) -> GANLoss:
@@ -180,10 +186,8 @@ GAN_LOSSES: dict[str, GANLoss] = {
     "least_squares": _with(_least_squares, _near_one),
     "hinge": _with(_hinge, _logit),
     "wasserstein": _with(_wasserstein, _logit),
-    "relativistic": _with(_relativistic, _above_real, _swapped(_relativistic)),
-    "relativistic_average": _with(
-        _relativistic_average, _above_mean, _swapped(_relativistic_average)
-    ),
+    "relativistic": _against_real(_relativistic, _above_real),
+    "relativistic_average": _against_real(_relativistic_average, _above_mean),
 }
 
 

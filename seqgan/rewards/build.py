@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from rollout import (
@@ -17,8 +18,13 @@ from rollout import (
 from rollout.rewards import reward_values
 
 from ..config import RewardTerm
+from ..seeding import rng_for
+from .gan import GANReward
 
 __all__ = ["Terms", "build_reward"]
+
+COMPARED = 256
+"""Real sequences that a relativistic reward compares with."""
 
 
 class Terms(MixtureReward):
@@ -41,21 +47,26 @@ class Terms(MixtureReward):
         return found
 
 
-def build_reward(terms: Sequence[RewardTerm], discriminator: nn.Module | None, seed: int) -> Reward:
+def build_reward(
+    terms: Sequence[RewardTerm], discriminator: nn.Module | None, real: Sequences, seed: int
+) -> Reward:
     """The reward that settings describe.
 
     Args:
         terms: the terms; a single one of weight 1 is the reward itself.
         discriminator: the network behind discriminator terms; None if there is none.
-        seed: of the random control.
+        real: the training sequences.
+        seed: of the random control, and of the real sequences that a relativistic reward reads.
     """
-    rewards = [(each.name, each.weight, _reward(each, discriminator, seed)) for each in terms]
+    rewards = [(each.name, each.weight, _reward(each, discriminator, real, seed)) for each in terms]
     if len(rewards) == 1 and rewards[0][1] == 1.0:
         return rewards[0][2]
     return Terms(rewards)
 
 
-def _reward(term: RewardTerm, discriminator: nn.Module | None, seed: int) -> Reward:
+def _reward(
+    term: RewardTerm, discriminator: nn.Module | None, real: Sequences, seed: int
+) -> Reward:
     kinds: dict[str, Callable[[], Reward]] = {
         "constant": lambda: ConstantReward(1.0),
         "random": lambda: RandomReward(seed),
@@ -63,4 +74,8 @@ def _reward(term: RewardTerm, discriminator: nn.Module | None, seed: int) -> Rew
     if term.name in kinds:
         return kinds[term.name]()
     assert discriminator is not None, "a discriminator's reward needs the discriminator"
-    return DiscriminatorReward(discriminator, term.form, precision=term.precision)
+    if term.form in DiscriminatorReward.FORMS:
+        return DiscriminatorReward(discriminator, term.form, precision=term.precision)
+    judge = DiscriminatorReward(discriminator, "log_odds", precision=term.precision)
+    rows = torch.randperm(len(real), generator=rng_for(seed, "rewards", "real"))[:COMPARED]
+    return GANReward(judge, term.form, real.select(rows.to(real.device)))

@@ -19,9 +19,10 @@ from ..config import CriticConfig
 from ..data.prompts import prompts_of
 from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
-from ..models.gan_losses import GAN_LOSSES
+from ..models.gan_losses import GAN_LOSSES, gradient_penalty
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
+from .processes import Part
 from .runtime import Runtime
 from .sampling import draw
 
@@ -63,6 +64,9 @@ class Critic:
             "lower --critic.optimizer.learning_rate or --critic.rounds_learning_rate",
         )  # fmt: skip
         self.loss = GAN_LOSSES[config.loss]
+        self.calibrated = (
+            self.loss.calibrated and discriminator.calibrated and not config.label_smoothing
+        )
         self.rounds, self.until = 0, -1
         self.negatives: Sequences | None = None
 
@@ -106,8 +110,23 @@ class Critic:
         with self.runtime.autocast():
             logits = self.trained(Sequences.concat(pairs, pad_id=0))
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        of_real, of_generated = logits.chunk(2)
-        return part.of_sequences(self.loss.discriminator(of_real, of_generated))
+        smoothing = self.config.label_smoothing
+        more = {"smoothing": smoothing} if smoothing else {}
+        loss = self.loss.discriminator(*logits.chunk(2), **more)
+        if self.config.penalty:
+            loss = loss + self.config.penalty * self._penalty(pairs, part, number)
+        return part.of_sequences(loss)
+
+    def _penalty(self, pairs: list[Sequences], part: Part, number: int) -> Tensor:
+        """The gradient penalty on this process's part of a batch of pairs, real and generated."""
+        real, generated = pairs
+        rng = self.runtime.rng("discriminator", "between", number)
+        uniforms = torch.rand(part.total, generator=rng)[part.rows].to(real.device)
+        embedded = self.trained.embedding
+        return gradient_penalty(
+            self.trained, embedded(real.tokens), real.lengths, embedded(generated.tokens),
+            generated.lengths, uniforms, condition=real.condition,
+        )  # fmt: skip
 
     def measure(
         self, negatives: Sequences, fresh: Sequences, *, log: bool = True
@@ -134,10 +153,12 @@ class Critic:
         held = score(self.heldout)
         old, new = score(negatives.select(slice(0, len(self.heldout)))), score(fresh)
         gain: HeldoutGain = heldout_gain(held.cpu().numpy(), new.cpu().numpy())
+        # Where the logits are no log-odds, those that were fitted to them decide what is real.
+        level = 0.0 if self.calibrated else gain.level
         return {
-            **_accuracy("train_accuracy", real, old),
-            **_accuracy("heldout_accuracy", held, new),
-            "heldout_gain_raw": gain.raw,
+            **_accuracy("train_accuracy", real > level, old <= level),
+            **_accuracy("heldout_accuracy", held > level, new <= level),
+            **({"heldout_gain_raw": gain.raw} if self.calibrated else {}),
             "heldout_gain": gain.calibrated,
             "heldout_gain_low": gain.low,
             "heldout_gain_high": gain.high,
@@ -165,13 +186,12 @@ class Critic:
         return sequences.select(rows.to(sequences.device)).trim(wait=False)
 
 
-def _accuracy(name: str, real: Tensor, generated: Tensor) -> dict[str, float]:
+def _accuracy(name: str, *right: Tensor) -> dict[str, float]:
     """Mean of the shares of real and generated sequences that are judged right, and its error.
 
     The standard errors are those of Agresti and Coull (1998), two right and two wrong ones more:
     otherwise a few sequences that all are judged right would leave no doubt.
     """
-    right = [real > 0, generated <= 0]
     variance = 0.0
     for part in right:
         count = len(part) + 4

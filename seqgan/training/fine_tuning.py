@@ -49,7 +49,9 @@ class FineTuning:
             split = (self.data.train, self.data.heldout)
             self.critic = Critic(model, self.generator, *split, config.critic, runtime)
             runtime.hold(discriminator=model, critic=self.critic)
-        reward = build_reward(config.rewards, self.discriminator, runtime.seed)
+        reward = build_reward(
+            config.rewards, self.discriminator, self.data.train.to(runtime.device), runtime.seed
+        )
         materials = Materials(
             self.generator, self.reference, reward, self.discriminator, self.data.train,
             self.data.prompts(), runtime,
