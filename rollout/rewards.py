@@ -165,8 +165,8 @@ class DiscriminatorReward:
         batch_size: sequences scored at once.
         precision: "fp32", or "bf16": numbers of 16 bits where that saves time.
 
-    A discriminator may have a method ``log_odds(sequences, batch_size, bfloat16) -> logits``, its own
-    fast way to judge many sequences without gradients. Equal sequences are judged once, where
+    A discriminator may have a method ``log_odds(sequences, batch_size, bfloat16) -> logits``, its
+    own fast way to judge many sequences without gradients. Equal sequences are judged once, where
     finding them does not make the host wait.
 
     Raises:

@@ -29,9 +29,9 @@ from hypothesis import strategies as st
 
 from rollout import generate
 from seqgan import pipeline  # noqa: F401  (all imports are done before the hook looks)
-from seqgan.cli.parsing import _check_file
 from seqgan.config import LSTM, ReadingConfig, RunConfig
-from seqgan.config.reading import run_config
+from seqgan.config.names import FORMATS
+from seqgan.config.reading import read_settings, run_config
 from seqgan.data.dataset import TokenSpec
 from seqgan.data.text.one_line import one_line, read_line
 from seqgan.data.text.readers import read_lines
@@ -204,9 +204,7 @@ def reads_settings(draw: Callable[..., Any], folder: Path) -> None:
     else:
         text = json.dumps(grafted(draw, good))  # JSON is YAML, nearly
         place.write_text(text, encoding="utf-8")
-    _check_file(place, RunConfig)
-    content = yaml.safe_load(place.read_bytes())
-    config = run_config(content, str(place))
+    config = run_config(read_settings(place), str(place))
     assert config.pretrain.epochs >= 1 and isinstance(config.data, str)
 
 

@@ -24,6 +24,8 @@ from seqgan.models.discriminators import Discriminator
 from seqgan.models.discriminators.bilstm import BiLSTMDiscriminator
 from seqgan.models.discriminators.cnn import CNNDiscriminator
 
+from ...small import bilstm, cnn
+
 U = 2.0**-8
 INSTRUCTIONS = pytest.mark.parametrize(
     "instructions", [True, False], ids=["with instructions", "without"]

@@ -118,7 +118,7 @@ def test_it_comes_back_from_a_checkpoint_as_it_was(data):  # noqa: F811
 
 
 def test_controls_have_no_discriminator_to_look_at(data):  # noqa: F811
-    work, _, _ = rounds(data, reward="constant")
+    work, _, _ = rounds(data, rewards="constant")
     work.measure(lambda *_: {"score": 1.0})
     assert work.lookout.discriminator is None and "heldout_gain" not in work.lookout.first
 
