@@ -106,7 +106,7 @@ class TextGenerator(
         """
         sampler = Sampler(temperature, top_k, top_p)
         policy = self.policy if allow_unk else without_unknown(self.policy, self.decoder)
-        drawn = generate(policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
+        drawn = generate(policy.emitting(), number, sampler=sampler, rng=rng_for(seed, "sample"))
         return self.decoder.texts(drawn)
 
     @classmethod

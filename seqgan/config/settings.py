@@ -41,9 +41,10 @@ class Settings:
                 if isinstance(value, Mapping):
                     value = settings_from(hint, value)
                 if not isinstance(value, hint):
+                    kinds = dict.fromkeys(hint.others().values()) or [hint]
                     raise ConfigError(
                         f"{flag}: {value!r:.80} is not a group of settings: give a mapping or "
-                        f"{hint.__name__}(...)"
+                        f"{' or '.join(f'{each.__name__}(...)' for each in kinds)}"
                     )
             else:
                 value = as_plain(value)
@@ -121,7 +122,8 @@ def unknown(kind: type[Settings], name: str) -> str:
     if has:
         verb = "has" if len(has) == 1 else "have"
         return f"--{kind.group}{name}: {mine} has no such setting, {' and '.join(has)} {verb}"
-    return f"unknown setting {kind.group + name!r}{did_you_mean(name, hints(kind))}"
+    near = {each: None for some in (kind, *table.values()) for each in hints(some)}
+    return f"unknown setting {kind.group + name!r}{did_you_mean(name, near)}"
 
 
 def hints(kind: type) -> dict[str, Any]:

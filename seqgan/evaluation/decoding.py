@@ -19,6 +19,7 @@ import torch
 from rollout import NucleusPolicy, Policy, Sequences, generate
 
 from ..metrics.likelihood import SequenceScores, sequence_scores
+from ..models.generator import emitting
 from ..seeding import rng_for
 from .pooled import Drawn
 
@@ -71,9 +72,12 @@ class Decoder:
         """
         if family == "rejection":
             return self._kept(policy, value, split, count)
-        other = policy.tempered(value) if family == "temperature" else NucleusPolicy(policy, value)
-        samples = self._generate(other, split, count)
-        score = functools.partial(sequence_scores, other)
+
+        def this_way(each: Policy) -> Policy:
+            return each.tempered(value) if family == "temperature" else NucleusPolicy(each, value)
+
+        samples = self._generate(this_way(emitting(policy)), split, count)
+        score = functools.partial(sequence_scores, this_way(policy))
         return Drawn(score(samples), samples, score)
 
     def _generate(self, policy: Policy, split: str, count: int) -> Sequences:
@@ -104,7 +108,8 @@ class Decoder:
         """As many samples of the model as the smallest share needs; kept for the next share."""
         known = self._pools.get((split, count))
         if known is None or known[0] is not policy:
-            samples = self._generate(policy, split, math.ceil(count / min(FAMILIES["rejection"])))
+            most = math.ceil(count / min(FAMILIES["rejection"]))
+            samples = self._generate(emitting(policy), split, most)
             known = policy, samples, sequence_scores(policy, samples)
             self._pools[split, count] = known
         return known[1:]

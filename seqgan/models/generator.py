@@ -18,7 +18,7 @@ from ..config import GeneratorConfig
 from ..data.dataset import TokenSpec
 from .head import TokenHead
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "emitting"]
 
 
 class Generator(nn.Module, Policy):
@@ -116,3 +116,11 @@ class Generator(nn.Module, Policy):
     def frozen_copy(self) -> Generator:
         """A copy as it is now: in evaluation mode, without gradients."""
         return frozen_copy(self)
+
+
+def emitting(policy: Policy) -> Policy:
+    """The policy that samples are drawn from, for people and for metrics.
+
+    Its own `emitting` if it is a generator, else the policy as it is (a source of data, say).
+    """
+    return policy.emitting() if isinstance(policy, Generator) else policy
