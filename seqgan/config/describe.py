@@ -63,7 +63,7 @@ def every_setting(settings: Settings | type[Settings]) -> dict[str, Setting]:
     found = {each.name: each for each in settings_of(settings)}
     for name, hint in hints(kind).items():
         if isinstance(hint, type) and issubclass(hint, Settings):
-            for other in hint.others().values():
+            for other in hint.others().values() or [hint]:
                 found |= {
                     each.name: each
                     for each in settings_of(other, f"{name}.")

@@ -180,11 +180,11 @@ class TestCnn:
         assert torch.allclose(judge.log_odds(few, 7), expected[:2], atol=1e-6)
 
     def test_scores_in_blocks(self, monkeypatch):
-        from seqgan.models import discriminators
+        from seqgan.models.discriminators import cnn as module
 
         judge, batch = make_judge().eval(), batch_of(50, 20, 60)
         whole = judge.log_odds(batch, 512)
-        monkeypatch.setattr(discriminators, "_BLOCK", 18 * 20)
+        monkeypatch.setattr(module, "_BLOCK", 18 * 20)
         assert torch.allclose(judge.log_odds(batch, 512), whole, atol=1e-6)
 
 

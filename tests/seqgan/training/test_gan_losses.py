@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from seqgan.models.discriminators import Discriminator
+from seqgan.models import Discriminator
 from seqgan.training.losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
 
 from ...recurrent_kernel import use_double
