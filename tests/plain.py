@@ -67,7 +67,7 @@ def nll(generator: LSTMGenerator, sequences: Sequences) -> Tensor:
     bos = sequences.tokens.new_full((len(sequences), 1), generator.bos_id)
     inputs = torch.cat([bos, sequences.tokens[:, :-1]], dim=1)
     hidden = generator.dropout(generator.lstm(generator.dropout(generator.embedding(inputs)))[0])
-    log_probs = generator.output(hidden).log_softmax(-1)
+    log_probs = generator.head(hidden).log_softmax(-1)
     each = functional.nll_loss(log_probs.transpose(1, 2), sequences.tokens, reduction="none")
     return (each * sequences.mask).sum() / sequences.mask.sum()
 

@@ -196,8 +196,9 @@ def _is_file(word: str) -> bool:
 
 def _goes_on(name: str, word: str) -> bool:
     """Tells if a word is one more part of a list: a number, or a term of the reward."""
-    term = name == "--rewards" and not word.startswith("-")
-    return term or NUMBER.fullmatch(word) is not None
+    if name == "--rewards":
+        return not (word.startswith("-") or word in SOURCES or Path(word).exists())
+    return NUMBER.fullmatch(word) is not None
 
 
 def _is_boolean(hint: Any) -> bool:

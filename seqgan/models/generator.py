@@ -91,8 +91,15 @@ class Generator(nn.Module, Policy):
             states.append(state)
         return Prefixes(sequences, self.concat(states))
 
-    def tempered(self, temperature: float) -> Generator:
-        """The same policy with its logits divided by `temperature`; other layers are shared."""
+    def tempered(self, temperature: float) -> Policy:
+        """The same policy with its logits divided by `temperature`; other layers are shared.
+
+        Raises:
+            ValueError: a temperature that is not above 0, or infinite.
+        """
+        if not 0.01 <= temperature <= 100:
+            # The likelihood is computed from logits of the weights, and has their rounding.
+            return super().tempered(temperature)
         tempered = copy.copy(self)
         tempered._modules = dict(self._modules)
         tempered.head = self.head.tempered(temperature)

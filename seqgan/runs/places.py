@@ -57,7 +57,7 @@ def with_files_found(
         group, _, name = setting.rpartition(".")
         holder = getattr(config, group) if group else config
         value = getattr(holder, name, None)  # not every kind of data has it
-        if names_a_file(setting, value) and not Path(value).exists():
+        if value is not None and names_a_file(setting, value) and not Path(value).exists():
             setattr(holder, name, _place(flags.get(setting, setting), value, run))
     return config
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from seqgan.models.windows import Windows, window_max
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
@@ -20,6 +19,7 @@ from rollout import (
 from rollout.sequences import distinct_sequences
 from seqgan.models import Generator, token_loss, windows
 from seqgan.models.discriminators.cnn import CNNDiscriminator
+from seqgan.models.discriminators.windows import Windows, window_max
 from seqgan.models.token_loss import token_log_probs
 
 from ... import plain
