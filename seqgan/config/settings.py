@@ -120,8 +120,9 @@ def unknown(kind: type[Settings], name: str) -> str:
     mine = next((key for key, each in table.items() if each is kind), "")
     has = [key for key, each in table.items() if name in hints(each)]
     if has:
-        verb = "has" if len(has) == 1 else "have"
-        return f"--{kind.group}{name}: {mine} has no such setting, {' and '.join(has)} {verb}"
+        *most, last = has
+        others = f"{', '.join(most)} and {last} have" if most else f"{last} has"
+        return f"--{kind.group}{name}: {mine} has no such setting, {others}"
     near = {each: None for some in (kind, *table.values()) for each in hints(some)}
     return f"unknown setting {kind.group + name!r}{did_you_mean(name, near)}"
 

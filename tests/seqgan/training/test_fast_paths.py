@@ -17,7 +17,8 @@ from rollout import (
     reinforce_loss,
 )
 from rollout.sequences import distinct_sequences
-from seqgan.models import Generator, token_loss, windows
+from seqgan.models import Generator, token_loss
+from seqgan.models.discriminators import windows
 from seqgan.models.discriminators.cnn import CNNDiscriminator
 from seqgan.models.discriminators.windows import Windows, window_max
 from seqgan.models.token_loss import token_log_probs
