@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rollout import Policy, Sequences
+from seqgan.models import Discriminator, Generator
 
 
 def complete(policy: Policy, sequences: Sequences, kept: int, rng: torch.Generator) -> Sequences:

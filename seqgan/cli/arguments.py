@@ -63,7 +63,7 @@ def arranged(argv: list[str], settings: Mapping[str, Any], words: Words, program
         if word in ("-h", "--help", "--help=all"):
             everything = word == "--help=all" or rest[:1] == ["all"]
             line.flags.append("--help=all" if everything else "--help")
-            return line.flags
+            break  # what stands before it may choose the settings to show
         if word == "--":
             line.bare.extend(rest)
             break

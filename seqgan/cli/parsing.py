@@ -104,7 +104,26 @@ def _read(
     if printed:
         print(yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True), end="")
         return None, set()
-    return settings, set(typed) | _names(content if "config" in typed else {})
+    of_file = read_settings(Path(typed["config"])) if "config" in typed else {}
+    return settings, {*typed, *_changed(kind, of_file)}
+
+
+def _changed(kind: type[Settings], content: dict[str, Any]) -> set[str]:
+    """The names of the settings of a file that are not what they would be without it."""
+    usual: Settings | type[Settings] = kind
+    if issubclass(kind, RunConfig):
+        choices: dict[str, Any] = {"run": "any"} if issubclass(kind, FinetuneConfig) else {}
+        for name, hint in hints(kind).items():
+            selector = getattr(hint, "selector", None)
+            inner = content.get(name, {}) if selector else {}
+            if selector in inner:
+                choices[name] = {selector: inner[selector]}
+            elif name in ("method", "size", "data") and name in content:
+                choices[name] = content[name]
+        usual = settings_from(kind, choices)
+    defaults = {each.name: each.default for each in settings_of(usual)}
+    given = _values(content)
+    return {name for name, value in given.items() if defaults.get(name, MISSING) != value}
 
 
 def _typed(argv: list[str]) -> dict[str, str]:
@@ -172,7 +191,9 @@ def _defaults(
         if selector and flag in typed and typed[flag] != content.get(name, {}).get(selector):
             content[name] = {selector: typed[flag]}
     if issubclass(kind, FinetuneConfig):
-        content.setdefault("run", typed.get("run", ""))
+        found = settings_from(kind, {**content, "run": "any"})  # help needs none
+        found.run = typed.get("run", content.get("run", ""))
+        return found
     return settings_from(kind, content)
 
 
@@ -223,12 +244,12 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     return {name: value for name, value in values.items() if name != "config"}
 
 
-def _names(content: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """The dotted names of nested settings."""
-    found = set()
+def _values(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
     for key, value in content.items():
-        inner = _names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else set()
-        found |= inner or {f"{prefix}{key}"}
+        inner = _values(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
+        found |= inner or {f"{prefix}{key}": value}
     return found
 
 

@@ -60,7 +60,7 @@ SAME = [
     ("run --pretrain.early_stopping off", "run --pretrain.early_stopping false"),
     ("run --resume --output_dir x", "run --resume true --output_dir x"),
     ("evaluate --run x --reverse_perplexity", "evaluate --run x --reverse_perplexity true"),
-    ("run --output-dir x --corpus.max-length 9", "run --output_dir x --corpus.max_length 9"),
+    ("run --output-dir x --corpus.max-length 30", "run --output_dir x --corpus.max_length 30"),
     ("run --trackers wandb,trackio", "run --trackers [wandb,trackio]"),
     ("run --trackers ''", "run --trackers []"),
     ("run --evaluation.temperatures 0.8 1.0 1.2", "run --evaluation.temperatures [0.8,1.0,1.2]"),

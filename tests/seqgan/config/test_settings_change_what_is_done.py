@@ -89,7 +89,7 @@ def test_the_form_of_the_reward(data, form):
 
 def test_the_precision_of_the_scores(data):
     exact, half = (
-        training(data, scoring_precision=precision).reward for precision in ("fp32", "bf16")
+        training(data, rewards={"precision": precision}).reward for precision in ("fp32", "bf16")
     )
     assert (exact.precision, half.precision) == ("fp32", "bf16")
 
@@ -99,7 +99,7 @@ def loss_of(work: AdversarialTraining, shift: float) -> torch.Tensor:
     batch = work._sample()
     with torch.no_grad():
         work.generator.head.bias[5] += shift
-    return policy_loss(work.policy(batch.mine), batch, work.config)
+    return policy_loss(work.policy(batch.mine), batch, work.algorithm)
 
 
 def test_the_anchor_pulls_back_to_the_pretrained_policy(data):
@@ -137,7 +137,7 @@ def test_the_policy_is_updated_without_dropout(data):
 
 def test_each_round_trains_the_discriminator_on_fresh_samples(data, monkeypatch):
     seen: list[Sequences] = []
-    work = training(data, critic_steps=2, rounds_learning_rate=0.01)
+    work = training(data, critic_steps=2, critic=CriticConfig(rounds_learning_rate=0.01))
     assert work.discriminator.optimizer.param_groups[0]["lr"] == 0.01
     original = work.discriminator.train_steps
 
