@@ -140,6 +140,8 @@ class _Line:
         native = self.words.native
         if native is not None and name[2:] in (native, *self.words.also):
             return f"--{native}"
+        if any(flag.startswith(f"{name}.") for flag in self.hints):
+            raise ConfigError(f"{name}: a group of settings, each set by {name}.NAME VALUE")
         if name not in self.hints:
             raise ConfigError(f"unknown flag {typed}{near_flag(typed, self.hints)}")
         return name

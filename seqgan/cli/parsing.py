@@ -18,8 +18,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
-from ..config.reading import read_settings
+from ..config.reading import read_settings, run_config
 from ..config.recipes import merge
+from ..config.run import CONFIG_FORMAT, check_format
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
 from ..terminal import warn
@@ -92,7 +93,12 @@ def _read(
     argv = arranged(argv, {name: each.hint for name, each in known.items()}, words, program)
     typed = _typed(argv)
     content = _content(kind, typed, command)
-    defaults = _defaults(kind, content, typed, argv, words)
+    try:
+        defaults = _defaults(kind, content, typed, argv, words)
+    except ConfigError as error:
+        if "config" not in typed or any(f"--{name}: " in str(error) for name in typed):
+            raise
+        raise ConfigError(f"--config: {typed['config']}: {error}") from None
     shown = list(settings_of(defaults))
     if (mark := next((word for word in argv if word.startswith("--help")), None)) is not None:
         print(help_text(program, kind, shown, words, example, everything=mark == "--help=all"))
@@ -147,7 +153,9 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
     if command == "finetune" and run:
         from ..runs.run_directory import RunDirectory
 
-        content = RunDirectory.open(str(run)).config()
+        directory = RunDirectory.open(str(run))
+        content = directory.config()
+        run_config(content, str(directory.path / "config.yaml"))  # errors name its file
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
@@ -163,7 +171,9 @@ def _resumed(resume: str, command: str) -> dict[str, Any]:
 
     folder = run_folder(resume)
     assert folder is not None
-    settings = RunDirectory.open(folder).config()
+    directory = RunDirectory.open(folder)
+    settings = directory.config()
+    run_config(settings, str(directory.path / "config.yaml"))
     if command != "finetune" and settings.pop("run", None) is not None:
         raise ConfigError(f"--resume: {folder} is fine-tuned: seqgan finetune --resume {folder}")
     return settings
@@ -180,6 +190,7 @@ def _defaults(
     if not issubclass(kind, RunConfig):
         return _instance(kind, content)
     content = {name: value for name, value in content.items() if name != "config"}
+    check_format(content.get("config_format", CONFIG_FORMAT))
     for name in ("method", "size", "data"):
         if name in typed:
             if name == "data" and typed[name] != content.get(name):

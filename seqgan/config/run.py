@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import did_you_mean
 from .algorithms import AlgorithmConfig
 from .checks import choice, require, seed, sizes
 from .data import CorpusConfig, check_corpus, corpus_kind
@@ -18,7 +19,7 @@ from .rewards import RewardTerm, reward_terms
 from .settings import Settings, hints, settings_from
 from .training import AdversarialConfig, CriticConfig, PretrainConfig
 
-__all__ = ["CONFIG_FORMAT", "CheckpointConfig", "FinetuneConfig", "RunConfig"]
+__all__ = ["CONFIG_FORMAT", "CheckpointConfig", "FinetuneConfig", "RunConfig", "check_format"]
 
 CONFIG_FORMAT = 2
 """Format 1 was version 0.1's."""
@@ -27,6 +28,16 @@ GROUPS = (
     "evaluation",
 )  # fmt: skip
 """The groups that a method and a size recommend settings for; rewards are a list beside them."""
+
+
+def check_format(found: object) -> None:
+    """Refuses settings of another format than this version's."""
+    writer = "version 0.1, which still reads them" if found == 1 else "another version"
+    require(
+        found == CONFIG_FORMAT,
+        f"config_format: {found}: these settings were written by {writer}; this version reads "
+        f"format {CONFIG_FORMAT}",
+    )
 
 
 @dataclass
@@ -124,24 +135,17 @@ class RunConfig(Settings):
     precision: str = "no"
 
     def __post_init__(self) -> None:
-        require(
-            self.config_format == CONFIG_FORMAT,
-            f"config_format: {self.config_format}: these settings were written by "
-            + (
-                "version 0.1, which still reads them"
-                if self.config_format == 1
-                else "another version"
-            )
-            + f"; this version reads format {CONFIG_FORMAT}",
-        )
+        check_format(self.config_format)
         self._complete()
         super().__post_init__()
         check_corpus(self.data, self.corpus)
         choice(self, "device", DEVICES)
         choice(self, "precision", ("no", "bf16", "fp16"))
         for tracker in self.trackers:
+            near = did_you_mean(tracker, TRACKERS)
             require(
-                tracker in TRACKERS, f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}"
+                tracker in TRACKERS,
+                f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}{near}",
             )
         require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
         require(self.data != "", "--data: an empty name")

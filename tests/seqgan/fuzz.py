@@ -39,7 +39,7 @@ from seqgan.data.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from seqgan.errors import SeqganError
 from seqgan.models import load_generator, make_generator, save_model
 from seqgan.runs.checkpoints import SUMS, checksum, verify
-from seqgan.runs.saver import read_checkpoint
+from seqgan.runs.saver import FORMAT, read_checkpoint
 from seqgan.runs.state import pack
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -242,7 +242,7 @@ def good_checkpoint(folder: Path) -> None:
 
     tensors, skeleton = pack({"optimizer": {0: {"step": torch.tensor(1.0)}}, "best": float("inf")})
     save_file(tensors, folder / "training.safetensors")
-    state = {"format": 2, "phase": "pretrain", "steps": 1, "models": ["generator"]}
+    state = {"format": FORMAT, "phase": "pretrain", "steps": 1, "models": ["generator"]}
     (folder / "state.json").write_text(json.dumps(state | {"parts": skeleton}))
     files = sorted(folder.iterdir())
     (folder / SUMS).write_text("".join(f"{checksum(p)}  {p.name}\n" for p in files))
