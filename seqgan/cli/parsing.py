@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict
+from dataclasses import MISSING, asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,12 @@ def _read(
         if "config" not in typed or any(f"--{name}: " in str(error) for name in typed):
             raise
         raise ConfigError(f"--config: {typed['config']}: {error}") from None
-    shown = list(settings_of(defaults))
+    given = {*content, *typed}
+    required = {x.name for x in settings_of(kind) if x.default is MISSING and x.name not in given}
+    shown = [
+        replace(each, default=MISSING) if each.name in required else each
+        for each in settings_of(defaults)
+    ]
     if (mark := next((word for word in argv if word.startswith("--help")), None)) is not None:
         print(help_text(program, kind, shown, words, example, everything=mark == "--help=all"))
         return None, set()
@@ -186,7 +191,8 @@ def _defaults(
     """The defaults of the flags: an instance if the settings depend on other settings."""
     if issubclass(kind, DataConfig):
         bare = argv[_end(argv) + 1 :]
-        return DataConfig(source=bare[0] if bare else "a file", **content)
+        source = bare[0] if bare else content.get("source", "a file")
+        return settings_from(kind, {**content, "source": source})
     if not issubclass(kind, RunConfig):
         return _instance(kind, content)
     content = {name: value for name, value in content.items() if name != "config"}
@@ -240,9 +246,9 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     for each in shown:
         hint = REWARDS if each.hint == list[RewardTerm] else each.hint
         if each.name == words.native:
-            parser.add_argument(
-                each.name, **({"nargs": "+", "type": str} if words.many else {"type": str})
-            )
+            parser.add_argument(each.name, type=str, nargs="+" if words.many else None)
+            if each.default is not MISSING and "--" not in argv:  # a file has it
+                argv = [*argv, "--", *(each.default if words.many else [each.default])]
         elif each.default is MISSING:
             parser.add_argument(f"--{each.name}", type=hint, required=True)
         else:
