@@ -15,7 +15,7 @@ from seqgan.runs.run_directory import RunDirectory
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of the smoke preset through the command line, and what it printed."""
+    """A run of the size smoke through the command line, and what it printed."""
     path = tmp_path_factory.mktemp("runs") / "first"
     assert main(["run", "--data", "grammar", "--size", "smoke", "--output_dir", str(path)]) == 0
     return path
@@ -155,8 +155,9 @@ def test_the_python_interface(tmp_path):
     smoke |= {
         "generator": {"hidden": 16, "embedding": 8},
         "pretrain": {"epochs": 1},
-        "discriminate": {"steps": 1},
-        "adversarial": {"rounds": 1, "batch_size": 8, "rollouts": 1},
+        "critic": {"steps": 1},
+        "algorithm": {"batch_size": 8, "rollouts": 1},
+        "adversarial": {"rounds": 1},
         "evaluation": {"num_samples": 50, "sweep_samples": 50, "resamples": 20},
     }
     config = run_config(smoke, "the test")
