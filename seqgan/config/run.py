@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from .discriminators import DiscriminatorConfig
 from .evaluation import EvaluationConfig
 from .generators import GeneratorConfig
 from .names import DEVICES, TRACKERS
-from .recipes import DEFAULT_METHOD, recommended
+from .recipes import DEFAULT_METHOD, SIZES, method_names, recommended
 from .rewards import RewardTerm, reward_terms
 from .settings import Settings, hints, settings_from
 from .training import AdversarialConfig, CriticConfig, PretrainConfig
@@ -80,8 +80,8 @@ class RunConfig(Settings):
     size recommend.
 
     Attributes:
-        method: what is done: a name that ``seqgan methods`` lists.
-        size: how much is done: smoke (seconds), quick, standard, full (the scale of the papers).
+        method: what is done: a composition of generator, discriminator, reward and updates.
+        size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
         data: a text file with one sequence per line, or grammar, oracle, wordnet.
         test_data: a file with the test sequences; none: a share of `data`.
         validation_data: a file with the validation sequences; none: a share of `data`.
@@ -90,7 +90,8 @@ class RunConfig(Settings):
         discriminator: the network that tells real from generated.
         pretrain: MLE training of the generator.
         critic: training of the discriminator.
-        rewards: the terms of the reward.
+        rewards: the reward: discriminator, constant or random; with settings of its own as in
+            '[{name: discriminator, form: probability, precision: bf16}]'.
         algorithm: the update of the generator in the rounds.
         adversarial: the adversarial rounds.
         evaluation: what is measured in the end.
@@ -159,6 +160,11 @@ class RunConfig(Settings):
             "--overwrite replaces a run and --resume continues it: leave one of them out",
         )
         seed(self.seed)
+
+    @classmethod
+    def choices(cls, name: str) -> Iterable[str]:
+        """The methods and the sizes."""
+        return {"method": method_names(), "size": SIZES}.get(name, ())
 
     def _complete(self) -> None:
         """Makes the groups that are mappings, on top of what method and size recommend."""

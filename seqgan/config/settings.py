@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -32,6 +32,11 @@ class Settings:
     def others(cls) -> Mapping[str, type[Settings]]:
         """The dataclasses that this one was chosen from by name, for messages; none by default."""
         return {}
+
+    @classmethod
+    def choices(cls, name: str) -> Iterable[str]:
+        """The values of a setting that help lists; none by default."""
+        return ()
 
     def __post_init__(self) -> None:
         for name, hint in hints(type(self)).items():
@@ -73,6 +78,11 @@ class Component(Settings):
     def others(cls) -> Mapping[str, type[Settings]]:
         """The dataclasses of the group by name."""
         return cls.table()
+
+    @classmethod
+    def choices(cls, name: str) -> Iterable[str]:
+        """The names of the group's dataclasses, for its selector."""
+        return cls.table() if name == cls.selector else ()
 
 
 def build(settings: Component, *arguments: Any, **more: Any) -> Any:

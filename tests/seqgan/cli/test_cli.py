@@ -70,6 +70,8 @@ def test_help_lists_the_chosen_components(capsys):
     assert main(["run", "--help"]) == 0
     assert "--discriminator.hidden" in (printed := capsys.readouterr().out)
     assert "--discriminator.filter_share" not in printed and "--corpus.num_test" in printed
+    assert "--discriminator.architecture bilstm|cnn " in printed
+    assert "--size smoke|quick|standard|full " in printed and "--method seqgan-logodds|" in printed
     assert main(["run", "x.txt", "--discriminator.architecture", "cnn", "--help"]) == 0
     assert "--discriminator.hidden" not in (printed := capsys.readouterr().out)
     assert "--discriminator.filter_share" in printed and "--corpus.num_test" not in printed
