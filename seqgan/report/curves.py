@@ -139,10 +139,11 @@ def _likelihood(record: Record, lines: Lines) -> Plot:
 
 
 def _reward(record: Record, lines: Lines) -> Plot:
-    form = record.setting("adversarial", "reward_form", "reward")
-    kind = record.setting("adversarial", "reward", "discriminator")
+    kind = record.reward["name"]
     unit = {"log_odds": "log-odds of being real", "probability": "probability of being real"}
-    label = unit.get(form, "reward") if kind == "discriminator" else "reward"
+    label = (
+        unit.get(record.reward.get("form", ""), "reward") if kind == "discriminator" else "reward"
+    )
 
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "step", "mean_reward", "adversarial", "mean of the batch")
@@ -151,7 +152,7 @@ def _reward(record: Record, lines: Lines) -> Plot:
     caption = (
         "What the judge gave the generator's samples on average. The discriminator goes on "
         "learning, so a flat curve need not mean that nothing happens."
-        if kind == "discriminator"
+        if taught
         else f"The reward of this control ({kind}): it teaches nothing."
     )
     return Plot("mean-reward", "Adversarial rounds: mean reward", caption, paint)

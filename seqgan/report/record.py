@@ -60,6 +60,12 @@ class Record:
         """The level of the intervals."""
         return float(self.setting("evaluation", "confidence", 0.95))
 
+    @property
+    def reward(self) -> dict[str, Any]:
+        """The settings of the reward: at least its name."""
+        terms = self.config.get("rewards") or [{}]
+        return {"name": "discriminator", **terms[0]}
+
     def setting(self, group: str, name: str, default: Any) -> Any:
         """A setting of a group, or the default where an old run has no such setting."""
         values = self.config.get(group)

@@ -130,7 +130,7 @@ def explanation(record: Record) -> list[str]:
 
 
 def _compared(record: Record) -> str:
-    reward = record.setting("adversarial", "reward", "discriminator")
+    reward = record.reward["name"]
     judge = "to please a second network, the discriminator, that tries to tell real from generated"
     if reward in CONTROLS:
         judge = f"on a reward with nothing to teach, {CONTROLS[reward]}: a control"
@@ -228,7 +228,7 @@ def _learnable(record: Record) -> list[str]:
     if not lines:
         return []
     kept = lines[-1]
-    if record.setting("discriminate", "early_stopping", True):  # by what training chose
+    if record.setting("critic", "early_stopping", True):  # by what training chose
         kept = min(lines, key=lambda line: line["heldout_cross_entropy"])
     told = TAUGHT[knowledge(kept)]
     if is_unreliable(kept):

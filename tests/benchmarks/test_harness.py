@@ -29,16 +29,17 @@ TINY = {
     "title": "a tiny oracle",
     "config": {
         "data": "oracle",
-        "corpus": {"oracle_vocabulary": 20, "oracle_length": 5, "oracle_hidden": 4},
+        "corpus": {"vocabulary": 20, "length": 5, "hidden": 4},
     },
     "sizes": {
         "smoke": {
             "corpus": {"num_train": 60, "num_validation": 40, "num_heldout": 20, "num_test": 40},
             "generator": {"embedding": 6, "hidden": 6},
             "pretrain": {"epochs": 1},
-            "discriminator": {"embedding": 4, "hidden": 4, "filter_share": 0.01},
-            "discriminate": {"steps": 2, "measure_every": 1},
-            "adversarial": {"rounds": 1, "measure_every": 1, "batch_size": 8, "rollouts": 1},
+            "discriminator": {"embedding": 4},
+            "critic": {"steps": 2, "measure_every": 1},
+            "algorithm": {"batch_size": 8, "rollouts": 1},
+            "adversarial": {"rounds": 1, "measure_every": 1},
             "evaluation": {"num_samples": 40, "sweep_samples": 40, "resamples": 50},
         }
     },
