@@ -141,9 +141,8 @@ def _likelihood(record: Record, lines: Lines) -> Plot:
 def _reward(record: Record, lines: Lines) -> Plot:
     kind = record.reward["name"]
     unit = {"log_odds": "log-odds of being real", "probability": "probability of being real"}
-    label = (
-        unit.get(record.reward.get("form", ""), "reward") if kind == "discriminator" else "reward"
-    )
+    taught = kind == "discriminator"
+    label = unit.get(record.reward.get("form", ""), "reward") if taught else "reward"
 
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "step", "mean_reward", "adversarial", "mean of the batch")
