@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation.answer import UNFIT
-from ..metrics.gain import is_unreliable, knowledge
+from ..metrics.gain import teaching
 from .record import Record
 
 __all__ = ["cautions", "explanation", "headline", "short_answer"]
@@ -63,11 +63,6 @@ TOO_SMALL = (
     "The interval does not contain 0, but a difference so small is no more than what matching the "
     "diversity of the two models leaves, and counts as none."
 )
-TAUGHT = {
-    "something": "so it had found something to teach",
-    "nothing": "which is next to nothing: it had little to teach",
-    "unknown": "which cannot be told from nothing: the held-out sequences are too few to see",
-}
 METRICS = {
     "js": (
         "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
@@ -230,18 +225,9 @@ def _learnable(record: Record) -> list[str]:
     kept = lines[-1]
     if record.setting("discriminate", "early_stopping", True):  # by what training chose
         kept = min(lines, key=lambda line: line["heldout_cross_entropy"])
-    told = TAUGHT[knowledge(kept)]
-    if is_unreliable(kept):
-        told += (
-            f". How large the gain is, is unreliable: {kept['heldout_effective']:.0f} samples "
-            "carry its weight"
-        )
-    low, high = kept["heldout_gain_low"], kept["heldout_gain_high"]
     return [
-        "Was there anything to learn? Before the adversarial rounds, the discriminator told "
-        f"{kept['heldout_accuracy']:.1%} of unseen sequences right (50% is guessing), and held-out "
-        f"real sequences could have gained {kept['heldout_gain']:.3f} nats each from its judgement "
-        f"(interval {low:.3f} to {high:.3f}), {told}."
+        "Was there anything to learn? Before the adversarial rounds, the discriminator "
+        f"{teaching(kept)}"
     ]
 
 
