@@ -43,6 +43,11 @@ ANSWERS = {
         "The run shows that everything works. Its models and its samples are too small for more."
     ),
 }
+SAMPLED_WITH_CARE = "Plain MLE, sampled with care, is better"
+WITH_CARE = (
+    "At equal diversity plain MLE is better than the adversarially trained model if it is sampled "
+    "in another way than by temperature: {way}. That need not mean that the training hurt."
+)
 AHEAD = (
     "At equal diversity the adversarially trained model beats plain MLE, and the same training "
     "with a random reward, on this data."
@@ -86,6 +91,8 @@ def headline(record: Record) -> str:
         label = record.verdict["label"]
         if record.verdict.get("helped"):
             return HELPED
+        if _by_another_way(record):
+            return SAMPLED_WITH_CARE
         return NO_BETTER_THAN_NOISE if _as_noise(record) else HEADLINES[label]
     return "A pretrained model" if record.results else "An unfinished run"
 
@@ -96,7 +103,16 @@ def short_answer(record: Record) -> str:
         return ""
     if record.verdict.get("helped"):
         return AHEAD
+    if _by_another_way(record):
+        return WITH_CARE.format(way=record.verdict["mle_way"])
     return AS_NOISE if _as_noise(record) else ANSWERS[record.verdict["label"]]
+
+
+def _by_another_way(record: Record) -> bool:
+    """Whether MLE is better by the way it is sampled: the training need not have hurt then."""
+    verdict = record.verdict or {}
+    way = verdict.get("mle_way") or "temperature"
+    return verdict["label"] == "worse" and not way.startswith("temperature")
 
 
 def _as_noise(record: Record) -> bool:
