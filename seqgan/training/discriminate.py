@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from rollout import DiscriminatorReward, Policy, Sequences
 
 from ..config import CriticConfig
-from ..metrics.gain import HeldoutGain, gain_in_words, heldout_gain, knowledge
+from ..metrics.gain import HeldoutGain, heldout_gain, knowledge, teaching
 from ..runs.state import fields_of, load_optimizer, set_fields, weights_for
 from .loss_watch import LossWatch
 from .runtime import Runtime
@@ -48,22 +48,9 @@ def discriminate(
             bar.update(training.step, note)
     discriminator.load_state_dict(work.best_state)
     final = training.measure(work.negatives, work.fresh, log=False)
-    runtime.say(
-        f"Discriminator: {training.step} steps, best at {work.best_step}: held-out accuracy "
-        f"{final['heldout_accuracy']:.3f}, {gain_in_words(final)}"
-    )
-    known = knowledge(final)
-    if known == "nothing":
-        runtime.say(
-            "warning: the discriminator's held-out gain is next to nothing: what it has learnt of "
-            "the training data does not hold on others, and there is little for the generator to "
-            "learn"
-        )
-    elif known == "unknown":
-        runtime.say(
-            f"warning: {len(heldout):,} held-out sequences are too few to see if the discriminator "
-            "has anything to teach: its held-out gain cannot be told from nothing"
-        )
+    runtime.say(f"Discriminator: {training.step} steps, best at {work.best_step}")
+    kind = "" if knowledge(final) == "something" else "warning: "
+    runtime.say(f"{kind}The discriminator {teaching(final)}")
     return training
 
 

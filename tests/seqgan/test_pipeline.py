@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 
 import pytest
 import yaml
@@ -139,6 +140,9 @@ def test_the_same_for_a_text_file(tmp_path, capsys):
     assert "Verdict: too small to judge" in printed and "held-out NLL" in printed
     cautions = printed[printed.index("Read with care") :]
     assert "MLE was still improving" in cautions and "One training seed" in cautions
+    # terminal and report say the same of the discriminator, and of the state that was kept
+    told = re.search(r"told [\d.]+% of unseen sequences.*?to see|told .*? teach", printed, re.S)
+    assert told is not None and " ".join(told[0].split()) in (path / "report.md").read_text()
     results = json.loads((path / "results.json").read_text())
     assert results["verdict"]["metric"] == "nll"
     assert main(["sample", "--run", str(path), "--number", "2"]) == 0

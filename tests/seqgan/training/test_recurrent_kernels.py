@@ -165,7 +165,8 @@ class TestTrainings:
         before = [parameter.detach().clone() for parameter in work.generator.parameters()]
         sampled_by = own_copy(work.policy)
         work.round()
-        Control(work, work.runtime).round()
+        pretrained = own_copy(work.reference).requires_grad_(True)
+        Control(pretrained, work.config, work.spread, work.runtime).round()
         now, old, batch = seen[0]
         # No dropout: the probabilities that the tokens had when they were sampled.
         assert torch.allclose(now, old, atol=1e-6)
