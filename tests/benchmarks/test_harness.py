@@ -236,7 +236,9 @@ def test_parts_of_the_users_own(here, capsys):
     Path("sourced.yaml").write_text(yaml.safe_dump({**rest, "source": "my_parts:source"}))
     suite = load_suite("sourced.yaml")
     assert _data(suite, _config(suite.settings("smoke", 0), {})).source == "mine"
-    Path("methods.yaml").write_text("slow: {config: {adversarial: {learning_rate: 0.1}}}\n")
+    Path("methods.yaml").write_text(
+        "slow: {config: {algorithm: {optimizer: {learning_rate: 0.1}}}}\n"
+    )
     arms = load_suite("tiny.yaml", load_methods("methods.yaml")).arms("smoke", 0)
     assert [arm.name for arm in arms][-5:-2] == ["slow", "slow-constant", "slow-random"]
 
