@@ -167,7 +167,7 @@ def _data(suite: Suite, config: RunConfig) -> Dataset:
         if not isinstance(data, Dataset):
             raise ConfigError(
                 f"suite {suite.name}: {suite.source} returned a {type(data).__name__}, not a "
-                "seqgan.data.sources.Dataset"
+                "seqgan.data.dataset.Dataset"
             )
         return data
     return run_data(config)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seqgan.config import CNN, LSTM, BiLSTM, CriticConfig, OracleCorpus, PretrainConfig
+from seqgan.config.settings import Settings
 from seqgan.config.training import CriticOptimizer, PretrainOptimizer
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
@@ -32,7 +33,7 @@ __all__ = ["DiscriminatorsConfig", "measure"]
 
 
 @dataclass
-class DiscriminatorsConfig:
+class DiscriminatorsConfig(Settings):
     """Tuned MLE on the oracle, then both discriminators against its samples.
 
     Attributes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DataFile", "Found", "Use", "data_folder", "find_files", "place_files"]
 
 VARIABLE = "SEQGAN_DATA_DIR"
-ROLES = ("data", "test_data", "validation_data", "corpus.oracle_parameters")
+ROLES = ("data", "test_data", "validation_data", "corpus.parameters")
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,18 @@ import argparse
 import json
 import tempfile
 import time
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from seqgan.config.reading import run_config
+from seqgan.config import RunConfig
+from seqgan.config.recipes import merge
 from seqgan.pipeline import run
 from seqgan.runs.files import write_json
 
 from .results import machine
-from .suite import merge
 
 __all__ = ["main"]
 
@@ -42,11 +40,11 @@ that needs none; and how they are read."""
 CHANGES = {
     "device": "cpu",
     "trackers": [],
-    "adversarial": {"reward": "random"},
-    "discriminate": {"steps": 20, "measure_every": 20},
+    "rewards": ["random"],
+    "critic": {"steps": 20, "measure_every": 20},
     "evaluation": {"num_samples": 1_000, "sweep_samples": 500},
 }
-"""On top of the preset: the discriminator has no part in a random reward, and the samples are half
+"""On top of the size: the discriminator has no part in a random reward, and the samples are half
 as many, so that a run takes a minute or two."""
 
 
@@ -76,9 +74,6 @@ def _answer(name: str, seed: int, folder: Path) -> dict[str, Any]:
     """One run, and what it says."""
     started = time.monotonic()
     file, corpus = SOURCES[name]
-    preset = yaml.safe_load(
-        (resources.files("seqgan") / "presets" / "quick.yaml").read_text(encoding="utf-8")
-    )
     with tempfile.TemporaryDirectory(prefix="random-reward-") as work:
         data = name
         if file is not None:
@@ -86,7 +81,7 @@ def _answer(name: str, seed: int, folder: Path) -> dict[str, Any]:
             with open(folder / file, encoding="utf-8") as lines:
                 Path(data).write_text("".join(islice(lines, LINES)), encoding="utf-8")
         own = {"data": data, "seed": seed, "corpus": corpus, "output_dir": f"{work}/run"}
-        result = run(run_config(merge(preset, CHANGES, own), name)).results
+        result = run(RunConfig(size="quick", **merge(CHANGES, own))).results
     verdict, control = result["verdict"], result["control"]
     keys = ("label", "helped", "metric", "difference", "interval", "effect", "against_mle",
             "against_control", "mle_value")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seqgan.config.settings import Settings
 from seqgan.errors import ConfigError, did_you_mean
 
 __all__ = ["CompareSettings", "ListSettings", "PlotSettings", "RunSettings", "TableSettings"]
@@ -12,7 +13,7 @@ SIZES = ("smoke", "standard", "full")
 
 
 @dataclass
-class ListSettings:
+class ListSettings(Settings):
     """The suites, what files they need, and whether these are there.
 
     Attributes:
@@ -23,7 +24,7 @@ class ListSettings:
 
 
 @dataclass
-class RunSettings:
+class RunSettings(Settings):
     """Runs suites, each with every seed. What was finished before is not done again.
 
     Attributes:
@@ -45,6 +46,7 @@ class RunSettings:
     methods: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size not in SIZES:
             near = did_you_mean(self.size, SIZES)
             raise ConfigError(f"--size: {self.size!r} is none of {', '.join(SIZES)}{near}")
@@ -63,7 +65,7 @@ class RunSettings:
 
 
 @dataclass
-class TableSettings:
+class TableSettings(Settings):
     """Makes the tables of results: verdicts, scores, published figures beside ours.
 
     Attributes:
@@ -78,7 +80,7 @@ class TableSettings:
 
 
 @dataclass
-class PlotSettings:
+class PlotSettings(Settings):
     """Draws results: quality against diversity, and learning curves.
 
     Attributes:
@@ -91,7 +93,7 @@ class PlotSettings:
 
 
 @dataclass
-class CompareSettings:
+class CompareSettings(Settings):
     """Of one folder: every method against its controls. Of two: the same arms side by side.
 
     Attributes:
@@ -101,5 +103,6 @@ class CompareSettings:
     results: list[str]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= len(self.results) <= 2:
             raise ConfigError(f"expected one or two folders of results, not {len(self.results)}")

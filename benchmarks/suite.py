@@ -131,7 +131,9 @@ class Suite:
     def _given(self, size: str, seed: int) -> Mapping:
         """The settings on top of what the size recommends."""
         common = _common()["sizes"].get(size, {})
-        head = {"size": size, "seed": seed}
+        head: dict[str, Any] = {"size": size, "seed": seed}
+        if "data" in (uses := self.uses(size)):  # the kind of data decides on its settings
+            head["data"] = self.files[uses["data"].file].name
         return merge(head, common, self.config, self.sizes.get(size, {}))
 
     def arms(self, size: str, seed: int) -> list[Arm]:
@@ -240,7 +242,7 @@ def _completed(content: Any, where: str) -> Mapping:
 
 
 def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) -> Mapping:
-    """Settings as a suite or method has them; each of them is checked.
+    """Settings as a suite or method has them; `load_suite` checks them where they are used.
 
     Args:
         content: the mapping.
@@ -256,7 +258,6 @@ def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) ->
             )
         if key in ("seed", "output_dir", "overwrite"):
             raise ConfigError(f"{where}: {key!r} is given on the command line")
-    checked(found, where)
     return found
 
 

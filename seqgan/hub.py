@@ -102,7 +102,7 @@ class TextGenerator(
         """
         sampler = Sampler(temperature, top_k, top_p)
         policy = self.policy if allow_unk else without_unknown(self.policy, self.codec)
-        drawn = generate(policy, number, sampler=sampler, rng=rng_for(seed, "sample"))
+        drawn = generate(policy.emitting(), number, sampler=sampler, rng=rng_for(seed, "sample"))
         return self.codec.texts(drawn)
 
     @classmethod

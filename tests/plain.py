@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rollout import Policy, Sequences
-from seqgan.models import CNNDiscriminator, LSTMGenerator
+from seqgan.models import Discriminator, Generator
 
 
 def complete(policy: Policy, sequences: Sequences, kept: int, rng: torch.Generator) -> Sequences:
@@ -62,17 +62,17 @@ def action_values(
     return torch.where(sequences.mask, values, 0.0)
 
 
-def nll(generator: LSTMGenerator, sequences: Sequences) -> Tensor:
+def nll(generator: Generator, sequences: Sequences) -> Tensor:
     """Negative log-likelihood a token, with all logits [B, T, V] at once."""
     bos = sequences.tokens.new_full((len(sequences), 1), generator.bos_id)
     inputs = torch.cat([bos, sequences.tokens[:, :-1]], dim=1)
     hidden = generator.dropout(generator.lstm(generator.dropout(generator.embedding(inputs)))[0])
-    log_probs = generator.output(hidden).log_softmax(-1)
+    log_probs = generator.head(hidden).log_softmax(-1)
     each = functional.nll_loss(log_probs.transpose(1, 2), sequences.tokens, reduction="none")
     return (each * sequences.mask).sum() / sequences.mask.sum()
 
 
-def cnn_logits(judge: CNNDiscriminator, sequences: Sequences) -> Tensor:
+def cnn_logits(judge: Discriminator, sequences: Sequences) -> Tensor:
     """Logits [B] of the CNN: `Conv1d` over the sequence and its padding, then the maximum."""
     widest = max(judge.widths)
     own = judge.embedding(sequences.tokens).masked_fill(~sequences.mask[..., None], 0.0)
@@ -89,7 +89,7 @@ def cnn_logits(judge: CNNDiscriminator, sequences: Sequences) -> Tensor:
     return judge.output(judge.dropout(features))[:, 0]
 
 
-def discriminator_loss(judge: CNNDiscriminator, real: Sequences, generated: Sequences) -> Tensor:
+def discriminator_loss(judge: Discriminator, real: Sequences, generated: Sequences) -> Tensor:
     """Binary cross-entropy of real against generated sequences."""
     both = Sequences.concat([real, generated], pad_id=0)
     labels = torch.cat([torch.ones(len(real)), torch.zeros(len(generated))])

@@ -2,9 +2,9 @@
 
 The blocks of a page run in order, in one working folder: ``python`` blocks in one namespace,
 ``bash`` blocks line by line. The README begins in an empty folder, the other pages in one that
-holds what its first commands make. Commands that would take minutes run with the settings of the
-smoke preset on top of their own, so that every flag and argument is still read. A comment above a
-block makes an exception of it::
+holds what its first commands make. What would take minutes runs with the settings of the size smoke
+on top of its own, so that every flag and argument is still read. A comment above a block makes an
+exception of it::
 
     <!-- not run: why -->        it is parsed (flags and all), and not run
     <!-- needs: package -->      the same where the package is not installed
@@ -26,13 +26,14 @@ import yaml
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
-SMOKE = ROOT / "seqgan" / "presets" / "smoke.yaml"
+SIZES = ROOT / "seqgan" / "methods" / "sizes.yaml"
 FENCED = re.compile(
     r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.*?) -->\n\s*)?"
     r"^```(?P<language>\w*)\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-TRAINING = ("run", "pretrain", "finetune")
+TRAINING = {"run": "full_run", "pretrain": "pretrain_only", "finetune": "finetune_run"}
+"""Commands, and the names by which the command line calls their functions of the pipeline."""
 
 
 class Block(NamedTuple):
@@ -72,6 +73,7 @@ def workplace(tmp_path_factory) -> Path:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        small(patch)
         for words in makes[:2]:
             assert checked(words, True) == 0, shlex.join(words)
     assert (folder / "captions.txt").is_file() and (folder / "runs" / "captions").is_dir()
@@ -90,25 +92,33 @@ def folder(page, request, tmp_path, monkeypatch) -> Path:
     return place
 
 
-@pytest.fixture
-def smoke(monkeypatch):
-    """What the pipeline is given in Python runs with the smoke preset on top."""
+def small(patch: pytest.MonkeyPatch) -> None:
+    """Runs, of the command line and in Python, have the settings of the size smoke on top."""
     from seqgan import pipeline
-    from seqgan.config.reading import run_config
+    from seqgan.cli import commands
 
-    small = yaml.safe_load(SMOKE.read_text())
+    smoke = yaml.safe_load(SIZES.read_text())["smoke"]
 
     def shrunk(config):
-        content = dataclasses.asdict(config)
-        for group, values in small.items():
-            content[group] |= values
-        return run_config(content, "the example")
+        for name, values in smoke.items():
+            group = getattr(config, name)
+            has = {key: value for key, value in values.items() if key in vars(group)}
+            config = dataclasses.replace(config, **{name: dataclasses.replace(group, **has)})
+        return config
 
     def patched(original):
         return lambda config, *rest, **more: original(shrunk(config), *rest, **more)
 
     for name in ("run", "pretrain_only", "finetune"):
-        monkeypatch.setattr(pipeline, name, patched(getattr(pipeline, name)))
+        patch.setattr(pipeline, name, patched(getattr(pipeline, name)))
+    for name in TRAINING.values():
+        patch.setattr(commands, name, patched(getattr(commands, name)))
+
+
+@pytest.fixture
+def smoke(monkeypatch):
+    """As `small`, for one test."""
+    small(monkeypatch)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -138,16 +148,14 @@ def test_every_fence_is_understood(page):
 
 def test_flags_in_the_text_exist():
     """Those of groups, as ``--corpus.tokenizer``, wherever they stand."""
-    from jsonargparse import ArgumentParser
-
     from seqgan.config import RunConfig
+    from seqgan.config.describe import every_setting
 
-    parser = ArgumentParser()
-    parser.add_class_arguments(RunConfig)
-    known = {flag for action in parser._actions for flag in action.option_strings}
-    assert "--corpus.tokenizer" in known
+    known = {f"--{name}" for name in every_setting(RunConfig)}
+    known |= {flag.rpartition(".")[0] for flag in known}
+    assert {"--corpus.tokenizer", "--critic.optimizer"} <= known
     for page in PAGES:
-        named = set(re.findall(r"--[a-z]\w*\.\w+", page.read_text(encoding="utf-8")))
+        named = set(re.findall(r"--[a-z]\w*(?:\.\w+)+", page.read_text(encoding="utf-8")))
         assert named <= known, f"{page.name}: {sorted(named - known)}"
 
 
@@ -177,16 +185,14 @@ def checked(words: list[str], runs: bool) -> int:
 
 
 def seqgan(arguments: list[str], runs: bool) -> int:
-    """``seqgan`` with the smoke preset on top; without `runs` only its settings are read."""
+    """``seqgan``; without `runs` only its settings are read."""
     from seqgan.cli.main import main
 
     if not runs:
         return main([*arguments, "--print_config"])
-    if arguments[0] not in TRAINING:
-        return main(arguments)
-    if "--output_dir" in arguments:
+    if arguments[0] in TRAINING and "--output_dir" in arguments:
         shutil.rmtree(arguments[arguments.index("--output_dir") + 1], ignore_errors=True)
-    return main([*arguments, "--config", str(SMOKE)])
+    return main(arguments)
 
 
 def pip(arguments: list[str]) -> int:

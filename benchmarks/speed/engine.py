@@ -21,6 +21,7 @@ from rich.console import Console
 
 from rollout.completion import default_chunk_size
 from seqgan.config.discriminators import PAPER_FILTERS, PAPER_WIDTHS
+from seqgan.config.settings import Settings
 from seqgan.errors import ConfigError
 from seqgan.models.discriminators.base import multiplies_bfloat16
 from seqgan.runs.run_directory import write_json, write_text
@@ -40,7 +41,7 @@ MORE_PARTS = (*PARTS, "processes")
 
 
 @dataclass
-class SpeedConfig:
+class SpeedConfig(Settings):
     """Times of rollouts, scoring and training steps.
 
     Attributes:
@@ -67,6 +68,7 @@ class SpeedConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.device not in ("cpu", "cuda"):
             raise ConfigError(f"--device: {self.device!r} is neither cpu nor cuda")
         for part in self.parts:

@@ -65,7 +65,7 @@ def _end_half_way(work: Workload) -> None:
     with torch.no_grad():
         for _ in range(12):
             middle = (low + high) / 2
-            work.generator.output.bias[1] = middle
+            work.generator.head.bias[1] = middle
             longer = work.sampled(300).lengths.float().mean() > work.sizes.length / 2
             low, high = (middle, high) if longer else (low, middle)
     work.batch = work.sampled(work.sizes.batch)

@@ -63,7 +63,7 @@ def arranged(argv: list[str], settings: Mapping[str, Any], words: Words, program
         if word in ("-h", "--help", "--help=all"):
             everything = word == "--help=all" or rest[:1] == ["all"]
             line.flags.append("--help=all" if everything else "--help")
-            return line.flags
+            break  # what stands before it may choose the settings to show
         if word == "--":
             line.bare.extend(rest)
             break
@@ -140,6 +140,8 @@ class _Line:
         native = self.words.native
         if native is not None and name[2:] in (native, *self.words.also):
             return f"--{native}"
+        if any(flag.startswith(f"{name}.") for flag in self.hints):
+            raise ConfigError(f"{name}: a group of settings, each set by {name}.NAME VALUE")
         if name not in self.hints:
             raise ConfigError(f"unknown flag {typed}{near_flag(typed, self.hints)}")
         return name
@@ -196,8 +198,9 @@ def _is_file(word: str) -> bool:
 
 def _goes_on(name: str, word: str) -> bool:
     """Tells if a word is one more part of a list: a number, or a term of the reward."""
-    term = name == "--rewards" and not word.startswith("-")
-    return term or NUMBER.fullmatch(word) is not None
+    if name == "--rewards":
+        return not (word.startswith("-") or word in SOURCES or Path(word).exists())
+    return NUMBER.fullmatch(word) is not None
 
 
 def _is_boolean(hint: Any) -> bool:

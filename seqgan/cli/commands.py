@@ -87,7 +87,7 @@ def sample(settings: SampleConfig, console: Console) -> int:
     if not settings.allow_unk:
         policy = without_unknown(policy, codec, "--allow_unk")
     rng = rng_for(settings.seed, "sample")
-    drawn = generate(policy, settings.number, sampler=sampler, rng=rng, prefix=prefix)
+    drawn = generate(policy.emitting(), settings.number, sampler=sampler, rng=rng, prefix=prefix)
     lines = codec.texts(drawn)
     if settings.output is None:
         for line in lines:
@@ -196,7 +196,7 @@ def _against_references(
     scores, shown = {}, {}
     for title, policy in _with_progress(models):
         rng = rng_for(settings.seed, "samples", title)
-        drawn = generate(policy, config.evaluation.num_samples, rng=rng)
+        drawn = generate(policy.emitting(), config.evaluation.num_samples, rng=rng)
         lines = codec.texts(drawn)
         records = [Record(read_line(line), number) for number, line in enumerate(lines, start=1)]
         scores[title] = against.scores(records, f"samples of {title}")

@@ -55,7 +55,8 @@ def help_text(
 def _entry(each: Setting, words: Words, width: int) -> list[str]:
     """The lines of one setting."""
     flag = each.name.upper() if each.name == words.native else f"--{each.name}"
-    head = f"  {flag} {_type(each.hint)}".rstrip() if flag.startswith("--") else f"  {flag}"
+    values = "|".join(each.choices) or _type(each.hint)
+    head = f"  {flag} {values}".rstrip() if flag.startswith("--") else f"  {flag}"
     default = "" if each.default in (MISSING, None, "", []) else f" [{_shown(each.default)}]"
     text = f"{each.about.rstrip('.')}{default}"
     if len(head) + 2 + len(text) <= width:
@@ -82,13 +83,9 @@ def _end(hidden: int, words: Words, example: str) -> list[str]:
 
 def _shown(value: Any) -> str:
     """A default, in short."""
-    if isinstance(value, list) and value and isinstance(value[0], Settings):
-        return ", ".join(str(getattr(each, "name", each)) for each in value)
-    return (
-        {True: "true", False: "false"}.get(value, str(value))
-        if isinstance(value, bool)
-        else str(value)
-    )
+    if isinstance(value, (list, tuple)):
+        return " ".join(str(getattr(each, "name", each)) for each in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _type(hint: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict
+from dataclasses import MISSING, asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
-from ..config.reading import read_settings
+from ..config.reading import read_settings, run_config
 from ..config.recipes import merge
+from ..config.run import CONFIG_FORMAT, check_format
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
 from ..terminal import warn
@@ -92,8 +93,18 @@ def _read(
     argv = arranged(argv, {name: each.hint for name, each in known.items()}, words, program)
     typed = _typed(argv)
     content = _content(kind, typed, command)
-    defaults = _defaults(kind, content, typed, argv, words)
-    shown = list(settings_of(defaults))
+    try:
+        defaults = _defaults(kind, content, typed, argv, words)
+    except ConfigError as error:
+        if "config" not in typed or any(f"--{name}: " in str(error) for name in typed):
+            raise
+        raise ConfigError(f"--config: {typed['config']}: {error}") from None
+    given = {*content, *typed}
+    required = {x.name for x in settings_of(kind) if x.default is MISSING and x.name not in given}
+    shown = [
+        replace(each, default=MISSING) if each.name in required else each
+        for each in settings_of(defaults)
+    ]
     if (mark := next((word for word in argv if word.startswith("--help")), None)) is not None:
         print(help_text(program, kind, shown, words, example, everything=mark == "--help=all"))
         return None, set()
@@ -104,7 +115,26 @@ def _read(
     if printed:
         print(yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True), end="")
         return None, set()
-    return settings, set(typed) | _names(content if "config" in typed else {})
+    of_file = read_settings(Path(typed["config"])) if "config" in typed else {}
+    return settings, {*typed, *_changed(kind, of_file)}
+
+
+def _changed(kind: type[Settings], content: dict[str, Any]) -> set[str]:
+    """The names of the settings of a file that are not what they would be without it."""
+    usual: Settings | type[Settings] = kind
+    if issubclass(kind, RunConfig):
+        choices: dict[str, Any] = {"run": "any"} if issubclass(kind, FinetuneConfig) else {}
+        for name, hint in hints(kind).items():
+            selector = getattr(hint, "selector", None)
+            inner = content.get(name, {}) if selector else {}
+            if selector in inner:
+                choices[name] = {selector: inner[selector]}
+            elif name in ("method", "size", "data") and name in content:
+                choices[name] = content[name]
+        usual = settings_from(kind, choices)
+    defaults = {each.name: each.default for each in settings_of(usual)}
+    given = _values(content)
+    return {name for name, value in given.items() if defaults.get(name, MISSING) != value}
 
 
 def _typed(argv: list[str]) -> dict[str, str]:
@@ -128,7 +158,9 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
     if command == "finetune" and run:
         from ..runs.run_directory import RunDirectory
 
-        content = RunDirectory.open(str(run)).config()
+        directory = RunDirectory.open(str(run))
+        content = directory.config()
+        run_config(content, str(directory.path / "config.yaml"))  # errors name its file
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
@@ -144,7 +176,9 @@ def _resumed(resume: str, command: str) -> dict[str, Any]:
 
     folder = run_folder(resume)
     assert folder is not None
-    settings = RunDirectory.open(folder).config()
+    directory = RunDirectory.open(folder)
+    settings = directory.config()
+    run_config(settings, str(directory.path / "config.yaml"))
     if command != "finetune" and settings.pop("run", None) is not None:
         raise ConfigError(f"--resume: {folder} is fine-tuned: seqgan finetune --resume {folder}")
     return settings
@@ -157,10 +191,12 @@ def _defaults(
     """The defaults of the flags: an instance if the settings depend on other settings."""
     if issubclass(kind, DataConfig):
         bare = argv[_end(argv) + 1 :]
-        return DataConfig(source=bare[0] if bare else "a file", **content)
+        source = bare[0] if bare else content.get("source", "a file")
+        return settings_from(kind, {**content, "source": source})
     if not issubclass(kind, RunConfig):
         return _instance(kind, content)
     content = {name: value for name, value in content.items() if name != "config"}
+    check_format(content.get("config_format", CONFIG_FORMAT))
     for name in ("method", "size", "data"):
         if name in typed:
             if name == "data" and typed[name] != content.get(name):
@@ -172,7 +208,9 @@ def _defaults(
         if selector and flag in typed and typed[flag] != content.get(name, {}).get(selector):
             content[name] = {selector: typed[flag]}
     if issubclass(kind, FinetuneConfig):
-        content.setdefault("run", typed.get("run", ""))
+        found = settings_from(kind, {**content, "run": "any"})  # help needs none
+        found.run = typed.get("run", content.get("run", ""))
+        return found
     return settings_from(kind, content)
 
 
@@ -208,9 +246,9 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     for each in shown:
         hint = REWARDS if each.hint == list[RewardTerm] else each.hint
         if each.name == words.native:
-            parser.add_argument(
-                each.name, **({"nargs": "+", "type": str} if words.many else {"type": str})
-            )
+            parser.add_argument(each.name, type=str, nargs="+" if words.many else None)
+            if each.default is not MISSING and "--" not in argv:  # a file has it
+                argv = [*argv, "--", *(each.default if words.many else [each.default])]
         elif each.default is MISSING:
             parser.add_argument(f"--{each.name}", type=hint, required=True)
         else:
@@ -223,12 +261,12 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     return {name: value for name, value in values.items() if name != "config"}
 
 
-def _names(content: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """The dotted names of nested settings."""
-    found = set()
+def _values(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
     for key, value in content.items():
-        inner = _names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else set()
-        found |= inner or {f"{prefix}{key}"}
+        inner = _values(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
+        found |= inner or {f"{prefix}{key}": value}
     return found
 
 

@@ -14,6 +14,7 @@ from ..config import (
     PolicyGradient,
     RunConfig,
 )
+from ..config.describe import settings_of
 
 __all__ = ["unused_settings"]
 
@@ -41,8 +42,8 @@ def _rules(settings: Any) -> Iterator[tuple[str, list[str]]]:
         yield from _corpus(settings.data, settings)
         yield from _training(settings)
     if isinstance(settings, FinetuneConfig):
-        names = [name for name in vars(settings.pretrain)]
-        yield "in fine-tuning, where MLE is done", _in("pretrain", *names)
+        names = [each.name for each in settings_of(settings.pretrain, "pretrain.")]
+        yield "in fine-tuning, where MLE is done", names
     if isinstance(settings, EvaluateConfig):
         if settings.judge == "none":
             yield "without --judge", ["judge_samples"]

@@ -133,6 +133,10 @@ class DrawnCorpus(CorpusConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "num_train", "num_validation", "num_heldout", "num_test", least=4)
+        require(
+            self.num_train <= 10_000_000,
+            f"--corpus.num_train: {self.num_train:,} is above 10,000,000",
+        )
 
 
 @dataclass

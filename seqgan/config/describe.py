@@ -24,6 +24,7 @@ class Setting:
         default: ``dataclasses.MISSING`` if it must be given.
         about: its description.
         rare: if help shows it on request only.
+        choices: the values that it may have, if they are few and named.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Setting:
     default: Any
     about: str
     rare: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -53,8 +55,8 @@ def settings_of(settings: Settings | type[Settings], prefix: str = "") -> Iterat
         if isinstance(default, Settings):
             yield from settings_of(default, f"{name}.")
         elif not (isinstance(types[each.name], type) and issubclass(types[each.name], Settings)):
-            rare = each.name in kind.rare
-            yield Setting(name, types[each.name], default, about.get(each.name, ""), rare)
+            rare, choices = each.name in kind.rare, tuple(kind.choices(each.name))
+            yield Setting(name, types[each.name], default, about.get(each.name, ""), rare, choices)
 
 
 def every_setting(settings: Settings | type[Settings]) -> dict[str, Setting]:
@@ -63,7 +65,7 @@ def every_setting(settings: Settings | type[Settings]) -> dict[str, Setting]:
     found = {each.name: each for each in settings_of(settings)}
     for name, hint in hints(kind).items():
         if isinstance(hint, type) and issubclass(hint, Settings):
-            for other in hint.others().values():
+            for other in hint.others().values() or [hint]:
                 found |= {
                     each.name: each
                     for each in settings_of(other, f"{name}.")

@@ -41,7 +41,8 @@ class EvaluateConfig(Settings):
         judge_samples: sequences that the judge reads.
         reverse_perplexity: real test sequences under a language model trained on samples; of a
             run only.
-        num_samples: sequences sampled from each model (none: as in the run), or samples read.
+        num_samples: sequences sampled from each model (none: as in the run), or of a
+            file of samples as many at random (none: all).
         resamples: bootstrap resamples; none: as in the run, or 1,000.
         output: JSON file for the scores; none: the terminal only.
         seed: of samples and bootstrap; none: as in the run, or 0.

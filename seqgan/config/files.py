@@ -26,6 +26,8 @@ class ReadingConfig(Settings):
         padding: a token that fills the ends of sequences up to one length; it is left out there.
     """
 
+    group = "corpus."
+
     format: str = "auto"
     field: str | None = None
     column: str | None = None
@@ -60,8 +62,6 @@ class EvaluateReadingConfig(ReadingConfig):
         parameters: the run's file with the parameters of an LSTM oracle, if it is no longer
             where the run's settings say.
     """
-
-    group = "corpus."
 
     tokenizer: str | None = None
     parameters: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError
-from .run import RunConfig
+from .run import CONFIG_FORMAT, RunConfig, check_format
 from .settings import settings_from
 
 __all__ = ["read_settings", "run_config"]
@@ -26,6 +26,7 @@ def run_config(content: Mapping[str, Any], where: str) -> RunConfig:
         ConfigError: an unknown or wrong setting.
     """
     try:
+        check_format(content.get("config_format", CONFIG_FORMAT))  # before names that it lacks
         # A fine-tuned run also names the run it began with.
         return settings_from(RunConfig, {k: v for k, v in content.items() if k != "run"})
     except ConfigError as error:

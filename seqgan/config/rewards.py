@@ -35,7 +35,7 @@ class RewardTerm(Settings):
             where that saves time).
     """
 
-    group = "rewards."
+    group = "rewards: "
 
     name: str = "discriminator"
     weight: float = 1.0
@@ -47,7 +47,7 @@ class RewardTerm(Settings):
         choice(self, "name", REWARDS)
         choice(self, "form", FORMS)
         choice(self, "precision", ("fp32", "bf16"))
-        require(abs(self.weight) < 1e6, f"--rewards.weight: {self.weight} is not below 10^6")
+        require(abs(self.weight) < 1e6, f"--rewards: weight: {self.weight} is not below 10^6")
 
 
 def reward_terms(given: Any) -> list[RewardTerm]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import did_you_mean
 from .algorithms import AlgorithmConfig
 from .checks import choice, require, seed, sizes
 from .data import CorpusConfig, check_corpus, corpus_kind
@@ -13,12 +14,12 @@ from .discriminators import DiscriminatorConfig
 from .evaluation import EvaluationConfig
 from .generators import GeneratorConfig
 from .names import DEVICES, TRACKERS
-from .recipes import DEFAULT_METHOD, recommended
+from .recipes import DEFAULT_METHOD, SIZES, method_names, recommended
 from .rewards import RewardTerm, reward_terms
 from .settings import Settings, hints, settings_from
 from .training import AdversarialConfig, CriticConfig, PretrainConfig
 
-__all__ = ["CONFIG_FORMAT", "CheckpointConfig", "FinetuneConfig", "RunConfig"]
+__all__ = ["CONFIG_FORMAT", "CheckpointConfig", "FinetuneConfig", "RunConfig", "check_format"]
 
 CONFIG_FORMAT = 2
 """Format 1 was version 0.1's."""
@@ -27,6 +28,16 @@ GROUPS = (
     "evaluation",
 )  # fmt: skip
 """The groups that a method and a size recommend settings for; rewards are a list beside them."""
+
+
+def check_format(found: object) -> None:
+    """Refuses settings of another format than this version's."""
+    writer = "version 0.1, which still reads them" if found == 1 else "another version"
+    require(
+        found == CONFIG_FORMAT,
+        f"config_format: {found}: these settings were written by {writer}; this version reads "
+        f"format {CONFIG_FORMAT}",
+    )
 
 
 @dataclass
@@ -69,8 +80,8 @@ class RunConfig(Settings):
     size recommend.
 
     Attributes:
-        method: what is done: a name that ``seqgan methods`` lists.
-        size: how much is done: smoke (seconds), quick, standard, full (the scale of the papers).
+        method: what is done: a composition of generator, discriminator, reward and updates.
+        size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
         data: a text file with one sequence per line, or grammar, oracle, wordnet.
         test_data: a file with the test sequences; none: a share of `data`.
         validation_data: a file with the validation sequences; none: a share of `data`.
@@ -79,7 +90,8 @@ class RunConfig(Settings):
         discriminator: the network that tells real from generated.
         pretrain: MLE training of the generator.
         critic: training of the discriminator.
-        rewards: the terms of the reward.
+        rewards: the reward: discriminator, constant or random; with settings of its own as in
+            '[{name: discriminator, form: probability, precision: bf16}]'.
         algorithm: the update of the generator in the rounds.
         adversarial: the adversarial rounds.
         evaluation: what is measured in the end.
@@ -124,24 +136,17 @@ class RunConfig(Settings):
     precision: str = "no"
 
     def __post_init__(self) -> None:
-        require(
-            self.config_format == CONFIG_FORMAT,
-            f"config_format: {self.config_format}: these settings were written by "
-            + (
-                "version 0.1, which still reads them"
-                if self.config_format == 1
-                else "another version"
-            )
-            + f"; this version reads format {CONFIG_FORMAT}",
-        )
+        check_format(self.config_format)
         self._complete()
         super().__post_init__()
         check_corpus(self.data, self.corpus)
         choice(self, "device", DEVICES)
         choice(self, "precision", ("no", "bf16", "fp16"))
         for tracker in self.trackers:
+            near = did_you_mean(tracker, TRACKERS)
             require(
-                tracker in TRACKERS, f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}"
+                tracker in TRACKERS,
+                f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}{near}",
             )
         require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
         require(self.data != "", "--data: an empty name")
@@ -156,10 +161,19 @@ class RunConfig(Settings):
         )
         seed(self.seed)
 
+    @classmethod
+    def choices(cls, name: str) -> Iterable[str]:
+        """The methods and the sizes."""
+        return {"method": method_names(), "size": SIZES}.get(name, ())
+
     def _complete(self) -> None:
         """Makes the groups that are mappings, on top of what method and size recommend."""
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = reward_terms(self.rewards or layers.rewards)
+        require(
+            len(self.rewards) == 1 and self.rewards[0].weight == 1,
+            "--rewards: expects one term, of weight 1",
+        )
         kinds["corpus"] = corpus_kind(self.data)
         for name in GROUPS:
             given = getattr(self, name)

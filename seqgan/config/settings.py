@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -33,6 +33,11 @@ class Settings:
         """The dataclasses that this one was chosen from by name, for messages; none by default."""
         return {}
 
+    @classmethod
+    def choices(cls, name: str) -> Iterable[str]:
+        """The values of a setting that help lists; none by default."""
+        return ()
+
     def __post_init__(self) -> None:
         for name, hint in hints(type(self)).items():
             flag, value = f"--{self.group}{name}", getattr(self, name)
@@ -41,9 +46,10 @@ class Settings:
                 if isinstance(value, Mapping):
                     value = settings_from(hint, value)
                 if not isinstance(value, hint):
+                    kinds = dict.fromkeys(hint.others().values()) or [hint]
                     raise ConfigError(
                         f"{flag}: {value!r:.80} is not a group of settings: give a mapping or "
-                        f"{hint.__name__}(...)"
+                        f"{' or '.join(f'{each.__name__}(...)' for each in kinds)}"
                     )
             else:
                 value = as_plain(value)
@@ -72,6 +78,11 @@ class Component(Settings):
     def others(cls) -> Mapping[str, type[Settings]]:
         """The dataclasses of the group by name."""
         return cls.table()
+
+    @classmethod
+    def choices(cls, name: str) -> Iterable[str]:
+        """The names of the group's dataclasses, for its selector."""
+        return cls.table() if name == cls.selector else ()
 
 
 def build(settings: Component, *arguments: Any, **more: Any) -> Any:
@@ -119,9 +130,11 @@ def unknown(kind: type[Settings], name: str) -> str:
     mine = next((key for key, each in table.items() if each is kind), "")
     has = [key for key, each in table.items() if name in hints(each)]
     if has:
-        verb = "has" if len(has) == 1 else "have"
-        return f"--{kind.group}{name}: {mine} has no such setting, {' and '.join(has)} {verb}"
-    return f"unknown setting {kind.group + name!r}{did_you_mean(name, hints(kind))}"
+        *most, last = has
+        others = f"{', '.join(most)} and {last} have" if most else f"{last} has"
+        return f"--{kind.group}{name}: {mine} has no such setting, {others}"
+    near = {each: None for some in (kind, *table.values()) for each in hints(some)}
+    return f"unknown setting {kind.group + name!r}{did_you_mean(name, near)}"
 
 
 def hints(kind: type) -> dict[str, Any]:

@@ -166,7 +166,9 @@ def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> C
     curves = [validation["mle"], *others.values()]
     way = sweep.best_at(mle.policy, chosen.diversity(), curves)
     test = {name: model.points("test") for name, model in models.items()}
-    ours = adversarial.at(chosen.temperature, sweep.verdict_count)
+    # A control has half of the samples, and what is compared with it has as many.
+    count = min(sweep.verdict_count, adversarial.sweep.verdict_count)
+    ours = adversarial.at(chosen.temperature, count)
     theirs, near = None, test["mle"]
     if way is not None:
         theirs, near = _matched(mle, ours, *way)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ import torch
 from rollout import NucleusPolicy, Policy, Sequences, generate
 
 from ..metrics.likelihood import SequenceScores, sequence_scores
+from ..models.generator import emitting
 from ..seeding import rng_for
 from .pooled import Drawn
 
@@ -43,6 +45,30 @@ def in_words(family: str, value: float) -> str:
 
 ROUNDING = 1e-5
 """Nats per token by which one sequence may be scored differently in another batch."""
+RECENT = 8
+"""Draws, and scores of each, that are kept: a search for equal diversity ends where it just was,
+and what it ends with is then measured and compared."""
+
+
+class Remembering:
+    """A scoring of sequences that knows the last ones again.
+
+    Args:
+        score: the scoring.
+    """
+
+    def __init__(self, score: Callable[[Sequences], SequenceScores]):
+        self._score = score
+        self._recent: list[tuple[Sequences, SequenceScores]] = []
+
+    def __call__(self, of: Sequences) -> SequenceScores:
+        """Scores of sequences; of the same object as before, those from before."""
+        for known, scores in self._recent:
+            if known is of:
+                return scores
+        scores = self._score(of)
+        self._recent = [(of, scores), *self._recent[: RECENT - 1]]
+        return scores
 
 
 class Decoder:
@@ -54,7 +80,8 @@ class Decoder:
 
     def __init__(self, seed: int):
         self.seed = seed
-        self._pools: dict[Any, tuple[Policy, Sequences, SequenceScores]] = {}
+        self._recent: list[tuple[Policy, tuple[Any, ...], Drawn]] = []
+        self._pools: dict[Any, tuple[Policy, Sequences, Remembering]] = {}
 
     def draw(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
         """Samples with their scores, and what scores others.
@@ -69,11 +96,25 @@ class Decoder:
             split: what the samples are for: validation or test. They are fresh ones for each.
             count: samples.
         """
+        key = family, value, split, count
+        for of, name, drawn in self._recent:
+            if of is policy and name == key:
+                return drawn
         if family == "rejection":
-            return self._kept(policy, value, split, count)
-        other = policy.tempered(value) if family == "temperature" else NucleusPolicy(policy, value)
-        samples = self._generate(other, split, count)
-        score = functools.partial(sequence_scores, other)
+            drawn = self._kept(policy, value, split, count)
+        else:
+            drawn = self._whole(policy, family, value, split, count)
+        self._recent = [(policy, key, drawn), *self._recent[: RECENT - 1]]
+        return drawn
+
+    def _whole(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
+        """Samples of a model whose steps are changed."""
+
+        def this_way(each: Policy) -> Policy:
+            return each.tempered(value) if family == "temperature" else NucleusPolicy(each, value)
+
+        samples = self._generate(this_way(emitting(policy)), split, count)
+        score = Remembering(functools.partial(sequence_scores, this_way(policy)))
         return Drawn(score(samples), samples, score)
 
     def _generate(self, policy: Policy, split: str, count: int) -> Sequences:
@@ -86,7 +127,8 @@ class Decoder:
         the acceptance rate, and 0 below. Both come from four times as many samples; the error of Z
         changes a Jensen-Shannon divergence by its square only.
         """
-        samples, scores = self._pool(policy, split, count)
+        samples, score = self._pool(policy, split, count)
+        scores = score(samples)
         threshold = -math.inf
         if share < 1:
             threshold = float(_per_token(scores).quantile(1 - share)) - ROUNDING
@@ -97,15 +139,16 @@ class Decoder:
         return Drawn(
             _renormalised(own, threshold, log_rate),
             samples.select(rows.to(samples.device)),
-            lambda of: _renormalised(sequence_scores(policy, of), threshold, log_rate),
+            Remembering(lambda of: _renormalised(score(of), threshold, log_rate)),
         )
 
-    def _pool(self, policy: Policy, split: str, count: int) -> tuple[Sequences, SequenceScores]:
-        """As many samples of the model as the smallest share needs; kept for the next share."""
+    def _pool(self, policy: Policy, split: str, count: int) -> tuple[Sequences, Remembering]:
+        """As many samples as the smallest share needs, and the model's scoring; kept for all."""
         known = self._pools.get((split, count))
         if known is None or known[0] is not policy:
-            samples = self._generate(policy, split, math.ceil(count / min(FAMILIES["rejection"])))
-            known = policy, samples, sequence_scores(policy, samples)
+            most = math.ceil(count / min(FAMILIES["rejection"]))
+            samples = self._generate(emitting(policy), split, most)
+            known = policy, samples, Remembering(functools.partial(sequence_scores, policy))
             self._pools[split, count] = known
         return known[1:]
 

@@ -20,6 +20,7 @@ from ..data.text.rows import chosen_rows
 from ..metrics import Score, signature
 from ..metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
 from ..metrics.likelihood import SequenceScores, sequence_scores, spelling_nll
+from ..models.generator import emitting
 from ..seeding import rng_for
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
@@ -97,7 +98,7 @@ class Evaluator:
 
     def model(self, policy: Policy, name: str) -> tuple[list[Score], Sequences]:
         """Scores of a model as it is (temperature 1), and the samples they were made from."""
-        samples = generate(policy, self.count, rng=rng_for(self.seed, "samples", name))
+        samples = generate(emitting(policy), self.count, rng=rng_for(self.seed, "samples", name))
         own = sequence_scores(policy, samples)
         test = sequence_scores(policy, self.data.test.to(samples.device))
         tokens = self.data.codec.tokens(samples)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ..config import EvaluateConfig
 from ..data.text.glance import CUTTING_AT_BLANKS, uncut_share
@@ -17,7 +18,7 @@ from ..data.text.tokenizers import Tokenizer, make_tokenizer
 from ..data.text.vocabulary import SPECIAL_TOKENS, UNK
 from ..errors import DataError
 from ..metrics import Score
-from ..seeding import derive_seed
+from ..seeding import derive_seed, rng_for
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
 
@@ -50,7 +51,7 @@ def file_scores(settings: EvaluateConfig, tell: Callable[[str], None]) -> dict[s
     """
     assert settings.samples is not None
     against = References(settings, tell)
-    samples = _samples(against.read(settings.samples), settings.samples, settings.num_samples)
+    samples = _samples(against.read(settings.samples), settings)
     scores = {"samples": against.scores(samples, settings.samples)}
     real = against.real(len(samples))
     return scores | ({"real": real} if real else {})
@@ -209,8 +210,12 @@ def _filled(records: list[Record], path: str) -> list[Record]:
     return _enough([record for record in records if record.text.strip()], path)
 
 
-def _samples(records: list[Record], path: str, count: int | None) -> list[Record]:
-    """The samples of a file; a blank one is an empty sample, but not at the end."""
+def _samples(records: list[Record], settings: EvaluateConfig) -> list[Record]:
+    """The samples of a file; a blank one is an empty sample, but not at the end.
+
+    If fewer are asked for, they are taken at random: neighbouring lines of a file are often alike.
+    """
+    path, count = str(settings.samples), settings.num_samples
     found = list(records)
     while found and not found[-1].text.strip():
         found.pop()
@@ -221,7 +226,9 @@ def _samples(records: list[Record], path: str, count: int | None) -> list[Record
         raise DataError(
             f"--samples: {path} has {len(found):,} sequences, --num_samples asks for {count:,}"
         )
-    return found[:count]
+    rng = rng_for(settings.seed or 0, "samples of a file")
+    rows = torch.randperm(len(found), generator=rng)[:count].sort().values
+    return [found[row] for row in rows.tolist()]
 
 
 def _enough(records: list[Record], path: str) -> list[Record]:

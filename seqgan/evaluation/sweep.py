@@ -167,6 +167,7 @@ class Sweep:
         if data.density is not None:
             self.metric = "js"
         self._embedded: dict[str, np.ndarray] = {}
+        self._on_device: dict[tuple[str, str], Sequences] = {}
         self._source = {
             name: source_log_prob(data, split)
             for name, split in (("validation", data.validation), ("test", data.test))
@@ -178,7 +179,11 @@ class Sweep:
         The primary metric is the one that was settled.
         """
         half = copy.copy(self)
-        half.config = replace(self.config, sweep_samples=max(2, self.config.sweep_samples // 2))
+        half.config = replace(
+            self.config,
+            sweep_samples=max(2, self.config.sweep_samples // 2),
+            num_samples=max(2, self.config.num_samples // 2),
+        )
         half.count, half._best = max(2, self.count // 2), None
         return half
 
@@ -223,7 +228,7 @@ class Sweep:
         drawn = self.decoder.draw(policy, family, temperature, split, count or self.count)
         samples, score = drawn.samples, drawn.score
         assert samples is not None and score is not None
-        real: Sequences = getattr(self.data, split).to(samples.device)
+        real = self._real(split, samples.device)
         known = self.metric == "js"
         return Point(
             temperature,
@@ -238,6 +243,13 @@ class Sweep:
             family,
             self._self_bleu(samples) if self.metric == "fed" else None,
         )
+
+    def _real(self, split: str, device: torch.device) -> Sequences:
+        """A split on a device: the same object each time, so that scores of it can be kept."""
+        key = split, str(device)
+        if key not in self._on_device:
+            self._on_device[key] = getattr(self.data, split).to(device)
+        return self._on_device[key]
 
     def _self_bleu(self, samples: Sequences) -> np.ndarray:
         """Self-BLEU of each sample [n]."""

@@ -167,6 +167,14 @@ def heldout_gain(
     )
 
 
+TAUGHT = {
+    "something": "so it had found something to teach",
+    "nothing": "which is next to nothing: it had little to teach",
+    "unknown": "which cannot be told from nothing: the held-out sequences are too few to see",
+}
+"""Said of what a discriminator knows, by `knowledge`."""
+
+
 def knowledge(measured: Mapping[str, float]) -> str:
     """The answer to whether a discriminator knows anything that a policy could learn.
 
@@ -195,6 +203,22 @@ def gain_in_words(measured: Mapping[str, float]) -> str:
     if is_unreliable(measured):
         text += f" (unreliable: {measured['heldout_effective']:.0f} samples carry the weight)"
     return text
+
+
+def teaching(measured: Mapping[str, float]) -> str:
+    """What a discriminator was found to know, in the words of the terminal and of the report."""
+    low, high = measured["heldout_gain_low"], measured["heldout_gain_high"]
+    text = (
+        f"told {measured['heldout_accuracy']:.1%} of unseen sequences right (50% is guessing), and "
+        f"held-out real sequences could have gained {measured['heldout_gain']:.3f} nats each from "
+        f"its judgement (interval {low:.3f} to {high:.3f}), {TAUGHT[knowledge(measured)]}"
+    )
+    if is_unreliable(measured):
+        text += (
+            f". How large the gain is, is unreliable: {measured['heldout_effective']:.0f} samples "
+            "carry its weight"
+        )
+    return f"{text}."
 
 
 def is_unreliable(measured: Mapping[str, float]) -> bool:

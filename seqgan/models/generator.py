@@ -19,7 +19,7 @@ from ..config import GeneratorConfig
 from ..data.spec import TokenSpec
 from .head import TokenHead
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "emitting"]
 
 
 class Generator(nn.Module, Policy):
@@ -97,8 +97,15 @@ class Generator(nn.Module, Policy):
             states.append(state)
         return Prefixes(sequences, self.concat(states))
 
-    def tempered(self, temperature: float) -> Generator:
-        """The same policy with its logits divided by `temperature`; other layers are shared."""
+    def tempered(self, temperature: float) -> Policy:
+        """The same policy with its logits divided by `temperature`; other layers are shared.
+
+        Raises:
+            ValueError: a temperature that is not above 0, or infinite.
+        """
+        if not 0.01 <= temperature <= 100:
+            # The likelihood is computed from logits of the weights, and has their rounding.
+            return super().tempered(temperature)
         tempered = copy.copy(self)
         tempered._modules = dict(self._modules)
         tempered.head = self.head.tempered(temperature)
@@ -122,3 +129,11 @@ class Generator(nn.Module, Policy):
     def frozen_copy(self) -> Generator:
         """A copy as it is now: in evaluation mode, without gradients."""
         return frozen_copy(self)
+
+
+def emitting(policy: Policy) -> Policy:
+    """The policy that samples are drawn from, for people and for metrics.
+
+    Its own `emitting` if it is a generator, else the policy as it is (a source of data, say).
+    """
+    return policy.emitting() if isinstance(policy, Generator) else policy

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..config import CONFIG_FORMAT
-from ..errors import RunDirectoryError
+from ..config.run import CONFIG_FORMAT, check_format
+from ..errors import ConfigError, RunDirectoryError
 from ..runs.run_directory import CONFIG, LOG, RESULTS, RunDirectory
 
 __all__ = ["MODELS", "Record", "read_record"]
@@ -89,11 +89,10 @@ def read_record(run: RunDirectory) -> Record:
         RunDirectoryError: a file is damaged, or of another version of the toolkit.
     """
     config = run.config()
-    if config.get("config_format", CONFIG_FORMAT) != CONFIG_FORMAT:
-        raise RunDirectoryError(
-            f"{run.path / CONFIG}: config_format: {config['config_format']}: the run was written "
-            f"by another version of the toolkit; this one reads format {CONFIG_FORMAT}"
-        )
+    try:
+        check_format(config.get("config_format", CONFIG_FORMAT))
+    except ConfigError as error:
+        raise RunDirectoryError(f"{run.path / CONFIG}: {error}") from None
     finished = (run.path / RESULTS).is_file()
     samples = {}
     for name in MODELS:

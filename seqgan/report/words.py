@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation.answer import UNFIT
-from ..metrics.gain import is_unreliable, knowledge
+from ..metrics.gain import teaching
 from .record import Record
 
 __all__ = ["cautions", "explanation", "headline", "short_answer"]
@@ -43,6 +43,11 @@ ANSWERS = {
         "The run shows that everything works. Its models and its samples are too small for more."
     ),
 }
+SAMPLED_WITH_CARE = "Plain MLE, sampled with care, is better"
+WITH_CARE = (
+    "At equal diversity plain MLE is better than the adversarially trained model if it is sampled "
+    "in another way than by temperature: {way}. That need not mean that the training hurt."
+)
 AHEAD = (
     "At equal diversity the adversarially trained model beats plain MLE, and the same training "
     "with a random reward, on this data."
@@ -63,11 +68,6 @@ TOO_SMALL = (
     "The interval does not contain 0, but a difference so small is no more than what matching the "
     "diversity of the two models leaves, and counts as none."
 )
-TAUGHT = {
-    "something": "so it had found something to teach",
-    "nothing": "which is next to nothing: it had little to teach",
-    "unknown": "which cannot be told from nothing: the held-out sequences are too few to see",
-}
 METRICS = {
     "js": (
         "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
@@ -91,6 +91,8 @@ def headline(record: Record) -> str:
         label = record.verdict["label"]
         if record.verdict.get("helped"):
             return HELPED
+        if _by_another_way(record):
+            return SAMPLED_WITH_CARE
         return NO_BETTER_THAN_NOISE if _as_noise(record) else HEADLINES[label]
     return "A pretrained model" if record.results else "An unfinished run"
 
@@ -101,7 +103,16 @@ def short_answer(record: Record) -> str:
         return ""
     if record.verdict.get("helped"):
         return AHEAD
+    if _by_another_way(record):
+        return WITH_CARE.format(way=record.verdict["mle_way"])
     return AS_NOISE if _as_noise(record) else ANSWERS[record.verdict["label"]]
+
+
+def _by_another_way(record: Record) -> bool:
+    """Whether MLE is better by the way it is sampled: the training need not have hurt then."""
+    verdict = record.verdict or {}
+    way = verdict.get("mle_way") or "temperature"
+    return verdict["label"] == "worse" and not way.startswith("temperature")
 
 
 def _as_noise(record: Record) -> bool:
@@ -131,8 +142,10 @@ def explanation(record: Record) -> list[str]:
 
 def _compared(record: Record) -> str:
     judge = "to please a second network, the discriminator, that tries to tell real from generated"
-    if "discriminator" not in record.reward:
-        judge = f"on another reward: {CONTROLS.get(record.reward, record.reward)}"
+    if record.reward in CONTROLS:
+        judge = f"on a reward with nothing to teach, {CONTROLS[record.reward]}: a control"
+    elif "discriminator" not in record.reward:
+        judge = f"on another reward, {record.reward}"
     return (
         "Two models that write sequences were compared. The first (MLE) learned from the data "
         "alone, by predicting the next token. The second (adversarial) began as a copy of it and "
@@ -229,18 +242,9 @@ def _learnable(record: Record) -> list[str]:
     kept = lines[-1]
     if record.setting("critic", "early_stopping", True):  # by what training chose
         kept = min(lines, key=lambda line: line["heldout_cross_entropy"])
-    told = TAUGHT[knowledge(kept)]
-    if is_unreliable(kept):
-        told += (
-            f". How large the gain is, is unreliable: {kept['heldout_effective']:.0f} samples "
-            "carry its weight"
-        )
-    low, high = kept["heldout_gain_low"], kept["heldout_gain_high"]
     return [
-        "Was there anything to learn? Before the adversarial rounds, the discriminator told "
-        f"{kept['heldout_accuracy']:.1%} of unseen sequences right (50% is guessing), and held-out "
-        f"real sequences could have gained {kept['heldout_gain']:.3f} nats each from its judgement "
-        f"(interval {low:.3f} to {high:.3f}), {told}."
+        "Was there anything to learn? Before the adversarial rounds, the discriminator "
+        f"{teaching(kept)}"
     ]
 
 

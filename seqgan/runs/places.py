@@ -23,7 +23,7 @@ from .run_directory import RunDirectory
 __all__ = ["FILES", "data_of", "names_a_file", "not_its_data", "with_files_found"]
 
 FILES = (
-    "data", "test_data", "validation_data", "corpus.tokenizer", "corpus.oracle_parameters",
+    "data", "test_data", "validation_data", "corpus.tokenizer", "corpus.parameters",
     "evaluation.judge",
 )  # fmt: skip
 """Settings that name a file. The fingerprint of the data says if they hold what they held, wherever
@@ -56,8 +56,8 @@ def with_files_found(
     for setting in FILES:
         group, _, name = setting.rpartition(".")
         holder = getattr(config, group) if group else config
-        value = getattr(holder, name)
-        if names_a_file(setting, value) and not Path(value).exists():
+        value = getattr(holder, name, None)  # not every kind of data has it
+        if value is not None and names_a_file(setting, value) and not Path(value).exists():
             setattr(holder, name, _place(flags.get(setting, setting), value, run))
     return config
 

@@ -56,10 +56,11 @@ def read_checkpoint(place: Path) -> Saved:
     """
     try:
         content = json.loads((place / STATE).read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
+            which = "version 0.1, which still resumes from it" if found == 2 else "another version"
             raise CheckpointError(
-                f"{place}: written by another version of the toolkit: this one resumes from "
-                f"checkpoints of format {FORMAT}"
+                f"{place}: written by {which}: this one resumes from checkpoints of format {FORMAT}"
             )
         parts = unpack(content["parts"], load_file(place / TENSORS))
         parts |= {name: load_file(place / f"{name}.safetensors") for name in content["models"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ..metrics.gain import gain_in_words, knowledge
+from ..metrics.gain import knowledge, teaching
 from ..runs.state import fields_of, set_fields, weights_for
 from .critic import Critic
 from .runtime import Runtime
@@ -35,27 +35,9 @@ def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
             bar.update(critic.learner.step, note)
     critic.trained.load_state_dict(work.best_state)
     final = critic.measure(work.negatives, work.fresh, log=False)
-    runtime.say(
-        f"Discriminator: {critic.learner.step} steps, best at {work.best_step}: held-out accuracy "
-        f"{final['heldout_accuracy']:.3f}, {gain_in_words(final)}"
-    )
-    _say_what_is_known(final, len(critic.heldout), runtime)
-
-
-def _say_what_is_known(final: dict[str, Any], heldout: int, runtime: Runtime) -> None:
-    """Warns of a discriminator that has nothing to teach, or of which nobody can tell."""
-    known = knowledge(final)
-    if known == "nothing":
-        runtime.say(
-            "warning: the discriminator's held-out gain is next to nothing: what it has learnt of "
-            "the training data does not hold on others, and there is little for the generator to "
-            "learn"
-        )
-    elif known == "unknown":
-        runtime.say(
-            f"warning: {heldout:,} held-out sequences are too few to see if the discriminator "
-            "has anything to teach: its held-out gain cannot be told from nothing"
-        )
+    runtime.say(f"Discriminator: {critic.learner.step} steps, best at {work.best_step}")
+    kind = "" if knowledge(final) == "something" else "warning: "
+    runtime.say(f"{kind}The discriminator {teaching(final)}")
 
 
 class CriticPretraining:

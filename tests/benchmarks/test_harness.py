@@ -29,16 +29,17 @@ TINY = {
     "title": "a tiny oracle",
     "config": {
         "data": "oracle",
-        "corpus": {"oracle_vocabulary": 20, "oracle_length": 5, "oracle_hidden": 4},
+        "corpus": {"vocabulary": 20, "length": 5, "hidden": 4},
     },
     "sizes": {
         "smoke": {
             "corpus": {"num_train": 60, "num_validation": 40, "num_heldout": 20, "num_test": 40},
             "generator": {"embedding": 6, "hidden": 6},
             "pretrain": {"epochs": 1},
-            "discriminator": {"embedding": 4, "hidden": 4, "filter_share": 0.01},
-            "discriminate": {"steps": 2, "measure_every": 1},
-            "adversarial": {"rounds": 1, "measure_every": 1, "batch_size": 8, "rollouts": 1},
+            "discriminator": {"embedding": 4},
+            "critic": {"steps": 2, "measure_every": 1},
+            "algorithm": {"batch_size": 8, "rollouts": 1},
+            "adversarial": {"rounds": 1, "measure_every": 1},
             "evaluation": {"num_samples": 40, "sweep_samples": 40, "resamples": 50},
         }
     },
@@ -235,7 +236,9 @@ def test_parts_of_the_users_own(here, capsys):
     Path("sourced.yaml").write_text(yaml.safe_dump({**rest, "source": "my_parts:source"}))
     suite = load_suite("sourced.yaml")
     assert _data(suite, _config(suite.settings("smoke", 0), {})).source == "mine"
-    Path("methods.yaml").write_text("slow: {config: {adversarial: {learning_rate: 0.1}}}\n")
+    Path("methods.yaml").write_text(
+        "slow: {config: {algorithm: {optimizer: {learning_rate: 0.1}}}}\n"
+    )
     arms = load_suite("tiny.yaml", load_methods("methods.yaml")).arms("smoke", 0)
     assert [arm.name for arm in arms][-5:-2] == ["slow", "slow-constant", "slow-random"]
 
@@ -498,4 +501,5 @@ def test_no_control_is_called_better_though_it_lowers_the_oracle_nll(tmp_path, m
     labels = {row.arm: row.label for row in verdicts(found.values())}
     for control in ("constant", "random", "papers-constant", "papers-random"):
         assert labels[f"seqgan-{control}"] != "better"
-    assert labels["mle-cooled"] == "not distinguishable"
+    # With top-p and rejection in the bar, a copy of MLE may be worse; it must not be better.
+    assert labels["mle-cooled"] != "better"

@@ -55,18 +55,19 @@ def test_the_suites_of_the_harness():
 
 def test_controls_repeat_the_training_with_another_reward():
     arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
-    method = arms["seqgan"].config["adversarial"]
+    method = arms["seqgan"].config
     for reward in ("constant", "random"):
         control = arms[f"seqgan-{reward}"]
         assert control.kind == "control" and control.control_of == "seqgan"
-        assert control.config["adversarial"] == {**method, "reward": reward}
+        assert [term["name"] for term in control.config["rewards"]] == [reward]
+        assert {**control.config, "rewards": method["rewards"]} == method
 
 
 def test_a_method_like_another_says_only_what_differs():
     arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
     one, other = (arms[name].config for name in ("seqgan", "seqgan-papers"))
     assert other["adversarial"] == {**one["adversarial"], "rounds": 60}
-    assert other["discriminate"] == one["discriminate"]
+    assert other["critic"] == one["critic"]
     assert other["generator"] == arms["mle-papers"].config["generator"] != one["generator"]
 
 

@@ -101,7 +101,7 @@ def test_a_run_from_the_command_line(tmp_path, precision):
     [
         ["--algorithm.loss", "clipped", "--algorithm.updates", "2"],
         ["--rewards", "random", "--algorithm.rollouts", "0"],
-        ["--adversarial.scoring_precision", "bf16", "--discriminator.architecture", "cnn"],
+        ["--rewards", "[{precision: bf16}]", "--discriminator.architecture", "cnn"],
     ],
     ids=["clipped", "random", "bf16 scores"],
 )

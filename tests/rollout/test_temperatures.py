@@ -89,10 +89,10 @@ def test_tempered_logits_are_quotients_less_the_largest():
 
 def generators() -> list[tuple[str, Policy]]:
     torch.manual_seed(0)
-    lstm = lstm(6, 4, 0, None, 0, 6, 8, forbidden=(0,), initial_scale=1.0)
+    network = lstm(6, 4, 0, None, 0, 6, 8, forbidden=(0,), initial_scale=1.0)
     chain = Chain.random(6, 4)
     chain.table.data[:, 0] = -torch.inf
-    return [("lstm", lstm), ("chain", chain)]
+    return [("lstm", network), ("chain", chain)]
 
 
 @pytest.mark.parametrize("temperature", [*TINY, 1e-3])

@@ -6,7 +6,7 @@ import functools
 import re
 
 from seqgan.cli.main import COMMANDS
-from seqgan.cli.parsing import EXAMPLES, SETTINGS, WITH_PRESETS, WORDS, _parser
+from seqgan.config.describe import every_setting
 
 FLAG = re.compile(r"(?<![\w-])(--[a-z][\w.-]*)(\0?)")
 COMMAND = re.compile(rf"seqgan ({'|'.join(COMMANDS)})\b")
@@ -20,12 +20,12 @@ def flags_in(text: str) -> list[str]:
 
 @functools.cache
 def flags_of(command: str) -> frozenset[str]:
-    """Every flag that a command takes."""
-    parser = _parser(f"seqgan {command}", SETTINGS[command], EXAMPLES[command], WORDS[command])
-    flags = {flag for action in parser._actions for flag in action.option_strings}
-    flags |= {f"--{name}" for name in WORDS[command].also} | {"--help", "--debug", "--version"}
+    """Every flag that a command takes, whatever its components are."""
+    about = COMMANDS[command]
+    names = {*every_setting(about.settings), *about.words.also}
+    flags = {f"--{name}" for name in names} | {"--config", "--print_config"}
     groups = {flag.rpartition(".")[0] for flag in flags if "." in flag}  # "the --corpus settings"
-    return frozenset(flags | groups | ({"--size"} if command in WITH_PRESETS else set()))
+    return frozenset(flags | groups | {"--help", "--debug", "--version"})
 
 
 def check_advice(arguments: list[str], error: str) -> None:

@@ -29,9 +29,9 @@ from hypothesis import strategies as st
 
 from rollout import generate
 from seqgan import pipeline  # noqa: F401  (all imports are done before the hook looks)
-from seqgan.cli.parsing import _check_file
 from seqgan.config import LSTM, ReadingConfig, RunConfig
-from seqgan.config.reading import run_config
+from seqgan.config.names import FORMATS
+from seqgan.config.reading import read_settings, run_config
 from seqgan.data.dataset import TokenSpec
 from seqgan.data.text.one_line import one_line, read_line
 from seqgan.data.text.readers import read_lines
@@ -39,7 +39,7 @@ from seqgan.data.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from seqgan.errors import SeqganError
 from seqgan.models import load_generator, make_generator, save_model
 from seqgan.runs.checkpoints import SUMS, checksum, verify
-from seqgan.runs.saver import read_checkpoint
+from seqgan.runs.saver import FORMAT, read_checkpoint
 from seqgan.runs.state import pack
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -204,9 +204,7 @@ def reads_settings(draw: Callable[..., Any], folder: Path) -> None:
     else:
         text = json.dumps(grafted(draw, good))  # JSON is YAML, nearly
         place.write_text(text, encoding="utf-8")
-    _check_file(place, RunConfig)
-    content = yaml.safe_load(place.read_bytes())
-    config = run_config(content, str(place))
+    config = run_config(read_settings(place), str(place))
     assert config.pretrain.epochs >= 1 and isinstance(config.data, str)
 
 
@@ -244,7 +242,7 @@ def good_checkpoint(folder: Path) -> None:
 
     tensors, skeleton = pack({"optimizer": {0: {"step": torch.tensor(1.0)}}, "best": float("inf")})
     save_file(tensors, folder / "training.safetensors")
-    state = {"format": 2, "phase": "pretrain", "steps": 1, "models": ["generator"]}
+    state = {"format": FORMAT, "phase": "pretrain", "steps": 1, "models": ["generator"]}
     (folder / "state.json").write_text(json.dumps(state | {"parts": skeleton}))
     files = sorted(folder.iterdir())
     (folder / SUMS).write_text("".join(f"{checksum(p)}  {p.name}\n" for p in files))

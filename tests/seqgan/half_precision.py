@@ -14,13 +14,15 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from seqgan import pipeline
-from seqgan.config import LSTM, BiLSTM, CriticConfig, PretrainConfig
+from seqgan.config import CNN, LSTM, BiLSTM, CriticConfig, PretrainConfig
 from seqgan.data.dataset import Dataset
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training.adversarial import AdversarialTraining
 from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
+
+from .settings import run_settings
 
 STILL = 1e-9
 """A learning rate so small that all steps find the same models."""
@@ -76,16 +78,18 @@ def gradients_of_a_run(
     generator = make_generator(small, data.spec, 0).to(runtime.device)
     found = {}
     if mle:
-        config = PretrainConfig(batch_size=40, optimizer={"learning_rate": STILL}, clip_norm=1e5)
+        config = PretrainConfig(batch_size=40, optimizer={"learning_rate": STILL, "clip_norm": 1e5})
         Pretraining(generator, data.train, data.validation, config, runtime).epoch()
         found["mle"] = gradient(generator)
-    described = BiLSTM(judged_by, 8, 8, filter_share=0.1, dropout=0.0)
+    described = CNN(embedding=8, filter_share=0.1, dropout=0.0)
+    if judged_by == "bilstm":
+        described = BiLSTM(embedding=8, hidden=8, dropout=0.0)
     judge = make_discriminator(described, data.spec, 0)
-    judging = CriticConfig(batch_size=20, optimizer={"learning_rate": STILL}, clip_norm=1e5)
+    judging = CriticConfig(batch_size=20, optimizer={"learning_rate": STILL, "clip_norm": 1e5})
     training = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
     training.train_steps(1, DiscriminatorPretraining(training, generator).negatives)
     found["discriminator"] = gradient(judge)
-    rounds = rounds(
+    rounds = run_settings(
         batch_size=20, rollouts=2, learning_rate=STILL, entropy_weight=0.1, kl_weight=0.1,
         clip_norm=1e5,
     )  # fmt: skip

@@ -22,13 +22,13 @@ from seqgan.training.discriminate import discriminate
 from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from .settings import rounds
+from .settings import run_settings
 
 MLE = PretrainConfig(epochs=4, batch_size=16, optimizer={"learning_rate": 0.01})
 JUDGING = CriticConfig(
     steps=40, measure_every=40, batch_size=32, negatives=400, optimizer={"learning_rate": 0.01}
 )
-ROUNDS = rounds(
+ROUNDS = run_settings(
     rounds=6, measure_every=6, early_stopping=False, batch_size=16, rollouts=2, positions=3,
     learning_rate=3e-3, critic_steps=2,
 )  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,15 +24,15 @@ from seqgan.training.discriminate import DiscriminatorPretraining, Discriminator
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from .settings import rounds
+from .settings import changed, run_settings
 
 BATCH = 7
 """Sequences that do not fall into equal parts."""
-ROUNDS = rounds(
+ROUNDS = run_settings(
     batch_size=BATCH, rollouts=2, learning_rate=1e-2, critic_steps=2,
     normalize_advantage=True, positions=4,
 )  # fmt: skip
-OTHER = replace(
+OTHER = changed(
     ROUNDS, loss="clipped", updates=2, baseline="moving_average", normalize_advantage=False,
     entropy_weight=0.1, kl_weight=0.1, rollout_update_rate=0.5, stratified=True,
 )  # fmt: skip
@@ -76,13 +75,13 @@ class Steps:
         self.numbers.append(training.train_steps(20, pretraining.negatives))
         self.numbers += training.measure(pretraining.negatives, pretraining.fresh).values()
         self.keep("discriminator", self.judge)
-        for name, config, rounds in (("adversarial", ROUNDS, 20), ("other", OTHER, 10)):
-            work = AdversarialTraining(self.generator, training, config, self.runtime)
+        for name, settings, rounds in (("adversarial", ROUNDS, 20), ("other", OTHER, 10)):
+            work = AdversarialTraining(self.generator, training, settings, self.runtime)
             for _ in range(rounds):
                 work.round()
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
-        control = Control(own_copy(self.generator), config, work.spread, self.runtime)
+        control = Control(own_copy(self.generator), settings, work.spread, self.runtime)
         for _ in range(10):
             control.round()
         self.keep("control", control.generator)

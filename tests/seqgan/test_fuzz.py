@@ -68,17 +68,21 @@ def test_a_model_that_claims_to_be_huge_is_not_made(tmp_path):
     spec = TokenSpec(6, 0, 1, 2, 4, (0, 2))
     save_model(make_generator(LSTM(embedding=2, hidden=3), spec, 0), tmp_path / "g")
     good = json.loads((tmp_path / "g.json").read_text())
-    for change, message in (
-        ({"hidden": 10**9}, "larger than its parameters"),
-        ({"vocab_size": 10**12}, "larger than its parameters"),
-        ({"pad_id": 6}, "out of range"),
-        ({"forbidden": [-1]}, "out of range"),
-        ({"max_length": 0}, "out of range"),
-        ({"max_length": "4"}, "'max_length' cannot be '4'"),
-        ({"__class__": 1}, "'__class__' cannot be 1"),
-        ({"hidden": 4}, "does not fit"),
+    for part, change, message in (
+        ("settings", {"hidden": 10**9}, "--generator.hidden: 1,000,000,000 is above 100,000"),
+        ("settings", {"hidden": 10**5}, "parameters of other shapes"),
+        ("settings", {"layers": 100}, "parameters of other shapes"),
+        ("spec", {"vocab_size": 10**12}, "parameters of other shapes"),
+        ("spec", {"vocab_size": 10**30}, "does not fit"),
+        ("spec", {"pad_id": 6}, "out of range"),
+        ("spec", {"forbidden": [-1]}, "out of range"),
+        ("spec", {"max_length": 0}, "out of range"),
+        ("spec", {"max_length": "4"}, "token ids are whole numbers"),
+        ("spec", {"eos_id": True}, "token ids are whole numbers"),
+        ("settings", {"__class__": 1}, "unknown setting 'generator.__class__'"),
+        ("settings", {"hidden": 4}, "parameters of other shapes"),
     ):
-        changed = good | {"arguments": good["arguments"] | change}
+        changed = good | {part: good[part] | change}
         (tmp_path / "g.json").write_text(json.dumps(changed))
         with pytest.raises(CheckpointError, match=message):
             load_generator(tmp_path / "g")

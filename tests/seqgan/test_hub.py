@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from seqgan import TextGenerator
 from seqgan.cli.main import main
@@ -81,9 +82,9 @@ def test_a_runs_settings_alone_never_cause_an_import(run, tmp_path, capsys):
 
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    config = (copy / "config.yaml").read_text()
-    config = config.replace("tokenizer: words", "tokenizer: antigravity:fly")
-    (copy / "config.yaml").write_text(config.replace("data: grammar", "data: lines.txt"))
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config |= {"data": "lines.txt", "corpus": {"tokenizer": "antigravity:fly"}}
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
     assert main(["sample", "--run", str(copy), "--number", "1"]) == 2
     assert "name it with --tokenizer" in capsys.readouterr().err
     assert main(["sample", "--run", str(copy), "--number", "1", "--tokenizer", "spaces"]) == 0

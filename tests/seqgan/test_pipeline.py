@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from seqgan.runs.run_directory import RunDirectory
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of the smoke preset through the command line, and what it printed."""
+    """A run of the size smoke through the command line, and what it printed."""
     path = tmp_path_factory.mktemp("runs") / "first"
     assert main(["run", "--data", "grammar", "--size", "smoke", "--output_dir", str(path)]) == 0
     return path
@@ -139,6 +140,9 @@ def test_the_same_for_a_text_file(tmp_path, capsys):
     assert "Verdict: too small to judge" in printed and "held-out NLL" in printed
     cautions = printed[printed.index("Read with care") :]
     assert "MLE was still improving" in cautions and "One training seed" in cautions
+    # terminal and report say the same of the discriminator, and of the state that was kept
+    told = re.search(r"told [\d.]+% of unseen sequences.*?to see|told .*? teach", printed, re.S)
+    assert told is not None and " ".join(told[0].split()) in (path / "report.md").read_text()
     results = json.loads((path / "results.json").read_text())
     assert results["verdict"]["metric"] == "nll"
     assert main(["sample", "--run", str(path), "--number", "2"]) == 0
@@ -155,8 +159,9 @@ def test_the_python_interface(tmp_path):
     smoke |= {
         "generator": {"hidden": 16, "embedding": 8},
         "pretrain": {"epochs": 1},
-        "discriminate": {"steps": 1},
-        "adversarial": {"rounds": 1, "batch_size": 8, "rollouts": 1},
+        "critic": {"steps": 1},
+        "algorithm": {"batch_size": 8, "rollouts": 1},
+        "adversarial": {"rounds": 1},
         "evaluation": {"num_samples": 50, "sweep_samples": 50, "resamples": 20},
     }
     config = run_config(smoke, "the test")

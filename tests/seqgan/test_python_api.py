@@ -11,7 +11,7 @@ import torch
 
 from rollout import generate
 from seqgan import RunConfig, TextGenerator, finetune, pretrain_only
-from seqgan.config import LSTM, EvaluateConfig, FileCorpus, RunConfig, SampleConfig
+from seqgan.config import LSTM, EvaluateConfig, FileCorpus, SampleConfig
 from seqgan.data.sources import load_data
 from seqgan.errors import CheckpointError, ConfigError, RunDirectoryError
 from seqgan.models import load_generator, load_model, save_model
@@ -25,8 +25,8 @@ TINY = {
     "generator": {"embedding": 4, "hidden": 4},
     "discriminator": {"embedding": 4, "hidden": 4},
     "pretrain": {"epochs": 1},
-    "discriminate": {"steps": 1, "measure_every": 1, "batch_size": 4},
-    "adversarial": {"rounds": 1, "batch_size": 4, "critic_steps": 1},
+    "critic": {"steps": 1, "measure_every": 1, "batch_size": 4},
+    "adversarial": {"rounds": 1, "critic_steps": 1}, "algorithm": {"batch_size": 4},
     "evaluation": {
         "num_samples": 10, "sweep_samples": 10, "resamples": 5, "temperatures": (0.9, 1),
     },
@@ -35,10 +35,19 @@ TINY = {
 
 
 def test_nested_dicts_become_settings():
-    config = RunConfig(corpus={"tokenizer": "words"}, generator={"hidden": 8}, seed=3)
+    config = RunConfig(data="a.txt", corpus={"tokenizer": "words"}, generator={"hidden": 8}, seed=3)
     assert config.corpus == FileCorpus(tokenizer="words")
     assert config.generator == LSTM(hidden=8)
     assert RunConfig(**asdict(config)) == config
+
+
+def leaves(content):
+    """The values in nested settings."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        return [leaf for each in content for leaf in leaves(each)]
+    return [content]
 
 
 def test_values_of_a_near_kind_are_taken_as_they_are_meant():
@@ -51,9 +60,8 @@ def test_values_of_a_near_kind_are_taken_as_they_are_meant():
     assert config.corpus.tokenizer == "tok.json" and config.corpus.test_share == 0.25
     assert config.evaluation.temperatures == [0.5, 1] and config.trackers == ["wandb"]
     # As settings files are written: nothing but plain values.
-    kinds = {type(v) for group in asdict(config).values() if isinstance(group, dict)
-             for v in group.values()}  # fmt: skip
-    assert kinds <= {str, int, float, bool, list, type(None)}
+    kinds = {type(value) for value in leaves(asdict(config))}
+    assert kinds <= {str, int, float, bool, type(None)}
     assert type(config.seed) is int and type(config.trackers[0]) is str
     assert SampleConfig(run=Path("r"), output=Path("o")).output == "o"
     assert EvaluateConfig(samples=Path("s"), references=Path("r")).samples == "s"
@@ -64,12 +72,12 @@ def test_values_of_a_near_kind_are_taken_as_they_are_meant():
     [
         ({"corpus": {"tokeniser": "words"}}, "unknown setting 'corpus.tokeniser' .*'tokenizer'"),
         ({"corpus": {3: 4}}, "unknown setting 'corpus.3'"),
-        ({"corpus": None}, "--corpus: None is not a group of settings: .* CorpusConfig"),
+        ({"corpus": None}, "--corpus: None is not a group of settings: .* FileCorpus"),
         ({"corpus": "words"}, "--corpus: 'words' is not a group of settings"),
-        ({"corpus": LSTM()}, "--corpus: GeneratorConfig.* is not a group"),
+        ({"corpus": LSTM()}, "--corpus: LSTM.* is not a group"),
         ({"corpus": {"max_length": 20.5}}, "--corpus.max_length: 20.5 is not a whole number"),
-        ({"corpus": {"test_share": "0.1"}}, "--corpus.test_share: '0.1' is not a number"),
-        ({"corpus": {"field": 3}}, "--corpus.field: 3 is not text or none"),
+        ({"data": "x", "corpus": {"test_share": "1"}}, "--corpus.test_share: '1' is not a number"),
+        ({"data": "a.txt", "corpus": {"field": 3}}, "--corpus.field: 3 is not text or none"),
         ({"generator": {"hidden": True}}, "--generator.hidden: True is not a whole number"),
         ({"evaluation": {"temperatures": 1.0}}, "temperatures: 1.0 is not a list, each .* number"),
         ({"evaluation": {"mauve": "yes"}}, "--evaluation.mauve: 'yes' is not true or false"),

@@ -49,7 +49,7 @@ def test_data_and_run_refuse_the_same_files(capsys, quick, lines, flags, message
 
 @pytest.mark.parametrize("count", [SMALLEST, 30, 300])
 def test_data_and_run_accept_the_same_files(capsys, monkeypatch, tmp_path, count):
-    """Ten distinct lines are enough, and a preset's number of sequences is no demand."""
+    """Ten distinct lines are enough, and a size's number of sequences is no demand."""
     path = tmp_path / "a.txt"
     path.write_text("".join(f"word{i} is w{i % 7} and v{i % 5}\n" for i in range(count)))
     assert tried(capsys, "data", path) == (0, "")

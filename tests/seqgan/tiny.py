@@ -10,10 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-TINY = [
-    "--data", "grammar", "--size", "smoke", "--device", "cpu",
-    "--corpus.num_train", "64", "--corpus.num_heldout", "20", "--corpus.num_validation", "20",
-    "--corpus.num_test", "30", "--pretrain.batch_size", "16", "--pretrain.epochs", "2",
+TINY_WORK = [
+    "--size", "smoke", "--device", "cpu",
+    "--pretrain.batch_size", "16", "--pretrain.epochs", "2",
     "--critic.steps", "6", "--critic.measure_every", "3",
     "--critic.batch_size", "8", "--adversarial.rounds", "3",
     "--adversarial.measure_every", "2", "--algorithm.batch_size", "8",
@@ -21,6 +20,10 @@ TINY = [
     "--evaluation.num_samples", "30", "--evaluation.sweep_samples", "20",
     "--evaluation.temperatures", "[0.9,1.0]", "--evaluation.resamples", "20",
     "--checkpoint.every_minutes", "0",
+]  # fmt: skip
+TINY = [
+    "--data", "grammar", "--corpus.num_train", "64", "--corpus.num_heldout", "20",
+    "--corpus.num_validation", "20", "--corpus.num_test", "30", *TINY_WORK,
 ]  # fmt: skip
 STEPS = 8 + 6 + 3 * (1 + 2) + 3 * 1
 """Gradient steps: MLE, discriminator, rounds, control. It can be ended after each, and go on."""

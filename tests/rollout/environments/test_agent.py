@@ -13,6 +13,7 @@ from rollout.environments.vector_env import TokenGenerationVectorEnv
 from rollout.randomness import UniformStream
 from seqgan.models import Generator
 
+from ...small import lstm
 from ..chains import Chain, count_of
 
 
@@ -29,12 +30,12 @@ def episode(env, agent, **reset):
     return Sequences(tokens, torch.tensor([length]), torch.tensor([terminated])), reward
 
 
-def lstm(eos_id: int | None = 1) -> Generator:
+def network(eos_id: int | None = 1) -> Generator:
     torch.manual_seed(0)
     return lstm(7, 6, 0, eos_id, 0, hidden=8, layers=2, forbidden=(0,), initial_scale=1.0)
 
 
-@pytest.mark.parametrize("policy", [Chain.random(7, 6, eos_id=1), lstm(), lstm(None)])
+@pytest.mark.parametrize("policy", [Chain.random(7, 6, eos_id=1), network(), network(None)])
 def test_an_episode_is_worth_what_its_sequence_is(policy):
     reward = RandomReward(1)
     env = TokenGenerationEnv(reward, 7, policy.max_length, eos_id=policy.eos_id)
@@ -62,7 +63,7 @@ def test_a_policy_without_choice_goes_its_way():
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_states_follow_the_sequences_through_resets(mode):
     """The stepwise states give the tokens that the logits of the whole prefix give."""
-    policy, n = lstm(), 8
+    policy, n = network(), 8
     env = TokenGenerationVectorEnv(count_of(3), 7, 6, eos_id=1, num_envs=n, autoreset_mode=mode)
     agent = PolicyAgent(policy, rng=torch.Generator().manual_seed(3))
     again, sampler = torch.Generator().manual_seed(3), Sampler()

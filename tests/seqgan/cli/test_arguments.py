@@ -6,12 +6,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from jsonargparse import ArgumentParser
 
 from benchmarks import cli as bench
 from seqgan.cli import main as cli
 from seqgan.cli.arguments import arranged, near_flag
-from seqgan.cli.parsing import SETTINGS, WORDS, _parser, parse, parse_settings
+from seqgan.cli.parsing import _parsed, parse, parse_settings
+from seqgan.cli.table import COMMANDS
+from seqgan.config.describe import every_setting
 from seqgan.errors import ConfigError
 from seqgan.terminal import chosen_command
 
@@ -59,11 +60,14 @@ SAME = [
     ("run --pretrain.early_stopping off", "run --pretrain.early_stopping false"),
     ("run --resume --output_dir x", "run --resume true --output_dir x"),
     ("evaluate --run x --reverse_perplexity", "evaluate --run x --reverse_perplexity true"),
-    ("run --output-dir x --corpus.max-length 9", "run --output_dir x --corpus.max_length 9"),
+    ("run --output-dir x --corpus.max-length 30", "run --output_dir x --corpus.max_length 30"),
     ("run --trackers wandb,trackio", "run --trackers [wandb,trackio]"),
     ("run --trackers ''", "run --trackers []"),
     ("run --evaluation.temperatures 0.8 1.0 1.2", "run --evaluation.temperatures [0.8,1.0,1.2]"),
     ("run --evaluation.temperatures 0.8,1", "run --evaluation.temperatures [0.8,1.0]"),
+    ("run --rewards random captions.txt", "run --data captions.txt --rewards [random]"),
+    ("run --rewards random", "run --rewards '[{name: random, weight: 1}]'"),
+    ("run --rewards random --seed 3", "run --rewards [random] --seed 3"),
 ]
 
 
@@ -152,34 +156,37 @@ def test_help_and_version_of_both_programs(capsys, program):
 
 
 def test_every_command_names_its_arguments_without_a_flag(capsys):
-    assert set(WORDS) == set(SETTINGS)
-    for name, words in WORDS.items():
-        known = _parser(name, SETTINGS[name], "", words)
-        flags = {flag for action in known._actions for flag in action.option_strings}
-        assert {f"--{each}" for each in (*words.names, *words.files)} <= flags
+    for name, about in COMMANDS.items():
+        words = about.words
+        assert {*words.names, *words.files} <= {*every_setting(about.settings)}
         assert cli.main([name, "--help"]) == 0
         shown = " ".join(capsys.readouterr().out.split())
         assert words.native or f"An argument without a flag is --{words.names[0]}." in shown
 
 
-@pytest.mark.parametrize("command", sorted(SETTINGS))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_text_may_begin_with_a_dash_and_every_switch_stands_alone(command):
-    words = WORDS[command]
-    parser: ArgumentParser = _parser(command, SETTINGS[command], "", words)
+    words = COMMANDS[command].words
+    known = every_setting(COMMANDS[command].settings)
     typed = ["x", "y"][: 1 + words.many] if words.native else []
-    expected = {}
-    for action in parser._actions:
-        hint = getattr(action, "_typehint", None)
-        for flag in action.option_strings:
-            if hint is bool:
-                typed.append(flag)
-                expected[action.dest] = True
-            elif hint in (str, str | None):
-                typed += [flag, "-C(=O)"]
-                expected[action.dest] = "-C(=O)"
+    expected: dict[str, object] = {}
+    for name, setting in known.items():
+        if name == words.native:
+            continue
+        if setting.hint is bool:
+            typed.append(f"--{name}")
+            expected[name] = True
+        elif setting.hint in (str, str | None):
+            typed += [f"--{name}", "-C(=O)"]
+            expected[name] = "-C(=O)"
     # before the settings check the values
-    found = parser.parse_args(arranged(typed, parser, words))
-    assert {name: found[name] for name in expected} == expected
+    line = arranged(typed, {name: each.hint for name, each in known.items()}, words, command)
+    found = _parsed(command, line, list(known.values()), words)
+    for name, value in expected.items():
+        at = found
+        for part in name.split("."):
+            at = at[part]
+        assert at == value, name
     assert expected or command == "compare"
 
 

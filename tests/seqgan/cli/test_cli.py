@@ -7,8 +7,10 @@ import torch
 import yaml
 
 from rollout import Sequences
+from seqgan.cli import commands
 from seqgan.cli.main import COMMANDS, main
-from seqgan.cli.parsing import EXAMPLES, SETTINGS, presets
+from seqgan.config.describe import every_setting
+from seqgan.config.recipes import SIZES, method_names
 from seqgan.data.grammar.policy import GrammarPolicy
 from seqgan.data.text.vocabulary import Vocabulary
 from seqgan.data.text.words import Words
@@ -28,25 +30,60 @@ def test_help_of_every_command(capsys):
     assert main(["--version"]) == 0
 
 
-def test_every_setting_has_a_help_text(capsys):
-    from jsonargparse import ArgumentParser
-
-    for command, settings in SETTINGS.items():
-        parser = ArgumentParser()
-        parser.add_class_arguments(settings)
-        for action in parser._actions:
-            flags = [flag for flag in action.option_strings if flag.startswith("--")]
-            is_group = type(action).__name__ == "_ActionConfigLoad"
-            if flags and not is_group and flags[0] not in ("--help",):
-                assert action.help and action.help != "==SUPPRESS==", (command, flags)
-    assert set(EXAMPLES) == set(SETTINGS) == set(COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_setting_has_a_help_text(capsys, command):
+    about = COMMANDS[command]
+    for name, setting in every_setting(about.settings).items():
+        assert setting.about, name
+    assert about.example.startswith(f"seqgan {command} ") and callable(getattr(commands, command))
+    assert main([command, "--help", "all"]) == 0
+    everything = capsys.readouterr().out
+    assert "more settings" not in everything
 
 
-@pytest.mark.parametrize("preset", presets())
-def test_presets_parse_and_print(capsys, preset):
-    assert main(["run", "--size", preset, "--print_config"]) == 0
+@pytest.mark.parametrize("more", [[], ["--method", "seqgan"], ["--data", "oracle"], ["x.txt"]])
+def test_the_help_of_a_run_fits_into_200_lines_and_hides_only_the_rare(capsys, monkeypatch, more):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["run", *more, "--help"]) == 0
+    short = capsys.readouterr().out.splitlines()
+    assert len(short) < 200 and max(map(len, short)) <= 100
+    assert main(["run", *more, "--help", "all"]) == 0
+    whole = capsys.readouterr().out
+
+    def flags(text):
+        return [line.split()[0] for line in text if line.startswith("  --")]
+
+    hidden = set(flags(whole.splitlines())) - set(flags(short))
+    assert f"--help all shows {len(hidden)} more settings" in "\n".join(short)
+    assert main(["run", *more, "--print_config"]) == 0
     content = yaml.safe_load(capsys.readouterr().out)
-    assert content["data"] == "grammar" and "learning_rate" in content["pretrain"]
+    every = {f"--{group}" for group, inner in content.items() if not isinstance(inner, dict)}
+    for group, inner in content.items():
+        if isinstance(inner, dict):
+            for name, value in inner.items():
+                under = value if isinstance(value, dict) else {"": None}
+                every |= {f"--{group}.{name}.{x}".rstrip(".") for x in under}
+    assert set(flags(whole.splitlines())) == every
+
+
+def test_help_lists_the_chosen_components(capsys):
+    assert main(["run", "--help"]) == 0
+    assert "--discriminator.hidden" in (printed := capsys.readouterr().out)
+    assert "--discriminator.filter_share" not in printed and "--corpus.num_test" in printed
+    assert "--discriminator.architecture bilstm|cnn " in printed
+    assert "--size smoke|quick|standard|full " in printed and "--method seqgan-logodds|" in printed
+    assert main(["run", "x.txt", "--discriminator.architecture", "cnn", "--help"]) == 0
+    assert "--discriminator.hidden" not in (printed := capsys.readouterr().out)
+    assert "--discriminator.filter_share" in printed and "--corpus.num_test" not in printed
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("method", method_names())
+def test_methods_and_sizes_parse_and_print(capsys, method, size):
+    assert main(["run", "--method", method, "--size", size, "--print_config"]) == 0
+    content = yaml.safe_load(capsys.readouterr().out)
+    assert (content["method"], content["size"]) == (method, size)
+    assert content["data"] == "grammar" and "learning_rate" in content["pretrain"]["optimizer"]
 
 
 def test_printed_settings_can_be_fed_back(capsys, tmp_path):
@@ -57,9 +94,10 @@ def test_printed_settings_can_be_fed_back(capsys, tmp_path):
     path.write_text(first)
     assert main(["run", "--config", str(path), "--print_config"]) == 0
     again = capsys.readouterr().out
-    a, b = yaml.safe_load(first), yaml.safe_load(again)
-    a.pop("preset"), b.pop("preset")
-    assert a == b and a["seed"] == 5 and a["generator"]["hidden"] == 128
+    assert first == again
+    content = yaml.safe_load(first)
+    assert content["size"] == "quick" and content["seed"] == 5
+    assert content["generator"]["hidden"] == 128 and content["adversarial"]["rounds"] == 3
 
 
 def test_a_file_of_samples_is_scored(capsys, tmp_path):

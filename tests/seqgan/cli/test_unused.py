@@ -1,26 +1,28 @@
-"""Settings that are not used: wrong ones are refused all the same, right ones are pointed out."""
+"""Settings that are not used: wrong ones are refused all the same, right ones are pointed out.
+
+A setting of a component that was not chosen is refused with the name of the one that has it.
+"""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
-from seqgan.cli.unused import DRAWN, FROM_FILES, FROM_TEXT, ORACLE, _rules, unused_settings
-from seqgan.config import BiLSTM, CorpusConfig, FinetuneConfig, RunConfig
+from seqgan.cli.unused import _rules
+from seqgan.config import CNN, SOURCES, DataConfig, EvaluateConfig, FinetuneConfig, RunConfig
+from seqgan.config.describe import every_setting
 from seqgan.errors import ConfigError
 
 WRONG = [
-    ("run --data grammar --corpus.tokenizer wrods", "--corpus.tokenizer: 'wrods'", "mean 'words'?"),
-    ("run --data oracle --corpus.tokenizer wrods", "--corpus.tokenizer: 'wrods'"),
-    ("data oracle --corpus.tokenizer wrods", "--corpus.tokenizer: 'wrods'"),
-    ("data grammar --corpus.tokenizer no.json", "--corpus.tokenizer: there is no file no.json"),
-    ("data grammar --corpus.tokenizer no.where:X", "cannot import 'no.where'"),
-    ("data grammar --corpus.parameters no.npz", "no.npz: there is no such file"),
+    ("run a.txt --corpus.tokenizer wrods", "--corpus.tokenizer: 'wrods'", "mean 'words'?"),
+    ("data wordnet --corpus.tokenizer wrods", "--corpus.tokenizer: 'wrods'", "mean 'words'?"),
+    ("data a.txt --corpus.tokenizer no.json", "--corpus.tokenizer: there is no file no.json"),
+    ("data a.txt --corpus.tokenizer no.where:X", "cannot import 'no.where'"),
+    ("data oracle --corpus.parameters no.npz", "no.npz: there is no such file"),
     ("sample --run x --tokenizer wrods", "--tokenizer: 'wrods' is none of", "mean 'words'?"),
     ("evaluate --run x --tokenizer wrods", "--tokenizer: 'wrods'"),
     ("evaluate a.txt b.txt --bleu_tokenizer wrods", "--bleu_tokenizer: 'wrods'"),
@@ -45,27 +47,66 @@ def test_wrong_values_are_refused_though_nothing_uses_them(capsys, tmp_path, mon
 
 
 def test_in_python_too():
-    for wrong in ({"corpus": {"tokenizer": "wrods"}}, {"evaluation": {"embedder": "usme3"}}):
+    for wrong in (
+        {"data": "a.txt", "corpus": {"tokenizer": "wrods"}},
+        {"evaluation": {"embedder": "usme3"}},
+    ):
         with pytest.raises(ConfigError, match="did you mean"):
             RunConfig(**wrong)
 
 
-POINTED_OUT = [
-    ("run --corpus.column text", "--corpus.column: no effect with the source grammar, which is"),
-    ("data oracle --corpus.min_count 3", "--corpus.min_count: no effect with the source oracle"),
-    ("data wordnet --corpus.field text", "--corpus.field: no effect with the source wordnet"),
-    ("data a.txt --corpus.num_test 9", "--corpus.num_test: no effect with sequences from text"),
-    ("run a.txt --corpus.length 9", "--corpus.length: no effect without the source"),
-    ("run --data oracle --corpus.max_length 9", "--corpus.max_length: no effect with the oracle"),
-    ("data a.txt --test_data b --corpus.test_share .2", "test_share: no effect with --test_data"),
-    ("run --discriminator.filter_share .5", "filter_share: no effect with the architecture bilstm"),
+OF_ANOTHER = [
     (
-        "run --discriminator.architecture cnn --discriminator.hidden 9",
-        "--discriminator.hidden: no effect with the architecture cnn",
+        "run --corpus.column text",
+        "column: grammar has no such setting, a file and wordnet",
     ),
     (
-        "run --rewards random --adversarial.reward_form log_odds",
-        "--adversarial.reward_form: no effect with --rewards random",
+        "run --data oracle --corpus.tokenizer words",
+        "tokenizer: oracle has no such setting",
+    ),
+    ("data oracle --corpus.min_count 3", "--corpus.min_count: oracle has no such setting"),
+    ("data a.txt --corpus.num_test 9", "num_test: a file has no such setting, grammar and oracle"),
+    ("run a.txt --corpus.length 9", "--corpus.length: a file has no such setting, oracle has"),
+    (
+        "run --data oracle --corpus.max_length 9",
+        "max_length: oracle has no such setting, a file, grammar and wordnet have",
+    ),
+    ("run --discriminator.filter_share .5", "filter_share: bilstm has no such setting, cnn has"),
+    (
+        "run --discriminator.architecture cnn --discriminator.hidden 9",
+        "--discriminator.hidden: cnn has no such setting, bilstm has",
+    ),
+    (
+        "run --method seqgan --discriminator.hidden 9",
+        "--discriminator.hidden: cnn has no such setting, bilstm has",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "line"), OF_ANOTHER, ids=[c for c, _ in OF_ANOTHER])
+def test_settings_of_another_component_are_refused(capsys, tmp_path, command, line):
+    assert main(shlex.split(command)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("seqgan: error: --") and line in error and error.count("\n") == 1
+
+
+def test_in_files_and_in_python_too(capsys, tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("discriminator: {architecture: cnn, hidden: 9}\n")
+    line = "--discriminator.hidden: cnn has no such setting, bilstm has"
+    assert main(["run", "--config", str(path)]) == 2
+    assert line in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=line):
+        RunConfig(discriminator={"architecture": "cnn", "hidden": 9})
+
+
+POINTED_OUT = [
+    ("data wordnet --corpus.field text", "--corpus.field: no effect with WordNet"),
+    ("data a.txt --test_data b --corpus.test_share .2", "test_share: no effect with --test_data"),
+    ("data oracle --corpus.parameters x.npz --corpus.hidden 9", "hidden: no effect with --corpus."),
+    (
+        "run --rewards random --critic.rounds_learning_rate 0.1",
+        "--critic.rounds_learning_rate: no effect without a discriminator in --rewards",
     ),
     (
         "run --algorithm.updates 2 --algorithm.clip 0.3",
@@ -96,9 +137,10 @@ def test_settings_without_an_effect_are_pointed_out(capsys, command, line):
 
 QUIET = [
     "run --size smoke",
-    "run a.txt --size smoke",  # nobody asked for what a preset brings
+    "run a.txt --size smoke",  # nobody asked for what a size brings
     "run --method seqgan",
     "run a.txt --corpus.column text --corpus.num_train 9 --corpus.max_length 20",
+    "run --discriminator.architecture cnn --discriminator.filter_share .5",
     "run --algorithm.loss clipped --algorithm.updates 2 --output_dir x --overwrite",
     "data oracle --corpus.num_test 9 --corpus.length 9",
     "data grammar --corpus.max_length 30 --seed 3",
@@ -114,10 +156,10 @@ def test_and_no_others(capsys, command):
 
 def test_settings_of_a_file_are_looked_at_and_its_defaults_are_not(capsys, tmp_path):
     path = tmp_path / "settings.yaml"
-    path.write_text("data: oracle\ncorpus: {min_count: 3, empty: drop}\n")
+    path.write_text("algorithm: {rollouts: 0, positions: 3}\n")
     parse("run", ["--config", str(path)])
     assert capsys.readouterr().err == (
-        "seqgan: warning: --corpus.min_count: no effect with the source oracle\n"
+        "seqgan: warning: --algorithm.positions: no effect without rollouts\n"
     )
     assert parse("run", ["--print_config"]) is None
     path.write_text(capsys.readouterr().out)
@@ -140,17 +182,9 @@ def test_pretraining_is_over_when_fine_tuning(capsys, tmp_path):
 
 
 def test_the_rules_name_settings_that_exist():
-    known = {field.name for field in fields(CorpusConfig)}
-    some = [*DRAWN, *ORACLE, *FROM_FILES, *FROM_TEXT]
-    assert len(set(some)) == len(some) and set(some) <= known
-    every = {
-        f"{group}.{name}"
-        for group, value in vars(RunConfig()).items()
-        if is_dataclass(value)
-        for name in vars(value)
-    } | set(vars(RunConfig()))
-    for config in (RunConfig(), RunConfig(data="x"), FinetuneConfig(run="x")):
-        assert all(set(names) <= every for _, names in _rules(config))
-    # each architecture of the discriminator has its own
-    config = RunConfig(discriminator=BiLSTM(architecture="cnn"))
-    assert unused_settings(config, ["discriminator.filter_share"]) == []
+    some = [RunConfig(data=data) for data in ("x", *SOURCES)]
+    some += [RunConfig(discriminator=CNN()), FinetuneConfig(run="x"), DataConfig(source="wordnet")]
+    some += [EvaluateConfig(run="x"), DataConfig(source="oracle", corpus={"parameters": "x.npz"})]
+    for settings in some:
+        every = every_setting(settings)
+        assert all(set(names) <= {*every} for _, names in _rules(settings))

@@ -23,6 +23,7 @@ from seqgan.errors import SeqganError
 from seqgan.models import make_discriminator, save_model
 from seqgan.runs.checkpoints import SUMS, checksum
 
+from ...small import ids
 from ..failing import fails, listing
 
 LINES = "".join(
@@ -54,6 +55,7 @@ FILES: dict[str, str | bytes] = {
     "empty.yaml": "",
     "binary.yaml": bytes(range(256)),
     "newer.yaml": "config_format: 99\n",
+    "former.yaml": "config_format: 1\npreset: smoke\ndiscriminate:\n  steps: 10\n",
     "typo.yaml": "pretrain:\n  epoch: 3\n",
     "top.yaml": "sead: 3\n",
     "open.yaml": "a: [1\n",
@@ -121,14 +123,14 @@ SETTINGS = [
     ("--evaluation.num_samples 100000000", "num_samples: 100,000,000 is above 10,000,000"),
     ("--evaluation.num_samples 1", "--evaluation.num_samples: 1 is below 2"),
     ("--corpus.num_train 1000000000", "num_train: 1,000,000,000 is above 100,000,000"),
-    ("--corpus.num_train 100000000", "num_train: 100,000,000 is not in 4 .. 10,000,000"),
+    ("--corpus.num_train 100000000", "num_train: 100,000,000 is above 10,000,000"),
     ("--corpus.num_test 0", "--corpus.num_test: 0 is below 4"),
     ("--corpus.max_length 1000000000", "--corpus.max_length: 1,000,000,000 is above 20,000,000"),
     ("--pretrain.epochs 1000000000000", "--pretrain.epochs: 1,000,000,000,000 is above 1,000,000"),
     ("--generator.hidden 10000000", "--generator.hidden: 10,000,000 is above 100,000"),
     (
         "--pretrain.optimizer.learning_rate -1",
-        "--pretrain.optimizer.learning_rate: -1.0 is not between 0 and 10",
+        "--pretrain.optimizer.learning_rate: -1.0 is not above 0 and below 10",
     ),
     (
         "--algorithm.optimizer.learning_rate -1",
@@ -145,7 +147,7 @@ SETTINGS = [
     ("--evaluation.temperatures [0.5,0.8]", "must contain 1.0, the models as trained"),
     ("--seed -1", "--seed: -1 is not in"),
     ("--device tpu", "--device: 'tpu' is none of"),
-    ("--corpus.too_long cut", "--corpus.too_long: 'cut' is none of error"),
+    ("--data captions.txt --corpus.too_long cut", "--corpus.too_long: 'cut' is none of error"),
     ("--algorithm.baseline meen", "did you mean 'mean'?"),
     ("--trackers [tensorbord]", "--trackers: 'tensorbord' is none of", "mean 'tensorboard'?"),
     ("--trackers wandbb", "--trackers: 'wandbb' is none of", "did you mean 'wandb'?"),
@@ -161,13 +163,14 @@ SETTINGS = [
     ("--config word.yaml", "word.yaml: a str, not a mapping of settings"),
     ("--config empty.yaml", "empty.yaml", "not a mapping of settings"),
     ("--config binary.yaml", "binary.yaml: not a text file in UTF-8"),
-    ("--config newer.yaml", "newer.yaml: settings of format 99, written by another version"),
-    ("--config typo.yaml", "unknown setting 'pretrain.epoch' (did you mean 'epochs'?)"),
-    ("--config top.yaml", "unknown setting 'sead' (did you mean 'seed'?)"),
+    ("--config newer.yaml", "newer.yaml: config_format: 99", "written by another version"),
+    ("--config former.yaml", "former.yaml: config_format: 1: ", "written by version 0.1, which"),
+    ("--config typo.yaml", "typo.yaml: unknown setting 'pretrain.epoch' (did you mean 'epochs'?)"),
+    ("--config top.yaml", "top.yaml: unknown setting 'sead' (did you mean 'seed'?)"),
     ("--config open.yaml", "open.yaml, line 2: not plain YAML"),
     ("--config object.yaml", "not plain YAML"),
-    ("--config group.yaml", "'pretrain' must be a group of settings"),
-    ("--config many.yaml", "--pretrain.epochs: 'many' is not a whole number"),
+    ("--config group.yaml", "group.yaml: --pretrain: 3 is not a group of settings"),
+    ("--config many.yaml", "many.yaml: --pretrain.epochs: 'many' is not a whole number"),
     ("--output_dir ''", "--output_dir: an empty name"),
     ("--output_dir runs/good", "runs/good already holds a run", "replace it with --overwrite"),
     ("--output_dir runs", "runs is not empty and holds no run; choose another folder"),
@@ -182,6 +185,9 @@ RUNS = [
     ("finetune --run runs/narrow --output_dir new", "does not fit generator.json"),
     ("finetune --run runs/judge --output_dir new", "a BiLSTMDiscriminator, not a generator"),
     ("finetune --run runs/newer --output_dir new", "runs/newer/config.yaml: config_format: 7"),
+    ("finetune --run runs/former --output_dir new", "runs/former/config.yaml: config_format: 1",
+     "version 0.1, which still reads"),
+    ("finetune --run runs/old-model --output_dir new", "not a model of format 2", "version 0.1"),
     ("finetune --run runs/list --output_dir new", "config.yaml: not a mapping of settings"),
     ("finetune --run runs/unknown --output_dir new", "config.yaml: unknown setting 'wibble'"),
     ("finetune --run runs/moved --output_dir new", "is not what the run at runs/moved was"),
@@ -192,12 +198,16 @@ RUNS = [
     ("sample --run captions.txt", "captions.txt: no run there"),
     ("sample --run runs/goood", "runs/goood: no run there", "did you mean 'runs/good'?"),
     ("sample --run runs/truncated", "damaged: generator.safetensors does not match its checksum"),
-    ("sample --run runs/narrow", "does not fit generator.json", "size mismatch"),
+    ("sample --run runs/narrow", "does not fit generator.json (parameters of other shapes)"),
     ("sample --run runs/judge", "generator.json: a BiLSTMDiscriminator, not a generator"),
     ("sample --run runs/other", "vocabulary.json:", "it was trained with another vocabulary"),
     ("sample --run runs/wordless", "vocabulary.json: no such file"),
     ("sample --run runs/bare", "the run has no checkpoint 'mle' yet"),
     ("sample --run runs/newer", "runs/newer/config.yaml: config_format: 7", "another version"),
+    ("sample --run runs/former", "runs/former/config.yaml: config_format: 1", "version 0.1"),
+    ("sample --run runs/old-model", "not a model of format 2; version 0.1 reads it"),
+    ("run --resume runs/former", "runs/former/config.yaml: config_format: 1", "version 0.1"),
+    ("report --run runs/former", "runs/former/config.yaml: config_format: 1", "version 0.1"),
     ("sample --run runs/good --prefix 'zebra xyzzy'", "--prefix: 'zebra' is not in the run's"),
     ("sample --run runs/good --prefix 'a dgo'", "--prefix: 'dgo'", "did you mean 'dog'?"),
     ("sample --run runs/good --prefix '" + "a " * 40 + "'", "40 tokens leave nothing to generate"),
@@ -284,13 +294,20 @@ def _sum_up(checkpoint: Path) -> None:
 def _describe_wider(run: Path) -> None:
     path = _weights(run).with_suffix(".json")
     described = json.loads(path.read_text())
-    described["arguments"]["hidden"] = 16
+    described["settings"]["hidden"] = 16
     path.write_text(json.dumps(described))
     _sum_up(path.parent)
 
 
+def _write_format_1(run: Path) -> None:
+    path = _weights(run).with_suffix(".json")
+    content = {"format": 1, "model": "LSTMGenerator", "arguments": {"hidden": 8}}
+    path.write_text(json.dumps(content))
+    _sum_up(path.parent)
+
+
 def _put_discriminator(run: Path) -> None:
-    judge = make_discriminator(BiLSTM(embedding=4, hidden=4), 30, 0)
+    judge = make_discriminator(BiLSTM(embedding=4, hidden=4), ids(30), 0)
     save_model(judge, _weights(run).with_suffix(""))
     _sum_up(_weights(run).parent)
 
@@ -317,7 +334,9 @@ SPOILT = {
     "other": _drop_words,
     "wordless": lambda run: (run / "vocabulary.json").unlink(),
     "bare": lambda run: shutil.rmtree(run / "checkpoints"),
-    "newer": _edit_config("config_format: 1", "config_format: 7"),
+    "newer": _edit_config("config_format: 2", "config_format: 7"),
+    "former": _edit_config("config_format: 2", "config_format: 1\npreset: smoke"),
+    "old-model": _write_format_1,
     "list": lambda run: (run / "config.yaml").write_text("- a\n"),
     "unknown": _edit_config("seed: 0", "seed: 0\nwibble: 3"),
     "moved": _edit_config("num_train: 40", "num_train: 39"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -17,9 +15,9 @@ from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.policy_loss import policy_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from ..settings import rounds
+from ..settings import changed, run_settings
 
-BASE = rounds(rounds=2, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0)
+BASE = run_settings(rounds=2, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +33,7 @@ def training(data, **changes) -> AdversarialTraining:
     judging = DiscriminatorTraining(
         judge, data.train, data.heldout, CriticConfig(batch_size=4), runtime
     )
-    return AdversarialTraining(generator, judging, replace(BASE, **changes), runtime)
+    return AdversarialTraining(generator, judging, changed(BASE, **changes), runtime)
 
 
 def spied(monkeypatch, name: str) -> list[tuple[tuple, dict]]:
@@ -82,7 +80,7 @@ def test_rollouts_positions_and_strata_reach_the_estimate(data, monkeypatch):
 
 @pytest.mark.parametrize("form", ["probability", "log_odds"])
 def test_the_form_of_the_reward(data, form):
-    work = training(data, reward_form=form)
+    work = training(data, rewards={"form": form})
     values = work.reward(data.test)
     logits = work.discriminator.discriminator.eval()(data.test)
     expected = logits.sigmoid() if form == "probability" else logits
@@ -91,7 +89,7 @@ def test_the_form_of_the_reward(data, form):
 
 def test_the_precision_of_the_scores(data):
     exact, half = (
-        training(data, scoring_precision=precision).reward for precision in ("fp32", "bf16")
+        training(data, rewards={"precision": precision}).reward for precision in ("fp32", "bf16")
     )
     assert (exact.precision, half.precision) == ("fp32", "bf16")
 
@@ -101,7 +99,7 @@ def loss_of(work: AdversarialTraining, shift: float) -> torch.Tensor:
     batch = work._sample()
     with torch.no_grad():
         work.generator.head.bias[5] += shift
-    return policy_loss(work.policy(batch.mine), batch, work.config)
+    return policy_loss(work.policy(batch.mine), batch, work.algorithm)
 
 
 def test_the_anchor_pulls_back_to_the_pretrained_policy(data):
@@ -139,7 +137,7 @@ def test_the_policy_is_updated_without_dropout(data):
 
 def test_each_round_trains_the_discriminator_on_fresh_samples(data, monkeypatch):
     seen: list[Sequences] = []
-    work = training(data, critic_steps=2, discriminator_learning_rate=0.01)
+    work = training(data, critic_steps=2, critic=CriticConfig(rounds_learning_rate=0.01))
     assert work.discriminator.optimizer.param_groups[0]["lr"] == 0.01
     original = work.discriminator.train_steps
 
@@ -159,7 +157,7 @@ def test_each_round_trains_the_discriminator_on_fresh_samples(data, monkeypatch)
 
 
 def test_controls_leave_the_discriminator_alone(data):
-    work = training(data, reward="constant")
+    work = training(data, rewards="constant")
     before = work.discriminator.discriminator.output.weight.detach().clone()
     work.round()
     assert torch.equal(before, work.discriminator.discriminator.output.weight)
@@ -188,7 +186,7 @@ def test_without_early_stopping_all_rounds_are_done_and_the_last_state_is_kept(d
         work = training(data)  # a runtime and a discriminator to begin with
         generator = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
         before = generator.head.weight.detach().clone()
-        config = replace(BASE, rounds=3, patience=1, early_stopping=early, learning_rate=0.1)
+        config = changed(BASE, rounds=3, patience=1, early_stopping=early, learning_rate=0.1)
         scores = iter([1.0, 2.0, 3.0, 4.0])  # worse every round
         done = module.fine_tune(
             generator, work.discriminator, config,

@@ -60,7 +60,7 @@ def test_the_grammar_never_emits_unknown():
 
 def test_withheld_tokens_are_scored_and_never_emitted():
     policy = generator()
-    samples = generate(policy, 2_000, rng=torch.Generator().manual_seed(0))
+    samples = generate(policy.emitting(), 2_000, rng=torch.Generator().manual_seed(0))
     seen = set(samples.tokens[samples.mask].tolist())
     assert seen == {2, 4, 6}
     # 4 4 3 EOS: every token has a probability, and all of a step sum to 1.
@@ -70,7 +70,8 @@ def test_withheld_tokens_are_scored_and_never_emitted():
     expected = probabilities.gather(1, given.tokens[0][:, None])[:, 0].log()
     assert torch.allclose(policy(given).log_prob[0], expected, atol=1e-6)
     # What is sampled from is the same distribution without them.
-    step, _ = policy.step(torch.tensor([1]), policy.initial_state(1))
+    emitted = policy.emitting()
+    step, _ = emitted.step(torch.tensor([1]), emitted.initial_state(1))
     rest = probabilities[0].clone()
     rest[3] = 0
     assert torch.allclose(step.softmax(-1)[0], rest / rest.sum(), atol=1e-6)
@@ -78,7 +79,8 @@ def test_withheld_tokens_are_scored_and_never_emitted():
 
 def test_withheld_tokens_are_saved_with_the_model(tmp_path):
     save_model(generator(), tmp_path / "g")
-    step, _ = load_generator(tmp_path / "g").step(torch.tensor([1]), generator().initial_state(1))
+    policy = load_generator(tmp_path / "g").emitting()
+    step, _ = policy.step(torch.tensor([1]), policy.initial_state(1))
     assert step[0].isneginf().tolist() == [True, True, False, True, False, True, False]
 
 
@@ -89,7 +91,7 @@ def test_unknown_can_be_switched_off():
     rng = torch.Generator().manual_seed(0)
     assert (generate(policy, 500, rng=rng).tokens == UNK).any()
     assert not (generate(quiet, 500, rng=rng).tokens == UNK).any()
-    assert quiet.output is policy.output  # the parameters are shared
+    assert quiet.head.weight is policy.head.weight  # the parameters are shared
     assert not generate(quiet.tempered(0.5), 500, rng=rng).tokens.eq(UNK).any()
     decoder = Decoder(Vocabulary.from_list(["a", "b", "c"]), make_tokenizer("spaces"), EOS)
     model = TextGenerator(policy, decoder, {})

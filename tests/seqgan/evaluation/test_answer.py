@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from seqgan.config import EvaluationConfig, RunConfig
+from seqgan.config import EvaluationConfig, RewardTerm, RunConfig
 from seqgan.evaluation.answer import Answer, answer, effect
 from seqgan.evaluation.comparison import Compared, Comparison, Verdict
 from seqgan.metrics import Score
 from seqgan.training.pretrain import Convergence
-
-from ..settings import rounds
 
 FIT = Convergence("converged", 20, 17, 3.0)
 SUMMARY = {"best_round": 4, "troubles": []}
@@ -84,7 +82,7 @@ def test_an_unfit_baseline_keeps_the_headline_away(state):
 
 def test_a_reward_that_teaches_nothing_is_no_success():
     for reward in ("random", "constant"):
-        found = answered(adversarial=rounds(reward=reward))
+        found = answered(rewards=[RewardTerm(reward)])
         assert not found.helped and "nothing to teach" in found.cautions[0]
 
 

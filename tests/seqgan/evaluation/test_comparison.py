@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqgan.config import LSTM, EvaluationConfig, GrammarCorpus
+from seqgan.config import LSTM, EvaluationConfig, GrammarCorpus, OracleCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Point, Sweep, Swept, compare, compare_swept, decide
 from seqgan.metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
@@ -222,8 +222,8 @@ def test_a_sweep_on_text_compares_equal_numbers(data):
 
 
 def test_a_divergence_at_its_ceiling_gives_way_to_the_likelihood():
-    corpus = GrammarCorpus(
-        num_train=50, num_validation=60, num_heldout=50, num_test=60, oracle_vocabulary=300
+    corpus = OracleCorpus(
+        num_train=50, num_validation=60, num_heldout=50, num_test=60, vocabulary=300
     )
     oracle = load_data("oracle", corpus, seed=2)
     far = make_generator(LSTM(embedding=4, hidden=4), oracle.spec, 0)

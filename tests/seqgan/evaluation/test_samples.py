@@ -70,6 +70,16 @@ def test_a_blank_line_is_an_empty_sample_but_not_at_the_end(files, tmp_path):
     assert scores["bleu-2"]["n"] == 6 and scores["bleu-2"]["value"] == pytest.approx(5 / 6)
 
 
+def test_some_samples_of_a_file_are_taken_at_random(files, tmp_path):
+    """Neighbouring lines are often alike: here the first half is short and the second long."""
+    lines = ["a cat sits ."] * 50 + ["a big old red cat and a new blue dog sit ."] * 50
+    (tmp_path / "sorted.txt").write_text("\n".join(lines) + "\n")
+    assert files("sorted.txt", "--num_samples", "40", "--output", "scores.json") == 0
+    length = read(tmp_path / "scores.json")["samples"]["length"]
+    # 4 and 12 tokens: 8 on average, standard error 4 / sqrt(40) = 0.63; the first 40 have 4
+    assert length["n"] == 40 and 6 < length["value"] < 10
+
+
 def test_whether_unknown_words_match_is_stated(files, tmp_path):
     (tmp_path / "same.txt").write_text("a <unk> cat sits .\n" * 2)
     tokens = ["--bleu_tokenizer", "spaces", "--self_bleu_tokenizer", "spaces", "--resamples", "9"]

@@ -19,10 +19,13 @@ import torch
 from torch import Tensor
 
 from rollout import DiscriminatorReward, Sequences
-from seqgan.models import discriminators
-from seqgan.models.discriminators import Discriminator
+from seqgan.models.discriminators import base
+from seqgan.models.discriminators import cnn as cnn_module
+from seqgan.models.discriminators.base import Discriminator
 from seqgan.models.discriminators.bilstm import BiLSTMDiscriminator
 from seqgan.models.discriminators.cnn import CNNDiscriminator
+
+from ...small import bilstm, cnn
 
 U = 2.0**-8
 INSTRUCTIONS = pytest.mark.parametrize(
@@ -34,7 +37,8 @@ INSTRUCTIONS = pytest.mark.parametrize(
 def cpu(request, monkeypatch) -> None:
     """A CPU with or without instructions for bf16."""
     answer = request.node.callspec.params["instructions"]
-    monkeypatch.setattr(discriminators, "multiplies_bfloat16", lambda device: answer)
+    for module in (base, cnn_module):
+        monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: answer)
 
 
 def batch_of(count: int, length: int, vocabulary: int) -> Sequences:

@@ -62,7 +62,7 @@ def test_gradients_are_finite_with_forbidden_tokens():
 def test_tempered_generator_shares_what_it_can_and_agrees():
     policy = make_policy()
     cold = policy.tempered(0.5)
-    assert cold.embedding is policy.embedding and cold.output is not policy.output
+    assert cold.embedding is policy.embedding and cold.head is not policy.head
     batch = generate(cold, 9, rng=seeded(0))
     plain = Policy.tempered(policy, 0.5)
     assert torch.allclose(cold(batch).log_prob, plain(batch).log_prob, atol=1e-5)
@@ -168,10 +168,15 @@ def test_damaged_models_are_named(tmp_path):
     weights.write_bytes(whole)
     description = json.loads(path.with_suffix(".json").read_text())
     for change, message in [
-        ({"model": "LSTMGenerater"}, "did you mean 'LSTMGenerator'"),
-        ({"format": 99}, "not a model of format 1"),
-        ({"arguments": {**description["arguments"], "hidden": 9}}, "does not fit"),
-        ({"arguments": {"size": 3}}, "does not fit"),
+        ({"settings": {"architecture": "lsmt"}}, "'lsmt' is none of lstm.*did you mean 'lstm'"),
+        ({"format": 99}, r"generator\.json: not a model of format 2$"),
+        ({"format": 1}, r"generator\.json: not a model of format 2; version 0\.1 reads it$"),
+        ({"kind": "generater"}, "does not fit"),
+        ({"settings": {**description["settings"], "hidden": 9}}, "does not fit"),
+        ({"settings": {"size": 3}}, "unknown setting 'generator.size'"),
+        ({"spec": {**description["spec"], "vocab_size": 13}}, "does not fit"),
+        ({"spec": {**description["spec"], "bos_id": 12}}, "does not fit"),
+        ({"spec": {}}, "does not fit"),
     ]:
         path.with_suffix(".json").write_text(json.dumps({**description, **change}))
         with pytest.raises(CheckpointError, match=message):

@@ -12,8 +12,8 @@ CONFIG = {
     "data": "captions.txt",
     "seed": 3,
     "pretrain": {"epochs": 5, "early_stopping": True},
-    "discriminate": {"early_stopping": True},
-    "adversarial": {"reward": "discriminator", "reward_form": "log_odds"},
+    "critic": {"early_stopping": True},
+    "rewards": [{"name": "discriminator", "form": "log_odds"}],
     "evaluation": {"confidence": 0.9, "show": 2, "temperatures": [0.8, 1.0, 1.2]},
 }
 SAMPLES = {

@@ -97,6 +97,28 @@ def test_the_answer_comes_first_in_words_and_in_figures(whole):
         assert place == sorted(place)
 
 
+@pytest.mark.parametrize(
+    ("term", "judge", "caption"),
+    [
+        ({"name": "discriminator"}, "to please a second network", "What the judge gave"),
+        (
+            {"name": "random"},
+            "on a reward with nothing to teach, a random number: a control",
+            "control (random)",
+        ),
+        (
+            {"name": "constant"},
+            "on a reward with nothing to teach, the same for every sequence: a",
+            "(constant)",
+        ),
+    ],
+)
+def test_the_words_say_what_the_reward_was(tmp_path, term, judge, caption):
+    html, markdown = report(tmp_path / "run", config={**CONFIG, "rewards": [term]})
+    for text in (Page(html).text, markdown):
+        assert f"was then trained {judge}" in text and caption in text
+
+
 def test_every_score_stands_in_the_table_with_interval_and_arrow(whole):
     _, html, markdown = whole
     rows = re.findall(r"<tr>\n<th scope=\"row\">(.*?)</tr>", html, flags=re.S)
@@ -265,6 +287,7 @@ def test_a_pretrained_model_alone_has_its_caution(tmp_path):
             "there was no control",
         ),
         ({"label": "too small to judge"}, "Too small to judge"),
+        ({"label": "worse", "mle_way": "top-p 0.9"}, "Plain MLE, sampled with care, is better"),
     ],
 )
 def test_only_a_whole_success_has_the_headline(tmp_path, changes, words):

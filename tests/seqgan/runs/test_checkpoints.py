@@ -185,7 +185,7 @@ def test_states_of_something_else_are_refused():
     ("content", "message"),
     [
         ("{}", "written by another version"),
-        ('{"format": 2}', "written by another version"),
+        ('{"format": 2}', "written by version 0.1, which still resumes from it"),
         ("[" * 100_000, "cannot be read"),
         ("no json", "cannot be read"),
         ('{"format": 3, "models": [], "parts": {"$tensor": "x"}, "phase": "end"}', "cannot be"),

@@ -17,7 +17,7 @@ from seqgan.cli.main import main
 from seqgan.evaluation.models import Evaluator
 from seqgan.training.runtime import Runtime
 
-from ..tiny import STEPS, TINY, differences, outcome, weights, without_report
+from ..tiny import STEPS, TINY, TINY_WORK, differences, outcome, weights, without_report
 
 ROOT = Path(__file__).parents[3]
 
@@ -259,7 +259,7 @@ def test_data_that_have_changed(tmp_path, capsys):
     corpus = tmp_path / "words.txt"
     corpus.write_text("\n".join(lines))
     path = str(tmp_path / "run")
-    arguments = ["run", *TINY, "--data", str(corpus), "--corpus.min_count", "1"]
+    arguments = ["run", "--data", str(corpus), "--corpus.min_count", "1", *TINY_WORK]
     ended([*arguments, "--output_dir", path], signal.SIGINT, 2, capsys)
     corpus.write_text("\n".join([*lines, "one more line"]))
     assert main(["run", "--resume", path]) == 2

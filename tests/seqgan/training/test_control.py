@@ -21,10 +21,10 @@ from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from ..settings import rounds
+from ..settings import changed, run_settings
 from ..tiny import TINY, without_report
 
-CONFIG = rounds(
+CONFIG = run_settings(
     rounds=3, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0,
     learning_rate=1e-2, generator_steps=2,
 )  # fmt: skip
@@ -50,7 +50,7 @@ def method(data, runtime, config=CONFIG) -> AdversarialTraining:
         judge, data.train, data.heldout, CriticConfig(batch_size=8), runtime
     )
     work = AdversarialTraining(policy, training, config, runtime)
-    for _ in range(config.rounds):
+    for _ in range(config.adversarial.rounds):
         work.round()
     return work
 
@@ -70,7 +70,7 @@ def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
     )  # fmt: skip
     assert torch.equal(scores[0], work.reference.head.weight)
     assert not torch.equal(scores[0], work.generator.head.weight)
-    assert len(scores) == 1 + CONFIG.rounds and control.step == work.step == 6
+    assert len(scores) == 1 + CONFIG.adversarial.rounds and control.step == work.step == 6
     assert not torch.equal(scores[-1], scores[0])
     assert all(torch.equal(tuned[name], v) for name, v in work.generator.state_dict().items())
     stages = {line["stage"] for line in runtime.run.read_log()}
@@ -78,23 +78,12 @@ def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
 
 
 def test_its_steps_are_the_methods_and_its_reward_is_noise_of_the_methods_spread(data, runtime):
-    work = method(data, runtime, replace(CONFIG, kl_weight=0.1, loss="clipped", updates=2))
-    control = Control(own_copy(work.generator), work.config, work.spread, runtime)
-    for name in (
-        "learning_rate",
-        "batch_size",
-        "baseline",
-        "loss",
-        "updates",
-        "kl_weight",
-        "rounds",
-        "patience",
-        "measure_every",
-        "generator_steps",
-        "early_stopping",
-    ):
-        assert getattr(control.config, name) == getattr(work.config, name), name
-    assert control.config.rollouts == 0 and control.discriminator is None
+    work = method(data, runtime, changed(CONFIG, kl_weight=0.1, loss="clipped", updates=2))
+    control = Control(own_copy(work.generator), work.settings, work.spread, runtime)
+    for name in ("optimizer", "batch_size", "baseline", "loss", "updates", "kl_weight"):
+        assert getattr(control.algorithm, name) == getattr(work.algorithm, name), name
+    assert control.config == replace(work.config, on_trouble="stop")
+    assert control.algorithm.rollouts == 0 and control.discriminator is None
     assert control.noise == work.spread > 0
     tokens = torch.zeros(4_000, 3, dtype=torch.int64)
     batch = Sequences(tokens, torch.tensor([3, 2] * 2_000))
@@ -121,7 +110,7 @@ def test_the_spread_is_that_of_the_advantages_over_tokens(data, runtime, monkeyp
     values = torch.tensor([[1.0, 1, 1], [5, 0, 0]])
     found = advantages(values, mask, make_baseline("none"))
     assert float(_spread(found, mask)) == pytest.approx(3**0.5)
-    work = method(data, runtime, replace(CONFIG, normalize_advantage=True))
+    work = method(data, runtime, changed(CONFIG, normalize_advantage=True))
     assert work.spread == pytest.approx(1.0, abs=1e-4)
 
 

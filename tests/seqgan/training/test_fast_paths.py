@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from seqgan.models.windows import Windows, window_max
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
@@ -18,8 +17,10 @@ from rollout import (
     reinforce_loss,
 )
 from rollout.sequences import distinct_sequences
-from seqgan.models import Generator, token_loss, windows
+from seqgan.models import Generator, token_loss
+from seqgan.models.discriminators import windows
 from seqgan.models.discriminators.cnn import CNNDiscriminator
+from seqgan.models.discriminators.windows import Windows, window_max
 from seqgan.models.token_loss import token_log_probs
 
 from ... import plain
@@ -180,11 +181,11 @@ class TestCnn:
         assert torch.allclose(judge.log_odds(few, 7), expected[:2], atol=1e-6)
 
     def test_scores_in_blocks(self, monkeypatch):
-        from seqgan.models import discriminators
+        from seqgan.models.discriminators import cnn as module
 
         judge, batch = make_judge().eval(), batch_of(50, 20, 60)
         whole = judge.log_odds(batch, 512)
-        monkeypatch.setattr(discriminators, "_BLOCK", 18 * 20)
+        monkeypatch.setattr(module, "_BLOCK", 18 * 20)
         assert torch.allclose(judge.log_odds(batch, 512), whole, atol=1e-6)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,14 @@ from seqgan.training.adversarial import AdversarialTraining, fine_tune
 from seqgan.training.discriminate import DiscriminatorTraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from ..settings import changed, run_settings
 from ..tiny import TINY, without_report
 from .test_training import small_discriminator, small_generator
 
 resource = pytest.importorskip("resource", reason="limits of this kind are a thing of POSIX")
-ROUNDS = rounds(rounds=4, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0)
+ROUNDS = run_settings(
+    rounds=4, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0
+)
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +147,7 @@ def rounds(data, **changes) -> tuple[AdversarialTraining, DiscriminatorTraining,
         small_discriminator(data), data.train, data.heldout, CriticConfig(batch_size=4),
         runtime,
     )  # fmt: skip
-    config = replace(ROUNDS, **changes)
+    config = changed(ROUNDS, **changes)
     return AdversarialTraining(small_generator(data), judge, config, runtime), judge, runtime
 
 
@@ -167,7 +169,7 @@ def tuned(data, scores: list[float], **changes) -> AdversarialTraining:
     work, judge, runtime = rounds(data, **changes)
     following = iter(scores)
     return fine_tune(
-        work.generator, judge, work.config, lambda *_: {"score": next(following)}, runtime
+        work.generator, judge, work.settings, lambda *_: {"score": next(following)}, runtime
     )
 
 
@@ -183,7 +185,7 @@ def test_nan_in_the_rounds(data, monkeypatch):
     poisoned(monkeypatch, 3)
     restored = tuned(data, scores, on_trouble="restore")
     assert restored.rounds_done == 4 and restored.times_restored == 1
-    assert restored.optimizer.param_groups[0]["lr"] == ROUNDS.learning_rate / 2
+    assert restored.optimizer.param_groups[0]["lr"] == ROUNDS.algorithm.optimizer.learning_rate / 2
     for work in (stopped, restored):
         assert all(p.isfinite().all() for p in work.generator.parameters())
     poisoned(monkeypatch, *range(3, 100))

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from seqgan.models.discriminators import Discriminator
+from seqgan.config import DiscriminatorConfig
+from seqgan.models import Discriminator
 from seqgan.training.losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
 
 from ...recurrent_kernel import use_double
-from ...small import bilstm, cnn
+from ...small import bilstm, cnn, ids
 from ...synchronisation import NoReading
 
 # odds 3 and 1 / 4 of real sequences, 2 and 1 / 9 of generated ones: D = 3/4, 1/5 and 2/3, 1/10
@@ -182,7 +183,7 @@ class Linear(Discriminator):
     """f(x) = sum over the tokens of weight . x, with a known slope everywhere."""
 
     def __init__(self, weight):
-        super().__init__()
+        super().__init__(DiscriminatorConfig(), ids(2))
         self.weight = nn.Parameter(torch.tensor(weight).double())
         self.seen = None
 

@@ -95,12 +95,12 @@ def test_two_processes_are_one(tmp_path):
     assert code == 0, error
     one = shared_steps()
     two = load_file(tmp_path / "two.safetensors")
-    assert set(two) == set(one.weights) and two["mle/output.weight"].dtype == torch.float64
+    assert set(two) == set(one.weights) and two["mle/head.weight"].dtype == torch.float64
     for name, value in one.weights.items():
         assert torch.allclose(value, two[name], rtol=0, atol=1e-6), name
     numbers = json.loads((tmp_path / "two.json").read_text())
     assert numbers == pytest.approx(one.numbers, abs=1e-6)
-    moved = one.weights["other/output.weight"] - one.weights["mle/output.weight"]
+    moved = one.weights["other/head.weight"] - one.weights["mle/head.weight"]
     assert moved.abs().max() > 0.01  # there was something to be the same
 
 

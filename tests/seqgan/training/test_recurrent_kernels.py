@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import pytest
 import torch
@@ -23,9 +22,9 @@ from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...recurrent_kernel import APART, EVALUATION, SECOND, use_double
 from ...small import bilstm
-from ..settings import rounds
+from ..settings import changed, run_settings
 
-ROUNDS = rounds(
+ROUNDS = run_settings(
     batch_size=6, rollouts=2, critic_steps=1, rollout_update_rate=0.5, kl_weight=0.1,
     entropy_weight=0.1,
 )  # fmt: skip
@@ -74,7 +73,7 @@ def training_of(generator, data, **changes) -> AdversarialTraining:
     )  # fmt: skip
     judging = CriticConfig(batch_size=6)
     discriminator = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
-    return AdversarialTraining(generator, discriminator, replace(ROUNDS, **changes), runtime)
+    return AdversarialTraining(generator, discriminator, changed(ROUNDS, **changes), runtime)
 
 
 pytestmark = pytest.mark.filterwarnings(f"error:{APART}")
@@ -166,7 +165,8 @@ class TestTrainings:
         before = [parameter.detach().clone() for parameter in work.generator.parameters()]
         sampled_by = own_copy(work.policy)
         work.round()
-        Control(work, work.runtime).round()
+        pretrained = own_copy(work.reference).requires_grad_(True)
+        Control(pretrained, work.config, work.spread, work.runtime).round()
         now, old, batch = seen[0]
         # No dropout: the probabilities that the tokens had when they were sampled.
         assert torch.allclose(now, old, atol=1e-6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from seqgan.training.discriminate import DiscriminatorTraining, discriminate
 from seqgan.training.pretrain import Convergence, Pretraining, convergence, pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from ..settings import rounds
+from ..settings import changed, run_settings
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def test_nll_is_the_mean_over_tokens(data):
 
 def order_of(data, runtime, patch, state=None, **changes) -> tuple[list[list[int]], list[dict]]:
     """The numbers of the training sequences of every step, and the state after it."""
-    config = replace(MLE, batch_size=64, early_stopping=False, **changes)
+    config = changed(MLE, batch_size=64, early_stopping=False, **changes)
     work = Pretraining(small_generator(data), data.train, data.validation, config, runtime)
     if state is not None:
         work.load_state_dict(state)
@@ -113,12 +112,12 @@ def test_mle_learns_and_keeps_the_best_state(data, runtime):
 
 
 def test_early_stopping_goes_back_and_fixed_epochs_do_not(data, runtime):
-    wild = replace(MLE, learning_rate=0.5, epochs=20, patience=1, lr_factor=1.0)
+    wild = changed(MLE, learning_rate=0.5, epochs=20, patience=1, schedule="constant")
     policy = small_generator(data)
     work = pretrain(policy, data.train, data.validation, wild, runtime)
     assert work.epochs_done == work.best_epoch + 1 < 20
     assert token_nll(policy, data.validation) == pytest.approx(work.best_nll, rel=1e-6)
-    fixed = replace(wild, early_stopping=False, epochs=4)
+    fixed = changed(wild, early_stopping=False, epochs=4)
     other = small_generator(data)
     work = pretrain(other, data.train, data.validation, fixed, runtime)
     assert work.epochs_done == 4
@@ -129,7 +128,7 @@ def test_the_same_seed_gives_the_same_weights(data, runtime):
     weights = []
     for _ in range(2):
         policy = small_generator(data)
-        pretrain(policy, data.train, data.validation, replace(MLE, epochs=1), runtime)
+        pretrain(policy, data.train, data.validation, changed(MLE, epochs=1), runtime)
         weights.append(policy.head.weight.detach().clone())
     assert torch.equal(weights[0], weights[1])
 
@@ -242,7 +241,9 @@ def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
     assert {"train_accuracy", "heldout_accuracy", "heldout_gain"} <= set(lines[0])
 
 
-ROUNDS = rounds(rounds=2, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0)
+ROUNDS = run_settings(
+    rounds=2, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0
+)
 
 
 def adversarial(data, runtime, config, seed=0):
@@ -259,16 +260,16 @@ def adversarial(data, runtime, config, seed=0):
     [
         {},
         {"loss": "clipped", "updates": 3},
-        {"baseline": "moving_average", "reward_form": "probability"},
+        {"baseline": "moving_average", "rewards": {"form": "probability"}},
         {"kl_weight": 0.1, "entropy_weight": 0.1},
         {"rollouts": 0},
         {"rollout_update_rate": 0.8, "positions": 3, "stratified": False},
-        {"reward": "random", "normalize_advantage": True},
+        {"rewards": "random", "normalize_advantage": True},
     ],
     ids=str,
 )
 def test_every_composition_takes_a_step(data, runtime, change):
-    policy, _, work = adversarial(data, runtime, replace(ROUNDS, **change))
+    policy, _, work = adversarial(data, runtime, changed(ROUNDS, **change))
     before = policy.head.weight.detach().clone()
     work.round()
     assert work.rounds_done == 1
@@ -277,12 +278,12 @@ def test_every_composition_takes_a_step(data, runtime, change):
 
 
 def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(data, runtime):
-    policy, _, work = adversarial(data, runtime, replace(ROUNDS, reward="constant"))
+    policy, _, work = adversarial(data, runtime, changed(ROUNDS, rewards="constant"))
     before = policy.head.weight.detach().clone()
     work.round()
     assert torch.equal(before, policy.head.weight)
     # Steps large enough for the drift: small ones are a random walk, up as often as down.
-    bare = replace(ROUNDS, reward="constant", baseline="none", learning_rate=0.1, batch_size=8)
+    bare = changed(ROUNDS, rewards="constant", baseline="none", learning_rate=0.1, batch_size=8)
     policy, _, work = adversarial(data, runtime, bare)
     with torch.no_grad():
         policy.head.bias.normal_(std=2.0, generator=torch.Generator().manual_seed(0))
@@ -295,7 +296,7 @@ def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(
 
 
 def test_the_policy_gradient_raises_the_reward_it_is_given(data, runtime):
-    config = replace(ROUNDS, learning_rate=1e-2, batch_size=64)
+    config = changed(ROUNDS, learning_rate=1e-2, batch_size=64)
     policy, _, work = adversarial(data, runtime, config)
     wanted = data.spec.vocab_size - 3
 
@@ -323,7 +324,7 @@ def test_fine_tuning_ends_with_the_best_state_and_stops_without_progress(data, r
         states.append(model.head.weight.detach().clone())
         return {"score": next(scores)}
 
-    config = replace(ROUNDS, rounds=50, patience=3)
+    config = changed(ROUNDS, rounds=50, patience=3)
     work = fine_tune(policy, judge, config, validate, runtime)
     assert work.rounds_done == 4 and work.best_round == 1
     assert torch.equal(policy.head.weight, states[1])
@@ -334,7 +335,7 @@ def test_fine_tuning_ends_with_the_best_state_and_stops_without_progress(data, r
 def test_the_learning_rate_is_cut_where_validation_stalls(data, runtime, monkeypatch):
     scripted = iter([3.0, 2.0, 2.5, 2.4, 1.9, 1.8])
     monkeypatch.setattr("seqgan.training.pretrain.token_nll", lambda *_: next(scripted))
-    settings = replace(MLE, learning_rate=0.01, epochs=6, patience=6, lr_factor=0.5)
+    settings = changed(MLE, learning_rate=0.01, epochs=6, patience=6, factor=0.5)
     work = pretrain(small_generator(data), data.train, data.validation, settings, runtime)
     rates = [line["learning_rate"] for line in runtime.run.read_log() if line["stage"] == "mle"]
     assert rates == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.0025, 0.0025])
@@ -367,14 +368,14 @@ def test_whether_pretraining_converged_follows_from_its_history(history, setting
 def test_training_stops_where_it_improves_by_nothing_that_counts(data, runtime, monkeypatch):
     scripted = iter([3.0, 2.0, *(2.0 - 1e-5 * i for i in range(1, 10))])
     monkeypatch.setattr("seqgan.training.pretrain.token_nll", lambda *_: next(scripted))
-    settings = replace(MLE, learning_rate=0.01, epochs=11, patience=3)
+    settings = changed(MLE, learning_rate=0.01, epochs=11, patience=3)
     work = pretrain(small_generator(data), data.train, data.validation, settings, runtime)
     assert work.epochs_done == work.best_epoch == 5
     assert convergence(work.history, settings).state == "converged"
 
 
 def test_the_gradient_is_clipped(data, runtime):
-    tiny = replace(MLE, epochs=1, clip_norm=1e-12, weight_decay=0.0, learning_rate=0.01)
+    tiny = changed(MLE, epochs=1, clip_norm=1e-12, weight_decay=0.0, learning_rate=0.01)
     policy = small_generator(data)
     before = policy.head.bias.detach().clone()
     pretrain(policy, data.train, data.validation, tiny, runtime)

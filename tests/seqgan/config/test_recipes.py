@@ -1,0 +1,146 @@
+"""Methods and sizes: every shipped file is read, and the order in which settings win."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+import seqgan
+from seqgan.config import (
+    ALGORITHMS,
+    CNN,
+    DISCRIMINATORS,
+    GENERATORS,
+    SOURCES,
+    BiLSTM,
+    FileCorpus,
+    RewardTerm,
+    RunConfig,
+)
+from seqgan.config.recipes import FOLDER, SIZES, method_names, read_method
+from seqgan.config.settings import Component, Settings, build, hints
+from seqgan.data.dataset import TokenSpec
+from seqgan.errors import ConfigError
+from seqgan.models import Discriminator, Generator
+
+CONTENT = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yaml")}
+TABLES: dict[str, dict[str, type[Settings]]] = {
+    "corpus": {"a file": FileCorpus, **SOURCES},
+    "generator": dict(GENERATORS),
+    "discriminator": dict(DISCRIMINATORS),
+    "algorithm": dict(ALGORITHMS),
+}
+
+
+def kinds(group: str) -> list[type[Settings]]:
+    """The dataclasses that a group of a run may have."""
+    return list(TABLES.get(group, {"": hints(RunConfig)[group]}).values())
+
+
+def test_every_shipped_file_is_a_method_or_the_sizes():
+    assert {*method_names(), "sizes"} == {*CONTENT}
+    assert method_names()[0] == RunConfig().method and tuple(CONTENT["sizes"]) == SIZES
+    root = Path(seqgan.__file__).parent
+    assert {*root.rglob("*.yaml")} == {*FOLDER.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("data", ["captions.txt", *SOURCES])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_is_complete_at_every_size(name, size, data):
+    method = read_method(name)
+    assert method.title and method.about and {*method.sizes} <= {*SIZES}
+    config = RunConfig(method=name, size=size, data=data)
+    for group, content in method.settings.items():
+        if group != "rewards":
+            own = {**method.sizes.get(size, {}).get(group, {})}
+            assert {*content, *own} <= {*vars(getattr(config, group))}, group
+    # what is stored of a run makes it again
+    assert RunConfig(**asdict(config)) == config
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_setting_of_a_size_is_one_of_some_component(size):
+    for group, content in CONTENT["sizes"][size].items():
+        for key in content:
+            assert any(key in hints(kind) for kind in kinds(group)), f"{size}: {group}.{key}"
+
+
+def test_later_layers_win():
+    plain, quick = RunConfig(), RunConfig(size="quick")
+    assert (plain.generator.hidden, quick.generator.hidden) == (256, 128)
+    method = RunConfig(method="seqgan", size="quick")
+    assert isinstance(method.discriminator, CNN)
+    assert method.generator.hidden == 32  # of the method at this size
+    assert method.adversarial.rounds == 10  # of the size, on top of the method's 40
+    assert RunConfig(method="seqgan", size="full").adversarial.rounds == 200
+    given = RunConfig(method="seqgan", size="quick", generator={"hidden": 7})
+    assert given.generator.hidden == 7 and given.generator.embedding == 32
+
+
+def test_a_method_says_nothing_of_a_component_that_the_user_replaces():
+    own = RunConfig(method="seqgan", discriminator={"architecture": "bilstm"})
+    assert own.discriminator == BiLSTM()
+    assert RunConfig(method="seqgan").discriminator.filter_share == 0.5
+    # what a size says applies to the component that has it
+    assert RunConfig(size="smoke", discriminator={"architecture": "cnn"}).discriminator == CNN(
+        embedding=16
+    )
+
+
+def test_the_paper_and_the_default_differ_where_they_should():
+    paper, ours = RunConfig(method="seqgan", size="full"), RunConfig()
+    assert paper.rewards == [RewardTerm(form="probability")] and ours.rewards == [RewardTerm()]
+    assert (paper.algorithm.baseline, ours.algorithm.baseline) == ("none", "leave_one_out")
+    assert paper.algorithm.rollout_update_rate == 0.8 and paper.algorithm.rollouts == 16
+    assert not (paper.pretrain.early_stopping or paper.adversarial.early_stopping)
+    assert paper.pretrain.optimizer.schedule == "constant"
+    assert paper.critic.steps == 23_500 and paper.discriminator.filter_share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "sqgan"}, "--method: 'sqgan' is none of .*did you mean 'seqgan'"),
+        ({"size": "smok"}, "--size: 'smok' is none of smoke, .*did you mean 'smoke'"),
+        ({"generator": {"architecture": "lstn"}}, "--generator.architecture: 'lstn' is none of"),
+        ({"algorithm": {"name": "ppo"}}, "--algorithm.name: 'ppo' is none of policy_gradient"),
+        ({"discriminator": {"architecture": "cnn", "hidden": 3}}, "cnn has no .*, bilstm has$"),
+        ({"generator": {"hiden": 3}}, "unknown setting 'generator.hiden' .*did you mean 'hidden'"),
+        ({"pretrain": {"optimizer": {"lr": 3}}}, "unknown setting 'pretrain.optimizer.lr'"),
+        ({"rewards": ["random", "constant"]}, "--rewards: expects one term, of weight 1"),
+        ({"rewards": ["random:2"]}, "--rewards: expects one term, of weight 1"),
+        ({"rewards": [{"name": "rnadom"}]}, "--rewards: name: 'rnadom' is none of"),
+        ({"rewards": 3}, "--rewards: 3 is not a list of terms"),
+        ({"config_format": 1}, "config_format: 1: .* version 0.1, which still reads them"),
+        ({"config_format": 9}, "config_format: 9: .* another version; this version reads format 2"),
+    ],
+)
+def test_wrong_choices_are_one_clear_line(settings, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        RunConfig(**settings)
+    assert "\n" not in str(caught.value)
+
+
+SPEC = TokenSpec(9, 0, 1, 0, 6, (0,))
+
+
+@pytest.mark.parametrize("kind", [*GENERATORS.values(), *DISCRIMINATORS.values()])
+def test_every_component_is_built_from_its_settings_and_named_by_them(kind):
+    table = kind.table()
+    name = next(name for name, each in table.items() if each is kind)
+    settings = kind()
+    assert getattr(settings, kind.selector) == name
+    model = build(settings, SPEC)
+    assert isinstance(model, (Generator, Discriminator))
+    assert model.settings is settings and model.spec == SPEC
+
+
+def test_the_tables_hold_components_with_flags_of_their_group():
+    for group in ("generator", "discriminator", "algorithm"):
+        for kind in TABLES[group].values():
+            assert issubclass(kind, Component) and kind.group == f"{group}."
+            assert fields(kind)[0].name == kind.selector

@@ -1,0 +1,57 @@
+"""Small models by the tokens that they are for, where a test has no data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqgan.config import CNN, LSTM, BiLSTM
+from seqgan.config.settings import build
+from seqgan.data.dataset import TokenSpec
+from seqgan.models import Discriminator, Generator
+
+__all__ = ["bilstm", "cnn", "ids", "lstm"]
+
+
+def ids(vocab_size: int, max_length: int = 20) -> TokenSpec:
+    """Tokens without an end and without one of their own for BOS and PAD."""
+    return TokenSpec(vocab_size, 0, None, 0, max_length, ())
+
+
+def lstm(
+    vocab_size: int,
+    max_length: int,
+    bos_id: int,
+    eos_id: int | None,
+    pad_id: int,
+    embedding: int = 64,
+    hidden: int = 128,
+    *,
+    forbidden: Sequence[int] = (),
+    dropout: float = 0.0,
+    **settings: Any,
+) -> Generator:
+    """An LSTM generator for these tokens, with parameters of torch's own random numbers."""
+    spec = TokenSpec(vocab_size, bos_id, eos_id, pad_id, max_length, tuple(forbidden))
+    generator: Generator = build(LSTM("lstm", embedding, hidden, dropout=dropout, **settings), spec)
+    return generator
+
+
+def cnn(
+    vocab_size: int,
+    embedding: int = 64,
+    widths: Sequence[int] | None = None,
+    filters: Sequence[int] | None = None,
+    **settings: Any,
+) -> Discriminator:
+    """A CNN discriminator for these tokens; the paper's filters by default."""
+    if widths is not None:
+        settings |= {"widths": list(widths), "filters": list(filters or ())}
+    discriminator: Discriminator = build(CNN(embedding=embedding, **settings), ids(vocab_size))
+    return discriminator
+
+
+def bilstm(vocab_size: int, *sizes: int, **settings: Any) -> Discriminator:
+    """A bidirectional LSTM as discriminator for these tokens: embedding and hidden units."""
+    discriminator: Discriminator = build(BiLSTM("bilstm", *sizes, **settings), ids(vocab_size))
+    return discriminator
