@@ -13,15 +13,15 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from seqgan import pipeline
 from seqgan.config import CNN, LSTM, BiLSTM, CriticConfig, PretrainConfig
 from seqgan.data.dataset import Dataset
 from seqgan.models import make_discriminator, make_generator
-from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
+from seqgan.training import begin
+from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from .rounds import critic_of, work_of
 from .settings import run_settings
 
 STILL = 1e-9
@@ -54,7 +54,7 @@ def allow_fp16(patch: pytest.MonkeyPatch, scale: float, growth_interval: int) ->
             kwargs[name] = value
         return fp16_accelerator(scale, growth_interval, **kwargs)
 
-    patch.setattr(pipeline, "make_accelerator", made)
+    patch.setattr(begin, "make_accelerator", made)
 
 
 def gradient(model: nn.Module) -> Tensor:
@@ -86,14 +86,14 @@ def gradients_of_a_run(
         described = BiLSTM(embedding=8, hidden=8, dropout=0.0)
     judge = make_discriminator(described, data.spec, 0)
     judging = CriticConfig(batch_size=20, optimizer={"learning_rate": STILL, "clip_norm": 1e5})
-    training = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
-    training.train_steps(1, DiscriminatorPretraining(training, generator).negatives)
+    critic = critic_of(judge, generator, data, judging, runtime)
+    critic.train_until(1, CriticPretraining(critic).negatives)
     found["discriminator"] = gradient(judge)
     rounds = run_settings(
         batch_size=20, rollouts=2, learning_rate=STILL, entropy_weight=0.1, kl_weight=0.1,
         clip_norm=1e5,
     )  # fmt: skip
-    AdversarialTraining(generator, training, rounds, runtime).generator_step()
+    work_of(generator, judge, data, rounds, runtime, critic).player.step()
     found["policy gradient"] = gradient(generator)
     return found
 

@@ -17,11 +17,11 @@ from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.metrics.likelihood import sequence_scores, token_nll
 from seqgan.models import make_discriminator, make_generator
-from seqgan.training.adversarial import fine_tune
-from seqgan.training.discriminate import discriminate
+from seqgan.training.critic_pretraining import pretrain_critic
 from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from .rounds import critic_of, work_of
 from .settings import run_settings
 
 MLE = PretrainConfig(epochs=4, batch_size=16, optimizer={"learning_rate": 0.01})
@@ -40,14 +40,15 @@ def ends(data: Dataset, runtime: Runtime) -> dict[str, float]:
     config = BiLSTM(embedding=16, hidden=16)
     judge = make_discriminator(config, data.spec, runtime.seed)
     mle = pretrain(policy, data.train, data.validation, MLE, runtime)
-    training = discriminate(judge, policy, data.train, data.heldout, JUDGING, runtime)
+    critic = critic_of(judge, policy, data, JUDGING, runtime)
+    pretrain_critic(critic, runtime)
     negatives = generate(policy, 200, rng=runtime.rng("negatives"))
-    judged = training.measure(negatives, negatives, log=False)
+    judged = critic.measure(negatives, negatives, log=False)
 
-    def validate(model: Policy, round_number: int) -> dict[str, float]:
+    def validate(model: Policy) -> dict[str, float]:
         return {"score": token_nll(model, data.validation)}
 
-    work = fine_tune(policy, training, ROUNDS, validate, runtime)
+    work = work_of(policy, judge, data, ROUNDS, runtime, critic).play(validate)
     scores = sequence_scores(policy, generate(policy, 500, rng=runtime.rng("end")))
     return {
         "validation NLL of MLE": mle.best_nll,

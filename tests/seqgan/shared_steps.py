@@ -18,22 +18,21 @@ from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainCon
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
-from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.control import Control
-from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
+from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from .rounds import control_of, critic_of, work_of
 from .settings import changed, run_settings
 
 BATCH = 7
 """Sequences that do not fall into equal parts."""
 ROUNDS = run_settings(
     batch_size=BATCH, rollouts=2, learning_rate=1e-2, critic_steps=2,
-    normalize_advantage=True, positions=4,
+    transform="standardise", positions=4,
 )  # fmt: skip
 OTHER = changed(
-    ROUNDS, loss="clipped", updates=2, baseline="moving_average", normalize_advantage=False,
+    ROUNDS, loss="clipped", updates=2, baseline="moving_average", transform="none",
     entropy_weight=0.1, kl_weight=0.1, rollout_update_rate=0.5, stratified=True,
 )  # fmt: skip
 
@@ -64,27 +63,24 @@ class Steps:
         )
         for _ in range(3):  # of 7 steps, the last of them on a single sequence
             mle.epoch()
-        assert mle.step == 21
+        assert mle.learner.step == 21
         self.numbers += mle.history
         self.keep("mle", self.generator)
         judging = CriticConfig(batch_size=BATCH, optimizer={"learning_rate": 1e-2}, negatives=41)
-        training = DiscriminatorTraining(
-            self.judge, self.data.train, self.data.heldout, judging, self.runtime
-        )
-        pretraining = DiscriminatorPretraining(training, self.generator)
-        self.numbers.append(training.train_steps(20, pretraining.negatives))
-        self.numbers += training.measure(pretraining.negatives, pretraining.fresh).values()
+        critic = critic_of(self.judge, self.generator, self.data, judging, self.runtime)
+        pretraining = CriticPretraining(critic)
+        self.numbers.append(critic.train_until(20, pretraining.negatives))
+        self.numbers += critic.measure(pretraining.negatives, pretraining.fresh).values()
         self.keep("discriminator", self.judge)
         for name, settings, rounds in (("adversarial", ROUNDS, 20), ("other", OTHER, 10)):
-            work = AdversarialTraining(self.generator, training, settings, self.runtime)
+            work = work_of(self.generator, self.judge, self.data, settings, self.runtime, critic)
             for _ in range(rounds):
                 work.round()
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
-        control = Control(own_copy(self.generator), settings, work.spread, self.runtime)
-        for _ in range(10):
-            control.round()
-        self.keep("control", control.generator)
+        control = control_of(own_copy(self.generator), work)
+        control.steps(10)
+        self.keep("control", control.policy)
 
 
 def shared_steps() -> Steps:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.policy_loss import policy_loss
 
 from rollout import Sequences, generate
 from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus
@@ -11,8 +13,6 @@ from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training import adversarial as module
 from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.discriminate import DiscriminatorTraining
-from seqgan.training.policy_loss import policy_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..settings import changed, run_settings

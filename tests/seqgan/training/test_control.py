@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -15,12 +16,12 @@ from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
-from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.control import Control, run_control
-from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.control import NoiseGradient, run_control
+from seqgan.training.policy_gradient import _spread
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from ..rounds import Work, control_of, work_of
 from ..settings import changed, run_settings
 from ..tiny import TINY, without_report
 
@@ -42,35 +43,43 @@ def runtime(tmp_path):
     return Runtime(make_accelerator("cpu"), seed=3, run=run)
 
 
-def method(data, runtime, config=CONFIG) -> AdversarialTraining:
+def method(data, runtime, config=CONFIG) -> Work:
     """A method after its rounds."""
     policy = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
     judge = make_discriminator(BiLSTM(embedding=8, hidden=8), data.spec, 0)
-    training = DiscriminatorTraining(
-        judge, data.train, data.heldout, CriticConfig(batch_size=8), runtime
-    )
-    work = AdversarialTraining(policy, training, config, runtime)
+    config = replace(config, critic=CriticConfig(batch_size=8))
+    work = work_of(policy, judge, data, config, runtime)
     for _ in range(config.adversarial.rounds):
         work.round()
     return work
 
 
-def falling(policy, round_number) -> dict[str, float]:
-    """A validation score that each round improves."""
-    return {"score": -float(round_number)}
+def control(work: Work, validate):
+    """The control of a method, after its rounds, and its policy."""
+    policy = own_copy(work.reference).requires_grad_(True)
+    rounds = run_control(
+        policy, work.reference, work.player.spread, work.settings, work.data, validate, work.runtime
+    )
+    return rounds, policy
+
+
+def falling():
+    """A validation whose score improves with each call."""
+    numbers = itertools.count()
+    return lambda policy: {"score": -float(next(numbers))}
 
 
 def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
     work = method(data, runtime)
     tuned = {name: value.clone() for name, value in work.generator.state_dict().items()}
-    scores = []
-    control = run_control(
-        work, lambda policy, n: scores.append(policy.head.weight.clone()) or falling(policy, n),
-        runtime,
-    )  # fmt: skip
+    scores, fall = [], falling()
+    rounds, _ = control(
+        work, lambda policy: scores.append(policy.head.weight.clone()) or fall(policy)
+    )
     assert torch.equal(scores[0], work.reference.head.weight)
     assert not torch.equal(scores[0], work.generator.head.weight)
-    assert len(scores) == 1 + CONFIG.adversarial.rounds and control.step == work.step == 6
+    assert len(scores) == 1 + CONFIG.adversarial.rounds
+    assert rounds.generator.step_number == work.player.step_number == 6
     assert not torch.equal(scores[-1], scores[0])
     assert all(torch.equal(tuned[name], v) for name, v in work.generator.state_dict().items())
     stages = {line["stage"] for line in runtime.run.read_log()}
@@ -79,39 +88,36 @@ def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
 
 def test_its_steps_are_the_methods_and_its_reward_is_noise_of_the_methods_spread(data, runtime):
     work = method(data, runtime, changed(CONFIG, kl_weight=0.1, loss="clipped", updates=2))
-    control = Control(own_copy(work.generator), work.settings, work.spread, runtime)
+    control = control_of(own_copy(work.generator), work)
     for name in ("optimizer", "batch_size", "baseline", "loss", "updates", "kl_weight"):
-        assert getattr(control.algorithm, name) == getattr(work.algorithm, name), name
-    assert control.config == replace(work.config, on_trouble="stop")
-    assert control.algorithm.rollouts == 0 and control.discriminator is None
-    assert control.noise == work.spread > 0
+        assert getattr(control.settings, name) == getattr(work.player.settings, name), name
+    assert control.settings.rollouts == 0
+    assert control.noise == work.player.spread > 0
     tokens = torch.zeros(4_000, 3, dtype=torch.int64)
     batch = Sequences(tokens, torch.tensor([3, 2] * 2_000))
     rng = torch.Generator()
-    values = control._values(batch, Part(0, 4_000, 4_000), rng)
+    values = control.values(batch, Part(0, 4_000, 4_000), rng)
     assert torch.equal(values[:, 0], values[:, 1]) and (values[1::2, 2] == 0).all()
     # 4,000 draws of N(0, s): the mean within 4 s / 63, the deviation within 4 s / 89
     assert abs(float(values[:, 0].mean())) < 4 / 63 * control.noise
     assert float(values[:, 0].std()) == pytest.approx(control.noise, rel=4 / 89)
     # the same draws, whichever process works on a row
-    second = control._values(batch.select(slice(1_000, 4_000)), Part(1_000, 3_000, 4_000), rng)
+    second = control.values(batch.select(slice(1_000, 4_000)), Part(1_000, 3_000, 4_000), rng)
     assert torch.equal(second, values[1_000:])
-    control.step += 1
-    again = control._values(batch, Part(0, 4_000, 4_000), rng)
+    control.step_number += 1
+    again = control.values(batch, Part(0, 4_000, 4_000), rng)
     assert abs(float(torch.corrcoef(torch.stack([again[:, 0], values[:, 0]]))[0, 1])) < 4 / 63
 
 
 def test_the_spread_is_that_of_the_advantages_over_tokens(data, runtime, monkeypatch):
     # two sequences of 3 and 1 tokens with rewards 1 and 5, no baseline: 1, 1, 1, 5; mean 2,
     # deviations -1, -1, -1, 3, so the standard deviation is sqrt(12 / 4)
-    from seqgan.training.adversarial import _spread
-
     mask = torch.tensor([[True, True, True], [True, False, False]])
     values = torch.tensor([[1.0, 1, 1], [5, 0, 0]])
     found = advantages(values, mask, make_baseline("none"))
     assert float(_spread(found, mask)) == pytest.approx(3**0.5)
-    work = method(data, runtime, changed(CONFIG, normalize_advantage=True))
-    assert work.spread == pytest.approx(1.0, abs=1e-4)
+    work = method(data, runtime, changed(CONFIG, transform="standardise", baseline="none"))
+    assert work.player.spread == pytest.approx(1.0, abs=1e-4)
 
 
 def test_a_control_that_goes_wrong_ends_alone(data, runtime, monkeypatch):
@@ -123,11 +129,11 @@ def test_a_control_that_goes_wrong_ends_alone(data, runtime, monkeypatch):
         values = original(self, *arguments)
         return values * float("nan") if len(count) == 4 else values
 
-    original = Control._values
-    monkeypatch.setattr(Control, "_values", broken)
-    control = run_control(work, falling, runtime)
-    assert control.stopped and control.rounds_done == 1 == control.best_round
-    assert all(value.isfinite().all() for value in control.generator.parameters())
+    original = NoiseGradient.values
+    monkeypatch.setattr(NoiseGradient, "values", broken)
+    rounds, policy = control(work, falling())
+    assert rounds.stopped and rounds.rounds_done == 1 == rounds.best_round
+    assert all(value.isfinite().all() for value in policy.parameters())
 
 
 def test_a_run_keeps_what_its_control_came_to(tmp_path, monkeypatch, capsys):

@@ -16,18 +16,20 @@ from seqgan.cli.main import main
 from seqgan.config import CriticConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.errors import NonFiniteLossError
-from seqgan.training.adversarial import AdversarialTraining, fine_tune
-from seqgan.training.discriminate import DiscriminatorTraining
+from seqgan.training.policy_gradient import PolicyGradient
+from seqgan.training.rounds import Rounds
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from ..rounds import Work, work_of
 from ..settings import changed, run_settings
 from ..tiny import TINY, without_report
 from .test_training import small_discriminator, small_generator
 
 resource = pytest.importorskip("resource", reason="limits of this kind are a thing of POSIX")
 ROUNDS = run_settings(
-    rounds=4, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0
-)
+    rounds=4, measure_every=1, batch_size=8, rollouts=2, critic_steps=1, patience=0,
+    critic=CriticConfig(batch_size=4),
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -141,40 +143,37 @@ def data():
     return load_data("grammar", corpus, seed=1)
 
 
-def rounds(data, **changes) -> tuple[AdversarialTraining, DiscriminatorTraining, Runtime]:
+def rounds(data, **changes) -> Work:
     runtime = Runtime(make_accelerator("cpu"), seed=3)
-    judge = DiscriminatorTraining(
-        small_discriminator(data), data.train, data.heldout, CriticConfig(batch_size=4),
-        runtime,
-    )  # fmt: skip
     config = changed(ROUNDS, **changes)
-    return AdversarialTraining(small_generator(data), judge, config, runtime), judge, runtime
+    return work_of(small_generator(data), small_discriminator(data), data, config, runtime)
 
 
 def poisoned(monkeypatch, *steps: int) -> None:
     """The generator's parameters become NaN before these steps."""
-    original, count = AdversarialTraining.generator_step, [0]
+    original, count = PolicyGradient.step, [0]
 
-    def step(self: AdversarialTraining) -> None:
+    def step(self: PolicyGradient) -> None:
         count[0] += 1
         if count[0] in steps:
             with torch.no_grad():
-                self.generator.head.bias[5] = math.nan
+                self.policy.head.bias[5] = math.nan
         original(self)
 
-    monkeypatch.setattr(AdversarialTraining, "generator_step", step)
+    monkeypatch.setattr(PolicyGradient, "step", step)
 
 
-def tuned(data, scores: list[float], **changes) -> AdversarialTraining:
-    work, judge, runtime = rounds(data, **changes)
+def tuned(data, scores: list[float], **changes) -> Rounds:
     following = iter(scores)
-    return fine_tune(
-        work.generator, judge, work.settings, lambda *_: {"score": next(following)}, runtime
-    )
+    return rounds(data, **changes).play(lambda policy: {"score": next(following)})
+
+
+def learning_rate(rounds: Rounds) -> float:
+    return rounds.generator.learner.optimizer.param_groups[0]["lr"]
 
 
 def test_nan_in_the_rounds(data, monkeypatch):
-    monkeypatch.setattr("seqgan.training.trouble.troubles", lambda *_: {})
+    monkeypatch.setattr("seqgan.training.health.troubles", lambda *_: {})
     scores = [3.0, 2.0, 2.5, 1.0, 1.5]
     poisoned(monkeypatch, 3)
     with pytest.raises(NonFiniteLossError, match="adversarial: the loss or its gradient became"):
@@ -185,9 +184,9 @@ def test_nan_in_the_rounds(data, monkeypatch):
     poisoned(monkeypatch, 3)
     restored = tuned(data, scores, on_trouble="restore")
     assert restored.rounds_done == 4 and restored.times_restored == 1
-    assert restored.optimizer.param_groups[0]["lr"] == ROUNDS.algorithm.optimizer.learning_rate / 2
+    assert learning_rate(restored) == ROUNDS.algorithm.optimizer.learning_rate / 2
     for work in (stopped, restored):
-        assert all(p.isfinite().all() for p in work.generator.parameters())
+        assert all(p.isfinite().all() for p in work.generator.trained.parameters())
     poisoned(monkeypatch, *range(3, 100))
     with pytest.raises(NonFiniteLossError):  # what comes back each time is not mended by this
         tuned(data, scores, on_trouble="restore")
@@ -252,9 +251,9 @@ def test_rollouts_that_need_too_much_memory_go_on_with_less_at_once(data):
 
 
 def test_training_says_once_that_memory_is_short(data, monkeypatch):
-    work, _, runtime = rounds(data)
+    work = rounds(data)
     said, sizes = [], []
-    monkeypatch.setattr(runtime, "say", said.append)
+    monkeypatch.setattr(work.runtime, "say", said.append)
     original = action_values
 
     def short(*args, on_smaller_chunks, chunk_size, **more):
@@ -263,11 +262,11 @@ def test_training_says_once_that_memory_is_short(data, monkeypatch):
             on_smaller_chunks(64 // len(sizes))
         return original(*args, chunk_size=chunk_size, **more)
 
-    monkeypatch.setattr("seqgan.training.adversarial.action_values", short)
+    monkeypatch.setattr("seqgan.training.policy_gradient.action_values", short)
     for _ in range(3):
-        work.generator_step()
+        work.player.step()
     assert sizes == [None, 64, 32] and len(said) == 1 and "out of memory" in said[0]
-    assert work.state_dict()["chunk_size"] == 32
+    assert work.player.state_dict()["chunk_size"] == 32
 
 
 def rows(*tokens: list[int]) -> Sequences:
@@ -316,8 +315,8 @@ def test_a_reward_that_fails_only_now_and_then():
 
 
 def test_a_reward_that_fails_in_training_is_the_users_error(data):
-    work, _, _ = rounds(data)
-    work.reward = lambda sequences: torch.full((len(sequences),), math.nan)
+    work = rounds(data)
+    work.player.reward = lambda sequences: torch.full((len(sequences),), math.nan)
     with pytest.raises(errors.RewardError, match="the reward: <lambda> returned nan for the seq"):
-        work.generator_step()
+        work.player.step()
     assert issubclass(errors.RewardError, errors.SeqganError)

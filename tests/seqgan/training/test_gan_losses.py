@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seqgan.config import DiscriminatorConfig
 from seqgan.models import Discriminator
-from seqgan.training.losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
+from seqgan.models.gan_losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
 
 from ...recurrent_kernel import use_double
 from ...small import bilstm, cnn, ids

@@ -17,7 +17,7 @@ from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError, NonFiniteLossError
 from seqgan.models import make_generator
 from seqgan.runs.run_directory import RunDirectory
-from seqgan.training.loss_watch import LossWatch
+from seqgan.training.learner import Learner
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -63,6 +63,15 @@ def test_a_run_and_a_fine_tuning_have_the_same_gradient(data):
     )
 
 
+def learner_of(runtime: Runtime, model: nn.Module, fused: bool = False) -> Learner:
+    """Plain gradient descent with steps of 1."""
+    config = PretrainConfig(optimizer={"clip_norm": 0.5, "schedule": "constant"}).optimizer
+    learner = Learner(model, config, runtime, "test", "do")
+    plain = torch.optim.SGD(model.parameters(), lr=1.0, fused=fused)
+    _, learner.optimizer = runtime.prepare(model, plain)
+    return learner
+
+
 class TestTheScaler:
     def step(self, runtime, model, optimizer, factor=1.0):
         return runtime.update(factor * model(torch.ones(1, 1)).sum(), model, optimizer, 0.5)
@@ -79,19 +88,17 @@ class TestTheScaler:
     def test_a_step_that_overflows_is_skipped_and_counts_for_nothing(self, fused):
         runtime, model = runtime_of("fp16"), nn.Linear(1, 1)
         runtime.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
-        inner = torch.optim.SGD(model.parameters(), lr=1.0, fused=fused)
-        _, optimizer = runtime.prepare(model, inner)
-        watch, weights = LossWatch("test", "do"), []
+        learner, weights = learner_of(runtime, model, fused), []
         for _ in range(3):
             weights.append(model.weight.item())
-            loss, norm = self.step(runtime, model, optimizer, 8.0)
-            watch.add(loss, norm)
+            loss = 8.0 * model(torch.ones(1, 1)).sum()
+            learner.update(loss)
         weights.append(model.weight.item())
         # 8 x 2^127 and 8 x 2^126 and 8 x 2^125 are above the largest float32.
         assert weights[0] == weights[1] == weights[2] == weights[3]
         assert runtime.accelerator.scaler.get_scale() == 2.0**124
-        assert watch.read(3, lambda: "none") == pytest.approx(loss.item())
-        _, norm = self.step(runtime, model, optimizer, 8.0)
+        assert learner.mean_loss() == pytest.approx(loss.item())
+        _, norm = self.step(runtime, model, learner.optimizer, 8.0)
         assert float(norm) == pytest.approx(8 * 2**0.5)
         assert model.weight.item() == pytest.approx(weights[0] - 0.5 / 2**0.5)
 
@@ -102,18 +109,17 @@ class TestTheScaler:
         model.weight.register_hook(lambda grad: grad * torch.nan)
         norms = [float(self.step(runtime, model, optimizer)[1]) for _ in range(3)]
         assert norms[:2] == [0, 0] and norms[2] != norms[2]  # at scales 4, 2 and 1
-        watch = LossWatch("test", "do")
-        watch.add(*self.step(runtime, model, optimizer))
+        learner = learner_of(runtime, model)
+        learner.update(model(torch.ones(1, 1)).sum())
         with pytest.raises(NonFiniteLossError, match="the loss or its gradient became nan"):
-            watch.read(1, lambda: "none")
+            learner.mean_loss()
 
     def test_a_loss_that_is_not_finite_is_an_error(self):
         runtime, model = runtime_of("fp16"), nn.Linear(1, 1)
-        _, optimizer = runtime.prepare(model, torch.optim.SGD(model.parameters(), lr=1.0))
-        watch = LossWatch("test", "do")
-        watch.add(*self.step(runtime, model, optimizer, float("inf")))
+        learner = learner_of(runtime, model)
+        learner.update(float("inf") * model(torch.ones(1, 1)).sum())
         with pytest.raises(NonFiniteLossError, match="became -?(inf|nan)"):
-            watch.read(1, lambda: "none")
+            learner.mean_loss()
 
 
 class TestOurModels:
@@ -124,7 +130,7 @@ class TestOurModels:
         expected = generator.eval()(data.test).log_prob
         config = PretrainConfig(batch_size=40)
         work = Pretraining(generator, data.train, data.validation, config, runtime)
-        assert work.model is generator and "forward" not in vars(generator)
+        assert work.learner.model is generator and "forward" not in vars(generator)
         assert torch.equal(generator(data.test).log_prob, expected)
         with runtime.autocast():
             half = generator(data.test).log_prob

@@ -17,7 +17,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rollout import Sequences
 from seqgan.cli.main import main
 from seqgan.training.processes import Part, launcher
 
@@ -61,14 +60,14 @@ def our_lines(error: str) -> list[str]:
 
 
 def test_the_parts_of_a_mean():
-    batch = Sequences(torch.zeros(3, 4, dtype=torch.int64), torch.tensor([4, 1, 2]))
+    mask = torch.arange(4)[None, :] < torch.tensor([4, 1, 2])[:, None]
     whole, one, none = Part(0, 3, 3), Part(1, 2, 3), Part(0, 0, 3)
     mean = torch.tensor(6.0)
-    assert whole.of_sequences(mean) is mean and whole.of_tokens(mean, batch) is mean
+    assert whole.of_sequences(mean) is mean and whole.of_tokens(mean, mask) is mean
     assert one.rows == slice(1, 3) and one.of_sequences(mean) == 4  # 2 sequences of 3
-    assert one.of_tokens(mean, batch) == pytest.approx(6 * 3 / 7)  # 3 tokens of 7
+    assert one.of_tokens(mean, mask) == pytest.approx(6 * 3 / 7)  # 3 tokens of 7
     assert none.rows == slice(0, 1)
-    assert none.of_sequences(mean) == 0 == none.of_tokens(mean, batch)
+    assert none.of_sequences(mean) == 0 == none.of_tokens(mean, mask)
 
 
 def test_the_words_to_go_on_with(monkeypatch):
@@ -119,7 +118,7 @@ def test_a_run_that_is_ended_and_goes_on_alone(tmp_path, monkeypatch, capsys):
     )
     assert out.count("MLE: 2 epochs") == 1  # one process speaks
     state = json.loads(Path(place, "state.json").read_text())
-    assert state["phase"] == "discriminate" and state["steps"] == 10
+    assert state["phase"] == "critic" and state["steps"] == 10
     assert len(list(path.glob("events.out.tfevents*"))) == 1
     without_report(monkeypatch)
     assert main(["run", "--resume", str(path)]) == 0

@@ -13,20 +13,19 @@ from rollout.modules import frozen_copy, own_copy
 from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig
 from seqgan.data.sources import load_data
 from seqgan.models import Generator, make_discriminator, make_generator
-from seqgan.training import adversarial
-from seqgan.training.adversarial import AdversarialTraining
-from seqgan.training.control import Control
-from seqgan.training.discriminate import DiscriminatorPretraining, DiscriminatorTraining
+from seqgan.training import policy_gradient
+from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...recurrent_kernel import APART, EVALUATION, SECOND, use_double
 from ...small import bilstm
+from ..rounds import Work, control_of, work_of
 from ..settings import changed, run_settings
 
 ROUNDS = run_settings(
     batch_size=6, rollouts=2, critic_steps=1, rollout_update_rate=0.5, kl_weight=0.1,
-    entropy_weight=0.1,
+    entropy_weight=0.1, critic=CriticConfig(batch_size=6),
 )  # fmt: skip
 
 
@@ -66,14 +65,10 @@ class GruPolicy(nn.Module, Policy):
         return self.output(out), state.transpose(0, 1)
 
 
-def training_of(generator, data, **changes) -> AdversarialTraining:
+def training_of(generator, data, **changes) -> Work:
     runtime = Runtime(make_accelerator("cpu"), seed=3)
-    judge = make_discriminator(
-        BiLSTM(embedding=6, hidden=6), data.spec, 0
-    )  # fmt: skip
-    judging = CriticConfig(batch_size=6)
-    discriminator = DiscriminatorTraining(judge, data.train, data.heldout, judging, runtime)
-    return AdversarialTraining(generator, discriminator, changed(ROUNDS, **changes), runtime)
+    judge = make_discriminator(BiLSTM(embedding=6, hidden=6), data.spec, 0)
+    return work_of(generator, judge, data, changed(ROUNDS, **changes), runtime)
 
 
 pytestmark = pytest.mark.filterwarnings(f"error:{APART}")
@@ -146,27 +141,27 @@ class TestTrainings:
         mle = PretrainConfig(batch_size=16)
         Pretraining(generator, data.train, data.validation, mle, runtime).epoch()
         assert (True, 0.0) in calls
-        training = training_of(generator, data).discriminator
+        critic = training_of(generator, data).critic
         del calls[:]
-        training.train_steps(2, DiscriminatorPretraining(training, generator).negatives)
+        critic.train_until(2, CriticPretraining(critic).negatives)
         assert calls.count((True, 0.0)) == 4  # two directions, two steps
 
     @pytest.mark.parametrize("loss", ["reinforce", "clipped"])
     def test_the_policy_gradient(self, calls, data, layers, loss, monkeypatch):
         work = training_of(self.make(data, layers), data, loss=loss, updates=2)
         seen = []
-        original = adversarial.policy_loss
+        original = policy_gradient.policy_loss
 
         def spy(scores, batch, config):
             seen.append((scores.log_prob.detach(), batch.old.log_prob, batch.mine))
             return original(scores, batch, config)
 
-        monkeypatch.setattr(adversarial, "policy_loss", spy)
+        monkeypatch.setattr(policy_gradient, "policy_loss", spy)
         before = [parameter.detach().clone() for parameter in work.generator.parameters()]
-        sampled_by = own_copy(work.policy)
+        sampled_by = own_copy(work.generator)
         work.round()
         pretrained = own_copy(work.reference).requires_grad_(True)
-        Control(pretrained, work.config, work.spread, work.runtime).round()
+        control_of(pretrained, work).steps(1)
         now, old, batch = seen[0]
         # No dropout: the probabilities that the tokens had when they were sampled.
         assert torch.allclose(now, old, atol=1e-6)

@@ -16,12 +16,13 @@ from seqgan.metrics.gain import calibrate, gain, heldout_gain, is_unreliable, kn
 from seqgan.metrics.likelihood import sequence_scores, token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
-from seqgan.training import discriminate as discriminate_module
-from seqgan.training.adversarial import AdversarialTraining, fine_tune
-from seqgan.training.discriminate import DiscriminatorTraining, discriminate
+from seqgan.training import critic_pretraining
+from seqgan.training.critic import Critic
+from seqgan.training.critic_pretraining import CriticPretraining, pretrain_critic
 from seqgan.training.pretrain import Convergence, Pretraining, convergence, pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from ..rounds import Work, critic_of, work_of
 from ..settings import changed, run_settings
 
 
@@ -88,7 +89,7 @@ def test_epochs_of_some_steps_go_through_the_same_order(data, runtime, monkeypat
     passes, _ = order_of(data, runtime, monkeypatch, epochs=3)
     short, states = order_of(data, runtime, monkeypatch, epochs=7, epoch_steps=3)
     assert len(passes) == 21 and short == passes
-    assert states[-1]["step"] == 21 and len(states[-1]["history"]) == 7
+    assert states[-1]["learner"]["step"] == 21 and len(states[-1]["history"]) == 7
     assert sorted(sum(passes[:7], [])) == list(range(400))
     longer, states = order_of(data, runtime, monkeypatch, epochs=2, epoch_steps=10)
     assert longer == passes[:20]
@@ -232,7 +233,8 @@ def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
     config = CriticConfig(
         steps=40, measure_every=20, batch_size=32, optimizer={"learning_rate": 0.01}
     )
-    work = discriminate(judge, policy, data.train, data.heldout, config, runtime)
+    work = critic_of(judge, policy, data, config, runtime)
+    pretrain_critic(work, runtime)
     fresh = generate(policy, 200, rng=torch.Generator().manual_seed(9))
     measured = work.measure(fresh, fresh, log=False)
     assert measured["heldout_accuracy"] > 0.9 and measured["heldout_gain"] > 1.0
@@ -242,17 +244,13 @@ def test_the_discriminator_tells_an_untrained_policy_apart(data, runtime):
 
 
 ROUNDS = run_settings(
-    rounds=2, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0
-)
+    rounds=2, measure_every=1, batch_size=16, rollouts=2, critic_steps=1, patience=0,
+    critic=CriticConfig(batch_size=8),
+)  # fmt: skip
 
 
-def adversarial(data, runtime, config, seed=0):
-    policy = small_generator(data, seed)
-    judge = DiscriminatorTraining(
-        small_discriminator(data), data.train, data.heldout,
-        CriticConfig(batch_size=8), runtime,
-    )  # fmt: skip
-    return policy, judge, AdversarialTraining(policy, judge, config, runtime)
+def adversarial(data, runtime, config, seed=0) -> Work:
+    return work_of(small_generator(data, seed), small_discriminator(data), data, config, runtime)
 
 
 @pytest.mark.parametrize(
@@ -261,73 +259,82 @@ def adversarial(data, runtime, config, seed=0):
         {},
         {"loss": "clipped", "updates": 3},
         {"baseline": "moving_average", "rewards": {"form": "probability"}},
+        {"rewards": ["discriminator:0.5", "random:2"]},
+        {"rewards": {"form": "minimax"}},
+        {"rewards": {"form": "non_saturating"}},
+        {"rewards": {"form": "least_squares"}},
+        {"rewards": {"form": "relativistic"}},
+        {"rewards": {"form": "relativistic_average"}},
+        {"transform": "maligan", "baseline": "none"},
+        {"transform": "rank"},
+        {"group_size": 4, "baseline": "leave_one_out"},
+        {"group_size": 4, "transform": "group_standardise", "baseline": "none", "rollouts": 0},
         {"kl_weight": 0.1, "entropy_weight": 0.1},
         {"rollouts": 0},
         {"rollout_update_rate": 0.8, "positions": 3, "stratified": False},
-        {"rewards": "random", "normalize_advantage": True},
+        {"rewards": "random", "transform": "standardise"},
     ],
     ids=str,
 )
 def test_every_composition_takes_a_step(data, runtime, change):
-    policy, _, work = adversarial(data, runtime, changed(ROUNDS, **change))
+    work = adversarial(data, runtime, changed(ROUNDS, **change))
+    policy = work.generator
     before = policy.head.weight.detach().clone()
     work.round()
-    assert work.rounds_done == 1
+    assert work.player.step_number == 1
     assert not torch.equal(before, policy.head.weight)
     assert all(parameter.isfinite().all() for parameter in policy.parameters())
 
 
 def test_a_constant_reward_teaches_nothing_with_a_baseline_and_sharpens_without(data, runtime):
-    policy, _, work = adversarial(data, runtime, changed(ROUNDS, rewards="constant"))
+    work = adversarial(data, runtime, changed(ROUNDS, rewards="constant"))
+    policy = work.generator
     before = policy.head.weight.detach().clone()
     work.round()
     assert torch.equal(before, policy.head.weight)
     # Steps large enough for the drift: small ones are a random walk, up as often as down.
     bare = changed(ROUNDS, rewards="constant", baseline="none", learning_rate=0.1, batch_size=8)
-    policy, _, work = adversarial(data, runtime, bare)
+    work = adversarial(data, runtime, bare)
+    policy = work.generator
     with torch.no_grad():
         policy.head.bias.normal_(std=2.0, generator=torch.Generator().manual_seed(0))
     samples = generate(policy, 500, rng=torch.Generator().manual_seed(0))
     entropy = sequence_scores(policy, samples).entropy.sum() / samples.lengths.sum()
     for _ in range(15):
-        work.generator_step()
+        work.player.step()
     after = generate(policy, 500, rng=torch.Generator().manual_seed(0))
     assert sequence_scores(policy, after).entropy.sum() / after.lengths.sum() < entropy - 0.5
 
 
 def test_the_policy_gradient_raises_the_reward_it_is_given(data, runtime):
     config = changed(ROUNDS, learning_rate=1e-2, batch_size=64)
-    policy, _, work = adversarial(data, runtime, config)
+    work = adversarial(data, runtime, config)
+    policy = work.generator
     wanted = data.spec.vocab_size - 3
 
     def count(sequences: Sequences) -> torch.Tensor:
         return ((sequences.tokens == wanted) & sequences.mask).sum(1).float()
 
-    work.reward = count
+    work.player.reward = count
     before = count(generate(policy, 500, rng=torch.Generator().manual_seed(0))).mean()
     for _ in range(25):
-        work.generator_step()
+        work.player.step()
     after = count(generate(policy, 500, rng=torch.Generator().manual_seed(0))).mean()
     assert after > before + 1.0
 
 
 def test_fine_tuning_ends_with_the_best_state_and_stops_without_progress(data, runtime):
-    policy = small_generator(data)
-    judge = DiscriminatorTraining(
-        small_discriminator(data), data.train, data.heldout,
-        CriticConfig(batch_size=8), runtime,
-    )  # fmt: skip
     scores = iter([3.0, 2.0, 2.5, 2.6, 2.7, 2.8])
     states = []
 
-    def validate(model, round_number):
+    def validate(model):
         states.append(model.head.weight.detach().clone())
         return {"score": next(scores)}
 
-    config = changed(ROUNDS, rounds=50, patience=3)
-    work = fine_tune(policy, judge, config, validate, runtime)
-    assert work.rounds_done == 4 and work.best_round == 1
-    assert torch.equal(policy.head.weight, states[1])
+    work = adversarial(data, runtime, changed(ROUNDS, rounds=50, patience=3))
+    rounds = work.play(validate)
+    assert rounds.rounds_done == 4 and rounds.best_round == 1
+    assert torch.equal(work.generator.head.weight, states[1])
     logged = [line["round"] for line in runtime.run.read_log() if line["stage"] == "validation"]
     assert logged == [0, 1, 2, 3, 4]
 
@@ -384,11 +391,8 @@ def test_the_gradient_is_clipped(data, runtime):
 
 
 def test_held_out_figures_come_from_held_out_data(data, runtime):
-    judge = small_discriminator(data).eval()
-    work = DiscriminatorTraining(
-        judge, data.train, data.heldout, CriticConfig(batch_size=8), runtime
-    )
-    policy = small_generator(data)
+    judge, policy = small_discriminator(data).eval(), small_generator(data)
+    work = critic_of(judge, policy, data, CriticConfig(batch_size=8), runtime)
     old = generate(policy, 100, rng=torch.Generator().manual_seed(1))
     new = generate(policy, 200, rng=torch.Generator().manual_seed(2))
     with torch.no_grad():
@@ -414,26 +418,25 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
     states = []
 
     def measure(self, negatives, fresh, *, log=True):
-        states.append(self.discriminator.output.weight.detach().clone())
+        states.append(self.trained.output.weight.detach().clone())
         names = ("heldout_accuracy", "heldout_gain", "heldout_gain_low", "heldout_gain_high")
         names += ("heldout_accuracy_error", "heldout_effective")
         # the gain itself, which few samples may dominate, has no say
         return {**dict.fromkeys(names, next(big)), "heldout_cross_entropy": next(losses)}
 
-    monkeypatch.setattr(DiscriminatorTraining, "measure", measure)
+    monkeypatch.setattr(Critic, "measure", measure)
     judge = small_discriminator(data)
     config = CriticConfig(steps=50, measure_every=5, patience=3, batch_size=8)
-    work = discriminate(judge, small_generator(data), data.train, data.heldout, config, runtime)
-    assert work.step == 25  # best at 10, then three measurements without progress
+    work = critic_of(judge, small_generator(data), data, config, runtime)
+    pretrain_critic(work, runtime)
+    assert work.learner.step == 25  # best at 10, then three measurements without progress
     assert torch.equal(judge.output.weight, states[1])
 
 
 def test_the_samples_to_train_against_are_bounded(data, runtime, monkeypatch):
-    monkeypatch.setattr(discriminate_module, "MOST_NEGATIVES", 150)
+    monkeypatch.setattr(critic_pretraining, "MOST_NEGATIVES", 150)
     for negatives, expected in ((0, 150), (170, 170)):
         config = CriticConfig(negatives=negatives)
-        training = DiscriminatorTraining(
-            small_discriminator(data), data.train, data.heldout, config, runtime
-        )
-        work = discriminate_module.DiscriminatorPretraining(training, small_generator(data))
+        judge, policy = small_discriminator(data), small_generator(data)
+        work = CriticPretraining(critic_of(judge, policy, data, config, runtime))
         assert len(work.negatives) == expected

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqgan.training import trouble
-from seqgan.training.trouble import Lookout, troubles
+from seqgan.training import health
+from seqgan.training.health import Health, troubles
 
-from .test_faults import data, rounds, tuned  # noqa: F401  (a fixture, and how it is used)
+from .test_faults import data, learning_rate, rounds, tuned  # noqa: F401  (data is a fixture)
 
 GOOD = {
     "entropy": 2.0, "unique": 0.9, "self_bleu_4": 0.5, "kl": 0.1, "train_accuracy": 0.75,
@@ -85,9 +85,9 @@ def test_warnings_carry_the_figures():
 
 
 def test_the_figures_are_of_the_samples(data):  # noqa: F811
-    work, judge, runtime = rounds(data)
-    lookout = Lookout(work.reference, judge, runtime)
-    lookout.look(work.policy, None, 0, 0)
+    work = rounds(data)
+    lookout = work.rounds.health
+    lookout.look(work.generator, 0)
     assert lookout.first["kl"] == 0 and lookout.first["unique"] > 0.9
     assert 0 < lookout.first["entropy_error"] < 0.1 * lookout.first["entropy"]
     assert 0 <= lookout.first["heldout_accuracy"] <= 1
@@ -95,7 +95,7 @@ def test_the_figures_are_of_the_samples(data):  # noqa: F811
         work.generator.head.weight.zero_()
         work.generator.head.bias.fill_(-50.0)
         work.generator.head.bias[7] = 50.0
-    found = lookout.look(work.policy, None, 1, 1)
+    found = lookout.look(work.generator, 1)
     assert set(found) >= {"collapse", "drift"}
     now = lookout.before
     assert now["entropy"] == pytest.approx(0, abs=1e-6) and now["unique"] == pytest.approx(1 / 1000)
@@ -103,14 +103,14 @@ def test_the_figures_are_of_the_samples(data):  # noqa: F811
     # of a deterministic policy the divergence is the pretrained model's NLL of what it says
     assert now["kl"] > 0.5 * lookout.first["entropy"]
     assert [each["round"] for each in lookout.seen if each["kind"] == "collapse"] == [1]
-    lookout.look(work.policy, None, 2, 2)
+    lookout.look(work.generator, 2)
     assert len([each for each in lookout.seen if each["kind"] == "collapse"]) == 1
 
 
 def test_it_comes_back_from_a_checkpoint_as_it_was(data):  # noqa: F811
-    work, judge, runtime = rounds(data)
-    lookout, again = (Lookout(work.reference, judge, runtime) for _ in range(2))
-    lookout.look(work.policy, None, 0, 0)
+    work = rounds(data)
+    lookout, again = work.rounds.health, rounds(data).rounds.health
+    lookout.look(work.generator, 0)
     again.load_state_dict(lookout.state_dict())
     assert (again.first, again.before, again.seen) == (
         lookout.first, lookout.before, lookout.seen,
@@ -118,9 +118,10 @@ def test_it_comes_back_from_a_checkpoint_as_it_was(data):  # noqa: F811
 
 
 def test_controls_have_no_discriminator_to_look_at(data):  # noqa: F811
-    work, _, _ = rounds(data, rewards="constant")
-    work.measure(lambda *_: {"score": 1.0})
-    assert work.lookout.discriminator is None and "heldout_gain" not in work.lookout.first
+    work = rounds(data, rewards="constant")
+    work.rounds.measure(lambda policy: {"score": 1.0})
+    lookout = work.rounds.health
+    assert lookout.critic is None and "heldout_gain" not in lookout.first
 
 
 @pytest.mark.parametrize(
@@ -135,46 +136,47 @@ def test_what_follows(data, monkeypatch, setting, done, restored, rate):  # noqa
         states.append(now["entropy"])
         return {"collapse": "mode collapse"} if len(states) > 2 else {}
 
-    monkeypatch.setattr(trouble, "troubles", scripted)
+    monkeypatch.setattr(health, "troubles", scripted)
     before = {"stop": 1, "warn": 3, "restore": 3}
     work = tuned(data, scores, on_trouble=setting, learning_rate=0.01)
     assert work.rounds_done == done and work.best_round == before[setting]
     # Round 2 and 4 are worse than the best; round 3 is the best, from where there is no going back
     assert work.times_restored == restored and work.stopped == (setting == "stop")
-    assert work.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * rate)
+    assert learning_rate(work) == pytest.approx(0.01 * rate)
     assert [each["round"] for each in work.summary()["troubles"]] == [2]
 
 
 def test_going_back_restores_both_models(data, monkeypatch):  # noqa: F811
-    work, judge, _ = rounds(data, on_trouble="restore", rollout_update_rate=0.8)
+    work = rounds(data, on_trouble="restore", rollout_update_rate=0.8)
     scores = iter([1.0, 2.0])
     found = iter([{}, {"drift": "the policy runs away"}])
-    monkeypatch.setattr(trouble, "troubles", lambda *_: next(found))
-    work.measure(lambda *_: {"score": next(scores)})
+    monkeypatch.setattr(health, "troubles", lambda *_: next(found))
+    work.rounds.measure(lambda policy: {"score": next(scores)})
     start = [
         {k: v.clone() for k, v in model.state_dict().items()}
-        for model in (work.generator, judge.discriminator)
+        for model in (work.generator, work.critic.trained)
     ]
     work.round()
-    assert judge.optimizer.state
-    work.measure(lambda *_: {"score": next(scores)})
-    models = (work.generator, judge.discriminator, work.lagged.policy)
+    assert work.critic.learner.optimizer.state
+    work.rounds.measure(lambda policy: {"score": next(scores)})
+    models = (work.generator, work.critic.trained, work.player.lagged.policy)
     for model, state in zip(models, [*start, start[0]], strict=True):
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
-    assert not work.optimizer.state and not judge.optimizer.state
+    learners = (work.player.learner, work.critic.learner)
+    assert not any(learner.optimizer.state for learner in learners)
     work.round()  # and it goes on from there
 
 
 def test_fifteen_samples_raise_no_alarm(data, monkeypatch):  # noqa: F811
     """One policy, looked at again and again: its self-BLEU jumps by more than 0.1."""
-    monkeypatch.setattr(trouble, "SAMPLES", 15)
-    _, judge, runtime = rounds(data)
-    judge.heldout = judge.heldout.select(slice(0, 15))
+    monkeypatch.setattr(health, "SAMPLES", 15)
+    work = rounds(data)
+    work.critic.heldout = work.critic.heldout.select(slice(0, 15))
     policy = data.density.tempered(0.6)
-    lookout, jumps = Lookout(policy, judge, runtime), []
+    lookout, jumps = Health(policy, work.critic, data.prompts(), work.runtime), []
     for number in range(20):
         before = lookout.before.get("self_bleu_4", 1.0)
-        found = lookout.look(policy, None, number, number)
+        found = lookout.look(policy, number)
         jumps.append(lookout.before["self_bleu_4"] - before)
         # An untrained discriminator has nothing to teach, so "loses" may be right.
         assert not {"collapse", "drift", "wins"} & set(found)
