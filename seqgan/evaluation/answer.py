@@ -16,7 +16,8 @@ from typing import Any
 from ..config import RunConfig
 from ..metrics import Score
 from ..training.pretrain import Convergence
-from .comparison import METRICS, Compared, Verdict
+from .comparison import Compared, Verdict
+from .primary import PRIMARY
 
 __all__ = [
     "ANSWERS",
@@ -183,12 +184,8 @@ def effect(difference: float, baseline: float, floor: float | None = None) -> Ef
 
 def _floor(compared: Compared, real: list[Score]) -> float | None:
     """The primary metric of the source itself, or None where it is not known."""
-    metric = compared.method.verdict.metric
-    if metric == "js":
-        return 0.0
-    if metric == "fed":  # of training sequences from test sequences
-        return compared.method.real.get("fed")
-    return next((score.value for score in real if score.name == "nll"), None)
+    metric = PRIMARY[compared.method.verdict.metric]
+    return metric.ceiling(compared.method.real, {score.name: score.value for score in real})
 
 
 def final_label(against_mle: str, against_control: str | None, *, small: bool = False) -> str:
@@ -277,6 +274,6 @@ def _sentences(
     )
     yield (
         f"It is {relation} the control, the same training with a random reward "
-        f"({METRICS[found.metric]}: {against_control.mle_value:.4f}; difference "
+        f"({PRIMARY[found.metric].title}: {against_control.mle_value:.4f}; difference "
         f"{against_control.difference:+.4f} [{low:+.4f}, {high:+.4f}])."
     )

@@ -252,7 +252,7 @@ class Scorer:
         exponential: bool = False,
         **settings: Any,
     ) -> Score:
-        """A sum over sequences divided by another: nats a token.
+        """A sum over sequences divided by another: nats per token.
 
         Args:
             name: of the score.

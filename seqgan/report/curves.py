@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from ..evaluation.primary import PRIMARY
+from ..metrics.catalogue import NLL
 from ..metrics.gain import is_unreliable
 from .drawing import COLOURS, Plot, legend, whole_numbers
 from .record import Record
@@ -15,11 +17,6 @@ __all__ = ["learning_curves"]
 
 Lines = list[dict[str, Any]]
 
-METRICS = {
-    "js": "Jensen-Shannon divergence",
-    "fed": "Frechet embedding distance",
-    "nll": "held-out NLL",
-}
 MARKERS_UP_TO = 60
 """Longer curves are drawn without a marker at each point."""
 
@@ -47,7 +44,7 @@ def _pretraining(record: Record, lines: Lines) -> Plot:
     early = record.setting("pretrain", "early_stopping", True)
     best = min(lines, key=lambda line: line["validation_nll"])
     kept = best if early else lines[-1]
-    floor = record.score("real", "nll")
+    floor = record.score("real", NLL)
     caption = (
         "Negative log-likelihood in nats a token; lower is better. The training curve is measured "
         "with dropout, while the model learns. "
@@ -99,7 +96,8 @@ def _temperature(lines: Lines) -> str:
 def _score(record: Record, lines: Lines) -> Plot:
     early = record.setting("adversarial", "early_stopping", True)
     kept = min(lines, key=lambda line: line["score"]) if early else lines[-1]
-    metric = METRICS.get(record.metric, "score")
+    found = PRIMARY.get(record.metric)
+    metric = "score" if found is None else found.label
 
     control = record.log.get("control-validation", [])
 
@@ -126,7 +124,7 @@ def _score(record: Record, lines: Lines) -> Plot:
 
 def _likelihood(record: Record, lines: Lines) -> Plot:
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", "nll", "adversarial", "validation NLL")
+        _curve(axes, lines, "round", NLL, "adversarial", "validation NLL")
         _curve(axes, lines, "round", "entropy", "muted", "own entropy", dashed=True)
         _finish(axes, "round", "nats a token")
 

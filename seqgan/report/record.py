@@ -52,7 +52,7 @@ class Record:
 
     @property
     def metric(self) -> str:
-        """The primary metric, js or nll; empty where nothing was compared."""
+        """Name of the primary metric; empty if nothing was compared."""
         return (self.verdict or {}).get("metric", "")
 
     @property

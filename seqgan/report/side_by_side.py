@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ..config.names import TABLES
 from ..metrics import Score
+from ..metrics.catalogue import ARROWS, score_label
 from ..runs.run_directory import RunDirectory
-from .console import ARROWS, label
 
 __all__ = ["WRITERS", "Column", "SideBySide", "as_table", "side_by_side"]
 
@@ -70,7 +70,7 @@ class SideBySide:
 
     def label(self, name: str) -> str:
         """A metric's name for people."""
-        return label(
+        return score_label(
             name, [column.scores[name] for column in self.columns if name in column.scores]
         )
 

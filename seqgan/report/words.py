@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation.answer import UNFIT
+from ..evaluation.primary import PRIMARY
 from ..metrics.gain import is_unreliable, knowledge
 from .record import Record
 
@@ -67,20 +68,6 @@ TAUGHT = {
     "something": "so it had found something to teach",
     "nothing": "which is next to nothing: it had little to teach",
     "unknown": "which cannot be told from nothing: the held-out sequences are too few to see",
-}
-METRICS = {
-    "js": (
-        "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
-        "the model writes exactly what the source would, 0.693 where they have nothing in common"
-    ),
-    "fed": (
-        "the Frechet embedding distance: how far the embeddings of samples lie from those of real "
-        "sequences, in mean and spread; lower is better"
-    ),
-    "nll": (
-        "the held-out NLL: how badly the model predicts real sequences that it never saw, in nats "
-        "a token; lower is better"
-    ),
 }
 CONTROLS = {"constant": "the same for every sequence", "random": "a random number"}
 
@@ -147,12 +134,8 @@ def _ways(record: Record) -> str:
     """How MLE was sampled besides."""
     verdict = record.verdict or {}
     if not (record.results.get("sweep") or {}).get("variants"):
-        if verdict["metric"] == "nll":
-            return (
-                " Ways to sample that drop unlikely text (top-p, rejection) had no part in it: "
-                "they give some real sequences no probability, and the held-out NLL is infinite."
-            )
-        return ""
+        metric = PRIMARY.get(verdict["metric"])
+        return f" {metric.excluded}" if metric is not None and metric.excluded else ""
     return (
         " MLE was also sampled in two other ways, without unlikely tokens (top-p) and without "
         "unlikely sequences (rejection), and the best of all at that diversity is the bar: "
@@ -161,7 +144,8 @@ def _ways(record: Record) -> str:
 
 
 def _result(verdict: dict[str, Any]) -> str:
-    measure = METRICS.get(verdict["metric"], verdict["metric"])
+    metric = PRIMARY.get(verdict["metric"])
+    measure = verdict["metric"] if metric is None else metric.meaning
     if verdict["difference"] is None:
         return (
             "Here no such point exists: the adversarial model's diversity "
