@@ -108,7 +108,7 @@ _METRICS = (
         "n-grams of real sequences that occur in samples", RECALL,
     ),
     Metric(
-        "bleu-f1-", "BLEU-{}, F1 of both ways", "higher", "",
+        "bleu-f1-", "BLEU-{} F1", "higher", "",
         "harmonic mean of BLEU in both directions", RECALL,
     ),
     Metric(
@@ -125,7 +125,7 @@ _METRICS = (
     ),
     Metric("self-bleu-", "self-BLEU-{}", "lower", "", "", ALIKE),
     Metric(
-        "distinct-", "distinct {}-grams", "higher", "share", "different n-grams among all n-grams",
+        "distinct-", "distinct {}-grams", "higher", "", "share of all n-grams that are different",
         VARIETY,
     ),
     Metric(
@@ -133,8 +133,8 @@ _METRICS = (
         "samples that are no copy of another", VARIETY,
     ),
     Metric(
-        "repetition-", "repeated {}-grams", "none", "share",
-        "n-grams that a sample repeats within itself", VARIETY,
+        "repetition-", "repeated {}-grams", "none", "",
+        "share of a sample's n-grams that repeat one of its own", VARIETY,
     ),
     Metric(
         "copied", "share found in the training data", "none", "",

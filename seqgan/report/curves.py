@@ -46,8 +46,8 @@ def _pretraining(record: Record, lines: Lines) -> Plot:
     kept = best if early else lines[-1]
     floor = record.score("real", NLL)
     caption = (
-        "Negative log-likelihood in nats a token; lower is better. The training curve is measured "
-        "with dropout, while the model learns. "
+        "Negative log-likelihood in nats per token; lower is better. The training curve is "
+        "measured with dropout, while the model learns. "
         f"The state after epoch {kept['epoch']} was kept."
     )
     if floor is not None:
@@ -59,7 +59,7 @@ def _pretraining(record: Record, lines: Lines) -> Plot:
         if floor is not None:
             axes.axhline(floor, color=COLOURS["real"], linewidth=1.2, label="source")
         _ring(axes, kept["epoch"], kept["validation_nll"], "mle")
-        _finish(axes, "epoch", "NLL, nats a token")
+        _finish(axes, "epoch", "NLL, nats per token")
 
     return Plot("mle-nll", "MLE pretraining", caption, paint)
 
@@ -126,7 +126,7 @@ def _likelihood(record: Record, lines: Lines) -> Plot:
     def paint(axes: Axes) -> None:
         _curve(axes, lines, "round", NLL, "adversarial", "validation NLL")
         _curve(axes, lines, "round", "entropy", "muted", "own entropy", dashed=True)
-        _finish(axes, "round", "nats a token")
+        _finish(axes, "round", "nats per token")
 
     caption = (
         "NLL of validation sequences (lower is better) and the model's own entropy: how varied "
@@ -162,7 +162,7 @@ def _variety(record: Record, lines: Lines) -> Plot:
         _curve(axes, lines, "round", "kl", "mle", "KL to MLE")
         _curve(axes, lines, "round", "unique", "real", "unique share")
         _curve(axes, lines, "round", "self_bleu_4", "muted", "self-BLEU-4", dashed=True)
-        _finish(axes, "round", "nats a token, or share")
+        _finish(axes, "round", "nats per token, or share")
 
     caption = (
         "The samples as they are (temperature 1). A falling entropy and share of unique samples "
@@ -215,7 +215,7 @@ def _paint_gain(axes: Axes, lines: Lines, x: str, label: str, raw: bool) -> None
             _values(doubtful, x), _values(doubtful, "heldout_gain"), "x", color=COLOURS["muted"],
             markersize=8, label="unreliable",
         )  # fmt: skip
-    _finish(axes, label, "nats a sequence")
+    _finish(axes, label, "nats per sequence")
 
 
 def _values(lines: Lines, key: str) -> list[float]:

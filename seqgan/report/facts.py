@@ -37,7 +37,7 @@ def data_facts(record: Record) -> Facts:
         ("vocabulary_size", "vocabulary, special tokens counted"),
         ("max_length", "longest sequence, tokens"),
         ("sentences", "distinct sentences of the source"),
-        ("entropy", "entropy of the source, nats a sequence"),
+        ("entropy", "entropy of the source, nats per sequence"),
         ("left_out", "training sequences left out"),
     ):
         if report.get(key):

@@ -149,8 +149,8 @@ def _result(verdict: dict[str, Any]) -> str:
     if verdict["difference"] is None:
         return (
             "Here no such point exists: the adversarial model's diversity "
-            f"({verdict['adversarial_entropy']:.3f} nats a token) lies outside everything that MLE "
-            "reaches in the ways tried, so any difference could be diversity alone. More "
+            f"({verdict['adversarial_entropy']:.3f} nats per token) lies outside everything that "
+            "MLE reaches in the ways tried, so any difference could be diversity alone. More "
             "temperatures (--evaluation.temperatures) may make them comparable."
         )
     low, high = verdict["interval"]
