@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from seqgan.evaluation.primary import ENTROPY
-from seqgan.metrics import catalogue
+from seqgan.evaluation.primary import ENTROPY, title_of
 from seqgan.report.drawing import Plot, draw, legend, whole_numbers
 from seqgan.runs.run_directory import write_bytes
 
@@ -106,4 +105,4 @@ def _colour(cells: list[Result]) -> str:
 
 def _primary(results: list[Result]) -> str:
     metrics = {r["verdict"]["metric"] for r in results if r.get("verdict")}
-    return " or ".join(catalogue.label(metric) for metric in sorted(metrics)) or "primary metric"
+    return " or ".join(title_of(metric) for metric in sorted(metrics)) or "primary metric"

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..evaluation.primary import ENTROPY, PRIMARY
+from ..evaluation.primary import ENTROPY, PRIMARY, title_of
 from ..metrics import catalogue
 from .drawing import COLOURS, Plot, few_ticks, legend
 from .record import Record
@@ -42,7 +42,7 @@ def verdict_plot(record: Record) -> Plot | None:
             axes.text(0.03 * reach * side, 0.62, text, ha=align, va="center")
         axes.locator_params(axis="x", nbins=4)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(catalogue.label(verdict["metric"]))
+        axes.set_xlabel(title_of(verdict["metric"]))
 
     caption = (
         f"Adversarial minus MLE at equal diversity, with the {verdict['confidence']:.0%} interval "
@@ -98,7 +98,7 @@ def _primary(record: Record, curves: Curves) -> Plot:
         )
     paint = partial(
         _paint, curves=curves, x=axis.key, y="primary", real=real, matched=matched,
-        labels=(axis.label, catalogue.label(record.metric) or "primary metric"),
+        labels=(axis.label, title_of(record.metric) or "primary metric"),
     )  # fmt: skip
     return Plot("quality-diversity", "Primary metric against diversity", caption, paint)
 

@@ -17,6 +17,7 @@ from .likelihood import HeldOutLikelihood
 __all__ = [
     "ENTROPY", "FALLBACK", "PRIMARY", "Axis", "Densities", "Embedded", "EmbeddingDistance",
     "HeldOutLikelihood", "JensenShannon", "Measured", "Primary", "choose",
+    "title_of",
 ]  # fmt: skip
 
 PRIMARY: dict[str, Primary] = {
@@ -29,3 +30,9 @@ FALLBACK = PRIMARY[catalogue.NLL]
 def choose(data: Dataset, config: EvaluationConfig) -> Primary:
     """The primary metric of a data set."""
     return next(metric for metric in PRIMARY.values() if metric.suits(data, config))
+
+
+def title_of(name: str) -> str:
+    """Label and unit of the primary metric of that name; an unknown name as it is."""
+    metric = PRIMARY.get(name)
+    return name if metric is None else metric.title

@@ -252,7 +252,9 @@ def test_the_frechet_distance_has_a_practical_size_too():
     curve = [replace(embedded(1, 1), own=point(1, 4, e, n=300).own) for e in (3, 4, 5)]
     first = embedded(10.0, 1)
     moved = first.carried.own - 2e-4  # 1e-4 x 2 x 10 of 100: a share of 4e-5
-    verdict = decide(replace(first, carried=Embedded(first.carried.real, moved)), first, curve, CONFIG, 0)
+    verdict = decide(
+        replace(first, carried=Embedded(first.carried.real, moved)), first, curve, CONFIG, 0
+    )
     assert verdict.p_value < 1e-9 and verdict.interval[1] < 0
     assert verdict.label == "not distinguishable"
 
