@@ -284,7 +284,7 @@ def _score_cell(cells: list[Result], name: str) -> str:
 
 
 def _absent(results: list[Result]) -> list[str]:
-    """What was done without the public files."""
+    """Notes on what was done without the public files."""
     texts = dict.fromkeys(text for result in results for text in result["absent"])
     return [f"Here: {text}." for text in texts]
 

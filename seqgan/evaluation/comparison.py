@@ -88,7 +88,7 @@ class Verdict:
     draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON has it, without the draws."""
+        """The verdict for results.json, without the draws."""
         return {key: value for key, value in asdict(self).items() if key != "draws"}
 
 
@@ -112,7 +112,7 @@ class Comparison:
     variants: dict[str, list[Point]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Both sweeps as JSON has them."""
+        """Both sweeps for results.json."""
         splits = {"validation": self.validation, "test": self.test}
         points: dict[str, Any] = {
             split: {name: [point.to_dict() for point in points] for name, points in found.items()}
@@ -138,13 +138,13 @@ def compare(
 
 
 def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> Comparison:
-    """As `compare`; a model that was swept for another comparison is not swept again.
+    """Compares as `compare` does; a model swept for another comparison is not swept again.
 
     Args:
         mle: the baseline.
         adversarial: the model in question, with the same `Sweep`, which has settled its metric.
-        variants: let the baseline be sampled in other ways than by temperature as well, where the
-            metric allows it, and take the best of them at that diversity.
+        variants: sample the baseline in other ways than by temperature as well, if the metric
+            admits them, and take the best of them at that diversity.
     """
     sweep = mle.sweep
     models = {"mle": mle, "adversarial": adversarial}
@@ -177,7 +177,7 @@ class Compared:
     between: Comparison | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All sweeps as JSON has them."""
+        """All sweeps for results.json."""
         found = self.method.to_dict()
         if self.control is not None:
             curves = self.control.to_dict()

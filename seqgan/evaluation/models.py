@@ -32,7 +32,7 @@ __all__ = [
 
 
 def source_log_prob(data: Dataset, sequences: Sequences) -> np.ndarray | None:
-    """Log-probability [n] in nats under the source, or None where it has no known density."""
+    """Log-probability [n] in nats under the source, or None if its density is unknown."""
     if data.density is None:
         return None
     parts = [data.density.log_prob(part) for part in sequences.to("cpu").split(1_000)]
@@ -40,7 +40,7 @@ def source_log_prob(data: Dataset, sequences: Sequences) -> np.ndarray | None:
 
 
 def wording(data: Dataset, config: EvaluationConfig) -> Wording:
-    """How n-gram scores compare the sequences of a data set."""
+    """The tokenizer and the treatment of unknown words in a data set's n-gram scores."""
     known = data.decoder.vocabulary is None or config.match_unk
     return Wording(data.decoder.tokenizer.name, None if known else SPECIAL_TOKENS[UNK])
 

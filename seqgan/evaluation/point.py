@@ -1,4 +1,4 @@
-"""One model at one temperature, measured on one split."""
+"""A model at one temperature, measured on one split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Point"]
 
 @dataclass(frozen=True)
 class Point:
-    """One model at one temperature, measured on one split.
+    """A model at one temperature, measured on one split.
 
     Attributes:
         temperature: softmax temperature; of another family its number (see `decoding`).
@@ -72,7 +72,7 @@ class Point:
         return float(-self.real.log_prob.sum() / self.real.tokens.sum())
 
     def to_dict(self) -> dict[str, float | None]:
-        """The point's figures as JSON has them."""
+        """The point's figures for results.json."""
         nll = self.nll()
         return {
             self.family: self.temperature,

@@ -56,7 +56,7 @@ class Sweep:
         self._prepared = self.metric.prepare(data, config)
 
     def halved(self) -> Sweep:
-        """The same with half of the samples and a memory of its own: what controls are given.
+        """Copies the sweep for a control, with half of the samples and a memory of its own.
 
         The primary metric is the one that was settled.
         """
@@ -66,7 +66,7 @@ class Sweep:
         return half
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the next search for a temperature begins, and the primary metric."""
+        """State for a checkpoint: where the next search begins, and the primary metric."""
         return {"best": self._best, "metric": self.metric.name}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Sweep:
         surface: bool = False,
         family: str = "temperature",
     ) -> Point:
-        """One model at one temperature on one split.
+        """Measures a model at one temperature on one split.
 
         Args:
             policy: the model.
@@ -170,7 +170,7 @@ class Sweep:
         return [self.point(policy, t, split, None, surface) for t in self.config.temperatures]
 
     def validate(self, policy: Policy) -> dict[str, float]:
-        """A policy on validation, at the temperature that suits it best.
+        """Measures a policy on validation, at the temperature that suits it best.
 
         Policy gradients change how sharp a policy is. At a fixed temperature that alone would
         pass for progress, or hide it. The search walks along the grid of temperatures from where
@@ -204,7 +204,7 @@ class Sweep:
         }
 
     def variants(self, policy: Policy) -> dict[str, list[Point]]:
-        """A model sampled in other ways, on validation: for each family its points.
+        """Measures a model sampled in other ways, on validation: for each family its points.
 
         Only in those that the primary metric admits.
         """

@@ -55,7 +55,7 @@ def token_nll(policy: Policy, sequences: Sequences) -> float:
 
 
 def spelling_nll(unknown: Sequence[Sequence[str]], alphabet: int) -> np.ndarray:
-    """What it costs to spell the words that ``<unk>`` stands for, in nats per sequence.
+    """Cost of spelling the words that ``<unk>`` stands for, in nats per sequence.
 
     A model that writes ``<unk>`` has said only that a word is rare, and the more words it does not
     know, the better its likelihood looks. Here each such word is spelled after its ``<unk>``, one

@@ -85,7 +85,7 @@ def _gain(record: Record, lines: Lines) -> Plot:
 
 
 def _temperature(lines: Lines) -> str:
-    """At which temperature validation was measured; empty where the log does not say."""
+    """Says at which temperature validation was measured; empty if the log does not."""
     used = sorted({line["temperature"] for line in lines if "temperature" in line})
     if not used:
         return ""

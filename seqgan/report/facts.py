@@ -26,7 +26,7 @@ SHARES = ("unknown_share", "ngram_overlap")
 
 
 def data_facts(record: Record) -> Facts:
-    """What the data set is."""
+    """Facts about the data set."""
     report = record.results.get("data") or {}
     facts: Facts = [("source", str(record.results.get("source", record.config.get("data", ""))))]
     for flag, title in (("test_data", "test file"), ("validation_data", "validation file")):

@@ -1,4 +1,4 @@
-"""What a run's folder tells about the run; everything but the settings may be missing."""
+"""The record of a run, read from its folder; everything but the settings may be missing."""
 
 from __future__ import annotations
 

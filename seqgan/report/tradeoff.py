@@ -189,7 +189,7 @@ def _spots(axes: Axes, points: list[dict[str, float]], keys: tuple[str, str]) ->
 
 
 def _side(axes: Axes, curves: Curves, keys: tuple[str, str]) -> int:
-    """On which side of MLE's curve the adversarial one lies for the most part: 1 left, -1 right."""
+    """The side of MLE's curve that most of the adversarial one lies on: 1 left, -1 right."""
     ours, theirs = curves.get("adversarial", []), curves.get("mle", [])
     if len(ours) != len(theirs) or len(ours) < 2:
         return 1

@@ -83,7 +83,7 @@ def headline(record: Record) -> str:
 
 
 def short_answer(record: Record) -> str:
-    """The answer in one sentence, or empty where nothing was compared."""
+    """The answer in one sentence, or empty if nothing was compared."""
     if record.verdict is None:
         return ""
     if record.verdict.get("helped"):
@@ -92,14 +92,14 @@ def short_answer(record: Record) -> str:
 
 
 def _as_noise(record: Record) -> bool:
-    """Whether the method is better than MLE and no better than its control."""
+    """Tells if the method is better than MLE and no better than its control."""
     verdict = record.verdict or {}
     better = verdict.get("against_mle") == "better"
     return better and verdict["label"] == "not distinguishable"
 
 
 def explanation(record: Record) -> list[str]:
-    """What was compared and what the answer means, a paragraph each."""
+    """Explains what was compared and what the answer means, a paragraph each."""
     if not record.results:
         return [
             "This run has no results yet: it was interrupted, or is still at work. What follows "
@@ -131,7 +131,7 @@ def _compared(record: Record) -> str:
 
 
 def _ways(record: Record) -> str:
-    """How MLE was sampled besides."""
+    """Says how else MLE was sampled."""
     verdict = record.verdict or {}
     if not (record.results.get("sweep") or {}).get("variants"):
         metric = PRIMARY.get(verdict["metric"])
@@ -165,13 +165,13 @@ def _result(verdict: dict[str, Any]) -> str:
 
 
 def _size(verdict: dict[str, Any]) -> str:
-    """How large the difference is, in words."""
+    """The size of the difference, in words."""
     effect = verdict.get("effect")
     return "" if effect is None else f"The size of the difference is {effect}."
 
 
 def _against_control(record: Record) -> list[str]:
-    """How the control did, where there was one."""
+    """Says how the control did; empty if there was none."""
     control = record.results.get("control")
     if control is None:
         return []
@@ -202,7 +202,7 @@ def _conclusion(label: str, low: float, high: float) -> str:
 
 
 def _learnable(record: Record) -> list[str]:
-    """Whether the discriminator had anything to teach when the rounds began."""
+    """Says if the discriminator had anything to teach when the rounds began."""
     lines = record.log.get("discriminator", [])
     rounds = record.log.get("validation", [])
     if rounds:
@@ -229,7 +229,7 @@ def _learnable(record: Record) -> list[str]:
 
 
 def cautions(record: Record) -> list[str]:
-    """What a careful reader should know; empty where nothing is to be said."""
+    """Cautions for a careful reader; empty if there are none."""
     if record.verdict is not None:
         return list(record.verdict.get("cautions", []))
     found = record.results.get("pretraining")

@@ -123,7 +123,7 @@ class Primary:
         return None
 
     def carry(self, prepared: Any, real: SequenceScores, drawn: Drawn, split: str) -> Any:
-        """What a point must carry so that its value can be taken over resampled rows.
+        """Makes what a point must carry so that its value can be taken over resampled rows.
 
         Args:
             prepared: result of `prepare`.

@@ -23,7 +23,7 @@ SATURATED = 0.95 * float(np.log(2))
 
 
 class Densities(NamedTuple):
-    """What a Jensen-Shannon divergence needs of a point.
+    """Figures that a Jensen-Shannon divergence needs of a point.
 
     Attributes:
         own_source: log-probabilities of the samples under the source [n].
