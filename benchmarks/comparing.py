@@ -7,16 +7,23 @@ from scipy import stats
 
 from seqgan.errors import ConfigError
 from seqgan.evaluation.significance import student
-from seqgan.report.console import ARROWS
+from seqgan.metrics.catalogue import (
+    ARROWS,
+    ENTROPY,
+    JENSEN_SHANNON,
+    NLL,
+    NLL_SOURCE,
+    label,
+)
 
 from .results import Result
 from .statistics import holm
-from .tables import METRICS, Table, difference_cells
+from .tables import Table, difference_cells, short
 from .verdicts import against_controls
 
 __all__ = ["controls_table", "folders_table"]
 
-SCORES = ("nll", "entropy", "nll-source", "js", "bleu-3", "self-bleu-3")
+SCORES = (NLL, ENTROPY, NLL_SOURCE, JENSEN_SHANNON, "bleu-3", "self-bleu-3")
 
 
 def controls_table(results: list[Result]) -> Table:
@@ -29,7 +36,7 @@ def controls_table(results: list[Result]) -> Table:
     if not found:
         raise ConfigError("the results hold no method beside a control of its own")
     rows = [
-        [row.arm, row.against, f"{row.suite} {row.size}", METRICS.get(row.metric, row.metric),
+        [row.arm, row.against, f"{row.suite} {row.size}", short(row.metric),
          str(len(row.seeds)), *difference_cells(row), row.label]
         for row in found
     ]  # fmt: skip
@@ -72,7 +79,12 @@ def folders_table(first: list[Result], second: list[Result], names: tuple[str, s
                 error = float(stats.sem(change))
                 p_value = student(float(change.mean()), error, len(change) - 1).p_value
             arrow = ARROWS[next(s["direction"] for s in cells[0][0]["scores"] if s["name"] == name)]
-            head = [f"{suite} {size}", arm, f"{name} {arrow}".rstrip(), str(len(cells))]
+            head = [
+                f"{suite} {size}",
+                arm,
+                f"{label(name, unit=False)} {arrow}".rstrip(),
+                str(len(cells)),
+            ]
             means = [f"{mean:.4f}" for mean in values.mean(0)]
             rows.append([*head, *means, f"{change.mean():+.4f}"])
             p_values.append(p_value)

@@ -85,7 +85,7 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
     )
     work = pretrain(generator, data.train, data.validation, settings, runtime)
     test_nll = token_nll(generator, data.test)
-    console.print(f"tuned MLE, {config.hidden} units: held-out NLL {test_nll:.4f} nats a token")
+    console.print(f"tuned MLE, {config.hidden} units: held-out NLL {test_nll:.4f} nats per token")
     results: dict[str, Any] = {
         "environment": machine(),
         "seed": config.seed,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from seqgan.evaluation.primary import ENTROPY, title_of
 from seqgan.report.drawing import Plot, draw, legend, whole_numbers
-from seqgan.report.tradeoff import ENTROPY, NAMES
 from seqgan.runs.run_directory import write_bytes
 
 from .results import Result, grouped
@@ -31,7 +31,7 @@ def make_plots(results: list[Result]) -> list[Plot]:
         name, title = f"{suite}-{size}", f"{found[0]['suite_title']}, size {size}"
         plots.append(_tradeoff(f"{name}-quality-diversity", title, found))
         for stage, x, y, label in (
-            ("mle", "epoch", "validation_nll", "validation NLL, nats a token"),
+            ("mle", "epoch", "validation_nll", "validation NLL, nats per token"),
             ("validation", "round", "score", f"validation, {_primary(found)}"),
         ):
             with_log = [result for result in found if stage in (result.get("curves") or {})]
@@ -73,7 +73,7 @@ def _points(axes: Axes, results: list[Result]) -> None:
             x, y, "o-", color=_colour(cells), label=arm, linewidth=3.5 if wide else 1.4,
             markersize=7 if wide else 4, zorder=1 if wide else 2,
         )  # fmt: skip
-    axes.set(xlabel=ENTROPY, ylabel=_primary(results))
+    axes.set(xlabel=ENTROPY.label, ylabel=_primary(results))
     legend(axes)
 
 
@@ -105,4 +105,4 @@ def _colour(cells: list[Result]) -> str:
 
 def _primary(results: list[Result]) -> str:
     metrics = {r["verdict"]["metric"] for r in results if r.get("verdict")}
-    return " or ".join(NAMES[metric] for metric in sorted(metrics)) or "primary metric"
+    return " or ".join(title_of(metric) for metric in sorted(metrics)) or "primary metric"

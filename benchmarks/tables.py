@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from seqgan.evaluation.answer import LEAST_SAMPLES, TOO_SMALL
-from seqgan.report.console import ARROWS
+from seqgan.evaluation.primary import PRIMARY
+from seqgan.metrics.catalogue import (
+    ARROWS,
+    ENTROPY,
+    JENSEN_SHANNON,
+    NLL,
+    NLL_SOURCE,
+    label,
+)
 from seqgan.runs.run_directory import write_text
 
 from .reading import read_yaml
@@ -24,13 +32,15 @@ __all__ = ["Table", "make_tables", "scores_csv", "write_tables"]
 
 PUBLISHED = Path(__file__).parent / "published.yaml"
 COLUMNS = {
-    True: ("nll", "entropy", "nll-source", "forward-kl", "reverse-kl", "js", "unique", "copied"),
+    True: (
+        NLL, ENTROPY, NLL_SOURCE, "forward-kl", "reverse-kl", JENSEN_SHANNON, "unique", "copied",
+    ),
     False: (
-        "nll", "entropy", "bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-2", "self-bleu-3",
+        NLL, ENTROPY, "bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-2", "self-bleu-3",
         "self-bleu-4", "self-bleu-5", "unique", "copied",
     ),
 }  # fmt: skip
-"""The scores of a suite's table, where its density is known and where not."""
+"""The scores of a suite's table, by whether the density of its source is known."""
 
 GOING_ON = "mle-continued"
 """The control that tells whether the baseline was trained to its end."""
@@ -43,7 +53,6 @@ DEVIATIONS = (
     "has no L2 penalty (there 0.2), and the rollout policy lags behind (there a lag is set and has "
     "no effect)."
 )
-METRICS = {"js": "JS", "fed": "FED", "nll": "NLL", "js/nll": "JS or NLL"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def verdict_table(size: str, found: list[SuiteVerdict], unconverged: list[str]) 
     """
     rows = []
     for row in sorted(found, key=lambda x: (x.kind != "method", x.arm)):
-        cells = [row.arm, row.kind, row.suite, METRICS.get(row.metric, row.metric)]
+        cells = [row.arm, row.kind, row.suite, short(row.metric)]
         cells += [str(len(row.seeds)), *difference_cells(row), row.between or ""]
         rows.append([*cells, f"**{row.label}**" if row.kind == "method" else row.label])
     level = found[0].confidence if found else 0.95
@@ -178,15 +187,26 @@ def difference_cells(row: SuiteVerdict) -> list[str]:
     ]  # fmt: skip
 
 
+def short(metrics: str) -> str:
+    """Abbreviation of a primary metric; of several that a slash joins, all of them."""
+    known = (PRIMARY.get(name) for name in metrics.split("/"))
+    return " or ".join(metrics if metric is None else metric.short for metric in known)
+
+
+def _title(score: dict[str, Any]) -> str:
+    """A score's column: label and arrow; the table's notes say the units."""
+    return f"{label(score['name'], unit=False)} {ARROWS[score['direction']]}".rstrip()
+
+
 def scores_table(results: list[Result]) -> Table:
     """A suite's arms down, its scores across; mean and spread over seeds."""
     first = results[0]
     arms = grouped(results, "arm")
     known = {score["name"]: score for result in results for score in result["scores"]}
-    wanted = first["columns"] or COLUMNS["nll-source" in known]
+    wanted = first["columns"] or COLUMNS[NLL_SOURCE in known]
     own = [name for name in known if "call:" in known[name]["signature"] and name not in wanted]
     names = [name for name in [*wanted, *own] if name in known]
-    columns = ["arm", *(f"{name} {ARROWS[known[name]['direction']]}".rstrip() for name in names)]
+    columns = ["arm", *(_title(known[name]) for name in names)]
     rows = [
         [cells[0]["title"], *(_score_cell(cells, name) for name in names)]
         for cells in arms.values()
@@ -196,8 +216,8 @@ def scores_table(results: list[Result]) -> Table:
     if len(seeds) == 1:
         spread = "± the longer side of the interval over sequences (one seed)"
     notes = [
-        f"At temperature 1, as trained; {spread}. Likelihoods and entropy in nats a token, "
-        "divergences in nats a sequence. Arrows: which way is better; no arm is judged by these "
+        f"At temperature 1, as trained; {spread}. Likelihoods and entropy in nats per token, "
+        "divergences in nats per sequence. Arrows: which way is better; no arm is judged by these "
         "scores alone."
     ]
     notes += _absent(results)
@@ -264,7 +284,7 @@ def _score_cell(cells: list[Result], name: str) -> str:
 
 
 def _absent(results: list[Result]) -> list[str]:
-    """What was done without the public files."""
+    """Notes on what was done without the public files."""
     texts = dict.fromkeys(text for result in results for text in result["absent"])
     return [f"Here: {text}." for text in texts]
 

@@ -16,7 +16,8 @@ from typing import Any
 from ..config import RunConfig
 from ..metrics import Score
 from ..training.pretrain import Convergence
-from .comparison import METRICS, Compared, Verdict
+from .comparison import Compared, Verdict
+from .primary import PRIMARY
 
 __all__ = [
     "ANSWERS",
@@ -41,7 +42,7 @@ FEW_TEST = 1_000
 WORDS_OF_DISTANCE = ((0.1, "clear"), (0.01, "small"))
 WORDS_OF_VALUE = ((0.01, "clear"), (0.001, "small"))
 """Effect sizes in words: the word of the first share that a difference reaches; below, negligible.
-A share of the distance between MLE and the source, where that is known, else of MLE's own value."""
+A share of the distance between MLE and the source if that is known, else of MLE's own value."""
 UNFIT = {
     "still improving": (
         "MLE was still improving at its last epoch ({epochs}): the baseline is undertrained, and "
@@ -64,7 +65,7 @@ TAUGHT_NOTHING = {
 
 @dataclass(frozen=True)
 class Effect:
-    """How large a difference is.
+    """The size of a difference.
 
     Attributes:
         word: negligible, small or clear.
@@ -89,7 +90,7 @@ class Answer:
         helped: whether the training may be said to have helped: better, and from a fair start.
         sentence: the answer and its reasons.
         cautions: what a careful reader should know, a sentence or two each.
-        effect: the size of the difference from MLE; None where there is no difference to speak of.
+        effect: the size of the difference from MLE; None if nothing could be compared.
         against_mle: the method and swept MLE.
         against_control: the method and the swept control; None: there was none.
         control: the control and swept MLE, as if it were a method; None: there was none.
@@ -105,7 +106,7 @@ class Answer:
     control: Verdict | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it: the figures against MLE, and what the answer makes of them."""
+        """The figures against MLE and the conclusions from them, for results.json."""
         return {
             **self.against_mle.to_dict(),
             "label": self.label,
@@ -166,12 +167,12 @@ def answer(
 
 
 def effect(difference: float, baseline: float, floor: float | None = None) -> Effect:
-    """How large a difference is.
+    """Expresses the size of a difference in words.
 
     Args:
         difference: of the primary metric.
         baseline: MLE's value of it.
-        floor: the value of the source itself, where it is known and below MLE's.
+        floor: the value of the source itself, if it is known and below MLE's.
     """
     whole, of, words = abs(baseline), "MLE's value", WORDS_OF_VALUE
     if floor is not None and baseline > floor:
@@ -182,13 +183,9 @@ def effect(difference: float, baseline: float, floor: float | None = None) -> Ef
 
 
 def _floor(compared: Compared, real: list[Score]) -> float | None:
-    """The primary metric of the source itself, or None where it is not known."""
-    metric = compared.method.verdict.metric
-    if metric == "js":
-        return 0.0
-    if metric == "fed":  # of training sequences from test sequences
-        return compared.method.real.get("fed")
-    return next((score.value for score in real if score.name == "nll"), None)
+    """The primary metric of the source itself, or None if it is unknown."""
+    metric = PRIMARY[compared.method.verdict.metric]
+    return metric.ceiling(compared.method.real, {score.name: score.value for score in real})
 
 
 def final_label(against_mle: str, against_control: str | None, *, small: bool = False) -> str:
@@ -213,7 +210,7 @@ def final_label(against_mle: str, against_control: str | None, *, small: bool = 
 def _blocking(
     pretraining: Convergence, config: RunConfig, against_control: Verdict | None
 ) -> Iterator[str]:
-    """What keeps a run from being called a success."""
+    """Yields the reasons that keep a run from being called a success, a sentence or two each."""
     if pretraining.state != "converged":
         yield UNFIT[pretraining.state].format(**pretraining._asdict())
     if config.rewards[0].name in TAUGHT_NOTHING:
@@ -232,7 +229,7 @@ def _cautions(
     num_test: int,
     control: Verdict | None,
 ) -> Iterator[str]:
-    """What a careful reader should know besides."""
+    """Yields what a careful reader should know besides."""
     if summary["best_round"] == 0:
         kept = (
             "pretrained one"
@@ -261,7 +258,7 @@ def _cautions(
 def _sentences(
     label: str, found: Verdict, against_control: Verdict | None, size: Effect | None
 ) -> Iterator[str]:
-    """The answer and its reasons, a sentence each."""
+    """Yields the answer and its reasons, a sentence each."""
     yield f"{label.capitalize()}."
     yield found.sentence
     if size is not None:
@@ -277,6 +274,6 @@ def _sentences(
     )
     yield (
         f"It is {relation} the control, the same training with a random reward "
-        f"({METRICS[found.metric]}: {against_control.mle_value:.4f}; difference "
+        f"({PRIMARY[found.metric].title}: {against_control.mle_value:.4f}; difference "
         f"{against_control.difference:+.4f} [{low:+.4f}, {high:+.4f}])."
     )

@@ -3,14 +3,14 @@
 Lowering the softmax temperature of an MLE model trades diversity for quality and improves most
 published metrics. So both models are swept over the same temperatures, the adversarial model is
 taken at the temperature that is best on validation, and MLE at the temperature that gives it the
-same diversity (entropy a token). The two are then compared on the test split by the primary metric,
-with a bootstrap interval over sequences.
+same diversity (entropy per token). The two are then compared on the test split by the primary
+metric, with a bootstrap interval over sequences.
 
-Primary metric: the Jensen-Shannon divergence where the source's density is known and the divergence
-tells anything; on text the Frechet embedding distance where an embedder is asked for; otherwise the
-held-out likelihood. All are to be minimised. The divergence cannot exceed log 2, and comes so near
-it where two distributions hardly overlap, as a weak model and the oracle do, that its differences
-are of the order of 1e-9 and mean nothing: see `Sweep.settle`.
+Primary metric (see `primary`): the Jensen-Shannon divergence if the source's density is known and
+the divergence tells anything; on text the Frechet embedding distance if an embedder is asked for;
+otherwise the held-out likelihood. All are to be minimised. The divergence cannot exceed log 2. If
+two distributions hardly overlap, as those of a weak model and of the oracle, it comes so near log 2
+that its differences are of the order of 1e-9 and mean nothing: see `Sweep.settle`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ..config import EvaluationConfig
 from ..data.dataset import Dataset
 from .decoding import in_words
 from .difference import difference
+from .point import Point
 from .significance import label, practical_size
-from .sweep import AXIS_ORDER, Point, Sweep, Swept, within
+from .sweep import Sweep, Swept, within
 
 __all__ = [
-    "METRICS",
     "Compared",
     "Comparison",
     "Point",
@@ -43,18 +43,6 @@ __all__ = [
 BESIDE = (0.95, 1.05)
 """Times the temperature (or other number) at equal diversity: where MLE's slope is measured."""
 
-AXES = {
-    "js": (1, "an entropy in nats per token"),
-    "nll": (1, "an entropy in nats per token"),
-    "fed": (-1, f"a self-BLEU-{AXIS_ORDER}"),
-}
-"""For each primary metric the sign and the name of what diversity is measured by."""
-METRICS = {
-    "js": "Jensen-Shannon divergence, nats a sequence",
-    "fed": "Frechet embedding distance",
-    "nll": "held-out NLL, nats a token",
-}
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -62,15 +50,15 @@ class Verdict:
 
     Attributes:
         label: better, not distinguishable, worse, or not comparable.
-        metric: the primary metric: js, fed or nll.
+        metric: name of the primary metric (see `primary`).
         difference: adversarial minus MLE at equal diversity; below 0 is better. None where not
             comparable.
         interval: its bootstrap interval.
         confidence: the interval's level.
         adversarial_temperature: chosen on validation.
         mle_temperature: where MLE is as diverse; 1 where it is sampled in another way.
-        adversarial_entropy: own entropy, nats a token.
-        mle_entropy: own entropy, nats a token.
+        adversarial_entropy: own entropy, nats per token.
+        mle_entropy: own entropy, nats per token.
         adversarial_value: primary metric on the test split.
         mle_value: primary metric on the test split.
         sentence: all of that in words.
@@ -100,7 +88,7 @@ class Verdict:
     draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON has it, without the draws."""
+        """The verdict for results.json, without the draws."""
         return {key: value for key, value in asdict(self).items() if key != "draws"}
 
 
@@ -124,7 +112,7 @@ class Comparison:
     variants: dict[str, list[Point]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Both sweeps as JSON has them."""
+        """Both sweeps for results.json."""
         splits = {"validation": self.validation, "test": self.test}
         points: dict[str, Any] = {
             split: {name: [point.to_dict() for point in points] for name, points in found.items()}
@@ -150,13 +138,13 @@ def compare(
 
 
 def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> Comparison:
-    """As `compare`; a model that was swept for another comparison is not swept again.
+    """Compares as `compare` does; a model swept for another comparison is not swept again.
 
     Args:
         mle: the baseline.
         adversarial: the model in question, with the same `Sweep`, which has settled its metric.
-        variants: let the baseline be sampled in other ways than by temperature as well, where the
-            metric allows it, and take the best of them at that diversity.
+        variants: sample the baseline in other ways than by temperature as well, if the metric
+            admits them, and take the best of them at that diversity.
     """
     sweep = mle.sweep
     models = {"mle": mle, "adversarial": adversarial}
@@ -191,7 +179,7 @@ class Compared:
     between: Comparison | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All sweeps as JSON has them."""
+        """All sweeps for results.json."""
         found = self.method.to_dict()
         if self.control is not None:
             curves = self.control.to_dict()
@@ -249,32 +237,32 @@ def decide(
     """
     metric = ours.metric
     if theirs is None:
-        sign, axis = AXES[metric]
-        reached = sorted(sign * point.diversity() for point in near)
+        axis = metric.axis
+        reached = sorted(axis.sign * point.diversity() for point in near)
         sentence = (
             f"Not comparable: at temperature {ours.temperature:g} the adversarial model has "
-            f"{axis} of {sign * ours.diversity():.3f}, outside the range of MLE's sweep "
+            f"{axis.words} of {axis.sign * ours.diversity():.3f}, outside the range of MLE's sweep "
             f"({reached[0]:.3f} to {reached[-1]:.3f})."
         )
         return Verdict(
-            "not comparable", metric, None, None, config.confidence, ours.temperature, None,
+            "not comparable", metric.name, None, None, config.confidence, ours.temperature, None,
             ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set,
         )  # fmt: skip
     way = in_words(theirs.family, theirs.temperature)
     (value, low, high, p_value), draws = difference(ours, theirs, near, config, seed, test_set)
-    size = practical_size(metric, theirs.primary())
+    size = practical_size(metric.name, theirs.primary())
     found = label(value, p_value, size, config.confidence)
     sentence = (
         f"The adversarial model (temperature {ours.temperature:g}) is "
         f"{_phrase(found)} MLE at equal diversity ({way}): "
-        f"{METRICS[metric]}: {ours.primary():.4f} against {theirs.primary():.4f}, "
+        f"{metric.title}: {ours.primary():.4f} against {theirs.primary():.4f}, "
         f"difference {value:+.4f} at exactly equal diversity, {config.confidence:.0%} interval "
         f"[{low:+.4f}, {high:+.4f}] over sequences, one training seed; lower is better."
     )
     if not low <= 0 <= high and found == "not distinguishable":
         sentence += f" A difference below {size:.2g} counts as none."
     return Verdict(
-        found, metric, value, (low, high), config.confidence, ours.temperature,
+        found, metric.name, value, (low, high), config.confidence, ours.temperature,
         theirs.temperature if theirs.family == "temperature" else 1.0,
         ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
         sentence, p_value, size, test_set, way, draws,

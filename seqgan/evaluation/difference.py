@@ -1,10 +1,9 @@
 """The difference of two models' primary metric at exactly equal diversity, with its bootstrap.
 
-The two points are close to each other in entropy (or self-BLEU, where texts are compared by their
-embeddings), not equal. What is left is taken out to first
-order: along the baseline's own curve a nat of entropy is worth `slope`. The sampling error of both
-entropies and of the slope is part of every draw. What is an expectation over samples is estimated
-from both models' samples together (see `pooled`).
+The two points are close to each other in diversity (entropy, or self-BLEU), not equal. What is left
+is taken out to first order: along the baseline's own curve a nat of entropy is worth `slope`. The
+sampling error of both entropies and of the slope is part of every draw. What is an expectation over
+samples is estimated from both models' samples together if the metric allows it (see `pooled`).
 """
 
 from __future__ import annotations
@@ -15,12 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..config import EvaluationConfig
-from ..metrics.density import jensen_shannon_terms
-from ..metrics.embedding import FRECHET_RESAMPLES
 from ..seeding import derive_seed
+from .point import Point
 from .pooled import ALL, Pooled, Rows
 from .significance import Estimate, estimate, unbiased
-from .sweep import Point
 
 __all__ = ["Difference", "difference"]
 
@@ -51,10 +48,8 @@ def difference(
     Resamples draw real sequences and both models' samples. Where both models have as many samples,
     they were drawn with the same random numbers, and their rows are drawn in pairs.
 
-    Frechet distances are biased upwards, the more so the more varied the samples are; the bias is
-    estimated by the bootstrap and taken off. Their slope is not resampled: each draw of it would
-    cost two more spectra, and it multiplies what is left of the difference in self-BLEU, which is
-    next to nothing.
+    A metric may be biased upwards (Frechet distances are, the more so the more varied the samples
+    are); the bias is estimated by the bootstrap and taken off.
 
     Args:
         ours: the model in question on the test split.
@@ -64,13 +59,14 @@ def difference(
         seed: of the rows of samples.
         test_set: of the rows of real sequences: whatever names the test set.
     """
-    at = _of_texts(ours, theirs, near) if ours.metric == "fed" else _pooled(ours, theirs, near)
+    metric = ours.metric
+    at = (_pooled if metric.pooled else _apart)(ours, theirs, near)
     value = at(ALL, ALL, ALL)
     of_real = np.random.default_rng(derive_seed(0, "verdict", "real", test_set))
     of_samples = np.random.default_rng(derive_seed(seed, "verdict", "samples"))
     resamples = config.resamples
-    if ours.metric == "fed":
-        resamples = min(resamples, FRECHET_RESAMPLES)
+    if metric.most_resamples is not None:
+        resamples = min(resamples, metric.most_resamples)
     draws = []
     for _ in range(resamples):
         real = of_real.integers(ours.num_real, size=ours.num_real)
@@ -78,13 +74,17 @@ def difference(
         if len(own) == len(other):
             other = own
         draws.append(at(real, own, other))
-    if ours.metric == "fed":
+    if metric.biased:
         value, draws = unbiased(value, draws)
     return Difference(estimate(value, draws, config.confidence), draws)
 
 
-def _of_texts(ours: Point, theirs: Point, near: Sequence[Point]) -> Callable[..., float]:
-    """The difference of Frechet distances at equal self-BLEU, given rows of texts."""
+def _apart(ours: Point, theirs: Point, near: Sequence[Point]) -> Callable[..., float]:
+    """The difference at equal diversity, each model with its own samples, given rows.
+
+    The slope is not resampled: each draw of a Frechet distance's would cost two more spectra, and
+    it multiplies what is left of the difference in self-BLEU, which is next to nothing.
+    """
     worth = slope([*near, theirs])
 
     def at(real: Rows, own: Rows, other: Rows) -> float:
@@ -95,16 +95,17 @@ def _of_texts(ours: Point, theirs: Point, near: Sequence[Point]) -> Callable[...
 
 
 def _pooled(ours: Point, theirs: Point, near: Sequence[Point]) -> Callable[..., float]:
-    """The difference in nats at equal entropy, given rows of real sequences and of samples."""
-    curve = [*near, theirs]
+    """The difference at equal entropy, given rows of real sequences and of samples."""
+    curve, metric = [*near, theirs], ours.metric
     pooled, points = Pooled(ours, theirs), (ours, theirs)
-    terms = [_sample_terms(pooled, points, model) for model in range(2)]
+    terms = [
+        [metric.terms(points[of], pooled.log_q[model][of]) for of in range(2)] for model in range(2)
+    ]
 
     def primary(model: int, real: Rows, rows: tuple[Rows, Rows]) -> float:
-        point, found = points[model], terms[model]
-        if found is None:
-            return point.primary(real, rows[model])
-        return point.of_real(real) + pooled.mean(model, found, rows)
+        value = metric.of_real(points[model], real)
+        found = [part for part in terms[model] if part is not None]
+        return value + pooled.mean(model, found, rows) if found else value
 
     def at(real: Rows, *rows: Rows) -> float:
         gap = pooled.entropy(0, rows) - pooled.entropy(1, rows)
@@ -127,26 +128,6 @@ def slope(curve: Sequence[Point], real: Rows = ALL, own: Rows = ALL) -> float:
     centred = diversities - diversities.mean()
     square = float(centred @ centred)
     return float(centred @ values) / square if square > 0 else 0.0
-
-
-def _sample_terms(
-    pooled: Pooled, points: tuple[Point, Point], model: int
-) -> list[np.ndarray] | None:
-    """Terms of a model's Jensen-Shannon divergence over both sets of samples, or None."""
-    sources = [point.own_source for point in points if point.own_source is not None]
-    if points[model].metric != "js":
-        return None
-    return [_terms(sources[of], pooled.log_q[model][of]) for of in range(2)]
-
-
-def _terms(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-    """Terms of samples of both models; 0 for those that this one never emits, which weigh nothing.
-
-    A model that cuts off or rejects what is unlikely gives samples of the other probability 0.
-    """
-    terms, possible = np.zeros(len(log_q)), ~np.isneginf(log_q)
-    terms[possible] = jensen_shannon_terms("q", log_p[possible], log_q[possible])
-    return terms
 
 
 def _drawn(rng: np.random.Generator, point: Point) -> np.ndarray:

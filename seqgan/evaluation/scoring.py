@@ -41,7 +41,7 @@ GROUPS = 10
 
 @dataclass(frozen=True)
 class Wording:
-    """How sequences are cut and compared: what the signatures of n-gram scores say of it.
+    """Tokenizer and treatment of unknown words, as the signatures of n-gram scores state them.
 
     Attributes:
         tok: the tokenizer's name.
@@ -53,7 +53,7 @@ class Wording:
 
     @property
     def settings(self) -> dict[str, str]:
-        """As a signature has it."""
+        """The keys of a signature."""
         # A path may hold what would break a signature apart.
         return {
             "tok": self.tok.replace("|", "/"),
@@ -236,7 +236,7 @@ class Scorer:
         return Score(name, value, interval, n, direction, sign)
 
     def mean(self, name: str, values: np.ndarray, direction: Direction, **settings: Any) -> Score:
-        """The mean of one value a sequence."""
+        """The mean of one value per sequence."""
         interval = self.interval(lambda x, axis: x.mean(axis), (values,), paired=False)
         sign = self._signature(name, len(values), **settings)
         return Score(name, float(values.mean()), interval, len(values), direction, sign)
@@ -252,7 +252,7 @@ class Scorer:
         exponential: bool = False,
         **settings: Any,
     ) -> Score:
-        """A sum over sequences divided by another: nats a token.
+        """A sum over sequences divided by another: nats per token.
 
         Args:
             name: of the score.

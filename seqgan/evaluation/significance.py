@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from .primary import PRIMARY
+
 __all__ = [
     "LABELS",
     "Estimate",
@@ -31,7 +33,6 @@ RELATIVE_SIZE = 1e-3
 LEAST_NATS = 5e-4
 """Smaller differences in nats are none. Two temperatures of one model would otherwise be told apart
 by what matching their diversity leaves."""
-IN_NATS = ("js", "nll")
 LEAST_DRAWS = 200
 """From this number of draws on, percentiles are taken. Fewer know a standard error well (100 draws
 to 7%) and a percentile badly, and their smallest p-value, 2 / (draws + 1), would survive no
@@ -122,11 +123,11 @@ def practical_size(metric: str, baseline: float) -> float:
     0.1% of the baseline's value, and 0.0005 nats at least where the metric is in nats.
 
     Args:
-        metric: js, nll or fed.
+        metric: name of the primary metric.
         baseline: the baseline's value of it.
     """
     relative = RELATIVE_SIZE * abs(baseline)
-    return max(relative, LEAST_NATS) if metric in IN_NATS else relative
+    return max(relative, LEAST_NATS) if PRIMARY[metric].in_nats else relative
 
 
 def label(difference: float, p_value: float, size: float, confidence: float = 0.95) -> str:

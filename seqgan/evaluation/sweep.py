@@ -1,146 +1,37 @@
-"""One model at one temperature on one split, and the sweep over temperatures."""
+"""The sweep of a model over temperatures and other ways of sampling."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from rollout import Policy, Sequences
 
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
 from ..data.dataset import Dataset
-from ..metrics import bleu, frechet_distance, self_bleu
-from ..metrics.density import jensen_shannon_terms
-from ..metrics.likelihood import SequenceScores
-from ..seeding import rng_for
+from ..metrics import bleu, self_bleu
 from .decoding import FAMILIES, Decoder
-from .models import real_texts, real_words, source_log_prob, wording
+from .models import random_rows, real_words, wording
+from .point import Point
 from .pooled import Drawn, Pooled
+from .primary import FALLBACK, PRIMARY, Primary, choose
 from .scoring import ORDERS
-from .text_scores import optional_embedder
 
-__all__ = ["AXIS_ORDER", "Point", "Sweep", "Swept", "within"]
+__all__ = ["Sweep", "Swept", "within"]
 
-SATURATED = 0.95
-"""From this share of log 2 on, a Jensen-Shannon divergence tells nothing."""
 CLOSE = 1e-4
 """Diversities that differ by less (entropies in nats per token, or self-BLEU) count as equal."""
 STEPS = 12
 """Values tried at most, to bring two diversities so close."""
 WIDER = 1.01
 """First factor from one value to the next while all tried lie on one side."""
-AXIS_ORDER = 4
-"""Order of the self-BLEU that Frechet distances are compared at."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One model at one temperature, measured on one split.
-
-    Attributes:
-        temperature: softmax temperature; of another family its number (see `decoding`).
-        real: the split's sequences under the model at this temperature.
-        own: the model's samples under itself.
-        real_source: log-probability of the split's sequences under the source, or None where the
-            primary metric does not ask for it.
-        own_source: log-probability of the samples under the source, or None.
-        surface: n-gram scores of the samples against the test split (of a test point).
-        embedded: embeddings of real sequences and of as many samples, float [n, E], or None.
-        samples: the samples, for another model to score.
-        score: scores of any sequences under the model at this temperature.
-        family: temperature, or how else the model was sampled.
-        self_bleu: self-BLEU of each sample [n] where that is the axis of diversity, or None.
-    """
-
-    temperature: float
-    real: SequenceScores
-    own: SequenceScores
-    real_source: np.ndarray | None
-    own_source: np.ndarray | None
-    surface: dict[str, float] = field(default_factory=dict)
-    embedded: tuple[np.ndarray, np.ndarray] | None = None
-    samples: Sequences | None = field(default=None, repr=False, compare=False)
-    score: Callable[[Sequences], SequenceScores] | None = field(
-        default=None, repr=False, compare=False
-    )
-    family: str = "temperature"
-    self_bleu: np.ndarray | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def metric(self) -> str:
-        """The primary metric: js, fed or nll."""
-        if self.real_source is not None and self.own_source is not None:
-            return "js"
-        return "nll" if self.embedded is None else "fed"
-
-    @property
-    def num_real(self) -> int:
-        """The number of real sequences behind the primary metric."""
-        return len(self.real.tokens) if self.embedded is None else len(self.embedded[0])
-
-    def entropy(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """The model's own entropy in nats per token."""
-        return float(self.own.entropy.numpy()[rows].sum() / self.own.tokens.numpy()[rows].sum())
-
-    def diversity(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """Where the point stands on the axis of diversity: more is more diverse.
-
-        It is the entropy, and for Frechet distances minus the self-BLEU: a rejected or cut
-        distribution has no likelihood of real sequences to speak of, and distances of texts are
-        compared where the texts are equally varied.
-        """
-        return self.entropy(rows) if self.self_bleu is None else -float(self.self_bleu[rows].mean())
-
-    def primary(
-        self,
-        real: np.ndarray | slice = slice(None),
-        own: np.ndarray | slice = slice(None),
-    ) -> float:
-        """The primary metric over the rows given (all by default); lower is better."""
-        if self.embedded is not None:
-            return frechet_distance(self.embedded[1][own], self.embedded[0][real])
-        if self._divergence is None:
-            log_q = self.real.log_prob.numpy()[real]
-            return float(-log_q.sum() / self.real.tokens.numpy()[real].sum())
-        return self.of_real(real) + float(self._divergence[1][own].mean())
-
-    def of_real(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """The part of a Jensen-Shannon divergence that real sequences have."""
-        assert self._divergence is not None
-        return float(self._divergence[0][rows].mean())
-
-    @functools.cached_property
-    def _divergence(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Jensen-Shannon terms of the real sequences and of the samples, where they are wanted."""
-        if self.real_source is None or self.own_source is None:
-            return None
-        return (
-            jensen_shannon_terms("p", self.real_source, self.real.log_prob.numpy()),
-            jensen_shannon_terms("q", self.own_source, self.own.log_prob.numpy()),
-        )
-
-    def nll(self) -> float:
-        """Held-out NLL in nats a token."""
-        return float(-self.real.log_prob.sum() / self.real.tokens.sum())
-
-    def to_dict(self) -> dict[str, float | None]:
-        """The point's figures as JSON has them."""
-        nll = self.nll()
-        return {
-            self.family: self.temperature,
-            "entropy": self.entropy(),
-            "nll": nll if np.isfinite(nll) else None,
-            "primary": self.primary(),
-            **self.surface,
-        }
 
 
 class Sweep:
@@ -161,20 +52,12 @@ class Sweep:
         self._best: int | None = None  # index of the temperature that suited the last policy
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))
-        # Where the density is known, nothing has to be judged by what an encoder makes of it.
-        self.embedder = None if data.density is not None else optional_embedder(config.embedder)
-        self.metric = "nll" if self.embedder is None else "fed"
-        if data.density is not None:
-            self.metric = "js"
-        self._embedded: dict[str, np.ndarray] = {}
+        self.metric: Primary = choose(data, config)
+        self._prepared = self.metric.prepare(data, config)
         self._on_device: dict[tuple[str, str], Sequences] = {}
-        self._source = {
-            name: source_log_prob(data, split)
-            for name, split in (("validation", data.validation), ("test", data.test))
-        }
 
     def halved(self) -> Sweep:
-        """The same with half of the samples and a memory of its own: what controls are given.
+        """Copies the sweep for a control, with half of the samples and a memory of its own.
 
         The primary metric is the one that was settled.
         """
@@ -188,23 +71,23 @@ class Sweep:
         return half
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the next search for a temperature begins, and the primary metric."""
-        return {"best": self._best, "metric": self.metric}
+        """State for a checkpoint: where the next search begins, and the primary metric."""
+        return {"best": self._best, "metric": self.metric.name}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up what `state_dict` gave."""
-        self._best, self.metric = state["best"], state["metric"]
+        """Restores the state."""
+        self._best, self.metric = state["best"], PRIMARY[state["metric"]]
 
     def settle(self, mle: Policy) -> None:
         """Settles the primary metric by what it says of MLE on validation, before anything else.
 
-        A Jensen-Shannon divergence that has reached its ceiling gives way to the held-out
-        likelihood. Nothing of the model in question, and nothing of the test split, has a say.
+        A metric at its limit, such as a Jensen-Shannon divergence near log 2, gives way to the
+        held-out likelihood. Nothing of the model in question, and nothing of the test split, has a
+        say.
         """
-        if self.metric == "js":
-            ceiling = SATURATED * np.log(2)
-            if self.point(mle, 1.0, "validation").primary() > ceiling:
-                self.metric = "nll"
+        limit = self.metric.limit
+        if limit is not None and self.point(mle, 1.0, "validation").primary() > limit:
+            self.metric = FALLBACK
 
     def point(
         self,
@@ -215,7 +98,7 @@ class Sweep:
         surface: bool = False,
         family: str = "temperature",
     ) -> Point:
-        """One model at one temperature on one split.
+        """Measures a model at one temperature on one split.
 
         Args:
             policy: the model.
@@ -229,19 +112,18 @@ class Sweep:
         samples, score = drawn.samples, drawn.score
         assert samples is not None and score is not None
         real = self._real(split, samples.device)
-        known = self.metric == "js"
+        scores = score(real)
         return Point(
             temperature,
-            score(real),
+            scores,
             drawn.own,
-            self._source[split] if known else None,
-            source_log_prob(self.data, samples) if known else None,
+            self.metric,
+            self.metric.carry(self._prepared, scores, drawn, split),
             self._surface(samples) if surface else {},
-            self._embeddings(samples, split),
             samples,
             score,
             family,
-            self._self_bleu(samples) if self.metric == "fed" else None,
+            self._self_bleu(samples),
         )
 
     def _real(self, split: str, device: torch.device) -> Sequences:
@@ -251,10 +133,13 @@ class Sweep:
             self._on_device[key] = getattr(self.data, split).to(device)
         return self._on_device[key]
 
-    def _self_bleu(self, samples: Sequences) -> np.ndarray:
-        """Self-BLEU of each sample [n]."""
+    def _self_bleu(self, samples: Sequences) -> np.ndarray | None:
+        """Self-BLEU of each sample [n] if that is the axis of diversity, else None."""
+        order = self.metric.axis.order
+        if order is None:
+            return None
         tokens, unk = self.data.codec.tokens(samples), self.wording.unk
-        return self_bleu(tokens, AXIS_ORDER, per_sentence=True, unk=unk)[AXIS_ORDER]
+        return self_bleu(tokens, order, per_sentence=True, unk=unk)[order]
 
     def _surface(self, samples: Sequences) -> dict[str, float]:
         tokens, unk = self.data.codec.tokens(samples), self.wording.unk
@@ -263,48 +148,25 @@ class Sweep:
             f"self-bleu-{k}": own[k] for k in ORDERS
         }
 
-    def _embeddings(self, samples: Sequences, split: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Embeddings of real sequences and of as many samples, where an embedder is asked for."""
-        if self.embedder is None:
-            return None
-        if split not in self._embedded:
-            rows = self._rows(split)
-            self._embedded[split] = self.embedder(real_texts(self.data, split, rows))
-        n = min(len(samples), len(self._embedded[split]))
-        own = self.embedder(self.data.codec.texts(samples.select(slice(0, n))))
-        return self._embedded[split][:n], own
-
     def real(self) -> dict[str, float]:
         """Self-BLEU of real test sequences, as many as a point has samples.
 
-        The number matters: self-BLEU grows with it. So does the Frechet distance fall with it; with
-        an embedder that of as many training sequences from test ones comes along.
+        The number matters: self-BLEU grows with it, and a Frechet distance falls with it. What the
+        primary metric needs of real data comes along.
         """
-        tokens = [self.references[row] for row in self._rows("test")[: self.count].tolist()]
+        rows = random_rows(self.data, "test")[: self.count]
+        tokens = [self.references[row] for row in rows.tolist()]
         own = self_bleu(tokens, 5, unk=self.wording.unk)
         found: dict[str, float] = {"sequences": len(tokens)}
         found |= {f"self-bleu-{k}": own[k] for k in ORDERS}
-        if self.embedder is not None and len(self.data.train) >= self.count:
-            rows = self._rows("train")[: self.count]
-            training = self.embedder(real_texts(self.data, "train", rows))
-            found["fed"] = frechet_distance(training, self._embedded["test"][: self.count])
-        return found
-
-    def _rows(self, split: str) -> torch.Tensor:
-        """All rows of a split in random order: neighbouring lines of a file are often alike.
-
-        The order is the same for all seeds, so that those with one test set measure on the same
-        part of it.
-        """
-        rng = rng_for(0, "rows", split)
-        return torch.randperm(len(getattr(self.data, split)), generator=rng)
+        return found | self.metric.of_real_data(self._prepared, self.count)
 
     @property
     def verdict_count(self) -> int:
         """Samples of the points that a verdict compares."""
-        if self.metric == "fed":  # as many as there are real sequences, so that all count
-            return min(self.config.num_samples, len(self.data.test))
-        return self.config.num_samples
+        if self.metric.pooled:
+            return self.config.num_samples
+        return min(self.config.num_samples, len(self.data.test))
 
     @functools.cached_property
     def test_set(self) -> str:
@@ -320,7 +182,7 @@ class Sweep:
         return [self.point(policy, t, split, None, surface) for t in self.config.temperatures]
 
     def validate(self, policy: Policy) -> dict[str, float]:
-        """A policy on validation, at the temperature that suits it best.
+        """Measures a policy on validation, at the temperature that suits it best.
 
         Policy gradients change how sharp a policy is. At a fixed temperature that alone would
         pass for progress, or hide it. The search walks along the grid of temperatures from where
@@ -354,19 +216,22 @@ class Sweep:
         }
 
     def variants(self, policy: Policy) -> dict[str, list[Point]]:
-        """A model sampled in other ways, on validation: for each family its points.
+        """Measures a model sampled in other ways, on validation: for each family its points.
 
-        None where the likelihood decides: both ways give some real sequences probability 0.
+        Only in those that the primary metric admits.
         """
-        if self.metric == "nll":
+        if not self.metric.families:
             return {}
         whole = self.point(policy, 1.0, "validation")
         return {
             family: [
-                *(self.point(policy, value, "validation", family=family) for value in values),
+                *(
+                    self.point(policy, value, "validation", family=family)
+                    for value in FAMILIES[family]
+                ),
                 replace(whole, family=family),
             ]
-            for family, values in FAMILIES.items()
+            for family in self.metric.families
         }
 
     def at_diversity(self, policy: Policy, diversity: float, around: list[Point]) -> float | None:
@@ -448,15 +313,16 @@ class Sweep:
         return min(known, key=lambda found: abs(known[found]))
 
     def _diversity(self, drawn: Drawn) -> float:
-        """Where samples stand on the axis of diversity."""
-        if self.metric == "fed":
-            assert drawn.samples is not None
-            return -float(self._self_bleu(drawn.samples).mean())
+        """Place of samples on the axis of diversity."""
+        assert drawn.samples is not None
+        own = self._self_bleu(drawn.samples)
+        if own is not None:
+            return -float(own.mean())
         return float(drawn.own.entropy.sum() / drawn.own.tokens.sum())
 
     def _gap(self, drawn: Drawn, point: Point) -> float:
-        """How much more diverse samples are than those of a point."""
-        if self.metric == "fed":
+        """Diversity of samples minus that of a point."""
+        if not self.metric.pooled:
             return self._diversity(drawn) - point.diversity()
         pooled = Pooled(point, drawn)
         return pooled.entropy(1) - pooled.entropy(0)

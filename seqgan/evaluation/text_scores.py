@@ -10,6 +10,7 @@ import numpy as np
 from ..config import EvaluationConfig
 from ..errors import MetricError
 from ..metrics import Score, frechet_distance, frechet_interval, mauve, signature
+from ..metrics.catalogue import FRECHET
 from ..metrics.embedders import Embedder, load_embedder
 from ..metrics.embedding import FRECHET_RESAMPLES, require_mauve
 from ..metrics.judge import Judge, find_judge, load_judge
@@ -104,17 +105,17 @@ class TextScores:
         )
         resamples = min(scorer.resamples, FRECHET_RESAMPLES)
         sign = signature(
-            "fed", **settings, n=n, bootstrap=f"{scorer.confidence:g}/{resamples}, normal",
+            FRECHET, **settings, n=n, bootstrap=f"{scorer.confidence:g}/{resamples}, normal",
             seed=scorer.seed,
         )  # fmt: skip
-        scores = [Score("fed", frechet_distance(x, y), interval, n, "lower", sign)]
+        scores = [Score(FRECHET, frechet_distance(x, y), interval, n, "lower", sign)]
         if self.use_mauve:
             value = mauve(x, y, derive_seed(scorer.seed, "mauve") % (1 << 31))
             scores.append(scorer.plain("mauve", value, n, "higher", **settings, seed=scorer.seed))
         return scores
 
     def judged(self, texts: Sequence[str]) -> list[Score]:
-        """Nats a token (of the judge's) and a character, of the first texts."""
+        """Nats per token (of the judge's) and per character, of the first texts."""
         if self.judge is None:
             return []
         chosen = texts[: self.judge_samples]

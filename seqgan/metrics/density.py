@@ -1,6 +1,6 @@
 """Divergences between a model q and a source p whose density is known.
 
-Everything is in nats a sequence and a Monte Carlo estimate over sequences of p, of q, or of both;
+Everything is in nats per sequence and a Monte Carlo estimate over sequences of p, of q, or of both;
 each function gives one term a sequence, whose mean is the estimate and whose spread gives its
 error. A sequence that p never emits has log p = -inf.
 """

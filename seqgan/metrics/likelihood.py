@@ -49,13 +49,13 @@ def sequence_scores(policy: Policy, sequences: Sequences, batch_size: int = 256)
 
 
 def token_nll(policy: Policy, sequences: Sequences) -> float:
-    """Negative log-likelihood in nats a token: all nats over all tokens."""
+    """Negative log-likelihood in nats per token: all nats over all tokens."""
     scores = sequence_scores(policy, sequences)
     return float(-scores.log_prob.sum() / scores.tokens.sum())
 
 
 def spelling_nll(unknown: Sequence[Sequence[str]], alphabet: int) -> np.ndarray:
-    """What it costs to spell the words that ``<unk>`` stands for, in nats a sequence.
+    """Cost of spelling the words that ``<unk>`` stands for, in nats per sequence.
 
     A model that writes ``<unk>`` has said only that a word is rare, and the more words it does not
     know, the better its likelihood looks. Here each such word is spelled after its ``<unk>``, one

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from ..evaluation.answer import Answer
 from ..metrics import Score
+from ..metrics.catalogue import ARROWS, score_label
 from ..terminal import say
 
-__all__ = ["ARROWS", "LABELS", "label", "print_results"]
+__all__ = ["print_results"]
 
-ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 TITLES = {
     "mle": "MLE",
     "adversarial": "adversarial",
@@ -21,32 +21,6 @@ TITLES = {
     "real": "real (test)",
     "samples": "samples",
 }
-LABELS = {
-    "nll": "held-out NLL, nats per token",
-    "nll-word": "held-out NLL, nats per word",
-    "nll-char": "held-out NLL, nats per character",
-    "entropy": "own entropy, nats per token",
-    "nll-source": "NLL under the source, nats per token",
-    "forward-kl": "forward KL, nats per sequence",
-    "reverse-kl": "reverse KL, nats per sequence",
-    "js": "Jensen-Shannon, nats per sequence",
-    "parses": "share that parses",
-    "reverse-perplexity": "reverse perplexity, per token",
-    "judge-nll": "NLL under the judge, nats per token of its own",
-    "judge-nll-char": "NLL under the judge, nats per character",
-    "fed": "Frechet embedding distance",
-    "mauve": "MAUVE",
-    "unique": "share of unique sequences",
-    "copied": "share found in the training data",
-    "longest-copied": "longest copied piece, tokens",
-    "length": "length, tokens",
-}
-
-
-def label(name: str, scores: list[Score]) -> str:
-    """A score's name for people, with what it is restricted to."""
-    only = any(score.name == name and "only:parsing" in score.signature for score in scores)
-    return LABELS.get(name, name) + (", parsing samples only" if only else "")
 
 
 def print_results(
@@ -96,7 +70,7 @@ def _add_rows(table: Table, scores: list[list[Score]]) -> None:
     for name in dict.fromkeys(score.name for score in everything):
         direction = next(score.direction for score in everything if score.name == name)
         cells = [_cell(column.get(name)) for column in found]
-        table.add_row(f"{label(name, everything)} {ARROWS[direction]}".rstrip(), *cells)
+        table.add_row(f"{score_label(name, everything)} {ARROWS[direction]}".rstrip(), *cells)
 
 
 def _cell(score: Score | None) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from ..evaluation.primary import PRIMARY
+from ..metrics.catalogue import NLL
 from ..metrics.gain import is_unreliable
 from .drawing import COLOURS, Plot, legend, whole_numbers
 from .record import Record
@@ -15,11 +17,6 @@ __all__ = ["learning_curves"]
 
 Lines = list[dict[str, Any]]
 
-METRICS = {
-    "js": "Jensen-Shannon divergence",
-    "fed": "Frechet embedding distance",
-    "nll": "held-out NLL",
-}
 MARKERS_UP_TO = 60
 """Longer curves are drawn without a marker at each point."""
 
@@ -47,10 +44,10 @@ def _pretraining(record: Record, lines: Lines) -> Plot:
     early = record.setting("pretrain", "early_stopping", True)
     best = min(lines, key=lambda line: line["validation_nll"])
     kept = best if early else lines[-1]
-    floor = record.score("real", "nll")
+    floor = record.score("real", NLL)
     caption = (
-        "Negative log-likelihood in nats a token; lower is better. The training curve is measured "
-        "with dropout, while the model learns. "
+        "Negative log-likelihood in nats per token; lower is better. The training curve is "
+        "measured with dropout, while the model learns. "
         f"The state after epoch {kept['epoch']} was kept."
     )
     if floor is not None:
@@ -62,7 +59,7 @@ def _pretraining(record: Record, lines: Lines) -> Plot:
         if floor is not None:
             axes.axhline(floor, color=COLOURS["real"], linewidth=1.2, label="source")
         _ring(axes, kept["epoch"], kept["validation_nll"], "mle")
-        _finish(axes, "epoch", "NLL, nats a token")
+        _finish(axes, "epoch", "NLL, nats per token")
 
     return Plot("mle-nll", "MLE pretraining", caption, paint)
 
@@ -88,7 +85,7 @@ def _gain(record: Record, lines: Lines) -> Plot:
 
 
 def _temperature(lines: Lines) -> str:
-    """At which temperature validation was measured; empty where the log does not say."""
+    """Says at which temperature validation was measured; empty if the log does not."""
     used = sorted({line["temperature"] for line in lines if "temperature" in line})
     if not used:
         return ""
@@ -99,7 +96,8 @@ def _temperature(lines: Lines) -> str:
 def _score(record: Record, lines: Lines) -> Plot:
     early = record.setting("adversarial", "early_stopping", True)
     kept = min(lines, key=lambda line: line["score"]) if early else lines[-1]
-    metric = METRICS.get(record.metric, "score")
+    found = PRIMARY.get(record.metric)
+    metric = "score" if found is None else found.label
 
     control = record.log.get("control-validation", [])
 
@@ -126,9 +124,9 @@ def _score(record: Record, lines: Lines) -> Plot:
 
 def _likelihood(record: Record, lines: Lines) -> Plot:
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", "nll", "adversarial", "validation NLL")
+        _curve(axes, lines, "round", NLL, "adversarial", "validation NLL")
         _curve(axes, lines, "round", "entropy", "muted", "own entropy", dashed=True)
-        _finish(axes, "round", "nats a token")
+        _finish(axes, "round", "nats per token")
 
     caption = (
         "NLL of validation sequences (lower is better) and the model's own entropy: how varied "
@@ -164,7 +162,7 @@ def _variety(record: Record, lines: Lines) -> Plot:
         _curve(axes, lines, "round", "kl", "mle", "KL to MLE")
         _curve(axes, lines, "round", "unique", "real", "unique share")
         _curve(axes, lines, "round", "self_bleu_4", "muted", "self-BLEU-4", dashed=True)
-        _finish(axes, "round", "nats a token, or share")
+        _finish(axes, "round", "nats per token, or share")
 
     caption = (
         "The samples as they are (temperature 1). A falling entropy and share of unique samples "
@@ -217,7 +215,7 @@ def _paint_gain(axes: Axes, lines: Lines, x: str, label: str, raw: bool) -> None
             _values(doubtful, x), _values(doubtful, "heldout_gain"), "x", color=COLOURS["muted"],
             markersize=8, label="unreliable",
         )  # fmt: skip
-    _finish(axes, label, "nats a sequence")
+    _finish(axes, label, "nats per sequence")
 
 
 def _values(lines: Lines, key: str) -> list[float]:

@@ -26,7 +26,7 @@ SHARES = ("unknown_share", "ngram_overlap")
 
 
 def data_facts(record: Record) -> Facts:
-    """What the data set is."""
+    """Facts about the data set."""
     report = record.results.get("data") or {}
     facts: Facts = [("source", str(record.results.get("source", record.config.get("data", ""))))]
     for flag, title in (("test_data", "test file"), ("validation_data", "validation file")):
@@ -37,7 +37,7 @@ def data_facts(record: Record) -> Facts:
         ("vocabulary_size", "vocabulary, special tokens counted"),
         ("max_length", "longest sequence, tokens"),
         ("sentences", "distinct sentences of the source"),
-        ("entropy", "entropy of the source, nats a sequence"),
+        ("entropy", "entropy of the source, nats per sequence"),
         ("left_out", "training sequences left out"),
     ):
         if report.get(key):

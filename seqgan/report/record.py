@@ -1,4 +1,4 @@
-"""What a run's folder tells about the run; everything but the settings may be missing."""
+"""The record of a run, read from its folder; everything but the settings may be missing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Record:
 
     @property
     def metric(self) -> str:
-        """The primary metric, js or nll; empty where nothing was compared."""
+        """Name of the primary metric; empty if nothing was compared."""
         return (self.verdict or {}).get("metric", "")
 
     @property

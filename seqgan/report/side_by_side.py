@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ..config.names import TABLES
 from ..metrics import Score
+from ..metrics.catalogue import ARROWS, score_label
 from ..runs.run_directory import RunDirectory
-from .console import ARROWS, label
 
 __all__ = ["WRITERS", "Column", "SideBySide", "as_table", "side_by_side"]
 
@@ -65,12 +65,12 @@ class SideBySide:
     warnings: list[str]
 
     def score(self, name: str) -> Score:
-        """One of the scores of a metric, which has its label and direction."""
+        """A score of a metric, which has its label and direction."""
         return next(c.scores[name] for c in self.columns if name in c.scores)
 
     def label(self, name: str) -> str:
         """A metric's name for people."""
-        return label(
+        return score_label(
             name, [column.scores[name] for column in self.columns if name in column.scores]
         )
 
@@ -143,7 +143,7 @@ def _measured_otherwise(names: list[str]) -> list[str]:
 
 
 def _settings(score: Score) -> tuple[str, ...]:
-    """What has to be the same in two scores that are compared."""
+    """The settings that must be the same in two scores that are compared."""
     parts = score.signature.split("|")
     return tuple(part for part in parts if part.split(":")[0] not in OTHER)
 
@@ -198,7 +198,7 @@ def as_markdown(found: SideBySide) -> str:
 
 
 def as_csv(found: SideBySide) -> str:
-    """One row per run and metric."""
+    """Rows of all runs and metrics, one per pair."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(

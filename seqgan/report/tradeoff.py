@@ -8,6 +8,8 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..evaluation.primary import ENTROPY, PRIMARY, title_of
+from ..metrics import catalogue
 from .drawing import COLOURS, Plot, few_ticks, legend
 from .record import Record
 
@@ -15,12 +17,6 @@ __all__ = ["tradeoff_plots", "verdict_plot"]
 
 ORDERS = (2, 3, 4, 5)
 MODELS = {"mle": "MLE", "adversarial": "adversarial", "control": "control"}
-NAMES = {
-    "js": "Jensen-Shannon, nats a sequence",
-    "fed": "Frechet embedding distance",
-    "nll": "held-out NLL, nats a token",
-}
-ENTROPY = "own entropy, nats a token (more is more diverse)"
 MOST_LABELS = 9
 LEAST_REACH = 1e-3
 """The verdict's axis goes at least this far: a smaller difference is none."""
@@ -30,7 +26,7 @@ Curves = dict[str, list[dict[str, float]]]
 
 
 def verdict_plot(record: Record) -> Plot | None:
-    """The difference at equal diversity with its interval, or None where there is none."""
+    """The difference at equal diversity with its interval, or None if there is none."""
     verdict = record.verdict
     if verdict is None or verdict["difference"] is None:
         return None
@@ -46,11 +42,11 @@ def verdict_plot(record: Record) -> Plot | None:
             axes.text(0.03 * reach * side, 0.62, text, ha=align, va="center")
         axes.locator_params(axis="x", nbins=4)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(NAMES[verdict["metric"]])
+        axes.set_xlabel(title_of(verdict["metric"]))
 
     caption = (
         f"Adversarial minus MLE at equal diversity, with the {verdict['confidence']:.0%} interval "
-        "over sequences. Where the bar covers 0, or all but touches it, nothing can be told."
+        "over sequences. If the bar covers 0, or all but touches it, nothing can be told."
     )
     return Plot("verdict", "The difference", caption, paint, height=1.5, width=3.7)
 
@@ -62,7 +58,7 @@ def tradeoff_plots(record: Record) -> list[Plot]:
     if not curves:
         return []
     plots = [_primary(record, curves)]
-    if record.metric != "nll":
+    if record.metric != catalogue.NLL:
         plots.append(_likelihood(record, curves))
     first = next(iter(curves.values()))[0]
     return plots + [_bleu(record, curves, k) for k in ORDERS if f"bleu-{k}" in first]
@@ -75,20 +71,15 @@ def _primary(record: Record, curves: Curves) -> Plot:
         for name in MODELS
         if verdict.get(f"{name}_entropy") is not None and verdict.get(f"{name}_value") is not None
     }
-    entropy, value = record.score("real", "entropy"), record.score("real", "nll")
-    measured = record.results["sweep"].get("real", {})
-    if record.metric == "js":
-        value = 0.0  # of a distribution from itself
-    elif record.metric == "fed":
-        value = measured.get("fed")
+    metric = PRIMARY.get(record.metric)
+    axis = ENTROPY if metric is None else metric.axis
+    entropy, value = record.score("real", ENTROPY.key), _ceiling(record)
     real = None if entropy is None or value is None else (entropy, value)
-    across, label = "entropy", ENTROPY
-    if record.metric == "fed":  # with as many samples as a point has: it grows with the number
-        across, label = "self-bleu-4", "self-BLEU-4 (less is more diverse)"
+    if axis.key != ENTROPY.key:  # the verdict and the scores know the entropy alone
         matched, real = {}, None
     caption = (
         "Each curve is one model at several softmax temperatures (the numbers): lower is better, "
-        f"further {'left' if record.metric == 'fed' else 'right'} is more diverse. The better "
+        f"further {axis.side} is more diverse. The better "
         "model has the lower curve."
     )
     if matched:
@@ -100,28 +91,38 @@ def _primary(record: Record, curves: Curves) -> Plot:
         caption += " Dashed: the control, the same training with a random reward."
     if real is not None:
         caption += " Star: the source of the data itself."
-    elif record.metric == "fed" and value is not None:
+    elif axis.key != ENTROPY.key and value is not None:
         caption += (
             f" As many training sequences have a distance of {value:.4f} from the test sequences: "
             "it is not 0, since any sample of them differs from another."
         )
     paint = partial(
-        _paint, curves=curves, x=across, y="primary", real=real, matched=matched,
-        labels=(label, NAMES.get(record.metric, "primary metric")),
+        _paint, curves=curves, x=axis.key, y="primary", real=real, matched=matched,
+        labels=(axis.label, title_of(record.metric) or "primary metric"),
     )  # fmt: skip
     return Plot("quality-diversity", "Primary metric against diversity", caption, paint)
 
 
+def _ceiling(record: Record) -> float | None:
+    """Value of real data in the primary metric, or None if it is unknown."""
+    metric = PRIMARY.get(record.metric)
+    if metric is None:
+        return record.score("real", catalogue.NLL)
+    scores = {score["name"]: score["value"] for score in record.results["scores"].get("real", [])}
+    return metric.ceiling(record.results["sweep"].get("real", {}), scores)
+
+
 def _likelihood(record: Record, curves: Curves) -> Plot:
-    entropy, likelihood = record.score("real", "entropy"), record.score("real", "nll")
+    entropy = record.score("real", ENTROPY.key)
+    likelihood = record.score("real", catalogue.NLL)
     real = None if entropy is None or likelihood is None else (entropy, likelihood)
     caption = (
         "How well each model predicts the test sequences (lower is better) at each temperature, "
         "against how varied its own output is."
     )
     paint = partial(
-        _paint, curves=curves, x="entropy", y="nll", real=real, matched={},
-        labels=(ENTROPY, NAMES["nll"]),
+        _paint, curves=curves, x=ENTROPY.key, y=catalogue.NLL, real=real, matched={},
+        labels=(ENTROPY.label, catalogue.label(catalogue.NLL)),
     )  # fmt: skip
     return Plot("nll-diversity", "Likelihood against diversity", caption, paint)
 
@@ -188,7 +189,7 @@ def _spots(axes: Axes, points: list[dict[str, float]], keys: tuple[str, str]) ->
 
 
 def _side(axes: Axes, curves: Curves, keys: tuple[str, str]) -> int:
-    """On which side of MLE's curve the adversarial one lies for the most part: 1 left, -1 right."""
+    """The side of MLE's curve that most of the adversarial one lies on: 1 left, -1 right."""
     ours, theirs = curves.get("adversarial", []), curves.get("mle", [])
     if len(ours) != len(theirs) or len(ours) < 2:
         return 1

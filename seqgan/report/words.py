@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation.answer import UNFIT
+from ..evaluation.primary import PRIMARY
 from ..metrics.gain import teaching
 from .record import Record
 
@@ -68,20 +69,6 @@ TOO_SMALL = (
     "The interval does not contain 0, but a difference so small is no more than what matching the "
     "diversity of the two models leaves, and counts as none."
 )
-METRICS = {
-    "js": (
-        "the Jensen-Shannon divergence from the source of the data, in nats a sequence: 0 where "
-        "the model writes exactly what the source would, 0.693 where they have nothing in common"
-    ),
-    "fed": (
-        "the Frechet embedding distance: how far the embeddings of samples lie from those of real "
-        "sequences, in mean and spread; lower is better"
-    ),
-    "nll": (
-        "the held-out NLL: how badly the model predicts real sequences that it never saw, in nats "
-        "a token; lower is better"
-    ),
-}
 CONTROLS = {"constant": "the same for every sequence", "random": "a random number"}
 
 
@@ -98,7 +85,7 @@ def headline(record: Record) -> str:
 
 
 def short_answer(record: Record) -> str:
-    """The answer in one sentence, or empty where nothing was compared."""
+    """The answer in one sentence, or empty if nothing was compared."""
     if record.verdict is None:
         return ""
     if record.verdict.get("helped"):
@@ -116,14 +103,14 @@ def _by_another_way(record: Record) -> bool:
 
 
 def _as_noise(record: Record) -> bool:
-    """Whether the method is better than MLE and no better than its control."""
+    """Tells if the method is better than MLE and no better than its control."""
     verdict = record.verdict or {}
     better = verdict.get("against_mle") == "better"
     return better and verdict["label"] == "not distinguishable"
 
 
 def explanation(record: Record) -> list[str]:
-    """What was compared and what the answer means, a paragraph each."""
+    """Explains what was compared and what the answer means, a paragraph each."""
     if not record.results:
         return [
             "This run has no results yet: it was interrupted, or is still at work. What follows "
@@ -157,15 +144,11 @@ def _compared(record: Record) -> str:
 
 
 def _ways(record: Record) -> str:
-    """How MLE was sampled besides."""
+    """Says how else MLE was sampled."""
     verdict = record.verdict or {}
     if not (record.results.get("sweep") or {}).get("variants"):
-        if verdict["metric"] == "nll":
-            return (
-                " Ways to sample that drop unlikely text (top-p, rejection) had no part in it: "
-                "they give some real sequences no probability, and the held-out NLL is infinite."
-            )
-        return ""
+        metric = PRIMARY.get(verdict["metric"])
+        return f" {metric.excluded}" if metric is not None and metric.excluded else ""
     return (
         " MLE was also sampled in two other ways, without unlikely tokens (top-p) and without "
         "unlikely sequences (rejection), and the best of all at that diversity is the bar: "
@@ -174,12 +157,13 @@ def _ways(record: Record) -> str:
 
 
 def _result(verdict: dict[str, Any]) -> str:
-    measure = METRICS.get(verdict["metric"], verdict["metric"])
+    metric = PRIMARY.get(verdict["metric"])
+    measure = verdict["metric"] if metric is None else metric.meaning
     if verdict["difference"] is None:
         return (
             "Here no such point exists: the adversarial model's diversity "
-            f"({verdict['adversarial_entropy']:.3f} nats a token) lies outside everything that MLE "
-            "reaches in the ways tried, so any difference could be diversity alone. More "
+            f"({verdict['adversarial_entropy']:.3f} nats per token) lies outside everything that "
+            "MLE reaches in the ways tried, so any difference could be diversity alone. More "
             "temperatures (--evaluation.temperatures) may make them comparable."
         )
     low, high = verdict["interval"]
@@ -194,13 +178,13 @@ def _result(verdict: dict[str, Any]) -> str:
 
 
 def _size(verdict: dict[str, Any]) -> str:
-    """How large the difference is, in words."""
+    """The size of the difference, in words."""
     effect = verdict.get("effect")
     return "" if effect is None else f"The size of the difference is {effect}."
 
 
 def _against_control(record: Record) -> list[str]:
-    """How the control did, where there was one."""
+    """Says how the control did; empty if there was none."""
     control = record.results.get("control")
     if control is None:
         return []
@@ -231,7 +215,7 @@ def _conclusion(label: str, low: float, high: float) -> str:
 
 
 def _learnable(record: Record) -> list[str]:
-    """Whether the discriminator had anything to teach when the rounds began."""
+    """Says if the discriminator had anything to teach when the rounds began."""
     lines = record.log.get("discriminator", [])
     rounds = record.log.get("validation", [])
     if rounds:
@@ -249,7 +233,7 @@ def _learnable(record: Record) -> list[str]:
 
 
 def cautions(record: Record) -> list[str]:
-    """What a careful reader should know; empty where nothing is to be said."""
+    """Cautions for a careful reader; empty if there are none."""
     if record.verdict is not None:
         return list(record.verdict.get("cautions", []))
     found = record.results.get("pretraining")

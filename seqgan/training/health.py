@@ -37,7 +37,7 @@ UNIQUE_DROP = 0.2
 SELF_BLEU_RISE, SELF_BLEU_JUMP = 0.2, 0.1
 """Since the pretrained policy, and since the measurement before."""
 MOST_KL = 0.5
-"""Times the pretrained policy's entropy, both in nats a token."""
+"""Times the pretrained policy's entropy, both in nats per token."""
 WINS = 0.98
 """Held-out accuracy above which rewards differ little between samples."""
 MEMORISES = 0.1

@@ -12,6 +12,7 @@ import torch
 from seqgan.config import LSTM, EvaluationConfig, GrammarCorpus, OracleCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Point, Sweep, Swept, compare, compare_swept, decide
+from seqgan.evaluation.primary import PRIMARY, Densities, Embedded
 from seqgan.metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl_terms
 from seqgan.metrics.likelihood import SequenceScores
 from seqgan.models import make_generator
@@ -28,7 +29,7 @@ def point(temperature: float, nll: float, entropy: float, seed: int = 0, n: int 
     samples = SequenceScores(
         torch.zeros(n), torch.tensor(10 * (entropy + own - own.mean())), tokens
     )
-    return Point(temperature, real, samples, None, None)
+    return Point(temperature, real, samples)
 
 
 CURVE = [point(0.8, 4.2, 3.0), point(1.0, 4.0, 4.0), point(1.2, 4.2, 5.0)]
@@ -137,7 +138,8 @@ def test_the_primary_metric_on_a_known_density_is_js_by_hand():
         torch.log(torch.tensor([0.25, 0.25, 0.5, 0.5])), torch.zeros(4), torch.ones(4)
     )
     half = math.log(0.5)
-    found = Point(1.0, real, own, np.array([half] * 2), np.array([half, half, -np.inf, -np.inf]))
+    sources = np.array([half] * 2), np.array([half, half, -np.inf, -np.inf])
+    found = Point(1.0, real, own, PRIMARY["js"], Densities.of(*sources, real, own))
     m = np.array([0.375, 0.375, 0.25])
     expected = 0.5 * (2 * 0.5 * math.log(0.5 / m[0]))
     expected += 0.5 * (2 * 0.25 * math.log(0.25 / m[0]) + 0.5 * math.log(0.5 / m[2]))
@@ -181,13 +183,13 @@ def embedded(mean: float, seed: int, n: int = 300) -> Point:
     plain = point(1.0, 4.0, 4.0, n=n)
     real = np.random.default_rng(9).normal(0, 1, (n, 1))
     own = np.random.default_rng(seed).normal(mean, 1, (n, 1))
-    return replace(plain, embedded=(real, own))
+    return replace(plain, metric=PRIMARY["fed"], carried=Embedded(real, own))
 
 
 def test_the_frechet_distance_decides_where_there_are_embeddings():
     curve = [replace(embedded(1, 1), own=point(1, 4, e, n=300).own) for e in (3, 4, 5)]
     near, far = embedded(0.0, 1), embedded(1.0, 1)
-    assert near.metric == "fed" and near.num_real == 300
+    assert near.metric.name == "fed" and near.num_real == 300
     assert far.primary() - near.primary() == pytest.approx(1.0, abs=0.25)
     better = decide(near, far, curve, CONFIG, 0)
     assert better.label == "better" and better.metric == "fed"
@@ -206,12 +208,12 @@ def letters(texts):
 
 def test_a_sweep_on_text_compares_equal_numbers(data):
     config = replace(CONFIG, embedder=f"{__name__}:letters", sweep_samples=500)
-    assert Sweep(data, config, 0).metric == "js"  # the density is known: that decides
+    assert Sweep(data, config, 0).metric.name == "js"  # the density is known: that decides
     text = replace(data, density=None)
     cold = data.density.tempered(0.5)
     sweep = Sweep(text, config, 0)
     found = sweep.point(cold, 1.0, "validation")
-    assert [part.shape for part in found.embedded] == [(400, 8), (400, 8)]
+    assert [part.shape for part in found.carried] == [(400, 8), (400, 8)]
     right = sweep.point(data.density, 1.0, "validation").primary()
     assert 0 < right < found.primary()
     compared = compare(data.density, cold, text, replace(config, num_samples=900), 0)
@@ -230,7 +232,7 @@ def test_a_divergence_at_its_ceiling_gives_way_to_the_likelihood():
     near, weak = Sweep(oracle, CONFIG, 0), Sweep(oracle, CONFIG, 0)
     near.settle(oracle.density)
     weak.settle(far)
-    assert (near.metric, weak.metric) == ("js", "nll")
+    assert (near.metric.name, weak.metric.name) == ("js", "nll")
     assert weak.point(far, 1.0, "test").primary() == weak.point(far, 1.0, "test").nll()
     # and the verdict says by what it was reached
     assert compare(far, far, oracle, CONFIG, 0).verdict.metric == "nll"
@@ -249,8 +251,10 @@ def test_a_difference_of_no_practical_size_is_none():
 def test_the_frechet_distance_has_a_practical_size_too():
     curve = [replace(embedded(1, 1), own=point(1, 4, e, n=300).own) for e in (3, 4, 5)]
     first = embedded(10.0, 1)
-    moved = first.embedded[1] - 2e-4  # 1e-4 x 2 x 10 of 100: a share of 4e-5
-    verdict = decide(replace(first, embedded=(first.embedded[0], moved)), first, curve, CONFIG, 0)
+    moved = first.carried.own - 2e-4  # 1e-4 x 2 x 10 of 100: a share of 4e-5
+    verdict = decide(
+        replace(first, carried=Embedded(first.carried.real, moved)), first, curve, CONFIG, 0
+    )
     assert verdict.p_value < 1e-9 and verdict.interval[1] < 0
     assert verdict.label == "not distinguishable"
 
@@ -263,7 +267,11 @@ def test_the_frechet_distance_is_compared_without_its_bias():
         n = 60
         real = rng.normal(size=(n, 8))
         wide, narrow = (
-            replace(point(1.0, 4.0, 4.0, n=n), embedded=(real, s * rng.normal(size=(n, 8))))
+            replace(
+                point(1.0, 4.0, 4.0, n=n),
+                metric=PRIMARY["fed"],
+                carried=Embedded(real, s * rng.normal(size=(n, 8))),
+            )
             for s in (1.0, 0.6)
         )
         verdict = decide(wide, narrow, [wide, narrow], replace(CONFIG, resamples=30), seed)

@@ -140,7 +140,7 @@ def test_what_top_p_does_for_mle_is_no_new_method(data):
 def test_under_the_likelihood_only_the_temperature_is_swept(data):
     text = replace(data, density=None)
     sweep = Sweep(text, CONFIG, 0)
-    assert sweep.metric == "nll" and sweep.variants(data.density) == {}
+    assert sweep.metric.name == "nll" and sweep.variants(data.density) == {}
 
 
 def letters(texts):

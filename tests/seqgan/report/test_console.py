@@ -26,6 +26,6 @@ def test_no_name_and_no_value_is_cut(width, models):
     assert "…" not in shown and all(len(line) <= width for line in shown.splitlines())
     rows = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
     names_shown = "".join(rows).replace(" ", "")
-    assert "backward-bleu-2↑" in names_shown and "backward-bleu-3↑" in names_shown
+    assert "backwardBLEU-2↑" in names_shown and "backwardBLEU-3↑" in names_shown
     with_interval = models - ("control" in made)
     assert shown.count("1234.500 ± 11.500") == len(names) * with_interval
