@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from rollout import NucleusPolicy, Policy, Sequences, generate
+from rollout.policy import WrappedPolicy
 
 from ..metrics.likelihood import SequenceScores, sequence_scores
 from ..seeding import rng_for
@@ -70,8 +71,22 @@ class Remembering:
         return scores
 
 
+def version_of(policy: Policy) -> tuple[Any, ...] | None:
+    """What is another one after every change of the policy's weights; None: nobody can tell."""
+    inner: Any = policy
+    while isinstance(inner, WrappedPolicy):
+        inner = inner.policy
+    if not isinstance(inner, torch.nn.Module):
+        return None
+    # PyTorch counts the changes of every tensor in place: an optimizer's steps, a loaded state.
+    tensors = [*inner.parameters(), *inner.buffers()]
+    return tuple((id(tensor), tensor._version) for tensor in tensors) or None
+
+
 class Decoder:
     """Draws and scores sequences of a model in any of the ways.
+
+    What was drawn last is kept, for a model in the state that it was drawn from.
 
     Args:
         seed: of the samples.
@@ -80,7 +95,7 @@ class Decoder:
     def __init__(self, seed: int):
         self.seed = seed
         self._recent: list[tuple[Policy, tuple[Any, ...], Drawn]] = []
-        self._pools: dict[Any, tuple[Policy, Sequences, Remembering]] = {}
+        self._pools: dict[Any, tuple[Policy, Any, Sequences, Remembering]] = {}
 
     def draw(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
         """Samples with their scores, and what scores others.
@@ -95,9 +110,10 @@ class Decoder:
             split: what the samples are for: validation or test. They are fresh ones for each.
             count: samples.
         """
-        key = family, value, split, count
+        version = version_of(policy)
+        key = family, value, split, count, version
         for of, name, drawn in self._recent:
-            if of is policy and name == key:
+            if of is policy and name == key and version is not None:
                 return drawn
         if family == "rejection":
             drawn = self._kept(policy, value, split, count)
@@ -140,12 +156,13 @@ class Decoder:
 
     def _pool(self, policy: Policy, split: str, count: int) -> tuple[Sequences, Remembering]:
         """As many samples as the smallest share needs, and the model's scoring; kept for all."""
-        known = self._pools.get((split, count))
-        if known is None or known[0] is not policy:
+        known, version = self._pools.get((split, count)), version_of(policy)
+        if known is None or known[0] is not policy or version is None or known[1] != version:
             samples = self._generate(policy, split, math.ceil(count / min(FAMILIES["rejection"])))
-            known = policy, samples, Remembering(functools.partial(sequence_scores, policy))
+            score = Remembering(functools.partial(sequence_scores, policy))
+            known = policy, version, samples, score
             self._pools[split, count] = known
-        return known[1:]
+        return known[2:]
 
 
 def _renormalised(scores: SequenceScores, threshold: float, log_rate: float) -> SequenceScores:

@@ -11,13 +11,14 @@ import torch
 
 from rollout import NucleusPolicy
 from rollout.policy import WrappedPolicy
-from seqgan.config import CorpusConfig, EvaluationConfig
+from seqgan.config import CorpusConfig, EvaluationConfig, GeneratorConfig
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Swept, compare, compare_swept
 from seqgan.evaluation.decoding import Decoder, in_words
 from seqgan.evaluation.sweep import Sweep
 from seqgan.metrics.density import jensen_shannon_terms
 from seqgan.metrics.likelihood import sequence_scores
+from seqgan.models import make_generator
 from tests.rollout.chains import Chain, all_sequences
 
 CONFIG = EvaluationConfig(
@@ -88,6 +89,41 @@ def test_choosing_and_judging_have_samples_of_their_own(chain):
             for split in ("validation", "test")
         )
         assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("family", ["temperature", "top-p", "rejection"])
+def test_a_model_that_has_changed_is_drawn_from_anew(data, family):
+    model = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
+    decoder = Decoder(0)
+    before = decoder.draw(model, family, 0.9, "validation", 100)
+    assert decoder.draw(model, family, 0.9, "validation", 100) is before or family == "rejection"
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    model(data.train.select(slice(0, 8))).log_prob.sum().backward()
+    optimizer.step()
+    after = decoder.draw(model, family, 0.9, "validation", 100)
+    expected = Decoder(0).draw(model, family, 0.9, "validation", 100)
+    assert torch.equal(after.samples.tokens, expected.samples.tokens)
+    assert torch.equal(after.own.log_prob, expected.own.log_prob)
+    assert not torch.equal(after.own.log_prob, before.own.log_prob)
+    state = {name: value + 0.1 for name, value in model.state_dict().items()}
+    model.load_state_dict(state)
+    again = decoder.draw(model, family, 0.9, "validation", 100)
+    assert not torch.equal(again.own.log_prob, after.own.log_prob)
+
+
+def test_each_state_of_a_policy_gets_a_validation_of_its_own(data):
+    model = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
+    sweep = Sweep(data, CONFIG, 0)
+    scores = []
+    for _ in range(3):
+        scores.append(sweep.validate(model)["score"])
+        with torch.no_grad():
+            noise = torch.Generator().manual_seed(len(scores))
+            model.output.weight += 0.3 * torch.randn(model.output.weight.shape, generator=noise)
+    assert len(set(scores)) == 3
+    for temperature in CONFIG.temperatures:
+        now = sweep.point(model, temperature, "validation").primary()
+        assert now == Sweep(data, CONFIG, 0).point(model, temperature, "validation").primary()
 
 
 def test_ways_in_words():
