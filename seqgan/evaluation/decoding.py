@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 from rollout import NucleusPolicy, Policy, Sequences, generate
-from rollout.policy import WrappedPolicy
 
 from ..metrics.likelihood import SequenceScores, sequence_scores
 from ..seeding import rng_for
@@ -71,22 +70,10 @@ class Remembering:
         return scores
 
 
-def version_of(policy: Policy) -> tuple[Any, ...] | None:
-    """What is another one after every change of the policy's weights; None: nobody can tell."""
-    inner: Any = policy
-    while isinstance(inner, WrappedPolicy):
-        inner = inner.policy
-    if not isinstance(inner, torch.nn.Module):
-        return None
-    # PyTorch counts the changes of every tensor in place: an optimizer's steps, a loaded state.
-    tensors = [*inner.parameters(), *inner.buffers()]
-    return tuple((id(tensor), tensor._version) for tensor in tensors) or None
-
-
 class Decoder:
     """Draws and scores sequences of a model in any of the ways.
 
-    What was drawn last is kept, for a model in the state that it was drawn from.
+    What was drawn last is kept, so a model must not change before `forget` is called.
 
     Args:
         seed: of the samples.
@@ -95,7 +82,7 @@ class Decoder:
     def __init__(self, seed: int):
         self.seed = seed
         self._recent: list[tuple[Policy, tuple[Any, ...], Drawn]] = []
-        self._pools: dict[Any, tuple[Policy, Any, Sequences, Remembering]] = {}
+        self._pools: dict[Any, tuple[Policy, Sequences, Remembering]] = {}
 
     def draw(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
         """Samples with their scores, and what scores others.
@@ -110,10 +97,9 @@ class Decoder:
             split: what the samples are for: validation or test. They are fresh ones for each.
             count: samples.
         """
-        version = version_of(policy)
-        key = family, value, split, count, version
+        key = family, value, split, count
         for of, name, drawn in self._recent:
-            if of is policy and name == key and version is not None:
+            if of is policy and name == key:
                 return drawn
         if family == "rejection":
             drawn = self._kept(policy, value, split, count)
@@ -121,6 +107,10 @@ class Decoder:
             drawn = self._whole(policy, family, value, split, count)
         self._recent = [(policy, key, drawn), *self._recent[: RECENT - 1]]
         return drawn
+
+    def forget(self) -> None:
+        """Draws everything anew from now on: a model may have changed."""
+        self._recent, self._pools = [], {}
 
     def _whole(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
         """Samples of a model whose steps are changed."""
@@ -156,13 +146,12 @@ class Decoder:
 
     def _pool(self, policy: Policy, split: str, count: int) -> tuple[Sequences, Remembering]:
         """As many samples as the smallest share needs, and the model's scoring; kept for all."""
-        known, version = self._pools.get((split, count)), version_of(policy)
-        if known is None or known[0] is not policy or version is None or known[1] != version:
+        known = self._pools.get((split, count))
+        if known is None or known[0] is not policy:
             samples = self._generate(policy, split, math.ceil(count / min(FAMILIES["rejection"])))
-            score = Remembering(functools.partial(sequence_scores, policy))
-            known = policy, version, samples, score
+            known = policy, samples, Remembering(functools.partial(sequence_scores, policy))
             self._pools[split, count] = known
-        return known[2:]
+        return known[1:]
 
 
 def _renormalised(scores: SequenceScores, threshold: float, log_rate: float) -> SequenceScores:

@@ -329,6 +329,7 @@ class Sweep:
         Returns:
             "score", the primary metric, its "temperature", and "nll" and "entropy" there.
         """
+        self.decoder.forget()  # the policy is in training: it has changed, and will again
         grid = self.config.temperatures
         found: dict[int, Point] = {}
 
@@ -344,6 +345,7 @@ class Sweep:
             if best == i:
                 break
             i = best
+        self.decoder.forget()
         self._best = i
         point = found[i]
         return {
