@@ -74,6 +74,8 @@ class Remembering:
 class Decoder:
     """Draws and scores sequences of a model in any of the ways.
 
+    What was drawn last is kept, so a model must not change before `forget` is called.
+
     Args:
         seed: of the samples.
     """
@@ -106,6 +108,10 @@ class Decoder:
             drawn = self._whole(policy, family, value, split, count)
         self._recent = [(policy, key, drawn), *self._recent[: RECENT - 1]]
         return drawn
+
+    def forget(self) -> None:
+        """Draws everything anew from now on: a model may have changed."""
+        self._recent, self._pools = [], {}
 
     def _whole(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
         """Samples of a model whose steps are changed."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from rollout import Policy, Sequences
 
@@ -191,6 +192,7 @@ class Sweep:
         Returns:
             "score", the primary metric, its "temperature", and "nll" and "entropy" there.
         """
+        self.decoder.forget()  # the policy is in training: it has changed, and will again
         grid = self.config.temperatures
         found: dict[int, Point] = {}
 
@@ -206,6 +208,7 @@ class Sweep:
             if best == i:
                 break
             i = best
+        self.decoder.forget()
         self._best = i
         point = found[i]
         return {

@@ -11,13 +11,14 @@ import torch
 
 from rollout import NucleusPolicy
 from rollout.policy import WrappedPolicy
-from seqgan.config import EvaluationConfig, GrammarCorpus
+from seqgan.config import LSTM, EvaluationConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Swept, compare, compare_swept
 from seqgan.evaluation.decoding import Decoder, in_words
 from seqgan.evaluation.sweep import Sweep
 from seqgan.metrics.density import jensen_shannon_terms
 from seqgan.metrics.likelihood import sequence_scores
+from seqgan.models import make_generator
 from tests.rollout.chains import Chain, all_sequences
 
 CONFIG = EvaluationConfig(
@@ -88,6 +89,40 @@ def test_choosing_and_judging_have_samples_of_their_own(chain):
             for split in ("validation", "test")
         )
         assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("family", ["temperature", "top-p", "rejection"])
+def test_what_is_kept_is_forgotten_on_demand(data, family):
+    model = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
+    decoder = Decoder(0)
+    before = decoder.draw(model, family, 0.9, "validation", 100)
+    assert decoder.draw(model, family, 0.9, "validation", 100) is before
+    with torch.no_grad():
+        model.head.bias += torch.linspace(-1, 1, len(model.head.bias))
+    decoder.forget()
+    after = decoder.draw(model, family, 0.9, "validation", 100)
+    expected = Decoder(0).draw(model, family, 0.9, "validation", 100)
+    assert torch.equal(after.samples.tokens, expected.samples.tokens)
+    assert torch.equal(after.own.log_prob, expected.own.log_prob)
+    assert not torch.equal(after.own.log_prob, before.own.log_prob)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_each_state_of_a_policy_in_training_gets_a_validation_of_its_own(data, fused):
+    model = make_generator(LSTM(embedding=8, hidden=12), data.spec, 0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.03, fused=fused)
+    sweep, seen = Sweep(data, CONFIG, 0), []
+    for _ in range(3):
+        seen.append(sweep.validate(model)["nll"])
+        optimizer.zero_grad()
+        (-model(data.train.select(slice(0, 8))).log_prob.sum()).backward()
+        optimizer.step()
+        for temperature in CONFIG.temperatures:
+            now = sweep.point(model, temperature, "validation").primary()
+            sweep.decoder.forget()
+            assert now == sweep.point(model, temperature, "validation").primary()
+            sweep.decoder.forget()
+    assert len(set(seen)) == 3
 
 
 def test_ways_in_words():
