@@ -318,7 +318,7 @@ def _keep_pretrained(runtime: Runtime) -> None:
 
 
 def _convergence(run: RunDirectory | None) -> Convergence:
-    """How far MLE came, by the log of the run that it was trained in.
+    """The state of MLE, by the log of the run that it was trained in.
 
     A run that was itself fine-tuned from another has no such log; its results say what it found.
 
@@ -390,7 +390,7 @@ def _control(
 
 @dataclass(frozen=True)
 class Tuned:
-    """What fine-tuning leaves for the comparison.
+    """The results of fine-tuning that the comparison needs.
 
     Attributes:
         method: the adversarial rounds.
@@ -480,7 +480,7 @@ def _compared(models: dict[str, LSTMGenerator], tuned: Tuned) -> Compared:
 
 
 def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
-    """What `results.json` has to say of method and control."""
+    """The entries of `results.json` about method and control."""
     found = {
         "adversarial": tuned.method.summary(),
         "verdict": said.to_dict(),
@@ -502,7 +502,7 @@ def _token_values(
     tuned: Tuned,
     drawn: dict[str, Sequences],
 ) -> dict[str, Any]:
-    """What the discriminator makes of every token of some samples of the adversarial model."""
+    """Action values of every token of some samples of the adversarial model."""
     assert tuned.method.judge is not None
     policy, samples = models["adversarial"], drawn["adversarial"]
     return token_values(policy, tuned.method.judge, samples, data.test, data.decoder, config.seed)

@@ -100,7 +100,7 @@ class Settings:
     """
 
     group = ""
-    """What stands before the name of a setting in its flag, such as ``corpus.``."""
+    """Prefix of the flags, such as ``corpus.``."""
 
     def __post_init__(self) -> None:
         for name, hint in _hints(type(self)).items():
@@ -143,7 +143,7 @@ def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
 
 @dataclass
 class ReadingConfig(Settings):
-    """How the sequences of a file are read; every command that reads files has these settings.
+    """Reading of the sequences of a file: the settings of every command that reads files.
 
     Attributes:
         format: lines, jsonl, json, csv, tsv, smi or fasta; auto: as the file's name says.
@@ -801,7 +801,7 @@ class SampleConfig(Settings):
 
 @dataclass
 class EvaluateReadingConfig(ReadingConfig):
-    """How evaluated files are read.
+    """Reading of the files that are evaluated.
 
     Attributes:
         tokenizer: how samples, references and training sequences are cut: spaces, words,

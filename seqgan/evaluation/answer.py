@@ -64,7 +64,7 @@ TAUGHT_NOTHING = {
 
 @dataclass(frozen=True)
 class Effect:
-    """How large a difference is.
+    """The size of a difference, in numbers and words.
 
     Attributes:
         word: negligible, small or clear.
@@ -166,7 +166,7 @@ def answer(
 
 
 def effect(difference: float, baseline: float, floor: float | None = None) -> Effect:
-    """How large a difference is.
+    """The size of a difference, in numbers and words.
 
     Args:
         difference: of the primary metric.
@@ -213,7 +213,7 @@ def final_label(against_mle: str, against_control: str | None, *, small: bool = 
 def _blocking(
     pretraining: Convergence, config: RunConfig, against_control: Verdict | None
 ) -> Iterator[str]:
-    """What keeps a run from being called a success."""
+    """Reasons that keep a run from being called a success."""
     if pretraining.state != "converged":
         yield UNFIT[pretraining.state].format(**pretraining._asdict())
     if config.adversarial.reward in TAUGHT_NOTHING:
@@ -232,7 +232,7 @@ def _cautions(
     num_test: int,
     control: Verdict | None,
 ) -> Iterator[str]:
-    """What a careful reader should know besides."""
+    """Cautions for a careful reader."""
     if summary["best_round"] == 0:
         kept = (
             "pretrained one"

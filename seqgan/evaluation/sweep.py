@@ -91,7 +91,7 @@ class Point:
         return float(self.own.entropy.numpy()[rows].sum() / self.own.tokens.numpy()[rows].sum())
 
     def diversity(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """Where the point stands on the axis of diversity: more is more diverse.
+        """Position on the axis of diversity: more is more diverse.
 
         It is the entropy, and for Frechet distances minus the self-BLEU: a rejected or cut
         distribution has no likelihood of real sequences to speak of, and distances of texts are
@@ -188,7 +188,7 @@ class Sweep:
         return half
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the next search for a temperature begins, and the primary metric."""
+        """State for a checkpoint: the start of the next search for a temperature, the metric."""
         return {"best": self._best, "metric": self.metric}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -450,14 +450,14 @@ class Sweep:
         return min(known, key=lambda found: abs(known[found]))
 
     def _diversity(self, drawn: Drawn) -> float:
-        """Where samples stand on the axis of diversity."""
+        """Position of samples on the axis of diversity."""
         if self.metric == "fed":
             assert drawn.samples is not None
             return -float(self._self_bleu(drawn.samples).mean())
         return float(drawn.own.entropy.sum() / drawn.own.tokens.sum())
 
     def _gap(self, drawn: Drawn, point: Point) -> float:
-        """How much more diverse samples are than those of a point."""
+        """Diversity of samples above that of a point."""
         if self.metric == "fed":
             return self._diversity(drawn) - point.diversity()
         pooled = Pooled(point, drawn)

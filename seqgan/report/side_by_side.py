@@ -143,7 +143,7 @@ def _measured_otherwise(names: list[str]) -> list[str]:
 
 
 def _settings(score: Score) -> tuple[str, ...]:
-    """What has to be the same in two scores that are compared."""
+    """Parts of a score that have to be equal in two scores that are compared."""
     parts = score.signature.split("|")
     return tuple(part for part in parts if part.split(":")[0] not in OTHER)
 

@@ -109,14 +109,14 @@ def short_answer(record: Record) -> str:
 
 
 def _by_another_way(record: Record) -> bool:
-    """Whether MLE is better by the way it is sampled: the training need not have hurt then."""
+    """Tells if MLE is better by the way it is sampled: the training need not have hurt then."""
     verdict = record.verdict or {}
     way = verdict.get("mle_way") or "temperature"
     return verdict["label"] == "worse" and not way.startswith("temperature")
 
 
 def _as_noise(record: Record) -> bool:
-    """Whether the method is better than MLE and no better than its control."""
+    """Tells if the method is better than MLE and no better than its control."""
     verdict = record.verdict or {}
     better = verdict.get("against_mle") == "better"
     return better and verdict["label"] == "not distinguishable"
@@ -156,7 +156,7 @@ def _compared(record: Record) -> str:
 
 
 def _ways(record: Record) -> str:
-    """How MLE was sampled besides."""
+    """A sentence about the other ways that MLE was sampled."""
     verdict = record.verdict or {}
     if not (record.results.get("sweep") or {}).get("variants"):
         if verdict["metric"] == "nll":
@@ -193,13 +193,13 @@ def _result(verdict: dict[str, Any]) -> str:
 
 
 def _size(verdict: dict[str, Any]) -> str:
-    """How large the difference is, in words."""
+    """A sentence about the size of the difference."""
     effect = verdict.get("effect")
     return "" if effect is None else f"The size of the difference is {effect}."
 
 
 def _against_control(record: Record) -> list[str]:
-    """How the control did, where there was one."""
+    """A sentence about the control, if there was one."""
     control = record.results.get("control")
     if control is None:
         return []

@@ -68,7 +68,7 @@ def pretrain(
 
 
 class Convergence(NamedTuple):
-    """How far the pretraining of a run came.
+    """The state in which the pretraining of a run ended.
 
     Attributes:
         state: converged (validation NLL had stalled, with the learning rate cut meanwhile, when

@@ -85,7 +85,7 @@ FILES = "--data texts/a.txt --test_data texts/b.txt"
 
 
 def test_from_another_folder(old, tmp_path, monkeypatch):
-    """Where the files are still where they were when the run was begun."""
+    """A folder whose files are still where they were when the run was begun."""
     monkeypatch.chdir(old)
     before = scores(tmp_path / "before.json", "--run runs/full")
     monkeypatch.chdir(tmp_path)

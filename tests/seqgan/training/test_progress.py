@@ -1,4 +1,4 @@
-"""What is shown of long work, at terminals of several widths and without one."""
+"""Progress of long work, at terminals of several widths and without one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clock:
 
 
 def frame(width: int) -> str:
-    """What a terminal of some width shows after 12 of 40 epochs of 9 seconds each."""
+    """The output at a terminal of some width after 12 of 40 epochs of 9 seconds each."""
     console = Console(width=width, force_terminal=True, file=io.StringIO(), color_system="256")
     clock = Clock()
     bar = Bar(console, "MLE pretraining", "epochs", 40, clock=clock)

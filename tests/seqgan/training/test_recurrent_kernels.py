@@ -1,4 +1,4 @@
-"""What cuDNN asks of recurrent models, shown without a GPU: see `recurrent_kernel`."""
+"""Rules of cuDNN for recurrent models, shown without a GPU: see `recurrent_kernel`."""
 
 from __future__ import annotations
 
