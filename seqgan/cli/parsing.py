@@ -215,10 +215,8 @@ def _defaults_from(parser: ArgumentParser, settings: dict[str, Any], where: str)
 def _value_of(flag: str, argv: list[str]) -> str | None:
     """The value of a flag before the parser has seen it; None where it is not given."""
     value = None
-    for i, word in enumerate(argv):  # the last one counts, as everywhere
-        if word == f"--{flag}" and i + 1 < len(argv):
-            value = argv[i + 1]
-        elif word.startswith(f"--{flag}="):
+    for word in argv:  # `arranged` has joined flag and value; the last one counts, as everywhere
+        if word.startswith(f"--{flag}="):
             value = word.split("=", 1)[1]
     if value is None and flag != "config" and (path := _value_of("config", argv)) is not None:
         value = _settings_in(Path(path)).get(flag)

@@ -20,7 +20,7 @@ __all__ = ["DRAWN", "FROM_FILES", "FROM_TEXT", "ORACLE", "unused_settings"]
 DRAWN = ("num_validation", "num_heldout", "num_test")
 """Settings of the corpus that only sources without a text have: grammar and oracle."""
 ORACLE = ("oracle_parameters", "oracle_vocabulary", "oracle_length", "oracle_hidden")
-FROM_FILES = ("field", "column")
+FROM_FILES = ("field", "column", "column_number", "header", "format", "strip", "padding")
 FROM_TEXT = (
     "tokenizer", "max_vocabulary", "min_count", "too_long", "empty", "split", "validation_share",
     "heldout_share", "test_share",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -101,7 +102,8 @@ def test_without_a_capable_terminal_there_are_plain_lines(monkeypatch, dumb):
         progress.advance("x" * 200)
     first, second = file.getvalue().splitlines()
     assert first == "Evaluation: 0/4 parts"
-    assert second.startswith("Evaluation: 1/4 parts, 0:00:0") and second.endswith("; " + "x" * 200)
+    assert re.match(r"Evaluation: 1/4 parts, \d:\d\d:\d\d", second)
+    assert second.endswith("; " + "x" * 200)
     assert "\x1b" not in file.getvalue()
 
 
