@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import json
 import os
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -37,6 +38,7 @@ from .runs.run_directory import (
     DATA,
     LAST,
     LOG,
+    PRETRAINING,
     RESULTS,
     RunDirectory,
     write_json,
@@ -132,12 +134,14 @@ def finetune(
         raise ConfigError(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
-    _convergence(pretrained)  # an error of its log comes now, not after hours
+    ended = _convergence(pretrained)  # an error of its log comes now, not after hours
     runtime, data = _begin("finetune", config, console, pretrained)
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)
         if not runtime.past("pretrain"):
+            if runtime.processes.is_main and runtime.run is not None:
+                write_json(runtime.run.path / PRETRAINING, ended._asdict())
             _keep_pretrained(runtime)
         return _adversarial_part(config, data, generator, runtime, pretrained)
 
@@ -320,21 +324,22 @@ def _keep_pretrained(runtime: Runtime) -> None:
 def _convergence(run: RunDirectory | None) -> Convergence:
     """The state of MLE, by the log of the run that it was trained in.
 
-    A run that was itself fine-tuned from another has no such log; its results say what it found.
+    A run that was itself fine-tuned from another has no such log; it has kept what was found.
 
     Raises:
-        RunDirectoryError: the log is damaged.
+        RunDirectoryError: the log, or what was kept, is damaged.
     """
     assert run is not None
+    if (kept := run.path / PRETRAINING).is_file():
+        try:
+            return Convergence(**json.loads(kept.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise RunDirectoryError(f"{kept}: cannot be read ({error})") from None
     try:
         lines = [line for line in run.read_log() if line["stage"] == "mle"]
         history = {line["epoch"]: line["validation_nll"] for line in lines}
     except (ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(f"{run.path / LOG}: cannot be read ({error})") from None
-    if not history and (run.path / RESULTS).is_file():
-        told = run.results().get("pretraining")
-        if told is not None:
-            return Convergence(**told)
     settings = run_config(run.config(), str(run.path / "config.yaml")).pretrain
     return convergence([history[epoch] for epoch in sorted(history)], settings)
 
@@ -440,7 +445,7 @@ def _finish(
             compared = _compared(models, tuned)
             said = answer(
                 compared, pretraining, config, tuned.method.summary(), len(data.test),
-                scores["real"],
+                scores["real"], tuned.control is not None and tuned.control.stopped,
             )  # fmt: skip
             found = _found(tuned, compared, said)
             found["action_values"] = _token_values(config, data, models, tuned, drawn)

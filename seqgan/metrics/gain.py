@@ -21,6 +21,7 @@ __all__ = [
     "heldout_gain",
     "is_unreliable",
     "knowledge",
+    "teaching",
 ]
 
 LEAST_EFFECTIVE = 30

@@ -53,8 +53,8 @@ AHEAD = (
     "with a random reward, on this data."
 )
 AS_NOISE = (
-    "The adversarially trained model is ahead of plain MLE, but the same training with a random "
-    "reward cannot be told from it."
+    "The adversarially trained model is ahead of plain MLE, but not of the same training with a "
+    "random reward."
 )
 CONCLUSIONS = {
     "better": "The whole interval lies below 0, so the difference is unlikely to be chance.",

@@ -84,12 +84,13 @@ def do_rounds(work: AdversarialTraining, validate: Validation, runtime: Runtime)
                 work.measure(validate)
             note = f"validation {work.history[-1]:.4f}, best {work.best_score:.4f}"
             bar.update(work.rounds_done, note)
-    if config.early_stopping or work.stopped:
+    kept = config.early_stopping or work.stopped
+    if kept:
         work.restore_best()
     runtime.say(
         f"{title}: {work.rounds_done} rounds, best validation score {work.best_score:.4f} "
         f"after round {work.best_round} (0 is the pretrained model)"
-        + ("" if config.early_stopping else "; the last state is kept")
+        + ("" if kept else "; the last state is kept")
     )
 
 
@@ -220,12 +221,13 @@ class AdversarialTraining:
             watch.add(*self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm))
             self.updates_done += 1
         self.step += 1
-        self.spread_sum += float(batch.spread)
+        mean_loss = watch.read(self.updates_done, self.runtime.last_good)
+        self.spread_sum += float(batch.spread)  # of a step whose loss was finite
         self.runtime.log(
             self.stage,
             self.step,
             round=self.rounds_done + 1,
-            loss=watch.read(self.updates_done, self.runtime.last_good),
+            loss=mean_loss,
             mean_reward=float(batch.mean_reward),
             entropy=self._entropy(batch),
         )

@@ -152,6 +152,11 @@ def test_resuming_elsewhere(old, moved, capsys):
     error = refused("finetune --resume runs/tuned --data b.txt --test_data b.txt", capsys)
     assert "--data: b.txt is not what the run at runs/tuned was trained on" in error
     do("finetune --resume runs/tuned --data a.txt --test_data b.txt")
+    ended, whole = (
+        json.loads((run / "results.json").read_text())["pretraining"]
+        for run in (Path("runs/tuned"), old / "runs" / "full")
+    )
+    assert ended == whole and ended["state"] != "unknown"
     one, other = weights(Path("runs/tuned"), "best"), weights(old / "runs" / "full", "best")
     assert all(torch.equal(one[key], other[key]) for key in one)
 
