@@ -1,4 +1,4 @@
-"""How often a reward that knows nothing is called a success: runs with a random reward.
+"""The share of runs with a random reward that the verdict calls a success.
 
     python -m benchmarks.random_reward --data_dir data --output random-reward.json
 

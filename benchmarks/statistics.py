@@ -92,7 +92,7 @@ def combine(
 def _columns(
     rng: np.random.Generator, rows: np.ndarray, names: Sequence[object], size: int
 ) -> np.ndarray:
-    """Which draw each seed of each resample gives: one for all that share a test set."""
+    """The number of each seed's draw in each resample: one for all that share a test set."""
     columns = rng.integers(size, size=rows.shape)
     _, place, sharing = np.unique(
         np.array([str(name) for name in names]), return_inverse=True, return_counts=True

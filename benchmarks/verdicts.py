@@ -91,7 +91,7 @@ def _control(row: SuiteVerdict) -> str:
 
 
 def _too_small(cell: Result) -> bool:
-    """Whether a cell shows only that everything works."""
+    """Tells if a cell shows only that everything works."""
     samples = cell["config"].get("evaluation", {}).get("num_samples", LEAST_SAMPLES)
     return bool(samples < LEAST_SAMPLES)
 
@@ -190,7 +190,7 @@ def _row(
 
 
 def _test_sets(cells: list[Result]) -> list[str] | None:
-    """What names the test set of each seed; None for a single one, which needs no name.
+    """The name of each seed's test set; None for a single one, which needs no name.
 
     Raises:
         ConfigError: results of an earlier version do not say; whether they are independent is

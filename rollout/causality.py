@@ -25,7 +25,7 @@ _ENOUGH = 16
 """Variants that a reward is tried with. The first batch has as many, but in an environment, where
 few sequences end together."""
 _TRIED: dict[int, tuple[weakref.ref[Callable[..., Tensor]], int]] = {}
-"""How many variants a reward was tried with, by its identity."""
+"""Variants that each reward was tried with so far, by its identity."""
 
 _ROWS = 4
 """Sequences that are tried."""

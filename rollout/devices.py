@@ -13,6 +13,7 @@ __all__ = [
     "CACHE_BYTES",
     "autocast",
     "exact_device",
+    "exact_dtype",
     "is_out_of_memory",
     "keep_freed_memory",
     "reads_synchronise",
@@ -33,8 +34,13 @@ def reads_synchronise(device: torch.device) -> bool:
 
 
 def exact_device(device: torch.device) -> torch.device:
-    """Where float64 arithmetic for `device` is done: on the host where the device has none."""
+    """The device of float64 arithmetic for `device`: the host, if that one has none."""
     return torch.device("cpu") if device.type in _WITHOUT_FLOAT64 else device
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """float64, or float32 on a device that has none."""
+    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .devices import exact_dtype
 from .shapes import check_rank, check_rows, check_tokens
 
 __all__ = [
@@ -228,7 +229,7 @@ def rejection_mask(log_ratios: Tensor, log_bound: float, uniforms: Tensor) -> Te
     check_rows(len(log_ratios), uniforms=uniforms)
     if bool(log_ratios.isnan().any()):
         raise ValueError("log_ratios must not be NaN")
-    wide = log_ratios.detach().to(_wide(log_ratios))
+    wide = log_ratios.detach().to(exact_dtype(log_ratios.device))
     if len(wide) and float(wide.max()) > log_bound:
         raise ValueError(
             f"log_bound {log_bound} is no bound: a log-ratio is {float(wide.max())}; "
@@ -307,17 +308,12 @@ def dpg_weights(
     return (towards - (log_policy - proposal).exp()).detach()
 
 
-def _wide(values: Tensor) -> torch.dtype:
-    """float64; Metal devices have none."""
-    return torch.float32 if values.device.type == "mps" else torch.float64
-
-
 def _checked(log_ratios: Tensor, rank: int) -> Tensor:
     """Log-ratios [N] or [R, N] in float64 without gradient, with a weight in every row."""
     check_rank(2 if rank == 2 else 1, log_ratios=log_ratios)
     if not log_ratios.shape[-1]:
         raise ValueError("log_ratios is empty: there are no samples to weight")
-    wide = log_ratios.detach().to(_wide(log_ratios))
+    wide = log_ratios.detach().to(exact_dtype(log_ratios.device))
     if bool((wide.isnan() | (wide == torch.inf)).any()):
         raise ValueError("log_ratios must not be NaN or +inf")
     if bool(wide.isneginf().all(-1).any()):

@@ -201,7 +201,7 @@ class DiscriminatorReward:
 
     @property
     def causal(self) -> bool:
-        """Whether a discriminator that judges every token looks at no later ones."""
+        """Tells if a discriminator that judges every token looks at no later ones."""
         return bool(getattr(self.discriminator, "causal", True))
 
     @torch.no_grad()

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .devices import exact_dtype
 from .returns import same_group
 from .shapes import check_tokens
 
@@ -134,7 +135,7 @@ def standardise(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> T
         ValueError: `values` and `mask` are not [B, T].
     """
     check_tokens(mask, values=values)
-    return _standardised(values, mask, None, mask.to(_wide(values)), divide=True)
+    return _standardised(values, mask, None, mask.to(exact_dtype(values.device)), divide=True)
 
 
 def group_standardise(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tensor:
@@ -191,11 +192,6 @@ TRANSFORMS: dict[str, Transform] = {
 """Transforms by the name that settings give."""
 
 
-def _wide(values: Tensor) -> torch.dtype:
-    """float64, which sums equal float32 values without rounding; Metal devices have none."""
-    return torch.float32 if values.device.type == "mps" else torch.float64
-
-
 def _group(values: Tensor, groups: Tensor | None) -> Tensor | None:
     """The table of `same_group`; None where all sequences are one group."""
     return None if groups is None else same_group(len(values), groups, values.device)
@@ -219,13 +215,13 @@ def _with_last_value(values: Tensor, mask: Tensor) -> Tensor:
     """Float64 values [B, T] that go on after a sequence's end; -inf for an empty sequence."""
     last = (mask.sum(1) - 1).clamp(min=0)
     filled = torch.where(mask, values, values.gather(1, last[:, None])).detach()
-    return filled.to(_wide(values)).masked_fill(~mask.any(1)[:, None], -torch.inf)
+    return filled.to(exact_dtype(values.device)).masked_fill(~mask.any(1)[:, None], -torch.inf)
 
 
 def _by_sequence(values: Tensor, mask: Tensor, groups: Tensor | None, *, divide: bool) -> Tensor:
     """Standardised or centred values where every sequence counts once."""
     check_tokens(mask, values=values)
-    weights = mask.to(_wide(values))
+    weights = mask.to(exact_dtype(values.device))
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
     return _standardised(values, mask, _group(values, groups), weights, divide=divide)
 

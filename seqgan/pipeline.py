@@ -25,7 +25,7 @@ from .metrics import Score
 from .models import Generator, load_generator, make_generator
 from .report import write_report
 from .report.console import print_results
-from .runs.run_directory import RESULTS, RunDirectory, write_json, write_text
+from .runs.run_directory import PRETRAINING, RESULTS, RunDirectory, write_json, write_text
 from .seeding import derive_seed
 from .training.begin import begin, check_config, files_found, on_data_of, source_run
 from .training.control import run_control
@@ -118,12 +118,14 @@ def finetune(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
         )
     check_available(config.evaluation)
-    convergence_of(pretrained)  # an error of its log comes now, not after hours
+    ended = convergence_of(pretrained)  # an error of its log comes now, not after hours
     runtime, data = begin("finetune", config, console, pretrained)
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)
         if not runtime.past("pretrain"):
+            if runtime.processes.is_main and runtime.run is not None:
+                write_json(runtime.run.path / PRETRAINING, ended._asdict())
             _keep_pretrained(runtime)
         tuned = _fine_tuned(config, data, generator, runtime)
         return _finish(config, data, runtime, tuned.models(), pretrained, tuned)
@@ -226,7 +228,7 @@ def _finish(
             compared = _compared(models, tuned)
             said = answer(
                 compared, pretraining, config, tuned.summary(), len(data.test),
-                scores["real"],
+                scores["real"], tuned.control is not None and tuned.control.stopped,
             )  # fmt: skip
             found = _found(tuned, compared, said)
             found["action_values"] = _token_values(config, data, models, tuned, drawn)
@@ -266,7 +268,7 @@ def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:
 
 
 def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
-    """What `results.json` has to say of method and control."""
+    """The entries of `results.json` about method and control."""
     found = {
         "adversarial": tuned.summary(),
         "verdict": said.to_dict(),

@@ -6,6 +6,10 @@ import os
 # them run side by side: one thread here, and in the programs that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+# A machine may be slow, and a test must not depend on that.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")

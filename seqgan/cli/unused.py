@@ -18,6 +18,9 @@ from ..config.describe import settings_of
 
 __all__ = ["unused_settings"]
 
+READING = ("field", "column", "column_number", "header", "format", "strip", "padding")
+"""Settings of the corpus that say how a file is read."""
+
 
 def unused_settings(settings: Any, given: Collection[str]) -> list[str]:
     """Lines about settings that were given and have no effect, one per reason.
@@ -57,7 +60,7 @@ def _corpus(source: str, settings: DataConfig | RunConfig) -> Iterator[tuple[str
         yield "with --corpus.parameters, which say it", _in("corpus", "vocabulary", "hidden")
     if isinstance(corpus, FileCorpus):
         if source == "wordnet":
-            yield "with WordNet, which is no file of yours", _in("corpus", "field", "column")
+            yield "with WordNet, which is no file of yours", _in("corpus", *READING)
         for split in ("validation", "test"):
             if getattr(settings, f"{split}_data") is not None:
                 yield f"with --{split}_data", _in("corpus", f"{split}_share")

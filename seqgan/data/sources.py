@@ -162,10 +162,9 @@ def check_splits(data: Dataset) -> None:
         found = ", ".join(
             f"{sizes[name]} {name} sequences ({LEAST[name]} are needed)" for name in small
         )
-        raise DataError(
-            f"{data.source}: {found}: give more data, or raise "
-            + " and ".join(f"--corpus.{name}_share" for name in small if name != "train")
-        )
+        shares = " and ".join(f"--corpus.{name}_share" for name in small if name != "train")
+        advice = f"give more data, or raise {shares}" if shares else "give more data"
+        raise DataError(f"{data.source}: {found}: {advice}")
 
 
 def _drawn_codec(policy: GrammarPolicy | LSTMOracle) -> Codec:

@@ -77,7 +77,7 @@ def token_values(
         )
     averages = {}
     for name, batch in (("mean", samples), ("real_mean", real.to(samples.device))):
-        judged = reward(batch).double()
+        judged = reward(batch).cpu().double()
         averages[name] = round(float(judged.mean()), 5)
         error = judged.std(correction=0) / len(batch) ** 0.5
         averages[f"{name}_error"] = round(float(error), 5)

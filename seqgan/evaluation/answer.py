@@ -126,6 +126,7 @@ def answer(
     summary: dict[str, Any],
     num_test: int,
     real: list[Score],
+    control_failed: bool = False,
 ) -> Answer:
     """Puts the comparisons of a run together.
 
@@ -136,6 +137,7 @@ def answer(
         summary: of the adversarial rounds.
         num_test: test sequences that were measured.
         real: scores of real sequences, and of the source where its density is known.
+        control_failed: the control ended early because its loss was not finite.
     """
     against_control = None if compared.between is None else compared.between.verdict
     control = None if compared.control is None else compared.control.verdict
@@ -143,7 +145,7 @@ def answer(
     small = num_test < LEAST_TEST or config.evaluation.num_samples < LEAST_SAMPLES
     between = None if against_control is None else against_control.label
     label = final_label(found.label, between, small=small)
-    blocking = list(_blocking(pretraining, config, against_control))
+    blocking = list(_blocking(pretraining, config, against_control, control_failed))
     if small:
         counts = f"{num_test:,} test sequences and {config.evaluation.num_samples:,} samples"
         blocking.insert(
@@ -208,7 +210,10 @@ def final_label(against_mle: str, against_control: str | None, *, small: bool = 
 
 
 def _blocking(
-    pretraining: Convergence, config: RunConfig, against_control: Verdict | None
+    pretraining: Convergence,
+    config: RunConfig,
+    against_control: Verdict | None,
+    control_failed: bool,
 ) -> Iterator[str]:
     """Yields the reasons that keep a run from being called a success, a sentence or two each."""
     if pretraining.state != "converged":
@@ -219,6 +224,11 @@ def _blocking(
         yield (
             "There was no control: what the same updates gain from a random reward is unknown. "
             "--evaluation.control true runs it."
+        )
+    if control_failed:
+        yield (
+            "The control ended early: its loss became NaN or infinite, so it is not what the same "
+            "updates gain from a random reward."
         )
 
 

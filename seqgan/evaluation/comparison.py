@@ -152,7 +152,11 @@ def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> C
     chosen = min(validation["adversarial"], key=Point.primary)
     others = mle.variants if variants else {}
     curves = [validation["mle"], *others.values()]
-    way = sweep.best_at(mle.policy, chosen.diversity(), curves)
+    target = chosen
+    if adversarial.sweep is not sweep:
+        # Self-BLEU grows with the number of samples, so as many as the curves have.
+        target = sweep.point(adversarial.policy, chosen.temperature, "validation")
+    way = sweep.best_at(mle.policy, target.diversity(), curves)
     test = {name: model.points("test") for name, model in models.items()}
     # A control has half of the samples, and what is compared with it has as many.
     count = min(sweep.verdict_count, adversarial.sweep.verdict_count)

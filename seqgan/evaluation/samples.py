@@ -138,7 +138,7 @@ class References:
         ]
 
     def real(self, count: int) -> list[Score]:
-        """What is read beside the scores of `count` samples: the same of real sequences."""
+        """Scores of real sequences, to read beside those of `count` samples."""
         n = min(count, len(self.records))
         real = self._some(self.records, n)
         scores = self.measures.judged(real)

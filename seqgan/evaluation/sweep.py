@@ -69,6 +69,7 @@ class Sweep:
             num_samples=max(2, self.config.num_samples // 2),
         )
         half.count, half._best = max(2, self.count // 2), None
+        half.decoder = Decoder(self.seed)
         return half
 
     def state_dict(self) -> dict[str, Any]:

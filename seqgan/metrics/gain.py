@@ -21,6 +21,7 @@ __all__ = [
     "heldout_gain",
     "is_unreliable",
     "knowledge",
+    "teaching",
 ]
 
 LEAST_EFFECTIVE = 30
@@ -206,7 +207,7 @@ def gain_in_words(measured: Mapping[str, float]) -> str:
 
 
 def teaching(measured: Mapping[str, float]) -> str:
-    """What a discriminator was found to know, in the words of the terminal and of the report."""
+    """A discriminator's knowledge, in the words of the terminal and of the report."""
     low, high = measured["heldout_gain_low"], measured["heldout_gain_high"]
     text = (
         f"told {measured['heldout_accuracy']:.1%} of unseen sequences right (50% is guessing), and "
@@ -222,5 +223,5 @@ def teaching(measured: Mapping[str, float]) -> str:
 
 
 def is_unreliable(measured: Mapping[str, float]) -> bool:
-    """Whether few samples carry the weight of the held-out gain of a measurement."""
+    """Tells if few samples carry the weight of the held-out gain of a measurement."""
     return measured["heldout_effective"] < LEAST_EFFECTIVE

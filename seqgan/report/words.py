@@ -54,8 +54,8 @@ AHEAD = (
     "with a random reward, on this data."
 )
 AS_NOISE = (
-    "The adversarially trained model is ahead of plain MLE, but the same training with a random "
-    "reward cannot be told from it."
+    "The adversarially trained model is ahead of plain MLE, but not of the same training with a "
+    "random reward."
 )
 CONCLUSIONS = {
     "better": "The whole interval lies below 0, so the difference is unlikely to be chance.",
@@ -96,7 +96,7 @@ def short_answer(record: Record) -> str:
 
 
 def _by_another_way(record: Record) -> bool:
-    """Whether MLE is better by the way it is sampled: the training need not have hurt then."""
+    """Tells if MLE is better by the way it is sampled: the training need not have hurt then."""
     verdict = record.verdict or {}
     way = verdict.get("mle_way") or "temperature"
     return verdict["label"] == "worse" and not way.startswith("temperature")

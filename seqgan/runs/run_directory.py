@@ -30,6 +30,8 @@ __all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
 CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
 ENVIRONMENT, DATA = "environment.json", "data.json"
+PRETRAINING = "pretraining.json"
+"""How MLE ended, in the folder of a run that was fine-tuned from another one."""
 LAST = (CONFIG, ENVIRONMENT)
 """What makes a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"

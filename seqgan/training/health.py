@@ -87,7 +87,7 @@ def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
 
 
 def _certain(*parts: tuple[float, Figures, str], limit: float = 0.0) -> bool:
-    """Whether a sum of (factor, figures, name) exceeds a limit with its whole 99% interval."""
+    """Tells if a sum of (factor, figures, name) exceeds a limit with its whole 99% interval."""
     excess = sum(factor * figures[name] for factor, figures, name in parts) - limit
     errors = (factor * figures.get(f"{name}_error", 0.0) for factor, figures, name in parts)
     return excess > CERTAIN * math.hypot(*errors)

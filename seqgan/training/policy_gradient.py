@@ -119,8 +119,8 @@ class PolicyGradient:
                 scores = self.policy(batch.mine)
             self.learner.update(policy_loss(scores, batch, self.settings))
         self.step_number += 1
-        self.spread_sum += float(figures["spread"])
         loss = self.learner.mean_loss()
+        self.spread_sum += float(figures["spread"])  # of a step whose loss was finite
         shown = {name: float(value) for name, value in figures.items() if name != "spread"}
         self.runtime.log(self.stage, self.step_number, loss=loss, **shown)
 

@@ -11,6 +11,7 @@ pretraining converged: see `convergence`.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from ..config import PretrainConfig
 from ..config.reading import run_config
 from ..errors import RunDirectoryError
 from ..metrics.likelihood import token_nll
-from ..runs.run_directory import LOG, RESULTS, RunDirectory
+from ..runs.run_directory import LOG, PRETRAINING, RunDirectory
 from ..runs.state import fields_of, set_fields, weights_for
 from .learner import PROGRESS, Learner
 from .runtime import Runtime
@@ -67,7 +68,7 @@ def pretrain(
 
 
 class Convergence(NamedTuple):
-    """How far the pretraining of a run came.
+    """The state in which the pretraining of a run ended.
 
     Attributes:
         state: converged (validation NLL had stalled, with the learning rate cut meanwhile, when
@@ -214,22 +215,23 @@ class Pretraining:
 
 
 def convergence_of(run: RunDirectory | None) -> Convergence:
-    """How far MLE came, by the log of the run that it was trained in.
+    """The state of MLE, by the log of the run that it was trained in.
 
-    A run that was itself fine-tuned from another has no such log; its results say what it found.
+    A run that was itself fine-tuned from another has no such log; it has kept what was found.
 
     Raises:
-        RunDirectoryError: the log is damaged.
+        RunDirectoryError: the log, or what was kept, is damaged.
     """
     assert run is not None
+    if (kept := run.path / PRETRAINING).is_file():
+        try:
+            return Convergence(**json.loads(kept.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise RunDirectoryError(f"{kept}: cannot be read ({error})") from None
     try:
         lines = [line for line in run.read_log() if line["stage"] == "mle"]
         history = {line["epoch"]: line["validation_nll"] for line in lines}
     except (ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(f"{run.path / LOG}: cannot be read ({error})") from None
-    if not history and (run.path / RESULTS).is_file():
-        told = run.results().get("pretraining")
-        if told is not None:
-            return Convergence(**told)
     settings = run_config(run.config(), str(run.path / "config.yaml")).pretrain
     return convergence([history[epoch] for epoch in sorted(history)], settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task
@@ -23,7 +22,7 @@ BEAT_SECONDS = 20.0
 
 
 class Progress:
-    """How far a stage of the work has come. The base class shows nothing.
+    """Progress of a stage of the work. The base class shows nothing.
 
     Args:
         label: name of the stage.
@@ -49,12 +48,7 @@ class Progress:
         self._updated = self._begun = self._clock()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         return
 
     def update(self, done: int, note: str = "") -> None:
@@ -183,12 +177,7 @@ class Bar(Progress):
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def update(self, done: int, note: str = "") -> None:

@@ -32,7 +32,7 @@ from .progress import Progress, make_progress
 __all__ = ["Runtime", "make_accelerator"]
 
 _PRODUCTS = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""What the products of training steps are computed in, by the setting."""
+"""Number types of the products of training steps, by the setting."""
 
 
 @dataclass

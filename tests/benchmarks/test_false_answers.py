@@ -1,4 +1,4 @@
-"""How often the verdict has an answer where there is none, and whether it finds one where there is.
+"""The verdict's rate of answers where there is none, and where there is one.
 
 Simulations with the real functions, from sampling to the combination of seeds (see `mirrored`).
 """
@@ -26,7 +26,7 @@ def upper(found: int, trials: int) -> float:
 
 
 def over_seeds(trial: int, *, seeds: int = 3, gain: float = 0.0) -> tuple[bool, bool]:
-    """Whether seeds that share a test set have an answer, together and as if they were apart."""
+    """Answers of seeds that share a test set, together and as if they were apart."""
     data = data_set(trial, False, CONFIG.num_samples)
     found = [verdict(data, 1_000 * trial + seed, gain=gain) for seed in range(seeds)]
     assert len({each.test_set for each in found}) == 1
@@ -75,7 +75,7 @@ def test_one_seed_finds_nothing_where_there_is_nothing(known):
 @pytest.mark.parametrize("temperature", [0.7, 0.85])
 @pytest.mark.parametrize("count", [300, 1000])
 def test_a_cooled_copy_never_gets_a_verdict(count, temperature):
-    """Where matching is coarse, a fifth of them did."""
+    """With coarse matching a fifth of them did."""
     source, wrong = tables()
     mle = Chain(source + wrong, LENGTH)
     config = replace(CONFIG, num_samples=count, sweep_samples=count)

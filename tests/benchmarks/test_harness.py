@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -333,8 +334,8 @@ def test_long_work_of_a_cell_shows_its_progress(here, monkeypatch, capsys):
     shutil.rmtree("shown/out/tiny/smoke/seed-0/model")
     assert run("shown/out", "0", "shown/tiny.yaml") == 0
     printed = capsys.readouterr().out
-    assert "tiny smoke seed 0: MLE: MLE pretraining: 1/1 epochs, 0:00:0" in printed
-    assert "tiny smoke seed 0: seqgan: Adversarial: 1/1 rounds, 0:00:0" in printed
+    for done in ("MLE: MLE pretraining: 1/1 epochs", "seqgan: Adversarial: 1/1 rounds"):
+        assert re.search(rf"tiny smoke seed 0: {done}, \d:\d\d:\d\d", printed)
 
 
 def verdict(suite: str, seed: int, difference: float | None, arm: str = "m", control: str = ""):

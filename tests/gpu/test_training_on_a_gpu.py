@@ -53,7 +53,7 @@ def policy_gradients(path: Path) -> list[dict]:
 
 
 class TestTheKernel:
-    """What its double in `recurrent_kernel` says of it."""
+    """The claims that its double in `recurrent_kernel` makes."""
 
     def test_gradients_in_evaluation_mode(self):
         layer = nn.LSTM(4, 4, device="cuda").eval()

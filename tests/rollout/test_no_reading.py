@@ -1,4 +1,4 @@
-"""What a training step calls never makes the host wait for the device."""
+"""Functions of a training step that never make the host wait for the device."""
 
 from __future__ import annotations
 

@@ -43,9 +43,12 @@ def test_scores_by_hand():
 def test_many_sequences_are_scored_in_parts(monkeypatch):
     policy = NucleusPolicy(Chain.random(6, 5, seed=2), 0.8)
     batch = generate(policy, 20, rng=torch.Generator().manual_seed(0))
-    whole = policy(batch)
+    whole, parts = policy(batch), []
     monkeypatch.setattr("rollout.nucleus.NUMBERS", 3 * 5 * 6)
+    logits = policy.logits
+    monkeypatch.setattr(policy, "logits", lambda part: parts.append(len(part)) or logits(part))
     assert torch.allclose(policy(batch).log_prob, whole.log_prob)
+    assert parts == [3] * 6 + [2]
     assert torch.isfinite(whole.log_prob).all()
 
 

@@ -17,7 +17,7 @@ PAIRS = [(7, 7 + 2**32), (7, 7 + 2**63), (2**40 + 1, 2**41 + 1), (0, -(2**32))]
 
 
 def plain(seed: int) -> torch.Generator:
-    """What a caller of torch makes."""
+    """A generator as a caller of torch makes it."""
     return torch.Generator().manual_seed(seed)
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"the inputs are not 
 
 
 def data(capsys, name, *flags):
-    """What ``seqgan data`` prints of a case."""
+    """The output of ``seqgan data`` for a case."""
     capsys.readouterr()
     assert main(["data", str(CASES / name), *flags]) == 0
     return capsys.readouterr().out

@@ -74,10 +74,10 @@ def test_samples_have_one_line_per_sequence(capsys, tmp_path):
     flags = ["--data", str(path), "--corpus.column", "text", "--corpus.tokenizer", "characters"]
     assert main(["pretrain", *flags, "--size", "smoke", "--output_dir", str(run)]) == 0
     assert main(["sample", "--run", str(run), "--number", "50", "--output", str(out)]) == 0
-    lines = out.read_text().split("\n")
+    lines = out.read_text(encoding="utf-8").split("\n")
     assert len(lines) == 51 and lines[-1] == "" and any("\u2424" in line for line in lines)
     for name in ("real", "mle"):
-        written = (run / "samples" / f"{name}.txt").read_text().splitlines()
+        written = (run / "samples" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
         sizes = json.loads((run / "results.json").read_text())["data"]["splits"]
         assert len(written) == sizes["test"]["sequences"]
     cut = [f"--{name} characters".split() for name in ("bleu_tokenizer", "self_bleu_tokenizer")]

@@ -32,7 +32,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def warnings_of(report: CorpusReport) -> Iterator[str]:
-    """What the user should know before a long run."""
+    """Warnings before a long run."""
     for file in report.files:
         if file.too_long > _LOST * file.lines:
             done = "left out" if file.too_long_action == "drop" else "cut"

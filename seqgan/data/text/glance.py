@@ -60,7 +60,7 @@ def uncut_share(texts: Iterable[str]) -> float:
 
 
 class Glance:
-    """What the first thousand sequences of a file look like."""
+    """Facts about the first thousand sequences of a file."""
 
     def __init__(self) -> None:
         self._count = self._uncut = 0

@@ -44,7 +44,7 @@ class Record(NamedTuple):
 
 @dataclass
 class Notes:
-    """What was met in a file besides its sequences.
+    """Counts of what a file holds besides its sequences.
 
     Attributes:
         kind: how the file is read.

@@ -20,8 +20,7 @@ def copy_range(
 ) -> Path:
     """Writes a file with some records of another one, which is read with the same settings.
 
-    What stands before the first record (a header, comments) is kept. The copy is not packed; a JSON
-    document becomes a file of JSON lines.
+    What stands before the first record (a header, comments) is kept. The copy is not packed.
 
     Args:
         path: the file.
@@ -44,10 +43,11 @@ def copy_range(
             begins[count] = record.line_number
     if last > count:
         raise DataError(f"{path}: {count:,} records, and {first:,} to {last:,} are asked for")
-    if file_kind(path, reading.format) == "json":
-        return _copy_items(path, stem.with_name(f"{stem.name}.jsonl"), first, last)
-    suffix = Path(str(path).removesuffix(".gz")).suffix
+    name = Path(path)
+    suffix = Path(name.stem).suffix if name.suffix.lower() == ".gz" else name.suffix
     target = stem.with_name(stem.name + suffix)
+    if file_kind(path, reading.format) == "json":
+        return _copy_items(path, target, first, last)
     head, begin = begins[1], begins[first]
     end = begins.get(last + 1, math.inf)
     lines = Lines(str(path), MAX_LINE)
@@ -61,5 +61,5 @@ def copy_range(
 def _copy_items(path: str | os.PathLike[str], target: Path, first: int, last: int) -> Path:
     with open_file(path, MAX_BYTES) as stream:
         items = json.loads(stream.read().decode("utf-8-sig"))[first - 1 : last]
-    target.write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    target.write_text(json.dumps(items), encoding="utf-8")
     return target

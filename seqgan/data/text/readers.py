@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 FLAGS = "--corpus."
-"""How the flags of a `ReadingConfig` begin, where nothing else is said."""
+"""The default prefix of the flags of a `ReadingConfig`."""
 
 _KINDS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",

@@ -102,7 +102,7 @@ class Words:
         return pieced if self.tokenize(pieced) == tokens else text
 
     def _mark_for(self, text: str) -> str:
-        """What special words are hidden behind: something that the text does not hold."""
+        """A placeholder for special words that the text does not hold."""
         mark = _HIDDEN
         while mark in text:
             mark += "q"

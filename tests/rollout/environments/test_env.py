@@ -397,7 +397,8 @@ def test_render_draws_the_text_in_a_picture_of_one_size():
         for one in batch.render():
             np.testing.assert_array_equal(one, picture)
         dark.append(int((picture[..., 0] < 128).sum()))
-        assert len(dark) == 4 or env.step(2) and batch.step([2, 2])
+        if len(dark) < 4:
+            env.step(2), batch.step([2, 2])
     # Nothing, one letter, the same letter twice, and more than a picture holds, which stays inside.
     assert dark[0] == 0 and 0 < dark[1] and dark[2] == pytest.approx(2 * dark[1], abs=4)
     assert dark[3] > 100 * dark[1] and (picture[:8] == 255).all() and (picture[:, -8:] == 255).all()
@@ -413,7 +414,8 @@ def test_gymnasium_makes_it_in_every_mode_that_it_has(mode):
         env.reset(seed=0)
         env.step(3)
         kinds = {None: type(None), "ansi": str, "rgb_array": np.ndarray, "rgb_array_list": list}
-        assert mode is None or isinstance(env.render(), kinds[mode])
+        if mode is not None:  # without one, render() warns, which is an error here
+            assert isinstance(env.render(), kinds[mode])
 
 
 def test_processes_of_their_own():

@@ -45,6 +45,16 @@ def answered(
     return answer(compared, pretraining, settings, SUMMARY, num_test, [])
 
 
+def test_a_control_that_failed_is_none():
+    verdicts = Compared(
+        *(Comparison({}, {}, verdict(each)) for each in ("better", "worse", "better"))
+    )
+    settings = RunConfig(data="x")
+    assert answer(verdicts, FIT, settings, SUMMARY, 2_000, []).helped
+    found = answer(verdicts, FIT, settings, SUMMARY, 2_000, [], control_failed=True)
+    assert not found.helped and any("The control ended early" in each for each in found.cautions)
+
+
 def test_a_success_has_all_of_it():
     found = answered()
     assert found.label == "better" and found.helped

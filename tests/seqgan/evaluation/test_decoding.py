@@ -199,3 +199,17 @@ def test_texts_are_compared_at_equal_self_bleu(data):
         diversities = [each.diversity() for each in points]
         assert diversities[0] < diversities[-1]
         assert len({len(each.self_bleu) for each in points}) == 1  # it grows with the number
+
+
+def test_a_control_with_half_of_the_samples_is_matched_by_as_many(data):
+    """One model against itself: only the number of samples differs, and self-BLEU with it."""
+    text = replace(data, density=None)
+    sweep = Sweep(text, replace(CONFIG, embedder=f"{__name__}:letters"), 0)
+    half, model = sweep.halved(), data.density
+    assert half.decoder is not sweep.decoder
+    one, two = (each.point(model, 1.0, "validation").diversity() for each in (sweep, half))
+    assert two > one + 0.01  # fewer samples, less self-BLEU
+    for first, second in ((sweep, half), (half, sweep)):
+        found = compare_swept(Swept(model, first), Swept(model, second), variants=False)
+        chosen = found.verdict.adversarial_temperature
+        assert found.verdict.mle_temperature == pytest.approx(chosen, abs=0.02)

@@ -1,4 +1,4 @@
-"""What scoring in bf16 costs, with a bound that follows from the format alone.
+"""The error of scoring in bf16, with a bound that follows from the format alone.
 
 A number of bf16 has 8 significant bits, so rounding moves it by at most U = 2^-8 of itself. To
 first order, roundings x (1 + d) of numbers x move a logit z by the sum of dz/dx x d. The roundings
@@ -61,7 +61,7 @@ class Rounded:
         return numbers * self.factors[-1]
 
     def bound(self, logit: Tensor) -> float:
-        """How far the roundings may move `logit`."""
+        """The largest distance that the roundings may move `logit`."""
         found = torch.autograd.grad(logit, self.factors)
         return 6 * U * float(sum(each.square().sum() for each in found)) ** 0.5
 

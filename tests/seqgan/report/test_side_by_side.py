@@ -104,7 +104,7 @@ def test_markdown_csv_and_json(here, capsys):
         run(here, place)
     for ending in ("md", "csv", "json"):
         printed(capsys, f"compare a b c --output out/table.{ending}")
-    lines = Path("out/table.md").read_text().splitlines()
+    lines = Path("out/table.md").read_text(encoding="utf-8").splitlines()
     assert "|  | a | b | c |" in lines
     assert "| BLEU-4 ↑ | 0.500 ± 0.050 | **0.700 ± 0.050** | 0.600 ± 0.030 |" in [
         line.replace("bleu-4", "BLEU-4") for line in lines

@@ -85,7 +85,7 @@ FILES = "--data texts/a.txt --test_data texts/b.txt"
 
 
 def test_from_another_folder(old, tmp_path, monkeypatch):
-    """Where the files are still where they were when the run was begun."""
+    """A folder whose files are still where they were when the run was begun."""
     monkeypatch.chdir(old)
     before = scores(tmp_path / "before.json", "--run runs/full")
     monkeypatch.chdir(tmp_path)
@@ -152,6 +152,11 @@ def test_resuming_elsewhere(old, moved, capsys):
     error = refused("finetune --resume runs/tuned --data b.txt --test_data b.txt", capsys)
     assert "--data: b.txt is not what the run at runs/tuned was trained on" in error
     do("finetune --resume runs/tuned --data a.txt --test_data b.txt")
+    ended, whole = (
+        json.loads((run / "results.json").read_text())["pretraining"]
+        for run in (Path("runs/tuned"), old / "runs" / "full")
+    )
+    assert ended == whole and ended["state"] != "unknown"
     one, other = weights(Path("runs/tuned"), "best"), weights(old / "runs" / "full", "best")
     assert all(torch.equal(one[key], other[key]) for key in one)
 
