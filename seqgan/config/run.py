@@ -170,10 +170,6 @@ class RunConfig(Settings):
         """Makes the groups that are mappings, on top of what method and size recommend."""
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = reward_terms(self.rewards or layers.rewards)
-        require(
-            len(self.rewards) == 1 and self.rewards[0].weight == 1,
-            "--rewards: expects one term, of weight 1",
-        )
         kinds["corpus"] = corpus_kind(self.data)
         for name in GROUPS:
             given = getattr(self, name)

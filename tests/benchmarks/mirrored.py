@@ -15,8 +15,8 @@ from torch import Tensor
 
 from rollout import generate
 from seqgan.config import EvaluationConfig
-from seqgan.data.sources import Dataset, Decoder, TokenSpec
-from seqgan.data.text.tokenizers import make_tokenizer
+from seqgan.data.codec import IdCodec
+from seqgan.data.dataset import Dataset, TokenSpec
 from seqgan.evaluation.comparison import Verdict, compare_swept
 from seqgan.evaluation.sweep import Sweep, Swept
 from tests.rollout.chains import Chain
@@ -67,11 +67,10 @@ def data_set(test_seed: int, known: bool, size: int) -> Dataset:
             {"train": 4, "validation": size, "heldout": 4, "test": size}.items()
         )
     }
-    decoder = Decoder(None, make_tokenizer("spaces"), None)
-    spec = TokenSpec(VOCAB, VOCAB, None, 0, LENGTH, ())
+    codec = IdCodec(TokenSpec(VOCAB, VOCAB, None, 0, LENGTH, ()))
     return Dataset(
-        "mirrored", *splits.values(), spec, decoder,
-        lambda name: decoder.rows(splits[name]), source if known else None,
+        "mirrored", *splits.values(), codec, lambda name: codec.rows(splits[name]),
+        source if known else None,
     )  # fmt: skip
 
 

@@ -111,8 +111,6 @@ def test_the_paper_and_the_default_differ_where_they_should():
         ({"discriminator": {"architecture": "cnn", "hidden": 3}}, "cnn has no .*, bilstm has$"),
         ({"generator": {"hiden": 3}}, "unknown setting 'generator.hiden' .*did you mean 'hidden'"),
         ({"pretrain": {"optimizer": {"lr": 3}}}, "unknown setting 'pretrain.optimizer.lr'"),
-        ({"rewards": ["random", "constant"]}, "--rewards: expects one term, of weight 1"),
-        ({"rewards": ["random:2"]}, "--rewards: expects one term, of weight 1"),
         ({"rewards": [{"name": "rnadom"}]}, "--rewards: name: 'rnadom' is none of"),
         ({"rewards": 3}, "--rewards: 3 is not a list of terms"),
         ({"config_format": 1}, "config_format: 1: .* version 0.1, which still reads them"),

@@ -7,7 +7,8 @@ import torch
 
 from rollout import Sequences, generate
 from seqgan.config import LSTM, FileCorpus, GrammarCorpus
-from seqgan.data.dataset import Decoder, TokenSpec
+from seqgan.data.codec import IdCodec, WordCodec
+from seqgan.data.dataset import TokenSpec
 from seqgan.data.sources import load_data
 from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.data.text.vocabulary import EOS, UNK, Vocabulary
@@ -93,12 +94,12 @@ def test_unknown_can_be_switched_off():
     assert not (generate(quiet, 500, rng=rng).tokens == UNK).any()
     assert quiet.head.weight is policy.head.weight  # the parameters are shared
     assert not generate(quiet.tempered(0.5), 500, rng=rng).tokens.eq(UNK).any()
-    decoder = Decoder(Vocabulary.from_list(["a", "b", "c"]), make_tokenizer("spaces"), EOS)
-    model = TextGenerator(policy, decoder, {})
+    codec = WordCodec(Vocabulary.from_list(["a", "b", "c"]), make_tokenizer("spaces"), spec)
+    model = TextGenerator(policy, codec, {})
     assert "<unk>" in " ".join(model.sample(200))
     assert "<unk>" not in " ".join(model.sample(200, allow_unk=False))
 
 
 def test_bare_ids_have_no_unknown_token():
     with pytest.raises(ConfigError, match="--allow_unk: the tokens of this run are bare ids"):
-        without_unknown(generator(), Decoder(None, make_tokenizer("spaces"), 2), "--allow_unk")
+        without_unknown(generator(), IdCodec(WITHHELD), "--allow_unk")

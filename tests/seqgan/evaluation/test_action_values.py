@@ -8,12 +8,14 @@ import pytest
 from torch import nn
 
 from rollout import generate
-from seqgan.data.dataset import Decoder
-from seqgan.data.text.tokenizers import make_tokenizer
+from seqgan.data.codec import IdCodec
+from seqgan.data.dataset import TokenSpec
 from seqgan.evaluation.action_values import token_values
 from seqgan.seeding import rng_for
 
 from ...rollout.chains import Chain, count_of, exact_count_values
+
+CODEC = IdCodec(TokenSpec(5, 5, 1, 0, 6, ()))
 
 
 class Counter(nn.Module):
@@ -25,10 +27,9 @@ class Counter(nn.Module):
 
 def test_values_of_the_first_samples():
     chain = Chain.random(5, 6, eos_id=1)
-    decoder = Decoder(None, make_tokenizer("integers"), eos_id=1)
     samples = generate(chain, 500, rng=rng_for(0, "samples"))
     real = generate(chain, 300, rng=rng_for(1, "samples"))
-    found = token_values(chain, Counter(), samples, real, decoder, 7, sentences=20, rollouts=800)
+    found = token_values(chain, Counter(), samples, real, CODEC, 7, sentences=20, rollouts=800)
     exact = exact_count_values(chain, samples.select(slice(0, 20)), 2)
     assert len(found["sentences"]) == 20 and found["rollouts"] == 800
     for row, sentence, ids in zip(
@@ -52,10 +53,9 @@ def test_values_of_the_first_samples():
 
 def test_the_seed_fixes_them_and_json_takes_them():
     chain = Chain.random(5, 6, eos_id=1)
-    decoder = Decoder(None, make_tokenizer("integers"), eos_id=1)
     samples = generate(chain, 10, rng=rng_for(0, "samples"))
     first, again, other = (
-        token_values(chain, Counter(), samples, samples, decoder, seed) for seed in (0, 0, 1)
+        token_values(chain, Counter(), samples, samples, CODEC, seed) for seed in (0, 0, 1)
     )
     assert json.dumps(first) == json.dumps(again) != json.dumps(other)
     assert len(first["sentences"]) == 6
