@@ -15,17 +15,19 @@ from typing import Any, cast
 from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
-from rollout import Sampler, generate
+from rollout import Sampler
 
 from .config.version import __version__
 from .data.codec import Codec, load_codec, save_codec
+from .data.prompts import Beginning
 from .data.text.tokenizers import Tokenizer, make_tokenizer
-from .errors import CheckpointError, ConfigError
+from .errors import CheckpointError, ConfigError, DataError
 from .models import Generator, load_generator, save_model
 from .runs.run_directory import RunDirectory, write_json
 from .seeding import rng_for
+from .training.sampling import draw
 
-__all__ = ["TextGenerator", "run_codec", "without_unknown"]
+__all__ = ["TextGenerator", "run_codec"]
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "seqgan.json", "generator"
@@ -49,13 +51,13 @@ class TextGenerator(
 
     @classmethod
     def from_run(
-        cls, run: str | Path | RunDirectory, model: str = "best", tokenizer: str | None = None
+        cls, run: str | Path | RunDirectory, model: str = "finetuned", tokenizer: str | None = None
     ) -> TextGenerator:
         """The generator of a finished run.
 
         Args:
             run: the run's folder.
-            model: best (adversarial, where there is one, else mle), or mle.
+            model: finetuned (mle if there is none), or mle.
             tokenizer: the name of the run's, if it is not built in.
 
         Raises:
@@ -63,14 +65,14 @@ class TextGenerator(
             CheckpointError: its checkpoint is damaged.
             ConfigError: there is no such model, or the tokenizer has to be named.
         """
-        if model not in ("best", "mle"):
-            raise ConfigError(f"model: {model!r} is neither 'best' nor 'mle'")
+        if model not in ("finetuned", "mle"):
+            raise ConfigError(f"model: {model!r} is neither 'finetuned' nor 'mle'")
         directory = RunDirectory.open(run)
         results = directory.results()
-        name = model if (directory.path / "checkpoints" / model).is_file() else "mle"
+        name = directory.final(model)
         policy = load_generator(directory.checkpoint(name) / "generator")
         scores = results["scores"]
-        which = "adversarial" if name == "best" and "adversarial" in scores else "mle"
+        which = name if name in scores else "mle"
         facts = {
             "source": results["source"],
             "model": which,
@@ -84,26 +86,58 @@ class TextGenerator(
         self,
         number: int,
         *,
+        prefix: str = "",
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         allow_unk: bool = True,
         seed: int = 0,
+        flags: str = "",
     ) -> list[str]:
         """Samples as lines of text.
 
         Args:
             number: how many.
+            prefix: text that every sequence begins with, in words of the vocabulary.
             temperature: softmax temperature, above 0.
             top_k: keep only the k most likely tokens at each step.
             top_p: keep only the most likely tokens that together reach this probability.
             allow_unk: samples may hold ``<unk>``, where the training sequences do.
             seed: two seeds give different samples.
+            flags: what the names of these settings begin with, for messages.
+
+        Raises:
+            ConfigError: the prefix is too long or not in the vocabulary; or the tokens are bare
+                ids, and none is ``<unk>``.
         """
         sampler = Sampler(temperature, top_k, top_p)
-        policy = self.policy if allow_unk else without_unknown(self.policy, self.codec)
-        drawn = generate(policy.emitting(), number, sampler=sampler, rng=rng_for(seed, "sample"))
-        return self.codec.texts(drawn)
+        policy = self.policy if allow_unk else self._without_unknown(flags)
+        asked = Beginning(self._encoded(prefix, flags))
+        rng = rng_for(seed, "sample")
+        return self.codec.texts(
+            draw(policy.emitting(), number, rng, asked, sampler=sampler).sequences
+        )
+
+    def _encoded(self, prefix: str, flags: str) -> list[int]:
+        """The token ids of a prefix."""
+        try:
+            tokens = self.codec.encode(prefix)
+        except DataError as error:
+            raise ConfigError(f"{flags}prefix: {error}") from None
+        if len(tokens) >= self.policy.max_length:
+            raise ConfigError(
+                f"{flags}prefix: {len(tokens)} tokens leave nothing to generate: the longest "
+                f"sequence has {self.policy.max_length}"
+            )
+        return tokens
+
+    def _without_unknown(self, flags: str) -> Generator:
+        """The policy that never emits ``<unk>``."""
+        if not self.codec.unknown_ids:
+            raise ConfigError(
+                f"{flags}allow_unk: the tokens of this run are bare ids, and none is <unk>"
+            )
+        return self.policy.withholding(self.codec.unknown_ids)
 
     @classmethod
     def from_pretrained(
@@ -212,17 +246,6 @@ class TextGenerator(
         # A blank line between blocks, none inside tables and code.
         text = "\n".join(_spaced(lines)) + "\n"
         return ModelCard(text)
-
-
-def without_unknown(policy: Generator, codec: Codec, flag: str = "allow_unk") -> Generator:
-    """The policy, which never emits ``<unk>``.
-
-    Raises:
-        ConfigError: its tokens are bare ids, none of which is ``<unk>``.
-    """
-    if not codec.unknown_ids:
-        raise ConfigError(f"{flag}: the tokens of this run are bare ids, and none is <unk>")
-    return policy.withholding(codec.unknown_ids)
 
 
 def run_codec(directory: RunDirectory, policy: Generator, tokenizer: str | None = None) -> Codec:

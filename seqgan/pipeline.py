@@ -25,7 +25,7 @@ from .metrics import Score
 from .models import Generator, load_generator, make_generator
 from .report import write_report
 from .report.console import print_results
-from .runs.run_directory import PRETRAINING, RESULTS, RunDirectory, write_json, write_text
+from .runs.run_directory import FORMAT, PRETRAINING, RESULTS, RunDirectory, write_json, write_text
 from .seeding import derive_seed
 from .training.begin import begin, check_config, files_found, on_data_of, source_run
 from .training.control import run_control
@@ -48,9 +48,9 @@ class RunResult:
         path: the run's folder.
         data: the data set, with no more sequences to measure on than the settings allow.
         mle: the pretrained policy.
-        adversarial: the fine-tuned policy, or None.
-        scores: for "mle", "adversarial" and "real" their scores.
-        comparison: of the adversarial model with MLE: sweeps and verdict, or None.
+        finetuned: the fine-tuned policy, or None.
+        scores: for "mle", "finetuned" and "real" their scores.
+        comparison: of the fine-tuned model with MLE: sweeps and verdict, or None.
         results: what `results.json` holds.
         answer: what it all comes to, or None where nothing was compared.
     """
@@ -58,7 +58,7 @@ class RunResult:
     path: Path
     data: Dataset
     mle: Generator
-    adversarial: Generator | None
+    finetuned: Generator | None
     scores: dict[str, list[Score]]
     comparison: Comparison | None
     results: dict[str, Any]
@@ -170,7 +170,7 @@ class Tuned:
 
     def models(self) -> dict[str, Generator]:
         """Both models by name."""
-        return {"mle": self.work.reference, "adversarial": self.work.generator}
+        return {"mle": self.work.reference, "finetuned": self.work.generator}
 
 
 def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime: Runtime) -> Tuned:
@@ -205,9 +205,9 @@ def _finish(
     """
     assert runtime.run is not None
     runtime.processes.part_ways()
-    path, adversarial = runtime.run.path, models.get("adversarial")
+    path, finetuned = runtime.run.path, models.get("finetuned")
     if not runtime.processes.is_main:
-        return RunResult(path, data, models["mle"], adversarial, {}, None, {})
+        return RunResult(path, data, models["mle"], finetuned, {}, None, {})
     runtime.interruption.patient = False
     evaluator = Evaluator(data, config.evaluation, config.seed)
     scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
@@ -233,7 +233,7 @@ def _finish(
             found = _found(tuned, compared, said)
             found["action_values"] = _token_values(config, data, models, tuned, drawn)
     results = {
-        "format": 1,
+        "format": FORMAT,
         "source": config.data,
         "seed": config.seed,
         "data": data.report,
@@ -255,13 +255,13 @@ def _finish(
     runtime.say(f"Report: {write_report(runtime.run)}")
     runtime.say(f"Run: {path}")
     comparison = None if compared is None else compared.method
-    return RunResult(path, data, models["mle"], adversarial, scores, comparison, results, said)
+    return RunResult(path, data, models["mle"], finetuned, scores, comparison, results, said)
 
 
 def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:
     """The method, its control and MLE, each with each."""
     mle = Swept(models["mle"], tuned.sweep)
-    method, control = Swept(models["adversarial"], tuned.sweep), None
+    method, control = Swept(models["finetuned"], tuned.sweep), None
     if tuned.noise is not None:
         control = Swept(tuned.noise, tuned.sweep.halved())
     return compare_with_control(mle, method, control)
@@ -294,5 +294,5 @@ def _token_values(
     judge = tuned.work.discriminator
     if judge is None:
         return None
-    policy, samples = models["adversarial"], drawn["adversarial"]
+    policy, samples = models["finetuned"], drawn["finetuned"]
     return token_values(policy, judge, samples, data.test, data.codec, config.seed)

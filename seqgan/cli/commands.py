@@ -11,8 +11,6 @@ from typing import Any
 
 from rich.console import Console
 
-from rollout import Sampler, generate
-
 from ..config import (
     CompareConfig,
     DataConfig,
@@ -36,7 +34,7 @@ from ..data.text.readers import Record
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
-from ..hub import run_codec, without_unknown
+from ..hub import TextGenerator, run_codec
 from ..metrics import Score
 from ..models import Generator, load_generator
 from ..pipeline import finetune as finetune_run
@@ -51,6 +49,7 @@ from ..seeding import rng_for
 from ..terminal import say
 from ..training.progress import make_progress
 from ..training.runtime import make_accelerator
+from ..training.sampling import draw
 
 __all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
 
@@ -81,14 +80,17 @@ def sample(settings: SampleConfig, console: Console) -> int:
     directory = RunDirectory.open(settings.run)
     device = make_accelerator(settings.device).device
     policy = _load(directory, settings.model).to(device)
-    sampler = Sampler(settings.temperature, settings.top_k, settings.top_p)
-    codec = run_codec(directory, policy, settings.tokenizer)
-    prefix = _prefix(settings.prefix, codec, policy)
-    if not settings.allow_unk:
-        policy = without_unknown(policy, codec, "--allow_unk")
-    rng = rng_for(settings.seed, "sample")
-    drawn = generate(policy.emitting(), settings.number, sampler=sampler, rng=rng, prefix=prefix)
-    lines = codec.texts(drawn)
+    model = TextGenerator(policy, run_codec(directory, policy, settings.tokenizer), {})
+    lines = model.sample(
+        settings.number,
+        prefix=settings.prefix,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        allow_unk=settings.allow_unk,
+        seed=settings.seed,
+        flags="--",
+    )
     if settings.output is None:
         for line in lines:
             print(line)
@@ -123,9 +125,9 @@ def _run_scores(
         settings = replace(settings, seed=config.seed)
     device = make_accelerator(settings.device or config.device).device
     models = {
-        title: _load(directory, name).to(device)
-        for title, name in (("mle", "mle"), ("adversarial", "best"))
-        if (directory.path / "checkpoints" / name).is_file()
+        name: _load(directory, name).to(device)
+        for name in ("mle", "finetuned")
+        if directory.has(name)
     }
     if not models:
         raise CheckpointError(
@@ -196,8 +198,8 @@ def _against_references(
     scores, shown = {}, {}
     for title, policy in _with_progress(models):
         rng = rng_for(settings.seed, "samples", title)
-        drawn = generate(policy.emitting(), config.evaluation.num_samples, rng=rng)
-        lines = codec.texts(drawn)
+        drawn = draw(policy.emitting(), config.evaluation.num_samples, rng)
+        lines = codec.texts(drawn.sequences)
         records = [Record(read_line(line), number) for number, line in enumerate(lines, start=1)]
         scores[title] = against.scores(records, f"samples of {title}")
         shown[title] = lines[: config.evaluation.show]
@@ -289,26 +291,6 @@ def data(settings: DataConfig, console: Console) -> int:
     return 0
 
 
-def _prefix(text: str, codec: Codec, policy: Generator) -> list[int] | None:
-    """The token ids of a prefix; None if it is empty.
-
-    Raises:
-        ConfigError: a word that the vocabulary does not hold, or too many of them.
-    """
-    try:
-        ids = codec.encode(text)
-    except DataError as error:
-        raise ConfigError(f"--prefix: {error}") from None
-    if len(ids) >= policy.max_length:
-        raise ConfigError(
-            f"--prefix: {len(ids)} tokens leave nothing to generate: the longest sequence has "
-            f"{policy.max_length}"
-        )
-    return ids or None
-
-
 def _load(directory: RunDirectory, name: str) -> Generator:
-    """The generator of a checkpoint; "best" is the pretrained one if there is no other."""
-    if name == "best" and not (directory.path / "checkpoints" / "best").is_file():
-        name = "mle"
-    return load_generator(directory.checkpoint(name) / "generator")
+    """The generator of a checkpoint; "finetuned" is the pretrained one if there is no other."""
+    return load_generator(directory.checkpoint(directory.final(name)) / "generator")

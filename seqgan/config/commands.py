@@ -19,7 +19,7 @@ class SampleConfig(Settings):
 
     Attributes:
         run: folder of the run.
-        model: best (adversarial, where there is one, else mle), mle, latest.
+        model: finetuned (mle if there is none), mle, latest.
         number: how many sequences.
         prefix: text that every sequence begins with, in words of the run's vocabulary.
         temperature: softmax temperature, above 0; below 1 is more careful.
@@ -33,7 +33,7 @@ class SampleConfig(Settings):
     """
 
     run: str
-    model: str = "best"
+    model: str = "finetuned"
     number: int = 10
     prefix: str = ""
     temperature: float = 1.0
@@ -47,7 +47,7 @@ class SampleConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice(self, "model", ("best", "mle", "latest"))
+        choice(self, "model", ("finetuned", "mle", "latest"))
         if self.tokenizer is not None:
             check_tokenizer("--tokenizer", self.tokenizer)
         choice(self, "device", DEVICES)

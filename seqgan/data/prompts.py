@@ -5,6 +5,7 @@ Shapes: B sequences.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +15,9 @@ from torch import Tensor
 from rollout import Sequences
 from rollout.sequences import select_tree
 
-__all__ = ["DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "prompts_of"]
+__all__ = [
+    "Beginning", "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "prompts_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,23 @@ class NoPrompts:
     def draw(self, count: int, rng: torch.Generator) -> Prompt:
         """No condition and no prefix."""
         return Prompt()
+
+
+class Beginning:
+    """The same first tokens for all.
+
+    Args:
+        tokens: their ids.
+    """
+
+    def __init__(self, tokens: Sequence[int]):
+        self.tokens = list(tokens)
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """The same prefix `count` times."""
+        if not self.tokens:
+            return Prompt()
+        return Prompt(prefix=Sequences.from_lists([self.tokens] * count, pad_id=0))
 
 
 class DataPrompts:

@@ -246,13 +246,13 @@ def _cautions(
             if config.adversarial.early_stopping
             else "one after the last round nevertheless"
         )
-        yield f"No adversarial round improved on validation; the adversarial model is the {kept}."
+        yield f"No adversarial round improved on validation; the fine-tuned model is the {kept}."
     if control is not None and control.label == "better":
         yield "The control is better than MLE as well: the updates themselves do that."
-    chosen, tried = found.adversarial_temperature, config.evaluation.temperatures
+    chosen, tried = found.finetuned_temperature, config.evaluation.temperatures
     if chosen in (min(tried), max(tried)):
         yield (
-            f"The adversarial model was best at temperature {chosen:g}, the end of the range that "
+            f"The fine-tuned model was best at temperature {chosen:g}, the end of the range that "
             "was tried: beyond it the answer may be another. Widen --evaluation.temperatures."
         )
     for trouble in summary["troubles"]:

@@ -1,7 +1,7 @@
-"""The verdict: is the adversarial model better than plain MLE, swept over temperature?
+"""The verdict: is the fine-tuned model better than plain MLE, swept over temperature?
 
 Lowering the softmax temperature of an MLE model trades diversity for quality and improves most
-published metrics. So both models are swept over the same temperatures, the adversarial model is
+published metrics. So both models are swept over the same temperatures, the fine-tuned model is
 taken at the temperature that is best on validation, and MLE at the temperature that gives it the
 same diversity (entropy per token). The two are then compared on the test split by the primary
 metric, with a bootstrap interval over sequences.
@@ -51,15 +51,15 @@ class Verdict:
     Attributes:
         label: better, not distinguishable, worse, or not comparable.
         metric: name of the primary metric (see `primary`).
-        difference: adversarial minus MLE at equal diversity; below 0 is better. None where not
+        difference: fine-tuned minus MLE at equal diversity; below 0 is better. None where not
             comparable.
         interval: its bootstrap interval.
         confidence: the interval's level.
-        adversarial_temperature: chosen on validation.
+        finetuned_temperature: chosen on validation.
         mle_temperature: where MLE is as diverse; 1 where it is sampled in another way.
-        adversarial_entropy: own entropy, nats per token.
+        finetuned_entropy: own entropy, nats per token.
         mle_entropy: own entropy, nats per token.
-        adversarial_value: primary metric on the test split.
+        finetuned_value: primary metric on the test split.
         mle_value: primary metric on the test split.
         sentence: all of that in words.
         p_value: of the difference being zero.
@@ -74,11 +74,11 @@ class Verdict:
     difference: float | None
     interval: tuple[float, float] | None
     confidence: float
-    adversarial_temperature: float
+    finetuned_temperature: float
     mle_temperature: float | None
-    adversarial_entropy: float
+    finetuned_entropy: float
     mle_entropy: float | None
-    adversarial_value: float
+    finetuned_value: float
     mle_value: float | None
     sentence: str
     p_value: float | None = None
@@ -124,7 +124,7 @@ class Comparison:
 
 def compare(
     mle: Policy,
-    adversarial: Policy,
+    finetuned: Policy,
     data: Dataset,
     config: EvaluationConfig,
     seed: int,
@@ -134,33 +134,33 @@ def compare(
     """Sweeps both models, chooses on validation, and reads the test split once."""
     sweep = Sweep(data, config, seed)
     sweep.settle(mle)
-    return compare_swept(Swept(mle, sweep), Swept(adversarial, sweep), variants=variants)
+    return compare_swept(Swept(mle, sweep), Swept(finetuned, sweep), variants=variants)
 
 
-def compare_swept(mle: Swept, adversarial: Swept, *, variants: bool = True) -> Comparison:
+def compare_swept(mle: Swept, finetuned: Swept, *, variants: bool = True) -> Comparison:
     """Compares as `compare` does; a model swept for another comparison is not swept again.
 
     Args:
         mle: the baseline.
-        adversarial: the model in question, with the same `Sweep`, which has settled its metric.
+        finetuned: the model in question, with the same `Sweep`, which has settled its metric.
         variants: sample the baseline in other ways than by temperature as well, if the metric
             admits them, and take the best of them at that diversity.
     """
     sweep = mle.sweep
-    models = {"mle": mle, "adversarial": adversarial}
+    models = {"mle": mle, "finetuned": finetuned}
     validation = {name: model.points("validation") for name, model in models.items()}
-    chosen = min(validation["adversarial"], key=Point.primary)
+    chosen = min(validation["finetuned"], key=Point.primary)
     others = mle.variants if variants else {}
     curves = [validation["mle"], *others.values()]
     target = chosen
-    if adversarial.sweep is not sweep:
+    if finetuned.sweep is not sweep:
         # Self-BLEU grows with the number of samples, so as many as the curves have.
-        target = sweep.point(adversarial.policy, chosen.temperature, "validation")
+        target = sweep.point(finetuned.policy, chosen.temperature, "validation")
     way = sweep.best_at(mle.policy, target.diversity(), curves)
     test = {name: model.points("test") for name, model in models.items()}
     # A control has half of the samples, and what is compared with it has as many.
-    count = min(sweep.verdict_count, adversarial.sweep.verdict_count)
-    ours = adversarial.at(chosen.temperature, count)
+    count = min(sweep.verdict_count, finetuned.sweep.verdict_count)
+    ours = finetuned.at(chosen.temperature, count)
     theirs, near = None, test["mle"]
     if way is not None:
         theirs, near = _matched(mle, ours, *way)
@@ -188,7 +188,7 @@ class Compared:
         if self.control is not None:
             curves = self.control.to_dict()
             for split in ("validation", "test"):
-                found[split]["control"] = curves[split]["adversarial"]
+                found[split]["control"] = curves[split]["finetuned"]
         return found
 
 
@@ -228,10 +228,10 @@ def decide(
     seed: int,
     test_set: str = "",
 ) -> Verdict:
-    """The verdict on the adversarial model at its point and MLE at equal diversity.
+    """The verdict on the fine-tuned model at its point and MLE at equal diversity.
 
     Args:
-        ours: the adversarial model on the test split.
+        ours: the fine-tuned model on the test split.
         theirs: MLE at equal diversity on the test split, or None outside its range.
         near: points of MLE on the test split on either side of `theirs`, which may coincide with
             it at the end of a family; without `theirs`, MLE's sweep.
@@ -244,7 +244,7 @@ def decide(
         axis = metric.axis
         reached = sorted(axis.sign * point.diversity() for point in near)
         sentence = (
-            f"Not comparable: at temperature {ours.temperature:g} the adversarial model has "
+            f"Not comparable: at temperature {ours.temperature:g} the fine-tuned model has "
             f"{axis.words} of {axis.sign * ours.diversity():.3f}, outside the range of MLE's sweep "
             f"({reached[0]:.3f} to {reached[-1]:.3f})."
         )
@@ -257,7 +257,7 @@ def decide(
     size = practical_size(metric.name, theirs.primary())
     found = label(value, p_value, size, config.confidence)
     sentence = (
-        f"The adversarial model (temperature {ours.temperature:g}) is "
+        f"The fine-tuned model (temperature {ours.temperature:g}) is "
         f"{_phrase(found)} MLE at equal diversity ({way}): "
         f"{metric.title}: {ours.primary():.4f} against {theirs.primary():.4f}, "
         f"difference {value:+.4f} at exactly equal diversity, {config.confidence:.0%} interval "

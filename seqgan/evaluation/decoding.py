@@ -17,11 +17,13 @@ from typing import Any
 
 import torch
 
-from rollout import NucleusPolicy, Policy, Sequences, generate
+from rollout import NucleusPolicy, Policy, Sequences
 
+from ..data.prompts import NoPrompts, Prompts
 from ..metrics.likelihood import SequenceScores, sequence_scores
 from ..models.generator import emitting
 from ..seeding import rng_for
+from ..training.sampling import draw
 from .pooled import Drawn
 
 __all__ = ["FAMILIES", "Decoder", "in_words"]
@@ -78,10 +80,12 @@ class Decoder:
 
     Args:
         seed: of the samples.
+        prompts: what models are asked for, by split; None: nothing.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, prompts: Callable[[str], Prompts] | None = None):
         self.seed = seed
+        self.prompts = prompts or (lambda split: NoPrompts())
         self._recent: list[tuple[Policy, tuple[Any, ...], Drawn]] = []
         self._pools: dict[Any, tuple[Policy, Sequences, Remembering]] = {}
 
@@ -124,7 +128,8 @@ class Decoder:
         return Drawn(score(samples), samples, score)
 
     def _generate(self, policy: Policy, split: str, count: int) -> Sequences:
-        return generate(policy, count, rng=rng_for(self.seed, "sweep", split))
+        rng = rng_for(self.seed, "sweep", split)
+        return draw(policy, count, rng, self.prompts(split)).sequences
 
     def _kept(self, policy: Policy, share: float, split: str, count: int) -> Drawn:
         """The first samples that lie in the most likely share of all.

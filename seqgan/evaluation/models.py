@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rollout import Policy, Sequences, generate
+from rollout import Policy, Sequences
 from rollout.policy import TokenScores
 
 from ..config import EvaluationConfig
@@ -23,6 +23,7 @@ from ..metrics.density import forward_kl_terms, jensen_shannon_terms, reverse_kl
 from ..metrics.likelihood import SequenceScores, sequence_scores, spelling_nll
 from ..models.generator import emitting
 from ..seeding import rng_for
+from ..training.sampling import draw
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
 
@@ -111,7 +112,8 @@ class Evaluator:
 
     def model(self, policy: Policy, name: str) -> tuple[list[Score], Sequences]:
         """Scores of a model as it is (temperature 1), and the samples they were made from."""
-        samples = generate(emitting(policy), self.count, rng=rng_for(self.seed, "samples", name))
+        rng = rng_for(self.seed, "samples", name)
+        samples = draw(emitting(policy), self.count, rng, self.data.prompts("test")).sequences
         own = sequence_scores(policy, samples)
         test = sequence_scores(policy, self.data.test.to(samples.device))
         tokens = self.data.codec.tokens(samples)

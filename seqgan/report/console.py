@@ -16,7 +16,7 @@ __all__ = ["print_results"]
 
 TITLES = {
     "mle": "MLE",
-    "adversarial": "adversarial",
+    "finetuned": "fine-tuned",
     "control": "control",
     "real": "real (test)",
     "samples": "samples",

@@ -102,11 +102,11 @@ def _score(record: Record, lines: Lines) -> Plot:
     control = record.log.get("control-validation", [])
 
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", "score", "adversarial", "adversarial")
+        _curve(axes, lines, "round", "score", "finetuned", "adversarial")
         if control:
             _curve(axes, control, "round", "score", "control", "control", dashed=True)
         axes.axhline(lines[0]["score"], color=COLOURS["mle"], linewidth=1.2, label="MLE")
-        _ring(axes, kept["round"], kept["score"], "adversarial")
+        _ring(axes, kept["round"], kept["score"], "finetuned")
         _finish(axes, "round", metric)
 
     caption = (
@@ -124,7 +124,7 @@ def _score(record: Record, lines: Lines) -> Plot:
 
 def _likelihood(record: Record, lines: Lines) -> Plot:
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", NLL, "adversarial", "validation NLL")
+        _curve(axes, lines, "round", NLL, "finetuned", "validation NLL")
         _curve(axes, lines, "round", "entropy", "muted", "own entropy", dashed=True)
         _finish(axes, "round", "nats per token")
 
@@ -144,7 +144,7 @@ def _reward(record: Record, lines: Lines) -> Plot:
     label, taught = units.get(record.reward, "reward"), "discriminator" in record.reward
 
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "step", "mean_reward", "adversarial", "mean of the batch")
+        _curve(axes, lines, "step", "mean_reward", "finetuned", "mean of the batch")
         _finish(axes, "policy gradient step", label)
 
     caption = (
@@ -158,7 +158,7 @@ def _reward(record: Record, lines: Lines) -> Plot:
 
 def _variety(record: Record, lines: Lines) -> Plot:
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", "entropy", "adversarial", "entropy")
+        _curve(axes, lines, "round", "entropy", "finetuned", "entropy")
         _curve(axes, lines, "round", "kl", "mle", "KL to MLE")
         _curve(axes, lines, "round", "unique", "real", "unique share")
         _curve(axes, lines, "round", "self_bleu_4", "muted", "self-BLEU-4", dashed=True)
@@ -196,7 +196,7 @@ def _rounds_gain(record: Record, lines: Lines) -> Plot:
 def _paint_accuracies(axes: Axes, lines: Lines, x: str, label: str) -> None:
     axes.axhline(0.5, color=COLOURS["muted"], linewidth=1)
     _curve(axes, lines, x, "train_accuracy", "muted", "training", dashed=True)
-    _curve(axes, lines, x, "heldout_accuracy", "adversarial", "held out")
+    _curve(axes, lines, x, "heldout_accuracy", "finetuned", "held out")
     _finish(axes, label, "accuracy")
 
 
@@ -204,11 +204,11 @@ def _paint_gain(axes: Axes, lines: Lines, x: str, label: str, raw: bool) -> None
     axes.axhline(0, color=COLOURS["muted"], linewidth=1)
     axes.fill_between(
         _values(lines, x), _values(lines, "heldout_gain_low"), _values(lines, "heldout_gain_high"),
-        color=COLOURS["adversarial"], alpha=0.18, linewidth=0, label="interval",
+        color=COLOURS["finetuned"], alpha=0.18, linewidth=0, label="interval",
     )  # fmt: skip
     if raw:
         _curve(axes, lines, x, "heldout_gain_raw", "muted", "raw", dashed=True)
-    _curve(axes, lines, x, "heldout_gain", "adversarial", "calibrated")
+    _curve(axes, lines, x, "heldout_gain", "finetuned", "calibrated")
     doubtful = [line for line in lines if "heldout_effective" in line and is_unreliable(line)]
     if doubtful:
         axes.plot(

@@ -23,7 +23,7 @@ COLOURS = {
     "muted": "#5c6670",
     "grid": "#dde2e7",
     "mle": "#1f63b5",
-    "adversarial": "#c2451a",
+    "finetuned": "#c2451a",
     "real": "#27804a",
     "control": "#8b5fb0",
 }

@@ -14,7 +14,7 @@ __all__ = ["MODELS", "Record", "read_record"]
 
 MODELS = {
     "mle": "MLE",
-    "adversarial": "Adversarial",
+    "finetuned": "Fine-tuned",
     "control": "Control",
     "real": "Real (test)",
 }

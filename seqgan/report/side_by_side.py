@@ -36,8 +36,8 @@ class Column:
         data: what it was trained on, as it was named.
         fingerprint: of the splits; runs with the same one are measured on the same sequences.
         seed: of the training.
-        model: adversarial, or mle if there is no other.
-        verdict: on the adversarial model against MLE, or "-".
+        model: finetuned, or mle if there is no other.
+        verdict: on the fine-tuned model against MLE, or "-".
         scores: of the model, by name.
     """
 
@@ -97,7 +97,7 @@ def side_by_side(runs: list[RunDirectory]) -> SideBySide:
 
 def _column(run: RunDirectory) -> Column:
     results = run.results()
-    model = "adversarial" if results["scores"].get("adversarial") else "mle"
+    model = "finetuned" if results["scores"].get("finetuned") else "mle"
     scores = [Score(**_plain(score)) for score in results["scores"][model]]
     return Column(
         str(run.path),
@@ -174,7 +174,7 @@ def _range(score: Score) -> tuple[float, float]:
 def as_table(found: SideBySide) -> Table:
     """The terminal's table."""
     table = Table(
-        title="Runs: scores of the adversarial model (MLE where there is no other)",
+        title="Runs: scores of the fine-tuned model (MLE where there is no other)",
         caption=NOTE if any(found.best.values()) else None,
     )
     table.add_column("", overflow="fold")

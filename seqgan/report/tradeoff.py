@@ -16,7 +16,7 @@ from .record import Record
 __all__ = ["tradeoff_plots", "verdict_plot"]
 
 ORDERS = (2, 3, 4, 5)
-MODELS = {"mle": "MLE", "adversarial": "adversarial", "control": "control"}
+MODELS = {"mle": "MLE", "finetuned": "finetuned", "control": "control"}
 MOST_LABELS = 9
 LEAST_REACH = 1e-3
 """The verdict's axis goes at least this far: a smaller difference is none."""
@@ -34,11 +34,11 @@ def verdict_plot(record: Record) -> Plot | None:
 
     def paint(axes: Axes) -> None:
         axes.axvline(0, color=COLOURS["text"], linewidth=1)
-        axes.plot([low, high], [0, 0], color=COLOURS["adversarial"], linewidth=3)
-        axes.plot([verdict["difference"]], [0], "o", color=COLOURS["adversarial"], markersize=8)
+        axes.plot([low, high], [0, 0], color=COLOURS["finetuned"], linewidth=3)
+        axes.plot([verdict["difference"]], [0], "o", color=COLOURS["finetuned"], markersize=8)
         reach = 1.25 * max(abs(low), abs(high), LEAST_REACH)
         axes.set(xlim=(-reach, reach), ylim=(-0.6, 1), yticks=[])
-        for side, text, align in ((-1, "adversarial better", "right"), (1, "MLE better", "left")):
+        for side, text, align in ((-1, "fine-tuned better", "right"), (1, "MLE better", "left")):
             axes.text(0.03 * reach * side, 0.62, text, ha=align, va="center")
         axes.locator_params(axis="x", nbins=4)
         axes.spines["left"].set_visible(False)
@@ -179,7 +179,7 @@ def _paint(
     legend(axes, columns=4)
     axes.autoscale_view()
     side = _side(axes, curves, (x, y))
-    _temperatures(axes, curves.get("adversarial", []), (x, y), side, COLOURS["adversarial"])
+    _temperatures(axes, curves.get("finetuned", []), (x, y), side, COLOURS["finetuned"])
     _temperatures(axes, curves.get("mle", []), (x, y), -side, COLOURS["mle"])
 
 
@@ -189,8 +189,8 @@ def _spots(axes: Axes, points: list[dict[str, float]], keys: tuple[str, str]) ->
 
 
 def _side(axes: Axes, curves: Curves, keys: tuple[str, str]) -> int:
-    """The side of MLE's curve that most of the adversarial one lies on: 1 left, -1 right."""
-    ours, theirs = curves.get("adversarial", []), curves.get("mle", [])
+    """The side of MLE's curve that most of the fine-tuned one lies on: 1 left, -1 right."""
+    ours, theirs = curves.get("finetuned", []), curves.get("mle", [])
     if len(ours) != len(theirs) or len(ours) < 2:
         return 1
     places = _spots(axes, theirs, keys)

@@ -22,22 +22,19 @@ HEADLINES = {
 HELPED, NO_BETTER_THAN_NOISE = "Adversarial training helped", "No better than a random reward"
 ANSWERS = {
     "better": (
-        "At equal diversity the adversarially trained model beats plain MLE and the control on "
+        "At equal diversity the fine-tuned model beats plain MLE and the control on "
         "this data. What keeps that from counting as a success stands under Read with care."
     ),
     "not distinguishable": (
-        "At equal diversity the adversarially trained model and plain MLE cannot be told apart on "
-        "this data."
+        "At equal diversity the fine-tuned model and plain MLE cannot be told apart on this data."
     ),
-    "worse": (
-        "At equal diversity the adversarially trained model is worse than plain MLE on this data."
-    ),
+    "worse": ("At equal diversity the fine-tuned model is worse than plain MLE on this data."),
     "not comparable": (
         "Plain MLE, or the control, is in no way tried as varied as the adversarially trained "
         "model at its best."
     ),
     "not judged against a control": (
-        "At equal diversity the adversarially trained model beats plain MLE on this data. If a "
+        "At equal diversity the fine-tuned model beats plain MLE on this data. If a "
         "random reward would have done the same, nobody knows."
     ),
     "too small to judge": (
@@ -46,16 +43,15 @@ ANSWERS = {
 }
 SAMPLED_WITH_CARE = "Plain MLE, sampled with care, is better"
 WITH_CARE = (
-    "At equal diversity plain MLE is better than the adversarially trained model if it is sampled "
+    "At equal diversity plain MLE is better than the fine-tuned model if it is sampled "
     "in another way than by temperature: {way}. That need not mean that the training hurt."
 )
 AHEAD = (
-    "At equal diversity the adversarially trained model beats plain MLE, and the same training "
+    "At equal diversity the fine-tuned model beats plain MLE, and the same training "
     "with a random reward, on this data."
 )
 AS_NOISE = (
-    "The adversarially trained model is ahead of plain MLE, but not of the same training with a "
-    "random reward."
+    "The fine-tuned model is ahead of plain MLE, but not of the same training with a random reward."
 )
 CONCLUSIONS = {
     "better": "The whole interval lies below 0, so the difference is unlikely to be chance.",
@@ -161,15 +157,15 @@ def _result(verdict: dict[str, Any]) -> str:
     measure = verdict["metric"] if metric is None else metric.meaning
     if verdict["difference"] is None:
         return (
-            "Here no such point exists: the adversarial model's diversity "
-            f"({verdict['adversarial_entropy']:.3f} nats per token) lies outside everything that "
+            "Here no such point exists: the fine-tuned model's diversity "
+            f"({verdict['finetuned_entropy']:.3f} nats per token) lies outside everything that "
             "MLE reaches in the ways tried, so any difference could be diversity alone. More "
             "temperatures (--evaluation.temperatures) may make them comparable."
         )
     low, high = verdict["interval"]
     return (
         f"They were measured by {measure}. MLE has {verdict['mle_value']:.4f}, the adversarial "
-        f"model {verdict['adversarial_value']:.4f}. Corrected for what is left of a difference in "
+        f"model {verdict['finetuned_value']:.4f}. Corrected for what is left of a difference in "
         f"diversity, the difference is {verdict['difference']:+.4f}; its "
         f"{verdict['confidence']:.0%} interval runs from {low:+.4f} to {high:+.4f}. "
         f"{_conclusion(verdict.get('against_mle', verdict['label']), low, high)} "
@@ -200,10 +196,10 @@ def _against_control(record: Record) -> list[str]:
             f"{high:+.4f}): {alone['label']}. "
         )
     if between["interval"] is None:
-        return [text + "At no temperature tried is it as varied as the adversarial model."]
+        return [text + "At no temperature tried is it as varied as the fine-tuned model."]
     low, high = between["interval"]
     return [
-        f"{text}The adversarial model minus the control is {between['difference']:+.4f} "
+        f"{text}The fine-tuned model minus the control is {between['difference']:+.4f} "
         f"({low:+.4f} to {high:+.4f}): {between['label']}."
     ]
 

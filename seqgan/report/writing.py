@@ -88,7 +88,7 @@ def _figures(content: dict[str, Any]) -> list[Drawn]:
 def _samples(record: Record) -> list[tuple[str, list[str], int]]:
     """Real ones first: title, the samples shown, how many there are."""
     show = int(record.setting("evaluation", "show", SHOW))
-    order = ("real", "mle", "adversarial")
+    order = ("real", "mle", "finetuned")
     return [
         (MODELS[name], record.samples[name][:show], len(record.samples[name]))
         for name in order

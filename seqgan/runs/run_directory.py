@@ -30,14 +30,16 @@ __all__ = ["RunDirectory", "write_bytes", "write_json", "write_text"]
 
 CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
 ENVIRONMENT, DATA = "environment.json", "data.json"
+FORMAT = 2
+"""Of `results.json`."""
 PRETRAINING = "pretraining.json"
 """How MLE ended, in the folder of a run that was fine-tuned from another one."""
 LAST = (CONFIG, ENVIRONMENT)
 """What makes a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"
 OURS = {
-    CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", DATA, "checkpoints", "samples",
-    "figures", "report.html", "report.md", "wandb",
+    CONFIG, LOG, RESULTS, ENVIRONMENT, "codec.json", "vocabulary.json", DATA, PRETRAINING,
+    "checkpoints", "samples", "figures", "report.html", "report.md", "wandb",
 }  # fmt: skip
 
 
@@ -224,8 +226,14 @@ class RunDirectory:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise RunDirectoryError(f"{path}: cannot be read ({error})") from None
-        if not isinstance(content, dict) or content.get("format") != 1:
-            raise RunDirectoryError(f"{path}: not the results of a run in format 1")
+        found = content.get("format") if isinstance(content, dict) else None
+        if found == 1:
+            raise RunDirectoryError(
+                f"{path}: results of version 0.1, which still reads them; this version reads "
+                f"format {FORMAT}"
+            )
+        if found != FORMAT:
+            raise RunDirectoryError(f"{path}: not the results of a run in format {FORMAT}")
         return content
 
     @property
@@ -234,12 +242,20 @@ class RunDirectory:
         return Checkpoints(self.path / "checkpoints")
 
     def checkpoint(self, name: str = "latest") -> Path:
-        """The checkpoint of that name: latest, mle (after pretraining), best (adversarial).
+        """The checkpoint of that name: latest, mle (after pretraining), finetuned (the best).
 
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
         return self.checkpoints.named(name)
+
+    def has(self, name: str) -> bool:
+        """Tells if there is a checkpoint of that name."""
+        return (self.path / "checkpoints" / name).is_file()
+
+    def final(self, model: str = "finetuned") -> str:
+        """The checkpoint of a model: of the pretrained one if there is no fine-tuned one."""
+        return "mle" if model == "finetuned" and not self.has(model) else model
 
     def log_position(self) -> dict[str, Any]:
         """How far the logs have come; they are safe on the disk up to there.

@@ -42,7 +42,7 @@ def source_run(
         ConfigError: the resumed run was fine-tuned from another one.
     """
     path = folder_of(config)
-    if path is None or not resumes(config, path) or not (path / "checkpoints" / "mle").is_file():
+    if path is None or not resumes(config, path) or not RunDirectory(path).has("mle"):
         return RunDirectory.open(pretrained)
     own = RunDirectory.open(path)
     try:

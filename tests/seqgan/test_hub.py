@@ -44,14 +44,14 @@ def test_the_card_carries_table_verdict_and_command(run, tmp_path):
     card = (tmp_path / "README.md").read_text()
     results = json.loads((run / "results.json").read_text())
     assert results["verdict"]["sentence"] in card
-    for score in results["scores"]["adversarial"]:
+    for score in results["scores"]["finetuned"]:
         assert f"| {score['name']} | {score['value']:.4f} |" in card
     assert "library_name: seqgan-toolkit" in card and "```bash" in card
 
 
 def test_mle_can_be_chosen(run):
     assert TextGenerator.from_run(run, "mle").facts["model"] == "mle"
-    assert TextGenerator.from_run(run).facts["model"] == "adversarial"
+    assert TextGenerator.from_run(run).facts["model"] == "finetuned"
     with pytest.raises(ConfigError, match="model: 'bset' is neither 'best' nor 'mle'"):
         TextGenerator.from_run(run, "bset")
 

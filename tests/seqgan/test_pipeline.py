@@ -32,12 +32,12 @@ def test_the_folder_holds_what_the_design_names(run):
     assert results_sentence(run) in html.unescape((run / "report.html").read_text())
     assert "](figures/quality-diversity.png)" in (run / "report.md").read_text()
     assert (run / "figures" / "quality-diversity.png").is_file()
-    for name in ("mle", "adversarial", "real"):
+    for name in ("mle", "finetuned", "real"):
         assert len((run / "samples" / f"{name}.txt").read_text().splitlines()) >= 200
-    for name in ("latest", "mle", "best"):
+    for name in ("latest", "mle", "finetuned"):
         place = RunDirectory(run).checkpoint(name)
         assert (place / "generator.safetensors").is_file()
-    assert (RunDirectory(run).checkpoint("best") / "discriminator.safetensors").is_file()
+    assert (RunDirectory(run).checkpoint("finetuned") / "discriminator.safetensors").is_file()
     leftovers = [p for p in run.rglob("*") if p.name.startswith(".")]
     assert not leftovers
     assert list(run.glob("events*")), "TensorBoard events"
@@ -53,7 +53,7 @@ def test_results_hold_scores_intervals_sweeps_and_a_verdict(run):
     wanted = {"nll", "entropy", "forward-kl", "js", "parses", "distinct-1", "unique", "copied"}
     assert wanted | {f"bleu-{k}" for k in (2, 3, 4, 5)} <= names
     assert {f"self-bleu-{k}" for k in (2, 3, 4, 5)} <= names
-    for score in results["scores"]["adversarial"]:
+    for score in results["scores"]["finetuned"]:
         assert "version:" in score["signature"] and score["n"] > 0
         if score["interval"] is not None:
             low, high = score["interval"]
@@ -75,8 +75,8 @@ def test_its_config_repeats_it(run, tmp_path):
     config = str(run / "config.yaml")
     assert main(["run", "--config", config, "--output_dir", str(again)]) == 0
     assert (again / "results.json").read_text() == (run / "results.json").read_text()
-    assert (again / "samples/adversarial.txt").read_text() == (
-        run / "samples/adversarial.txt"
+    assert (again / "samples/finetuned.txt").read_text() == (
+        run / "samples/finetuned.txt"
     ).read_text()
     other = tmp_path / "other"
     assert main(["run", "--config", config, "--seed", "1", "--output_dir", str(other)]) == 0
@@ -98,12 +98,12 @@ def test_evaluating_a_run_again(run, tmp_path, capsys):
     assert main(["evaluate", "--run", str(run), "--output", str(out)]) == 0
     again = json.loads(out.read_text())
     scores = json.loads((run / "results.json").read_text())["scores"]
-    assert again == {name: scores[name] for name in ("mle", "adversarial", "real")}
+    assert again == {name: scores[name] for name in ("mle", "finetuned", "real")}
     assert "held-out NLL" in capsys.readouterr().out
 
 
 def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsys):
-    first, second = tmp_path / "mle", tmp_path / "adversarial"
+    first, second = tmp_path / "mle", tmp_path / "finetuned"
     base = ["--data", "grammar", "--size", "smoke"]
     assert main(["pretrain", *base, "--output_dir", str(first)]) == 0
     results = json.loads((first / "results.json").read_text())
@@ -126,6 +126,8 @@ def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsy
     assert main([*wrong, "--generator.hidden", "99"]) == 2
     assert "a generator of other settings" in capsys.readouterr().err
     assert not third.exists()
+    for path in (first, second):
+        RunDirectory.check_free(path, overwrite=True)  # everything there is a run's
 
 
 def test_the_same_for_a_text_file(tmp_path, capsys):
@@ -167,7 +169,7 @@ def test_the_python_interface(tmp_path):
     config = run_config(smoke, "the test")
     assert isinstance(config, RunConfig)
     result = run(config)
-    assert result.comparison is not None and result.adversarial is not None
+    assert result.comparison is not None and result.finetuned is not None
     assert result.answer is not None and result.answer.label == "too small to judge"
     assert result.comparison.verdict.sentence in result.answer.sentence
 

@@ -113,7 +113,7 @@ def test_folders_and_files_may_be_text_or_paths(tmp_path, monkeypatch):
         generator.save_pretrained(kind(tmp_path / kind.__name__))
         found = TextGenerator.from_pretrained(kind(tmp_path / kind.__name__))
         assert found.sample(3) == generator.sample(3)
-        place = kind(directory.checkpoint("best") / "generator")
+        place = kind(directory.checkpoint("finetuned") / "generator")
         save_model(load_model(place), kind(tmp_path / "copy"))
         copy = load_generator(kind(tmp_path / "copy"))
         assert len(generate(copy, 3, rng=torch.Generator().manual_seed(0))) == 3

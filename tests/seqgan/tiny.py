@@ -37,7 +37,7 @@ def without_report(patch: pytest.MonkeyPatch) -> None:
 def outcome(run: Path) -> dict[str, Any]:
     """What must not depend on how often a run was ended and resumed."""
     found: dict[str, Any] = {"results": (run / "results.json").read_text()}
-    for name in ("latest", "mle", "best"):
+    for name in ("latest", "mle", "finetuned"):
         place = run / "checkpoints" / (run / "checkpoints" / name).read_text().strip()
         for file in place.glob("*.safetensors"):
             found[f"{name}/{file.name}"] = file.read_bytes()

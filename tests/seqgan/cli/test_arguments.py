@@ -23,7 +23,7 @@ from ..failing import fails
 def here(tmp_path, monkeypatch) -> Path:
     """A folder with a file of data and the folder of a run."""
     (tmp_path / "captions.txt").write_text("a cat sits .\n")
-    for name in ("config.yaml", "environment.json", "checkpoints/best"):
+    for name in ("config.yaml", "environment.json", "checkpoints/finetuned"):
         place = tmp_path / "runs" / "demo" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("{}")
@@ -111,7 +111,7 @@ WRONG = [
     ("sample captions.txt", "captions.txt: no run there", "to train on it: seqgan run "),
     ("finetune captions.txt", "to train on it: seqgan run captions.txt"),
     ("evaluate --run captions.txt", "it is a file, not a folder"),
-    ("report runs/demo/checkpoints/best", "did you mean 'runs/demo'?"),
+    ("report runs/demo/checkpoints/finetuned", "did you mean 'runs/demo'?"),
     ("compare captions.txt runs/demo", "captions.txt: no run there"),
     ("run runs/demo", "runs/demo is a folder", "seqgan run --resume runs/demo"),
     ("data runs/demo", "runs/demo is a folder", "seqgan sample runs/demo"),

@@ -13,7 +13,7 @@ from seqgan.data.sources import load_data
 from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.data.text.vocabulary import EOS, UNK, Vocabulary
 from seqgan.errors import ConfigError
-from seqgan.hub import TextGenerator, without_unknown
+from seqgan.hub import TextGenerator
 from seqgan.models import load_generator, make_generator, save_model
 
 WITHHELD = TokenSpec(7, 1, 2, 0, 8, (0, 1, 5), (3,))
@@ -102,4 +102,4 @@ def test_unknown_can_be_switched_off():
 
 def test_bare_ids_have_no_unknown_token():
     with pytest.raises(ConfigError, match="--allow_unk: the tokens of this run are bare ids"):
-        without_unknown(generator(), IdCodec(WITHHELD), "--allow_unk")
+        TextGenerator(generator(), IdCodec(WITHHELD), {}).sample(1, allow_unk=False, flags="--")

@@ -171,8 +171,8 @@ def test_everything_is_chosen_on_validation_and_the_test_split_comes_last(data, 
     splits = [split for _, _, split, _ in calls]
     first = splits.index("test")
     assert set(splits[first:]) == {"test"} and set(splits[:first]) == {"validation"}
-    best = min(found.validation["adversarial"], key=Point.primary).temperature
-    assert best == 1.2 == found.verdict.adversarial_temperature
+    best = min(found.validation["finetuned"], key=Point.primary).temperature
+    assert best == 1.2 == found.verdict.finetuned_temperature
     assert (other, 1.2, "test", 777) in calls[first:]
     assert (mle, found.verdict.mle_temperature, "test", 777) in calls[first:]
     assert found.verdict.mle_temperature == pytest.approx(1.0, abs=0.02)
@@ -218,7 +218,7 @@ def test_a_sweep_on_text_compares_equal_numbers(data):
     assert 0 < right < found.primary()
     compared = compare(data.density, cold, text, replace(config, num_samples=900), 0)
     assert compared.verdict.metric == "fed"
-    assert compared.verdict.adversarial_temperature == 1.2  # the one that undoes the most
+    assert compared.verdict.finetuned_temperature == 1.2  # the one that undoes the most
     # training sequences are fewer than samples here, so none are compared with the test split
     assert "fed" not in compared.real
 

@@ -211,5 +211,5 @@ def test_a_control_with_half_of_the_samples_is_matched_by_as_many(data):
     assert two > one + 0.01  # fewer samples, less self-BLEU
     for first, second in ((sweep, half), (half, sweep)):
         found = compare_swept(Swept(model, first), Swept(model, second), variants=False)
-        chosen = found.verdict.adversarial_temperature
+        chosen = found.verdict.finetuned_temperature
         assert found.verdict.mle_temperature == pytest.approx(chosen, abs=0.02)

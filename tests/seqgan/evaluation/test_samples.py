@@ -210,7 +210,7 @@ def test_a_run_with_everything_that_needs_no_extra(tmp_path, capsys):
         side: {score["name"]: score for score in scores}
         for side, scores in results["scores"].items()
     }
-    for side in ("mle", "adversarial", "real"):
+    for side in ("mle", "finetuned", "real"):
         assert {"fed", "reverse-perplexity"} <= set(found[side]), side
         assert "unk:match" in found[side]["bleu-2"]["signature"]
     assert {"nll-word", "nll-char"} <= set(found["mle"])

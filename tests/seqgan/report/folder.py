@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from seqgan.runs.run_directory import FORMAT
+
 CONFIG = {
     "data": "captions.txt",
     "seed": 3,
@@ -19,7 +21,7 @@ CONFIG = {
 SAMPLES = {
     "real": ["a real line", "another real line", "a third real line"],
     "mle": ["a line of the first model", "more of it", "never shown"],
-    "adversarial": ["a line of the second model", "more of that", "never shown either"],
+    "finetuned": ["a line of the second model", "more of that", "never shown either"],
 }
 
 
@@ -58,11 +60,11 @@ def verdict(label: str = "not distinguishable", difference: float | None = 0.012
         "difference": difference,
         "interval": [difference - 0.05, difference + 0.05] if comparable else None,
         "confidence": 0.9,
-        "adversarial_temperature": 1.0,
+        "finetuned_temperature": 1.0,
         "mle_temperature": 1.01 if comparable else None,
-        "adversarial_entropy": 2.0,
+        "finetuned_entropy": 2.0,
         "mle_entropy": 2.01 if comparable else None,
-        "adversarial_value": 3.1125,
+        "finetuned_value": 3.1125,
         "mle_value": 3.1 if comparable else None,
         "sentence": "The sentence of the verdict.",
         "mle_way": "temperature 1.01",
@@ -77,10 +79,10 @@ def verdict(label: str = "not distinguishable", difference: float | None = 0.012
 def results() -> dict[str, Any]:
     sweep = {
         name: [point(t, shift) for t in (0.8, 1.0, 1.2)]
-        for name, shift in (("mle", 0.1), ("adversarial", 0.11))
+        for name, shift in (("mle", 0.1), ("finetuned", 0.11))
     }
     return {
-        "format": 1,
+        "format": FORMAT,
         "source": "captions.txt",
         "seed": 3,
         "data": {
@@ -102,7 +104,7 @@ def results() -> dict[str, Any]:
             "against_method": verdict("not distinguishable", 0.011),
         },
         "verdict": verdict(),
-        "scores": {"mle": scores(3.0), "adversarial": scores(3.5), "real": scores(2.5)},
+        "scores": {"mle": scores(3.0), "finetuned": scores(3.5), "real": scores(2.5)},
         "sweep": {
             "test": sweep,
             "real": {"sequences": 50} | {f"self-bleu-{k}": 0.6 for k in (2, 3)},

@@ -18,7 +18,7 @@ def test_no_name_and_no_value_is_cut(width, models):
     value, interval = 1234.5, (1234.0, 1246.0)
     made = {
         title: [Score(x, value, interval, 100, "higher", f"metric:{x}") for x in names]
-        for title in ("mle", "adversarial", "control", "real")[:models]
+        for title in ("mle", "finetuned", "control", "real")[:models]
     }
     file = io.StringIO()
     Console(width=width, file=file, force_terminal=False).print(scores_table(made))

@@ -78,13 +78,13 @@ def test_the_answer_comes_first_in_words_and_in_figures(whole):
                 "No difference found",
                 "cannot be told apart",
                 "Two models that write sequences were compared",
-                "MLE has 3.1000, the adversarial model 3.1125",
+                "MLE has 3.1000, the fine-tuned model 3.1125",
                 "the difference is +0.0125; its 90% interval runs from -0.0375 to +0.0625",
                 "The interval contains 0",
                 "The size of the difference is small: 0.40% of MLE's value.",
                 "with a random number as the reward of each sequence",
                 "Against MLE it has a difference of +0.0010 (-0.0490 to +0.0510)",
-                "The adversarial model minus the control is +0.0110 (-0.0390 to +0.0610)",
+                "The fine-tuned model minus the control is +0.0110 (-0.0390 to +0.0610)",
                 "told 62.5% of unseen sequences right",
                 "could have gained 0.125 nats each",
                 "so it had found something to teach",
@@ -170,7 +170,7 @@ def test_figures_take_their_colours_from_the_page(whole):
         assert set(re.findall(r"var\(--([\w-]+)\)", svg)) >= {"text", "muted", "grid"}
     style = html[html.index("<style>") : html.index("</style>")]
     light, dark = style.split("prefers-color-scheme: dark")
-    for name in ("text", "muted", "grid", "mle", "adversarial", "real", "page"):
+    for name in ("text", "muted", "grid", "mle", "finetuned", "real", "page"):
         assert f"--{name}: #" in light and f"--{name}: #" in dark
 
 
@@ -321,7 +321,7 @@ def test_samples_may_hold_anything(tmp_path):
     sentence = {"values": [0.5] * len(HOSTILE), "whole": 0.1}
     changed["action_values"]["sentences"] = [{"tokens": HOSTILE, **sentence}]
     changed["action_values"]["sentences"].append({"tokens": [], "values": [], "whole": 0.0})
-    samples = {"real": HOSTILE, "mle": HOSTILE, "adversarial": HOSTILE[::-1]}
+    samples = {"real": HOSTILE, "mle": HOSTILE, "finetuned": HOSTILE[::-1]}
     config = {**CONFIG, "evaluation": {"show": 20}, "data": HOSTILE[0]}
     place = tmp_path / "<script>&"
     html, markdown = report(place, results=changed, samples=samples, config=config, log=None)
@@ -345,7 +345,7 @@ def test_a_run_that_only_pretrained(tmp_path):
         "sweep": None,
         "action_values": None,
     }
-    del content["scores"]["adversarial"]
+    del content["scores"]["finetuned"]
     samples = {"real": ["one"], "mle": ["two"]}
     lines = [line for line in log() if line["stage"] == "mle"]
     html, markdown = report(tmp_path / "run", results=content, samples=samples, log=lines)

@@ -14,7 +14,7 @@ import pytest
 from seqgan.cli.main import main
 from seqgan.config import RunConfig
 from seqgan.report.side_by_side import side_by_side
-from seqgan.runs.run_directory import RunDirectory
+from seqgan.runs.run_directory import FORMAT, RunDirectory
 
 A, B, C = 0, 1, 2
 # direction, then value and interval of three runs, and which of them are best
@@ -45,10 +45,10 @@ def run(folder: Path, place: int, data: str = "abc", **signature: object) -> Run
     made = RunDirectory.create(folder / "abc"[place], asdict(RunConfig()), overwrite=False)
     scores = [each for name in SCORES for each in score(name, place, **signature)]
     results = {
-        "format": 1, "source": "lines.txt", "seed": place, "scores": {"mle": [], "real": []},
+        "format": FORMAT, "source": "lines.txt", "seed": place, "scores": {"mle": [], "real": []},
         "verdict": {"label": "better"} if place else None,
     }  # fmt: skip
-    results["scores"]["adversarial" if place else "mle"] = scores
+    results["scores"]["finetuned" if place else "mle"] = scores
     (made.path / "results.json").write_text(json.dumps(results))
     (made.path / "data.json").write_text(json.dumps({"fingerprint": data}))
     return made
@@ -70,7 +70,7 @@ def test_the_best_respects_direction_and_interval(here):
     found = side_by_side([run(here, place) for place in (A, B, C)])
     assert found.best == {name: best for name, (_, _, best) in SCORES.items()}
     assert not found.warnings
-    assert [column.model for column in found.columns] == ["mle", "adversarial", "adversarial"]
+    assert [column.model for column in found.columns] == ["mle", "finetuned", "finetuned"]
 
 
 def test_the_table_marks_them(here, capsys):

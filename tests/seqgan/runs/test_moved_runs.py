@@ -123,7 +123,7 @@ def test_fine_tuning_elsewhere(old, moved, capsys):
     assert "texts/a.txt is not what the run at runs/mle" in error and "--corpus settings" in error
     assert not Path("runs/tuned").exists()
     do(f"finetune --run runs/mle --output_dir runs/tuned {FILES}")
-    one, other = weights(Path("runs/tuned"), "best"), weights(old / "runs" / "full", "best")
+    one, other = (weights(run, "finetuned") for run in (Path("runs/tuned"), old / "runs" / "full"))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
@@ -157,7 +157,7 @@ def test_resuming_elsewhere(old, moved, capsys):
         for run in (Path("runs/tuned"), old / "runs" / "full")
     )
     assert ended == whole and ended["state"] != "unknown"
-    one, other = weights(Path("runs/tuned"), "best"), weights(old / "runs" / "full", "best")
+    one, other = (weights(run, "finetuned") for run in (Path("runs/tuned"), old / "runs" / "full"))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 

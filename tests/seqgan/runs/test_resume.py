@@ -97,7 +97,7 @@ def test_signals_finish_the_step_and_say_how_to_go_on(calm, tmp_path, capsys, mo
         state = json.loads((path / f"checkpoints/step-{steps:08d}/state.json").read_text())
         phase = f"{phase} {state['phase']}"
         assert state["steps"] == steps
-    assert phase.split() == ["pretrain", *["discriminate"], *["adversarial"] * 2, *["control"] * 2]
+    assert phase.split() == ["pretrain", "critic", *["adversarial"] * 2, *["control"] * 2]
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     with monkeypatch.context() as patch:  # in the evaluation, which has no steps
         patch.setattr(Evaluator, "real", lambda self: signal.raise_signal(signal.SIGTERM))
@@ -210,7 +210,7 @@ def test_a_run_in_two_commands_resumes_each_with_its_own(calm, tmp_path, capsys)
     assert main(["run", "--resume", str(tuned)]) == 2
     assert f"seqgan finetune --resume {tuned}" in capsys.readouterr().err
     assert main(command) == 0
-    for name, run in (("mle", mle), ("mle", tuned), ("best", tuned), ("latest", tuned)):
+    for name, run in (("mle", mle), ("mle", tuned), ("finetuned", tuned), ("latest", tuned)):
         one, other = weights(calm, name), weights(run, name)
         assert all(torch.equal(one[key], other[key]) for key in one)
 

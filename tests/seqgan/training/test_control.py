@@ -155,5 +155,5 @@ def test_a_run_keeps_what_its_control_came_to(tmp_path, monkeypatch, capsys):
     # nothing else depends on it
     for part in ("adversarial", "pretraining"):
         assert whole[part] == less[part]
-    assert whole["scores"]["adversarial"] == less["scores"]["adversarial"]
+    assert whole["scores"]["finetuned"] == less["scores"]["finetuned"]
     assert not (tmp_path / "with" / "samples" / "control.txt").exists()
