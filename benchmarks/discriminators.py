@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from seqgan.config import CNN, LSTM, BiLSTM, CriticConfig, OracleCorpus, PretrainConfig
+from seqgan.config.critic import CriticOptimizer
+from seqgan.config.pretrain import PretrainOptimizer
 from seqgan.config.settings import Settings
-from seqgan.config.training import CriticOptimizer, PretrainOptimizer
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.metrics.likelihood import token_nll

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from seqgan.config import RewardTerm, RunConfig
+from seqgan.config.methods import read_method
 from seqgan.config.reading import run_config
-from seqgan.config.recipes import merge, read_method
+from seqgan.config.recipes import merge
 from seqgan.errors import ConfigError, did_you_mean
 
 from .files import DataFile, Use, read_files, read_use

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqgan.config import CNN, LSTM, BiLSTM
-from seqgan.config.settings import build
+from seqgan.config.components import build
 from seqgan.data.dataset import TokenSpec
 from seqgan.models import Discriminator, Generator
 

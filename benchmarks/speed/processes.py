@@ -20,8 +20,9 @@ import torch
 from rollout import DiscriminatorReward
 from seqgan.config import CriticConfig, PolicyGradient, PretrainConfig
 from seqgan.config.algorithms import PolicyOptimizer
-from seqgan.config.settings import build
-from seqgan.config.training import CriticOptimizer, PretrainOptimizer
+from seqgan.config.components import build
+from seqgan.config.critic import CriticOptimizer
+from seqgan.config.pretrain import PretrainOptimizer
 from seqgan.data.prompts import NoPrompts
 from seqgan.errors import ConfigError
 from seqgan.training.critic import Critic

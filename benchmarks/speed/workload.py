@@ -30,7 +30,7 @@ from rollout import (
 )
 from rollout.randomness import seed_everything, seeded_generator
 from seqgan.config import CNN, LSTM
-from seqgan.config.settings import build
+from seqgan.config.components import build
 from seqgan.data.dataset import TokenSpec
 
 __all__ = ["Sizes", "Workload", "plain_reference"]

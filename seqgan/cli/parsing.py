@@ -18,9 +18,10 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
+from ..config.format import CONFIG_FORMAT, check_format
 from ..config.reading import read_settings, run_config
 from ..config.recipes import merge
-from ..config.run import CONFIG_FORMAT, check_format
+from ..config.run import GROUPS
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
 from ..terminal import warn
@@ -153,6 +154,7 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
     of_file = read_settings(Path(typed["config"])) if "config" in typed else {}
     if not issubclass(kind, RunConfig):
         return of_file
+    _refuse_names_alone(typed, of_file)
     run = typed.get("run", of_file.get("run"))
     chosen = {"method", "size"} & ({*typed} | {*of_file})
     if command == "finetune" and run:
@@ -165,6 +167,18 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
     return merge(content, of_file)
+
+
+def _refuse_names_alone(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> None:
+    """Refuses another method or size for a file that has the settings of the first one itself."""
+    groups = [name for name in GROUPS if name in of_file]
+    for name in ("method", "size"):
+        if groups and name in typed and name in of_file and typed[name] != of_file[name]:
+            raise ConfigError(
+                f"--{name} {typed[name]}: {typed['config']} is for the {name} {of_file[name]} and "
+                f"sets {', '.join(groups)} itself; take out of it what --{name} shall decide, and "
+                f"its {name}"
+            )
 
 
 def _resumed(resume: str, command: str) -> dict[str, Any]:

@@ -3,18 +3,27 @@
 Nothing here imports torch: the command line reads settings before torch is loaded.
 """
 
+from .adversarial import AdversarialConfig
 from .algorithms import ALGORITHMS, AlgorithmConfig, PolicyGradient
-from .commands import CompareConfig, DataConfig, ReportConfig, SampleConfig
-from .data import SOURCES, CorpusConfig, FileCorpus, GrammarCorpus, OracleCorpus
+from .checkpoint import CheckpointConfig
+from .commands import CompareConfig, DataConfig, ReportConfig
+from .corpus import CorpusConfig
+from .critic import CriticConfig
+from .data import SOURCES
 from .discriminators import CNN, DISCRIMINATORS, BiLSTM, DiscriminatorConfig
+from .drawn_corpus import GrammarCorpus, OracleCorpus
 from .evaluate import EvaluateConfig
 from .evaluation import EvaluationConfig
+from .file_corpus import FileCorpus
 from .files import EvaluateReadingConfig, ReadingConfig
+from .finetune import FinetuneConfig
+from .format import CONFIG_FORMAT
 from .generators import GENERATORS, LSTM, GeneratorConfig
 from .optimizers import OptimizerConfig
+from .pretrain import PretrainConfig
 from .rewards import RewardTerm
-from .run import CONFIG_FORMAT, CheckpointConfig, FinetuneConfig, RunConfig
-from .training import AdversarialConfig, CriticConfig, PretrainConfig
+from .run import RunConfig
+from .sample import SampleConfig
 
 __all__ = [
     "ALGORITHMS",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .checks import choice, not_negative, positive, require, shares, sizes
+from .components import Component
 from .optimizers import OptimizerConfig
-from .settings import Component
 
 __all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient"]
 
@@ -24,10 +23,7 @@ class AlgorithmConfig(Component):
     group = "algorithm."
     selector = "name"
 
-    @classmethod
-    def table(cls) -> Mapping[str, type[Component]]:
-        """The algorithms."""
-        return ALGORITHMS
+    listed: ClassVar[str] = "seqgan.config.algorithms:ALGORITHMS"
 
 
 @dataclass

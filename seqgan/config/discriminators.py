@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .checks import dropout, require, sizes
-from .settings import Component
+from .components import Component
 
 __all__ = ["CNN", "DISCRIMINATORS", "BiLSTM", "DiscriminatorConfig"]
 
@@ -21,10 +20,7 @@ class DiscriminatorConfig(Component):
 
     group = "discriminator."
 
-    @classmethod
-    def table(cls) -> Mapping[str, type[Component]]:
-        """The architectures."""
-        return DISCRIMINATORS
+    listed: ClassVar[str] = "seqgan.config.discriminators:DISCRIMINATORS"
 
 
 @dataclass

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from .checks import dropout, sizes
-from .settings import Component
+from .components import Component
 
 __all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
 
@@ -18,10 +17,7 @@ class GeneratorConfig(Component):
 
     group = "generator."
 
-    @classmethod
-    def table(cls) -> Mapping[str, type[Component]]:
-        """The architectures."""
-        return GENERATORS
+    listed: ClassVar[str] = "seqgan.config.generators:GENERATORS"
 
 
 @dataclass

@@ -10,46 +10,17 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
-from pathlib import Path
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import yaml
 
 from ..errors import ConfigError, did_you_mean
-from .settings import Component, Settings, chosen, hints
+from .components import Component
+from .methods import FOLDER, SIZES, Content, read_method
+from .settings import Settings, hints
 
-__all__ = [
-    "DEFAULT_METHOD", "SIZES", "Layers", "Method", "merge", "method_names", "read_method",
-    "recommended",
-]  # fmt: skip
-
-FOLDER = Path(__file__).parents[1] / "methods"
-SIZES = ("smoke", "quick", "standard", "full")
-DEFAULT_METHOD = "seqgan-logodds"
-
-Content = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method, as its file has it.
-
-    Attributes:
-        name: of the file.
-        title: for people.
-        about: what it does.
-        paper: authors, year and title; "" if it is the toolkit's own.
-        settings: groups of settings.
-        sizes: for each size the settings on top.
-    """
-
-    name: str
-    title: str
-    about: str = ""
-    paper: str = ""
-    settings: Content = field(default_factory=dict)
-    sizes: Mapping[str, Content] = field(default_factory=dict)
+__all__ = ["Layers", "merge", "recommended"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +54,8 @@ class Layers:
             given: the user's settings.
         """
         method, at_size = self.method.get(name, {}), self.at_size.get(name, {})
-        found = chosen(kind, {**method, **at_size, **given})
-        if issubclass(kind, Component) and found is not chosen(kind, {**method, **at_size}):
+        found = kind.chosen({**method, **at_size, **given})
+        if issubclass(kind, Component) and found is not kind.chosen({**method, **at_size}):
             method, at_size = {}, {}
         size = _applicable(self.size.get(name, {}), found)
         return merge(method, size, at_size, given)
@@ -105,25 +76,6 @@ def merge(*parts: Content) -> dict[str, Any]:
 def _applicable(content: Content, kind: type[Settings]) -> dict[str, Any]:
     known = hints(kind)
     return {key: value for key, value in content.items() if key in known}
-
-
-def method_names() -> list[str]:
-    """The names of the methods, the default first."""
-    names = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "sizes")
-    return sorted(names, key=lambda name: name != DEFAULT_METHOD)
-
-
-@functools.cache
-def read_method(name: str) -> Method:
-    """The method of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if name not in method_names():
-        near = did_you_mean(str(name), method_names())
-        raise ConfigError(f"--method: {name!r} is none of {', '.join(method_names())}{near}")
-    return Method(name, **yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 @functools.cache

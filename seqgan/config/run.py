@@ -7,65 +7,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import did_you_mean
+from .adversarial import AdversarialConfig
 from .algorithms import AlgorithmConfig
-from .checks import choice, require, seed, sizes
-from .data import CorpusConfig, check_corpus, corpus_kind
+from .checkpoint import CheckpointConfig
+from .checks import choice, require, seed
+from .corpus import CorpusConfig
+from .critic import CriticConfig
+from .data import check_corpus, corpus_kind
 from .discriminators import DiscriminatorConfig
 from .evaluation import EvaluationConfig
+from .format import CONFIG_FORMAT, check_format
 from .generators import GeneratorConfig
+from .methods import DEFAULT_METHOD, SIZES, method_names
 from .names import DEVICES, TRACKERS
-from .recipes import DEFAULT_METHOD, SIZES, method_names, recommended
+from .pretrain import PretrainConfig
+from .recipes import recommended
 from .rewards import RewardTerm, reward_terms
 from .settings import Settings, hints, settings_from
-from .training import AdversarialConfig, CriticConfig, PretrainConfig
 
-__all__ = ["CONFIG_FORMAT", "CheckpointConfig", "FinetuneConfig", "RunConfig", "check_format"]
+__all__ = ["RunConfig"]
 
-CONFIG_FORMAT = 2
-"""Format 1 was version 0.1's."""
 GROUPS = (
     "corpus", "generator", "discriminator", "pretrain", "critic", "algorithm", "adversarial",
     "evaluation",
 )  # fmt: skip
 """The groups that a method and a size recommend settings for; rewards are a list beside them."""
-
-
-def check_format(found: object) -> None:
-    """Refuses settings of another format than this version's."""
-    writer = "version 0.1, which still reads them" if found == 1 else "another version"
-    require(
-        found == CONFIG_FORMAT,
-        f"config_format: {found}: these settings were written by {writer}; this version reads "
-        f"format {CONFIG_FORMAT}",
-    )
-
-
-@dataclass
-class CheckpointConfig(Settings):
-    """When a run's state is written, so that it can go on from there; no result depends on it.
-
-    Attributes:
-        every_minutes: minutes between two checkpoints; 0: not by the clock.
-        every_steps: gradient steps of all models between two checkpoints; 0: not by steps.
-        keep: how many of the newest are kept, besides that of the pretrained model and the best.
-    """
-
-    rare = ("every_steps", "keep")
-
-    group = "checkpoint."
-
-    every_minutes: float = 5.0
-    every_steps: int = 0
-    keep: int = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(
-            0 <= self.every_minutes < float("inf"),
-            f"--checkpoint.every_minutes: {self.every_minutes} is not 0 or above",
-        )
-        sizes(self, "every_steps", least=0)
-        sizes(self, "keep")
 
 
 def _recommended() -> Any:
@@ -176,18 +142,3 @@ class RunConfig(Settings):
             if isinstance(given, Mapping):
                 given = settings_from(kinds[name], layers.of(name, kinds[name], given))
                 setattr(self, name, given)
-
-
-@dataclass
-class FinetuneConfig(RunConfig):
-    """Adversarial fine-tuning of a pretrained run; its other settings are the defaults here.
-
-    Attributes:
-        run: folder of the pretrained run.
-    """
-
-    run: str = ""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(bool(self.run), "--run: expects the folder of a pretrained run")

@@ -1,16 +1,15 @@
-"""The base of all settings: kinds of values, groups, components chosen by name."""
+"""The base of all settings: kinds of values, groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from importlib import import_module
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from ..errors import ConfigError, did_you_mean
 from .kinds import as_plain, kind_name, of_kind
 
-__all__ = ["Component", "Settings", "build", "chosen", "hints", "settings_from", "unknown"]
+__all__ = ["Settings", "hints", "settings_from", "unknown"]
 
 Kind = TypeVar("Kind", bound="Settings")
 
@@ -38,6 +37,11 @@ class Settings:
         """The values of a setting that help lists; none by default."""
         return ()
 
+    @classmethod
+    def chosen(cls, content: Mapping[str, Any]) -> type[Settings]:
+        """The dataclass that settings are for: this one, or for a component the one they name."""
+        return cls
+
     def __post_init__(self) -> None:
         for name, hint in hints(type(self)).items():
             flag, value = f"--{self.group}{name}", getattr(self, name)
@@ -58,64 +62,13 @@ class Settings:
             setattr(self, name, value)
 
 
-@dataclass
-class Component(Settings):
-    """Base of a group whose dataclass is chosen by one of its settings, the selector.
-
-    A new component is a dataclass of its own and a line in its group's table.
-    """
-
-    selector: ClassVar[str] = "architecture"
-    builds: ClassVar[str] = ""
-    """Dotted path ``module:Class`` of what the settings describe: no file here imports torch."""
-
-    @classmethod
-    def table(cls) -> Mapping[str, type[Component]]:
-        """The dataclasses of the group by name, the default first."""
-        raise NotImplementedError
-
-    @classmethod
-    def others(cls) -> Mapping[str, type[Settings]]:
-        """The dataclasses of the group by name."""
-        return cls.table()
-
-    @classmethod
-    def choices(cls, name: str) -> Iterable[str]:
-        """The names of the group's dataclasses, for its selector."""
-        return cls.table() if name == cls.selector else ()
-
-
-def build(settings: Component, *arguments: Any, **more: Any) -> Any:
-    """The object that a component's settings describe, made from them and `arguments`."""
-    module, _, name = settings.builds.partition(":")
-    return getattr(import_module(module), name)(settings, *arguments, **more)
-
-
-def chosen(kind: type[Settings], content: Mapping[str, Any]) -> type[Settings]:
-    """The dataclass of a group: `kind`, or for a component the one that its selector names.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    if not issubclass(kind, Component):
-        return kind
-    table = kind.table()
-    name = content.get(kind.selector, next(iter(table)))
-    if name not in table:
-        raise ConfigError(
-            f"--{kind.group}{kind.selector}: {name!r} is none of {', '.join(table)}"
-            f"{did_you_mean(str(name), table)}"
-        )
-    return table[name]
-
-
 def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
     """Settings from a mapping; groups are mappings too.
 
     Raises:
         ConfigError: a name is unknown, or a value is of the wrong kind or makes no sense.
     """
-    found = chosen(kind, content)
+    found = kind.chosen(content)
     known = hints(found)
     for key in content:
         if key not in known:

@@ -14,7 +14,8 @@ import torch
 from rollout import Policy, Sequences, generate
 
 from ..config import SOURCES, CorpusConfig, FileCorpus, GrammarCorpus, OracleCorpus, RunConfig
-from ..config.data import DrawnCorpus, check_corpus
+from ..config.data import check_corpus
+from ..config.drawn_corpus import DrawnCorpus
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .codec import Codec, IdCodec, WordCodec

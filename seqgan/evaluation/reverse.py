@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from rollout import Policy, Sequences
 
 from ..config import LSTM, PretrainConfig
-from ..config.training import PretrainOptimizer
+from ..config.pretrain import PretrainOptimizer
 from ..data.dataset import TokenSpec
 from ..errors import MetricError
 from ..metrics.likelihood import SequenceScores, sequence_scores

@@ -9,7 +9,7 @@ import torch
 from rollout.randomness import seed_everything
 
 from ..config import DiscriminatorConfig, GeneratorConfig
-from ..config.settings import build
+from ..config.components import build
 from ..data.spec import TokenSpec
 from .discriminators.base import Discriminator
 from .generator import Generator

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..config import DiscriminatorConfig, GeneratorConfig
-from ..config.settings import Component, build, settings_from
+from ..config.components import Component, build
+from ..config.settings import settings_from
 from ..data.spec import TokenSpec
 from ..errors import CheckpointError
 from .generator import Generator

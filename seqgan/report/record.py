@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..config.run import CONFIG_FORMAT, check_format
+from ..config.format import CONFIG_FORMAT, check_format
 from ..errors import ConfigError, RunDirectoryError
 from ..runs.run_directory import CONFIG, LOG, RESULTS, RunDirectory
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import RunConfig
-from ..config.settings import build
+from ..config.components import build
 from ..data.dataset import Dataset
 from ..models import Discriminator, Generator, make_discriminator
 from ..rewards.build import build_reward

@@ -10,7 +10,7 @@ from rollout import Sequences
 from seqgan.cli import commands
 from seqgan.cli.main import COMMANDS, main
 from seqgan.config.describe import every_setting
-from seqgan.config.recipes import SIZES, method_names
+from seqgan.config.methods import SIZES, method_names
 from seqgan.data.grammar.policy import GrammarPolicy
 from seqgan.data.text.vocabulary import Vocabulary
 from seqgan.data.text.words import Words
@@ -100,6 +100,20 @@ def test_printed_settings_can_be_fed_back(capsys, tmp_path):
     assert content["generator"]["hidden"] == 128 and content["adversarial"]["rounds"] == 3
 
 
+def test_another_size_of_printed_settings_is_refused(capsys, tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("size: quick\ngenerator: {hidden: 9}\n")
+    assert main(["run", "--config", str(path), "--size", "quick", "--print_config"]) == 0
+    capsys.readouterr()
+    assert main(["run", "--config", str(path), "--size", "smoke"]) == 2
+    error = capsys.readouterr().err
+    assert f"--size smoke: {path} is for the size quick and sets generator itself" in error
+    path.write_text("generator: {hidden: 9}\n")  # what a user writes by hand goes with any size
+    assert main(["run", "--config", str(path), "--size", "smoke", "--print_config"]) == 0
+    content = yaml.safe_load(capsys.readouterr().out)
+    assert (content["generator"]["hidden"], content["pretrain"]["epochs"]) == (9, 2)
+
+
 def test_a_file_of_samples_is_scored(capsys, tmp_path):
     samples, references = tmp_path / "samples.txt", tmp_path / "references.txt"
     samples.write_text("a cat sat .\na dog ran .\na cat sat .\n")
@@ -107,7 +121,7 @@ def test_a_file_of_samples_is_scored(capsys, tmp_path):
     out = tmp_path / "scores.json"
     arguments = ["evaluate", "--samples", str(samples), "--references", str(references)]
     assert main([*arguments, "--training", str(references), "--output", str(out)]) == 0
-    assert "bleu-4" in capsys.readouterr().out
+    assert "BLEU-4" in capsys.readouterr().out
     scores = {score["name"]: score for score in yaml.safe_load(out.read_text())["samples"]}
     # two sentences are copies; of the third all 4 words and 2 of 3 bigrams match
     assert scores["bleu-2"]["value"] == pytest.approx((2 + (2 / 3) ** 0.5) / 3)

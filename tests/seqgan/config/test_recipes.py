@@ -20,8 +20,9 @@ from seqgan.config import (
     RewardTerm,
     RunConfig,
 )
-from seqgan.config.recipes import FOLDER, SIZES, method_names, read_method
-from seqgan.config.settings import Component, Settings, build, hints
+from seqgan.config.components import Component, build
+from seqgan.config.methods import FOLDER, SIZES, method_names, read_method
+from seqgan.config.settings import Settings, hints
 from seqgan.data.dataset import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import Discriminator, Generator

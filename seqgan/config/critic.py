@@ -1,0 +1,81 @@
+"""Settings of the discriminator's training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .checks import choice, not_negative, positive, require, shares, sizes
+from .names import GAN_LOSSES
+from .optimizers import OptimizerConfig
+from .settings import Settings
+
+__all__ = ["CriticConfig", "CriticOptimizer"]
+
+
+@dataclass
+class CriticOptimizer(OptimizerConfig):
+    """The optimizer of the discriminator."""
+
+    group = "critic.optimizer."
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+
+
+@dataclass
+class CriticConfig(Settings):
+    """Training of the discriminator: before the rounds, and in them.
+
+    Attributes:
+        steps: gradient steps before the rounds: at most, or exactly if early_stopping is off.
+        early_stopping: stop when the calibrated held-out gain has not improved for `patience`
+            measurements, and keep the best state.
+        patience: measurements without improvement before training stops.
+        measure_every: steps between two measurements of accuracies and held-out gain.
+        negatives: generated sequences to train against, drawn once before the steps; 0: as many
+            as there are training sequences, at most 100,000.
+        loss: of the discriminator: minimax (binary cross-entropy), least_squares, hinge,
+            wasserstein, relativistic, relativistic_average.
+        gradient_penalty: weight of the penalty on the slope of the discriminator between real and
+            generated sequences (Gulrajani et al. 2017); by default 10 with wasserstein, else 0.
+        label_smoothing: share of "generated" in the label of real sequences (minimax).
+        batch_size: real sequences per step, and as many generated ones.
+        rounds_learning_rate: learning rate in the adversarial rounds.
+        optimizer: of the training.
+    """
+
+    rare = ("negatives", "patience", "measure_every", "gradient_penalty", "label_smoothing")
+
+    group = "critic."
+
+    steps: int = 1_000
+    early_stopping: bool = True
+    patience: int = 4
+    measure_every: int = 100
+    negatives: int = 0
+    loss: str = "minimax"
+    gradient_penalty: float | None = None
+    label_smoothing: float = 0.0
+    batch_size: int = 128
+    rounds_learning_rate: float = 5e-4
+    optimizer: CriticOptimizer = field(default_factory=CriticOptimizer)
+
+    @property
+    def penalty(self) -> float:
+        """The weight of the gradient penalty."""
+        if self.gradient_penalty is None:
+            return 10.0 if self.loss == "wasserstein" else 0.0
+        return self.gradient_penalty
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "steps", "patience", "measure_every", "batch_size")
+        sizes(self, "negatives", least=0)
+        choice(self, "loss", GAN_LOSSES)
+        if self.gradient_penalty is not None:
+            not_negative(self, "gradient_penalty")
+        shares(self, "label_smoothing", most=0.9)
+        require(
+            self.loss == "minimax" or not self.label_smoothing,
+            "--critic.label_smoothing is for --critic.loss minimax",
+        )
+        positive(self, "rounds_learning_rate", below=10)

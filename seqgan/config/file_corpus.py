@@ -1,0 +1,82 @@
+"""Settings of data out of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .checks import choice, require, shares, sizes
+from .corpus import CorpusConfig
+from .files import ReadingConfig
+from .names import check_tokenizer
+
+__all__ = ["FileCorpus"]
+
+
+@dataclass
+class FileCorpus(ReadingConfig, CorpusConfig):
+    """Sequences out of a file, or out of WordNet.
+
+    Attributes:
+        tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers, the path
+            of a tokenizer.json, or package.module:Class.
+        max_length: longest sequence in tokens, EOS counted where sequences end in EOS.
+        max_vocabulary: most token types kept, the 4 special tokens not counted; 0 for all, else 4
+            or more.
+        min_count: token types rarer than this in the training split become <unk>.
+        too_long: what happens to sequences over max_length: error, truncate, drop.
+        empty: what happens to empty lines: error, drop.
+        split: how a file is split: random (seeded) or contiguous (consecutive lines).
+        validation_share: share of a file's distinct sequences for model selection, if no
+            validation file is given; from 0 to 0.5.
+        heldout_share: share of a file's distinct sequences that neither generator nor
+            discriminator trains on, to measure the discriminator by; from 0 to 0.5.
+        test_share: share of a file's distinct sequences for the final test, if no test file
+            is given; from 0 to 0.5.
+        num_train: number of training sequences at most; 0: all.
+    """
+
+    rare = (
+        "column_number",
+        "header",
+        "strip",
+        "padding",
+        "format",
+        "too_long",
+        "empty",
+        "split_seed",
+        "validation_share",
+        "heldout_share",
+    )
+
+    group = "corpus."
+
+    tokenizer: str = "words"
+    max_length: int = 40
+    max_vocabulary: int = 20_000
+    min_count: int = 2
+    too_long: str = "drop"
+    empty: str = "drop"
+    split: str = "random"
+    validation_share: float = 0.05
+    heldout_share: float = 0.05
+    test_share: float = 0.1
+    num_train: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_tokenizer("--corpus.tokenizer", self.tokenizer)
+        choice(self, "too_long", ("error", "truncate", "drop"))
+        choice(self, "empty", ("error", "drop"))
+        choice(self, "split", ("random", "contiguous"))
+        sizes(self, "max_length", "min_count")
+        sizes(self, "max_vocabulary", "num_train", least=0)
+        require(
+            self.num_train != 1,
+            "--corpus.num_train: 1 is too few to train on; give 2 or more, or 0 for all",
+        )
+        require(
+            self.max_vocabulary == 0 or self.max_vocabulary >= 4,
+            f"--corpus.max_vocabulary: {self.max_vocabulary} is fewer than the special tokens "
+            "alone; expected 4 or more, or 0 for all",
+        )
+        shares(self, "validation_share", "heldout_share", "test_share", most=0.5)

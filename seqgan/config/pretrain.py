@@ -1,0 +1,51 @@
+"""Settings of maximum likelihood training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .checks import sizes
+from .optimizers import OptimizerConfig
+from .settings import Settings
+
+__all__ = ["PretrainConfig", "PretrainOptimizer"]
+
+
+@dataclass
+class PretrainOptimizer(OptimizerConfig):
+    """The optimizer of MLE training; its plateau schedule measures validation NLL per epoch."""
+
+    group = "pretrain.optimizer."
+    schedule: str = "plateau"
+
+
+@dataclass
+class PretrainConfig(Settings):
+    """Maximum likelihood (MLE) training of the generator.
+
+    Attributes:
+        epochs: passes over the training split: at most, or exactly if early_stopping is off.
+        epoch_steps: gradient steps per epoch, for a training split so large that a whole pass
+            takes too long; the next epoch continues where this one ends. 0: a whole pass.
+        early_stopping: stop when validation NLL has not improved for `patience` epochs (by a
+            ten-thousandth of it or more), and keep the best state; off: train exactly `epochs` and
+            keep the last state (the paper's way). If `epochs` end training first, the baseline
+            has not converged: the verdict says so, and no run is then called a success.
+        patience: epochs without improvement before training stops.
+        batch_size: sequences per step.
+        optimizer: of the training.
+    """
+
+    group = "pretrain."
+
+    epochs: int = 100
+    epoch_steps: int = 0
+    early_stopping: bool = True
+    patience: int = 3
+    batch_size: int = 64
+    optimizer: PretrainOptimizer = field(default_factory=PretrainOptimizer)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "epochs", "patience", "batch_size")
+        sizes(self, "epoch_steps", least=0)
