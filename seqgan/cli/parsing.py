@@ -20,8 +20,7 @@ from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
 from ..config.format import CONFIG_FORMAT, check_format
 from ..config.reading import read_settings, run_config
-from ..config.recipes import merge
-from ..config.run import GROUPS
+from ..config.recipes import GROUPS, merge
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
 from ..terminal import warn

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from .checks import choice, require, seed, sizes
+from .evaluate_checks import check_combination
 from .files import EvaluateReadingConfig
 from .names import DEVICES, check_embedder, check_tokenizer
 from .settings import Settings
@@ -89,51 +90,4 @@ class EvaluateConfig(Settings):
         if self.seed is not None:
             seed(self.seed)
         sizes(self, "judge_samples", least=2)
-        self._check_combination()
-
-    def _check_combination(self) -> None:
-        """Refuses settings that do not go together."""
-        of_run = self.run is not None and self.references is None
-        require(
-            (self.run is None) != (self.samples is None),
-            "expected either --run DIR, or --samples FILE and --references FILE",
-        )
-        require(
-            self.samples is None or self.references is not None,
-            "--samples expects --references FILE too: real sequences to compare with",
-        )
-        for name in self._about_files():
-            require(
-                not of_run,
-                f"--{name} goes with --references; a run without them is measured on its own data",
-            )
-        require(self.tokenizer is None or self.run is not None, "--tokenizer goes with --run")
-        for name in ("data", "test_data", "validation_data"):
-            require(
-                getattr(self, name) is None or of_run,
-                f"--{name} goes with --run alone: the file that the run was trained on",
-            )
-        require(
-            self.corpus.parameters is None or of_run,
-            "--corpus.parameters goes with --run alone: the file of the run's oracle",
-        )
-        require(
-            of_run or not self.reverse_perplexity,
-            "--reverse_perplexity goes with --run alone: lines of text have no vocabulary",
-        )
-        require(
-            not of_run or self.unk is None,
-            "--unk goes with --references; a run without them knows its own unknown words",
-        )
-        require(
-            not self.mauve or self.embedder != "none" or of_run,
-            "--mauve: needs embeddings: set --embedder too",
-        )
-
-    def _about_files(self) -> list[str]:
-        """Settings that are given and say how files are read or cut."""
-        names = ("training", "bleu_tokenizer", "self_bleu_tokenizer")
-        found = [name for name in names if getattr(self, name) is not None]
-        usual, corpus = asdict(EvaluateReadingConfig()), asdict(self.corpus)
-        del corpus["parameters"]
-        return [*found, *(f"corpus.{name}" for name in corpus if corpus[name] != usual[name])]
+        check_combination(self)

@@ -20,7 +20,13 @@ from .components import Component
 from .methods import FOLDER, SIZES, Content, read_method
 from .settings import Settings, hints
 
-__all__ = ["Layers", "merge", "recommended"]
+__all__ = ["GROUPS", "Layers", "merge", "recommended"]
+
+GROUPS = (
+    "corpus", "generator", "discriminator", "pretrain", "critic", "algorithm", "adversarial",
+    "evaluation",
+)  # fmt: skip
+"""The groups that a method and a size recommend settings for; rewards are a list beside them."""
 
 
 @dataclass(frozen=True)

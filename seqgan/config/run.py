@@ -6,32 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import did_you_mean
 from .adversarial import AdversarialConfig
 from .algorithms import AlgorithmConfig
 from .checkpoint import CheckpointConfig
-from .checks import choice, require, seed
 from .corpus import CorpusConfig
 from .critic import CriticConfig
-from .data import check_corpus, corpus_kind
+from .data import corpus_kind
 from .discriminators import DiscriminatorConfig
 from .evaluation import EvaluationConfig
 from .format import CONFIG_FORMAT, check_format
 from .generators import GeneratorConfig
 from .methods import DEFAULT_METHOD, SIZES, method_names
-from .names import DEVICES, TRACKERS
 from .pretrain import PretrainConfig
-from .recipes import recommended
+from .recipes import GROUPS, recommended
 from .rewards import RewardTerm, reward_terms
+from .run_checks import check_run
 from .settings import Settings, hints, settings_from
 
 __all__ = ["RunConfig"]
-
-GROUPS = (
-    "corpus", "generator", "discriminator", "pretrain", "critic", "algorithm", "adversarial",
-    "evaluation",
-)  # fmt: skip
-"""The groups that a method and a size recommend settings for; rewards are a list beside them."""
 
 
 def _recommended() -> Any:
@@ -105,27 +97,7 @@ class RunConfig(Settings):
         check_format(self.config_format)
         self._complete()
         super().__post_init__()
-        check_corpus(self.data, self.corpus)
-        choice(self, "device", DEVICES)
-        choice(self, "precision", ("no", "bf16", "fp16"))
-        for tracker in self.trackers:
-            near = did_you_mean(tracker, TRACKERS)
-            require(
-                tracker in TRACKERS,
-                f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}{near}",
-            )
-        require(self.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
-        require(self.data != "", "--data: an empty name")
-        require(self.resume != "", "--resume: an empty name; expected auto, true or a folder")
-        require(
-            self.resume not in (True, "auto") or self.output_dir is not None,
-            "--resume: expects --output_dir, the folder of the run to resume",
-        )
-        require(
-            not (self.resume and self.overwrite),
-            "--overwrite replaces a run and --resume continues it: leave one of them out",
-        )
-        seed(self.seed)
+        check_run(self)
 
     @classmethod
     def choices(cls, name: str) -> Iterable[str]:

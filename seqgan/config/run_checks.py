@@ -1,0 +1,44 @@
+"""Checks of a run's settings: where it is written, and what it is shown in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import did_you_mean
+from .checks import choice, require, seed
+from .data import check_corpus
+from .names import DEVICES, TRACKERS
+
+if TYPE_CHECKING:
+    from .run import RunConfig
+
+__all__ = ["check_run"]
+
+
+def check_run(config: RunConfig) -> None:
+    """Requires trackers that are known, names that can be meant, and one way to treat a run.
+
+    Raises:
+        ConfigError: one of them is missing.
+    """
+    check_corpus(config.data, config.corpus)
+    choice(config, "device", DEVICES)
+    choice(config, "precision", ("no", "bf16", "fp16"))
+    seed(config.seed)
+    for tracker in config.trackers:
+        near = did_you_mean(tracker, TRACKERS)
+        require(
+            tracker in TRACKERS,
+            f"--trackers: {tracker!r} is none of {', '.join(TRACKERS)}{near}",
+        )
+    require(config.output_dir != "", "--output_dir: an empty name; leave it out for runs/NAME")
+    require(config.data != "", "--data: an empty name")
+    require(config.resume != "", "--resume: an empty name; expected auto, true or a folder")
+    require(
+        config.resume not in (True, "auto") or config.output_dir is not None,
+        "--resume: expects --output_dir, the folder of the run to resume",
+    )
+    require(
+        not (config.resume and config.overwrite),
+        "--overwrite replaces a run and --resume continues it: leave one of them out",
+    )
