@@ -70,7 +70,9 @@ class Record:
         """The terms of the reward, as text: ``discriminator (log_odds)``."""
         terms = self.config.get("rewards") or []
         return " + ".join(
-            f"{each['name']} ({each['form']})" if each["name"] == "discriminator" else each["name"]
+            f"discriminator ({each.get('form', 'log_odds')})"
+            if each["name"] == "discriminator"
+            else each["name"]
             for each in terms
         )
 

@@ -14,12 +14,12 @@ __all__ = ["cautions", "explanation", "headline", "short_answer"]
 HEADLINES = {
     "better": "Ahead of MLE, but not from a fair start",
     "not distinguishable": "No difference found",
-    "worse": "Adversarial training hurt",
+    "worse": "Fine-tuning hurt",
     "not comparable": "The two models cannot be compared",
     "not judged against a control": "Ahead of MLE, but there was no control",
     "too small to judge": "Too small to judge",
 }
-HELPED, NO_BETTER_THAN_NOISE = "Adversarial training helped", "No better than a random reward"
+HELPED, NO_BETTER_THAN_NOISE = "Fine-tuning helped", "No better than a random reward"
 ANSWERS = {
     "better": (
         "At equal diversity the fine-tuned model beats plain MLE and the control on "
@@ -56,7 +56,7 @@ AS_NOISE = (
 CONCLUSIONS = {
     "better": "The whole interval lies below 0, so the difference is unlikely to be chance.",
     "not distinguishable": (
-        "The interval contains 0, so this run gives no evidence that adversarial training made "
+        "The interval contains 0, so this run gives no evidence that fine-tuning made "
         "the model better or worse."
     ),
     "worse": "The whole interval lies above 0, so the difference is unlikely to be chance.",

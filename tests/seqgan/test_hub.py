@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 
 from seqgan import TextGenerator
 from seqgan.cli.main import main
@@ -52,18 +51,18 @@ def test_the_card_carries_table_verdict_and_command(run, tmp_path):
 def test_mle_can_be_chosen(run):
     assert TextGenerator.from_run(run, "mle").facts["model"] == "mle"
     assert TextGenerator.from_run(run).facts["model"] == "finetuned"
-    with pytest.raises(ConfigError, match="model: 'bset' is neither 'best' nor 'mle'"):
+    with pytest.raises(ConfigError, match="model: 'bset' is neither 'finetuned' nor 'mle'"):
         TextGenerator.from_run(run, "bset")
 
 
 def test_a_strangers_folder_never_causes_an_import(run, tmp_path):
     TextGenerator.from_run(run).save_pretrained(tmp_path)
-    path = tmp_path / "seqgan.json"
+    path = tmp_path / "codec.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "tokenizer": "antigravity:fly"}))
-    with pytest.raises(CheckpointError, match="'antigravity:fly' is not built in"):
+    with pytest.raises(ConfigError, match="'antigravity:fly' is not built in"):
         TextGenerator.from_pretrained(tmp_path)
-    spaces = TextGenerator.from_run(run).decoder.tokenizer
+    spaces = TextGenerator.from_run(run).codec.tokenizer
     assert TextGenerator.from_pretrained(tmp_path, tokenizer=spaces).sample(1)
 
 
@@ -73,7 +72,7 @@ def test_damaged_folders_are_named(run, tmp_path):
     with pytest.raises(CheckpointError, match=r"seqgan\.json: no such file"):
         TextGenerator.from_pretrained(tmp_path)
     (tmp_path / "seqgan.json").write_text("[]")
-    with pytest.raises(CheckpointError, match="format 1"):
+    with pytest.raises(CheckpointError, match="format 2"):
         TextGenerator.from_pretrained(tmp_path)
 
 
@@ -82,9 +81,8 @@ def test_a_runs_settings_alone_never_cause_an_import(run, tmp_path, capsys):
 
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    config = yaml.safe_load((copy / "config.yaml").read_text())
-    config |= {"data": "lines.txt", "corpus": {"tokenizer": "antigravity:fly"}}
-    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    codec = json.loads((copy / "codec.json").read_text())
+    (copy / "codec.json").write_text(json.dumps({**codec, "tokenizer": "antigravity:fly"}))
     assert main(["sample", "--run", str(copy), "--number", "1"]) == 2
     assert "name it with --tokenizer" in capsys.readouterr().err
     assert main(["sample", "--run", str(copy), "--number", "1", "--tokenizer", "spaces"]) == 0

@@ -179,7 +179,7 @@ def test_a_prefix_is_continued(run, capsys):
     assert main([*arguments, "a man"]) == 0
     assert all(line.startswith("a man ") for line in capsys.readouterr().out.splitlines())
     assert main([*arguments, "a mann"]) == 2
-    assert "'mann' is not in the run's vocabulary (did you mean" in capsys.readouterr().err
+    assert "'mann' is not in the vocabulary (did you mean" in capsys.readouterr().err
     assert main([*arguments, "a " * 60]) == 2
     assert "leave nothing to generate" in capsys.readouterr().err
 

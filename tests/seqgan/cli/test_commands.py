@@ -115,7 +115,7 @@ def test_a_runs_model_is_measured_against_any_file(capsys, here, tmp_path):
     model = TextGenerator.from_run("runs/first")
     drawn = generate(model.policy, 40, rng=rng_for(4, "samples", "mle"))
     samples = tmp_path / "samples.txt"
-    samples.write_text("\n".join(model.decoder.texts(drawn)) + "\n", encoding="utf-8")
+    samples.write_text("\n".join(model.codec.texts(drawn)) + "\n", encoding="utf-8")
     again = tmp_path / "file.json"
     resamples = RunDirectory.open(Path("runs/first")).config()["evaluation"]["resamples"]
     file = f"evaluate --samples {samples} {flags} --resamples {resamples} --seed 4"

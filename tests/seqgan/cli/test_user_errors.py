@@ -22,6 +22,7 @@ from seqgan.config import BiLSTM
 from seqgan.errors import SeqganError
 from seqgan.models import make_discriminator, save_model
 from seqgan.runs.checkpoints import SUMS, checksum
+from seqgan.training import fine_tuning
 
 from ...small import ids
 from ..failing import fails, listing
@@ -353,7 +354,7 @@ def here(workplace, monkeypatch) -> Path:
         raise AssertionError("a training started")
 
     monkeypatch.chdir(workplace)
-    for module, name in ((pipeline, "pretrain"), (pipeline, "discriminate")):
+    for module, name in ((pipeline, "pretrain"), (fine_tuning, "pretrain_critic")):
         monkeypatch.setattr(module, name, started)
     return workplace
 

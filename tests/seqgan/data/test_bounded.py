@@ -56,7 +56,7 @@ def test_a_limit_is_kept_and_the_training_split_is_not_touched(data):
     assert line in small.report_lines[-1] and len(data.report_lines) + 1 == len(small.report_lines)
     assert bounded(small, config) is small
     # ids and words are of the same sequences, which stand in the order of the file
-    assert words(small, "test") == data.decoder.texts(small.test)
+    assert words(small, "test") == data.codec.texts(small.test)
     places = [words(data, "test").index(line) for line in words(small, "test")]
     assert places == sorted(places) and len(set(places)) == 50 and places != list(range(50))
 

@@ -44,7 +44,7 @@ def test_vocabularies_compare_a_character(tmp_path):
     )
     config = EvaluationConfig(resamples=20)
     known = {"the", "cat", "sat"}
-    assert known <= set(small.decoder.vocabulary.tokens) and len(small.decoder.vocabulary) == 7
+    assert known <= set(small.codec.vocabulary.tokens) and len(small.codec.vocabulary) == 7
     evaluator = Evaluator(small, config, 0)
     nll = np.zeros(len(small.test))
     word, character = evaluator._per_word(nll)
@@ -55,7 +55,7 @@ def test_vocabularies_compare_a_character(tmp_path):
     assert "unk:spelled" in word.signature
     full = Evaluator(large, config, 0)
     split = large.real_tokens("test")
-    unknown = sum(token not in large.decoder.vocabulary for row in split for token in row)
+    unknown = sum(token not in large.codec.vocabulary for row in split for token in row)
     total = full._per_word(np.zeros(len(large.test)))[0].value * 4 * len(split)
     assert total == pytest.approx(unknown * 3 * math.log(alphabet + 2))
 

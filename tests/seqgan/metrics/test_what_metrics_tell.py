@@ -51,7 +51,7 @@ def scores(data):
     }
     for temperature in (0.5, 1.5):
         drawn = generate(data.density.tempered(temperature), COUNT, rng=rng_for(0, "hot or cold"))
-        sets[f"at {temperature}"] = data.decoder.tokens(drawn)
+        sets[f"at {temperature}"] = data.codec.tokens(drawn)
     scorer = Scorer(20, 0.95, 0)
     texts = TextScores(scorer, f"{__name__}:pairs", False, "none", 2)
     judged = [" ".join(row) for row in references[:COUNT]]

@@ -100,16 +100,20 @@ def test_the_answer_comes_first_in_words_and_in_figures(whole):
 @pytest.mark.parametrize(
     ("term", "judge", "caption"),
     [
-        ({"name": "discriminator"}, "to please a second network", "What the judge gave"),
+        (
+            {"name": "discriminator"},
+            "to please a second network",
+            "samples: discriminator (log_odds).",
+        ),
         (
             {"name": "random"},
             "on a reward with nothing to teach, a random number: a control",
-            "control (random)",
+            "samples: random.",
         ),
         (
             {"name": "constant"},
             "on a reward with nothing to teach, the same for every sequence: a",
-            "(constant)",
+            "samples: constant.",
         ),
     ],
 )
@@ -230,8 +234,8 @@ def test_data_settings_and_environment(whole):
 @pytest.mark.parametrize(
     ("label", "difference", "words"),
     [
-        ("better", -0.2, "Adversarial training helped"),
-        ("worse", 0.2, "Adversarial training hurt"),
+        ("better", -0.2, "Fine-tuning helped"),
+        ("worse", 0.2, "Fine-tuning hurt"),
         ("not comparable", None, "The two models cannot be compared"),
     ],
 )
@@ -276,7 +280,7 @@ def test_a_pretrained_model_alone_has_its_caution(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"label": "better", "helped": True}, "Adversarial training helped"),
+        ({"label": "better", "helped": True}, "Fine-tuning helped"),
         ({"label": "better"}, "Ahead of MLE, but not from a fair start"),
         (
             {"label": "not distinguishable", "against_mle": "better"},
@@ -296,7 +300,7 @@ def test_only_a_whole_success_has_the_headline(tmp_path, changes, words):
     assert markdown.startswith("# ") and words in markdown.split("\n")[0]
     assert words in html
     helped = changes.get("helped", False)
-    assert ("Adversarial training helped" in html) == helped
+    assert ("Fine-tuning helped" in html) == helped
 
 
 HOSTILE = [

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqgan import pipeline
 from seqgan.cli.main import main
 from seqgan.runs.run_directory import RunDirectory
+from seqgan.training import begin
 from seqgan.training.runtime import Runtime
 
 from ..failing import fails
@@ -238,7 +238,7 @@ def test_the_split_seed_is_the_datas_alone(old, monkeypatch, capsys):
 
 def test_runs_begun_in_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = pipeline.default_folder("lines.txt")
+    first = begin.default_folder("lines.txt")
     first.mkdir(parents=True)
-    again = pipeline.default_folder("lines.txt")
+    again = begin.default_folder("lines.txt")
     assert not again.exists() and again.parent == Path("runs")
