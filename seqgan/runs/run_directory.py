@@ -36,8 +36,8 @@ LAST = (CONFIG, ENVIRONMENT)
 """What makes a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"
 OURS = {
-    CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", DATA, "checkpoints", "samples",
-    "figures", "report.html", "report.md", "wandb",
+    CONFIG, LOG, RESULTS, ENVIRONMENT, "vocabulary.json", DATA, PRETRAINING, "checkpoints",
+    "samples", "figures", "report.html", "report.md", "wandb",
 }  # fmt: skip
 
 

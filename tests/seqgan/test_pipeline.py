@@ -126,6 +126,8 @@ def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsy
     assert main([*wrong, "--generator.hidden", "99"]) == 2
     assert "a generator of other settings" in capsys.readouterr().err
     assert not third.exists()
+    for path in (first, second):
+        RunDirectory.check_free(path, overwrite=True)  # everything there is a run's
 
 
 def test_the_same_for_a_text_file(tmp_path, capsys):
