@@ -42,7 +42,10 @@ def verify(place: Path) -> None:
         CheckpointError: a file is missing, cut short or changed.
     """
     try:
-        lines = (place / SUMS).read_text(encoding="ascii").splitlines()
+        # Not `splitlines`, for which a damaged line end may be another line end.
+        *lines, rest = (place / SUMS).read_bytes().decode("ascii").split("\n")
+        if rest:
+            raise CheckpointError(f"{place}: damaged: {SUMS} is cut short")
         named = set()
         for line in lines:
             wanted, _, name = line.partition("  ")
