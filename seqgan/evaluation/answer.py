@@ -246,7 +246,7 @@ def _cautions(
             if config.adversarial.early_stopping
             else "one after the last round nevertheless"
         )
-        yield f"No adversarial round improved on validation; the fine-tuned model is the {kept}."
+        yield f"No round improved on validation; the fine-tuned model is the {kept}."
     if control is not None and control.label == "better":
         yield "The control is better than MLE as well: the updates themselves do that."
     chosen, tried = found.finetuned_temperature, config.evaluation.temperatures

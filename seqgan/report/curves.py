@@ -102,7 +102,7 @@ def _score(record: Record, lines: Lines) -> Plot:
     control = record.log.get("control-validation", [])
 
     def paint(axes: Axes) -> None:
-        _curve(axes, lines, "round", "score", "finetuned", "adversarial")
+        _curve(axes, lines, "round", "score", "finetuned", "fine-tuned")
         if control:
             _curve(axes, control, "round", "score", "control", "control", dashed=True)
         axes.axhline(lines[0]["score"], color=COLOURS["mle"], linewidth=1.2, label="MLE")
@@ -119,7 +119,7 @@ def _score(record: Record, lines: Lines) -> Plot:
             " Dashed: the control, the same training with a random reward, measured with half as "
             "many samples."
         )
-    return Plot("validation-score", "Adversarial rounds: validation score", caption, paint)
+    return Plot("validation-score", "Rounds: validation score", caption, paint)
 
 
 def _likelihood(record: Record, lines: Lines) -> Plot:
@@ -133,7 +133,7 @@ def _likelihood(record: Record, lines: Lines) -> Plot:
         "its output is. A falling entropy with a rising NLL is mode collapse."
         f"{_temperature(lines)}"
     )
-    return Plot("validation-nll", "Adversarial rounds: likelihood and diversity", caption, paint)
+    return Plot("validation-nll", "Rounds: likelihood and diversity", caption, paint)
 
 
 def _reward(record: Record, lines: Lines) -> Plot:
@@ -153,7 +153,7 @@ def _reward(record: Record, lines: Lines) -> Plot:
         if taught
         else f"Mean reward of the generator's samples: {record.reward}."
     )
-    return Plot("mean-reward", "Adversarial rounds: mean reward", caption, paint)
+    return Plot("mean-reward", "Rounds: mean reward", caption, paint)
 
 
 def _variety(record: Record, lines: Lines) -> Plot:
@@ -171,7 +171,7 @@ def _variety(record: Record, lines: Lines) -> Plot:
     )
     for trouble in (record.results.get("adversarial") or {}).get("troubles", []):
         caption += f" Round {trouble['round']}: {trouble['text']}."
-    return Plot("rounds-variety", "Adversarial rounds: variety and drift", caption, paint)
+    return Plot("rounds-variety", "Rounds: variety and drift", caption, paint)
 
 
 def _rounds_accuracies(record: Record, lines: Lines) -> Plot:
@@ -180,7 +180,7 @@ def _rounds_accuracies(record: Record, lines: Lines) -> Plot:
         "round, the policy as it is then; 0.5 is guessing."
     )
     paint = partial(_paint_accuracies, lines=lines, x="round", label="round")
-    return Plot("rounds-accuracy", "Adversarial rounds: the discriminator", caption, paint)
+    return Plot("rounds-accuracy", "Rounds: the discriminator", caption, paint)
 
 
 def _rounds_gain(record: Record, lines: Lines) -> Plot:
@@ -190,7 +190,7 @@ def _rounds_gain(record: Record, lines: Lines) -> Plot:
         "Crosses: so few samples carry the weight that the size is unreliable."
     )
     paint = partial(_paint_gain, lines=lines, x="round", label="round", raw=False)
-    return Plot("rounds-gain", "Adversarial rounds: held-out gain", caption, paint)
+    return Plot("rounds-gain", "Rounds: held-out gain", caption, paint)
 
 
 def _paint_accuracies(axes: Axes, lines: Lines, x: str, label: str) -> None:

@@ -45,7 +45,7 @@ def verdict_plot(record: Record) -> Plot | None:
         axes.set_xlabel(title_of(verdict["metric"]))
 
     caption = (
-        f"Adversarial minus MLE at equal diversity, with the {verdict['confidence']:.0%} interval "
+        f"Fine-tuned minus MLE at equal diversity, with the {verdict['confidence']:.0%} interval "
         "over sequences. If the bar covers 0, or all but touches it, nothing can be told."
     )
     return Plot("verdict", "The difference", caption, paint, height=1.5, width=3.7)

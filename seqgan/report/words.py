@@ -30,7 +30,7 @@ ANSWERS = {
     ),
     "worse": ("At equal diversity the fine-tuned model is worse than plain MLE on this data."),
     "not comparable": (
-        "Plain MLE, or the control, is in no way tried as varied as the adversarially trained "
+        "Plain MLE, or the control, is in no way tried as varied as the fine-tuned "
         "model at its best."
     ),
     "not judged against a control": (
@@ -116,7 +116,7 @@ def explanation(record: Record) -> list[str]:
         return [
             "A model that writes sequences was trained to predict the next token of its training "
             "data (maximum likelihood, MLE). The table sets its samples beside real ones. Nothing "
-            "was compared: adversarial fine-tuning is a step of its own.",
+            "was compared: fine-tuning is a step of its own.",
         ]
     return [
         _compared(record), _result(record.verdict), *_against_control(record), *_learnable(record),
@@ -131,7 +131,7 @@ def _compared(record: Record) -> str:
         judge = f"on another reward, {record.reward}"
     return (
         "Two models that write sequences were compared. The first (MLE) learned from the data "
-        "alone, by predicting the next token. The second (adversarial) began as a copy of it and "
+        "alone, by predicting the next token. The second (fine-tuned) began as a copy of it and "
         f"was then trained {judge}. A model that plays safe and writes less varied sequences looks "
         "better on most metrics without being better. So both were made more and less daring "
         "(the softmax temperature), and compared where they are equally varied."
@@ -164,7 +164,7 @@ def _result(verdict: dict[str, Any]) -> str:
         )
     low, high = verdict["interval"]
     return (
-        f"They were measured by {measure}. MLE has {verdict['mle_value']:.4f}, the adversarial "
+        f"They were measured by {measure}. MLE has {verdict['mle_value']:.4f}, the fine-tuned "
         f"model {verdict['finetuned_value']:.4f}. Corrected for what is left of a difference in "
         f"diversity, the difference is {verdict['difference']:+.4f}; its "
         f"{verdict['confidence']:.0%} interval runs from {low:+.4f} to {high:+.4f}. "

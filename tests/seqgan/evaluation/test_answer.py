@@ -115,7 +115,7 @@ def test_cautions_of_the_rounds():
     compared = Compared(Comparison({}, {}, verdict("worse")))
     summary = {"best_round": 0, "troubles": [{"round": 3, "text": "mode collapse: entropy 0.1"}]}
     text = " ".join(answer(compared, FIT, RunConfig(data="x"), summary, 500, []).cautions)
-    assert "No adversarial round improved on validation" in text
+    assert "No round improved on validation" in text
     assert "Round 3: mode collapse: entropy 0.1." in text
     assert "There was no control" in text
 
