@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqgan.config import CNN, LSTM, BiLSTM
-from seqgan.config.components import build
+from seqgan.config.components import Component, build
+from seqgan.config.settings import hints
 from seqgan.data.dataset import TokenSpec
 from seqgan.models import Discriminator, Generator
 
-__all__ = ["bilstm", "cnn", "ids", "lstm"]
+__all__ = ["bilstm", "cnn", "ids", "lstm", "small"]
+
+SIZES: dict[str, Any] = {
+    "embedding": 6, "hidden": 8, "layers": 2, "widths": [1, 2, 3], "filters": [4, 4, 4],
+}  # fmt: skip
+"""Small sizes, by the names that settings of all architectures have."""
+
+
+def small(kind: type[Component], **settings: Any) -> Any:
+    """Settings of an architecture with small sizes, for tests that go through all of them."""
+    return kind(**{name: SIZES[name] for name in SIZES.keys() & hints(kind)} | settings)
 
 
 def ids(vocab_size: int, max_length: int = 20) -> TokenSpec:

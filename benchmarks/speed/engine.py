@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 
 from rollout.completion import default_chunk_size
-from seqgan.config.discriminators import PAPER_FILTERS, PAPER_WIDTHS
+from seqgan.config.discriminators.cnn import PAPER_FILTERS, PAPER_WIDTHS
 from seqgan.config.settings import Settings
 from seqgan.errors import ConfigError
 from seqgan.models.discriminators.base import multiplies_bfloat16

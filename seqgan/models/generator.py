@@ -8,8 +8,10 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
 from rollout.modules import frozen_copy
@@ -47,6 +49,15 @@ class Generator(nn.Module, Policy):
         self.settings, self.spec = settings, spec
         self.vocab_size, self.max_length = spec.vocab_size, spec.max_length
         self.bos_id, self.eos_id, self.pad_id = spec.bos_id, spec.eos_id, spec.pad_id
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Memory in bytes of one row in flight: its logits, and the state that it begins with.
+
+        A generator whose state grows sets its own.
+        """
+        leaves = tree_leaves(self.initial_state(1))
+        return 4 * self.vocab_size + sum(each.element_size() * each.numel() for each in leaves)
 
     @abstractmethod
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""The recurrent layer of the toolkit's models."""
+"""The recurrent layers of the toolkit's models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import nn
 
 from rollout import without_dropout
 
-__all__ = ["LSTM"]
+__all__ = ["GRU", "LSTM"]
 
 
-class LSTM(nn.LSTM):
-    """An LSTM layer that has gradients in evaluation mode too, on every device.
+class _WithGradients(nn.RNNBase):
+    """A recurrent layer that has gradients in evaluation mode too, on every device.
 
     cuDNN refuses the backward pass of a layer that ran in evaluation mode, so saliency or an own
     loss of a trained model would work on a CPU alone. There are no second derivatives by cuDNN:
@@ -22,7 +22,15 @@ class LSTM(nn.LSTM):
     """
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """As `torch.nn.LSTM`; dropout is off in evaluation mode."""
+        """As torch's layer; dropout is off in evaluation mode."""
         ready = self.training or not torch.is_grad_enabled()
         with nullcontext() if ready else without_dropout(self):
             return super().forward(*args, **kwargs)
+
+
+class LSTM(_WithGradients, nn.LSTM):
+    """As `torch.nn.LSTM`, with gradients in evaluation mode."""
+
+
+class GRU(_WithGradients, nn.GRU):
+    """As `torch.nn.GRU`, with gradients in evaluation mode."""

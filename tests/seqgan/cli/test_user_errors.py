@@ -214,7 +214,7 @@ RUNS = [
     ("sample --run runs/good --temperature 0", "--temperature: 0.0 is not above 0"),
     ("sample --run runs/good --top_p nan", "--top_p: 'nan' is not a number"),
     ("sample --run runs/good --top_k some", "--top_k: 'some' is not a whole number"),
-    ("sample --run runs/good --model fintuned", "--model: 'fintuned' is none of", "mean 'finetuned'?"),
+    ("sample --run runs/good --model fine", "--model: 'fine' is none of finetuned, mle"),
     ("sample --run runs/good --device gpu", "--device: 'gpu' is none of"),
     ("sample --run runs/good --output captions.txt", "--output: captions.txt exists already"),
     ("sample --run runs/good --output captions.txt/x", "captions.txt is a file, not a folder"),

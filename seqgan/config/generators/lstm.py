@@ -1,23 +1,14 @@
-"""Settings of the generators: a dataclass per architecture, a line in `GENERATORS`."""
+"""Settings of the LSTM generator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .checks import dropout, sizes
-from .components import Component
+from ..checks import dropout, sizes
+from .base import GeneratorConfig
 
-__all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
-
-
-@dataclass
-class GeneratorConfig(Component):
-    """The policy."""
-
-    group = "generator."
-
-    listed: ClassVar[str] = "seqgan.config.generators:GENERATORS"
+__all__ = ["LSTM"]
 
 
 @dataclass
@@ -48,6 +39,3 @@ class LSTM(GeneratorConfig):
         super().__post_init__()
         sizes(self, "embedding", "hidden", "layers")
         dropout(self)
-
-
-GENERATORS: dict[str, type[Component]] = {"lstm": LSTM}

@@ -1,49 +1,17 @@
-"""Settings of the discriminators: a dataclass per architecture, a line in `DISCRIMINATORS`."""
+"""Settings of the CNN."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from .checks import dropout, require, sizes
-from .components import Component
+from ..checks import dropout, require, sizes
+from .base import DiscriminatorConfig
 
-__all__ = ["CNN", "DISCRIMINATORS", "BiLSTM", "DiscriminatorConfig"]
+__all__ = ["CNN"]
 
 PAPER_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
 PAPER_FILTERS = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
-
-
-@dataclass
-class DiscriminatorConfig(Component):
-    """The network that tells real sequences from generated ones."""
-
-    group = "discriminator."
-
-    listed: ClassVar[str] = "seqgan.config.discriminators:DISCRIMINATORS"
-
-
-@dataclass
-class BiLSTM(DiscriminatorConfig):
-    """A bidirectional LSTM whose outputs are pooled over the sequence.
-
-    Attributes:
-        architecture: kind of network.
-        embedding: size of the token embeddings.
-        hidden: units per direction.
-        dropout: probability of dropping a unit in training, from 0 to below 1.
-    """
-
-    builds: ClassVar[str] = "seqgan.models.discriminators.bilstm:BiLSTMDiscriminator"
-    architecture: str = "bilstm"
-    embedding: int = 32
-    hidden: int = 128
-    dropout: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        sizes(self, "embedding", "hidden")
-        dropout(self)
 
 
 @dataclass
@@ -81,6 +49,3 @@ class CNN(DiscriminatorConfig):
         share = self.filter_share
         require(0 < share <= 1, f"--discriminator.filter_share: {share} is not in (0, 1]")
         dropout(self)
-
-
-DISCRIMINATORS: dict[str, type[Component]] = {"bilstm": BiLSTM, "cnn": CNN}

@@ -1,0 +1,11 @@
+"""Settings of the generators: a file per architecture, a line in `GENERATORS`."""
+
+from __future__ import annotations
+
+from ..components import Component
+from .base import GeneratorConfig
+from .lstm import LSTM
+
+__all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
+
+GENERATORS: dict[str, type[Component]] = {"lstm": LSTM}
