@@ -23,6 +23,9 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from seqgan.config import DISCRIMINATORS, GENERATORS
+from seqgan.config.settings import hints
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -229,3 +232,14 @@ def test_the_tests_of_the_examples_can_fail(tmp_path, monkeypatch):
     bash, python = blocks(page)
     assert not bash.runs and python.runs and python.line == 9
     assert commands(bash.code) == [["make", "a", "b"], ["ls"]]
+
+
+@pytest.mark.parametrize(
+    "table", [GENERATORS, DISCRIMINATORS], ids=["generators", "discriminators"]
+)
+def test_every_architecture_has_its_line_and_its_settings(table):
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for name, kind in table.items():
+        line = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        own = hints(kind).keys() - {"architecture"}
+        assert own <= set(re.findall(r"`(\w+)`", line)), name

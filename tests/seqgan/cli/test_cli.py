@@ -9,6 +9,7 @@ import yaml
 from rollout import Sequences
 from seqgan.cli import commands
 from seqgan.cli.main import COMMANDS, main
+from seqgan.config import DISCRIMINATORS
 from seqgan.config.describe import every_setting
 from seqgan.config.methods import SIZES, method_names
 from seqgan.data.grammar.policy import GrammarPolicy
@@ -70,7 +71,7 @@ def test_help_lists_the_chosen_components(capsys):
     assert main(["run", "--help"]) == 0
     assert "--discriminator.hidden" in (printed := capsys.readouterr().out)
     assert "--discriminator.filter_share" not in printed and "--corpus.num_test" in printed
-    assert "--discriminator.architecture bilstm|cnn " in printed
+    assert f"--discriminator.architecture {'|'.join(DISCRIMINATORS)} " in printed
     assert "--size smoke|quick|standard|full " in printed and "--method seqgan-logodds|" in printed
     assert main(["run", "x.txt", "--discriminator.architecture", "cnn", "--help"]) == 0
     assert "--discriminator.hidden" not in (printed := capsys.readouterr().out)
