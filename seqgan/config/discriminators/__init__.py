@@ -6,7 +6,8 @@ from ..components import Component
 from .base import DiscriminatorConfig
 from .bilstm import BiLSTM
 from .cnn import CNN
+from .mlp import MLP
 
 __all__ = ["CNN", "DISCRIMINATORS", "BiLSTM", "DiscriminatorConfig"]
 
-DISCRIMINATORS: dict[str, type[Component]] = {"bilstm": BiLSTM, "cnn": CNN}
+DISCRIMINATORS: dict[str, type[Component]] = {"bilstm": BiLSTM, "cnn": CNN, "mlp": MLP}

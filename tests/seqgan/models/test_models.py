@@ -9,10 +9,12 @@ import torch
 
 from rollout import Sequences, action_values, generate
 from rollout.policy import Policy
+from seqgan.config.components import build
+from seqgan.config.discriminators.mlp import MLP
 from seqgan.errors import CheckpointError
 from seqgan.models import Generator, load_model, save_model
 
-from ...small import bilstm, cnn, lstm
+from ...small import bilstm, cnn, ids, lstm
 
 
 def make_policy(layers=1, eos=2, forbidden=(0, 1)) -> Generator:
@@ -181,3 +183,22 @@ def test_damaged_models_are_named(tmp_path):
         path.with_suffix(".json").write_text(json.dumps({**description, **change}))
         with pytest.raises(CheckpointError, match=message):
             load_model(path)
+
+
+def test_the_mlp_sees_no_order():
+    torch.manual_seed(0)
+    judge = build(MLP(embedding=4, hidden=5), ids(12)).eval()
+    a, b, c = judge(Sequences.from_lists([[3, 4, 5], [5, 3, 4], [3, 4]], pad_id=0)).tolist()
+    assert a == pytest.approx(b, abs=1e-6) and a != pytest.approx(c, abs=1e-4)
+
+
+def test_the_mlp_by_hand():
+    """Two tokens with embeddings 1 and -2: mean -0.5, maximum 1, so relu(-0.5 + 3) * 2 - 1 = 4."""
+    judge = build(MLP(embedding=1, hidden=1), ids(2)).eval()
+    with torch.no_grad():
+        judge.embedding.weight.copy_(torch.tensor([[1.0], [-2.0]]))
+        judge.hidden[0].weight.copy_(torch.tensor([[1.0, 3.0]]))
+        judge.hidden[0].bias.zero_()
+        judge.output.weight.fill_(2.0)
+        judge.output.bias.fill_(-1.0)
+    assert judge(Sequences.from_lists([[0, 1]], pad_id=0)).item() == pytest.approx(4.0)

@@ -1,0 +1,55 @@
+"""An MLP on pooled embeddings as discriminator.
+
+Shapes: B sequences, T tokens, E embedding, H hidden units.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout.devices import autocast
+
+from ...config.discriminators.mlp import MLP
+from ...data.spec import TokenSpec
+from .base import Discriminator
+
+__all__ = ["MLPDiscriminator"]
+
+
+class MLPDiscriminator(Discriminator):
+    """Hidden layers on the mean and the maximum of a sequence's embeddings.
+
+    It sees which tokens a sequence holds and in what shares, and nothing of their order: what it
+    finds is a floor for discriminators that read the order.
+
+    Args:
+        settings: sizes and dropout.
+        spec: the token ids.
+    """
+
+    def __init__(self, settings: MLP, spec: TokenSpec):
+        super().__init__(settings, spec)
+        self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
+        self.dropout = nn.Dropout(settings.dropout)
+        sizes = [2 * settings.embedding, *[settings.hidden] * settings.layers]
+        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
+        self.output = nn.Linear(settings.hidden, 1)
+
+    def forward_embedded(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Logits [B] of embedded sequences."""
+        places = torch.arange(embeddings.shape[1], device=lengths.device)
+        outside = (places >= lengths[:, None])[..., None]
+        mean = embeddings.masked_fill(outside, 0.0).sum(1) / lengths[:, None].clamp(min=1)
+        largest = embeddings.masked_fill(outside, -torch.inf).amax(1)
+        features = self.dropout(torch.cat([mean, largest], dim=1))
+        for layer in self.hidden:
+            features = self.dropout(layer(features).relu())
+        features = features.to(torch.promote_types(features.dtype, torch.float32))
+        with autocast(features.device, None):  # the error of the logit would come from it
+            return self.output(features)[:, 0]
