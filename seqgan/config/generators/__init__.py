@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..components import Component
 from .base import GeneratorConfig
+from .gru import GRU
 from .lstm import LSTM
 
 __all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
 
-GENERATORS: dict[str, type[Component]] = {"lstm": LSTM}
+GENERATORS: dict[str, type[Component]] = {"lstm": LSTM, "gru": GRU}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from rollout import Sequences, action_values, generate
 from rollout.policy import Policy
 from seqgan.config.components import build
 from seqgan.config.discriminators.mlp import MLP
+from seqgan.config.generators.gru import GRU
 from seqgan.errors import CheckpointError
 from seqgan.models import Generator, load_model, save_model
 
@@ -202,3 +204,20 @@ def test_the_mlp_by_hand():
         judge.output.weight.fill_(2.0)
         judge.output.bias.fill_(-1.0)
     assert judge(Sequences.from_lists([[0, 1]], pad_id=0)).item() == pytest.approx(4.0)
+
+
+def test_the_gru_by_hand():
+    """One unit, zero weights and biases: the gates are 1/2 and the state stays 0.
+
+    With the new state's bias at 1 it is tanh(1) / 2 after one token, and
+    tanh(1) / 2 + tanh(1) / 4 after two.
+    """
+    policy = build(GRU(embedding=1, hidden=1, dropout=0.0), ids(3))
+    with torch.no_grad():
+        for parameter in policy.gru.parameters():
+            parameter.zero_()
+        policy.gru.bias_ih_l0[2] = 1.0
+    one, state = policy.advance(torch.tensor([0]), policy.initial_state(1))
+    two, _ = policy.advance(torch.tensor([2]), state)
+    assert one.item() == pytest.approx(math.tanh(1) / 2)
+    assert two.item() == pytest.approx(math.tanh(1) * 3 / 4)

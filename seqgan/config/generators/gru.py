@@ -1,0 +1,36 @@
+"""Settings of the GRU generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..checks import dropout, sizes
+from .base import GeneratorConfig
+
+__all__ = ["GRU"]
+
+
+@dataclass
+class GRU(GeneratorConfig):
+    """A GRU language model: an LSTM's relative with one state and three quarters of its weights.
+
+    Attributes:
+        architecture: kind of network.
+        embedding: size of the token embeddings.
+        hidden: units per layer.
+        layers: number of layers.
+        dropout: probability of dropping a unit in training, from 0 to below 1.
+    """
+
+    builds: ClassVar[str] = "seqgan.models.generators.gru:GRUGenerator"
+    architecture: str = "gru"
+    embedding: int = 128
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "embedding", "hidden", "layers")
+        dropout(self)
