@@ -73,7 +73,7 @@ class Recorder(Runtime):
 
 @dataclass(frozen=True)
 class Measured:
-    """What an arm leaves.
+    """Result of an arm.
 
     Attributes:
         scores: at temperature 1, or of the ceiling's sequences.
@@ -89,7 +89,7 @@ class Measured:
 
 
 class Lab:
-    """What the arms of a cell share: data, MLE model and its sweep, and what measures them.
+    """Things that the arms of a cell share: data, MLE model and its sweep, measurements.
 
     Args:
         config: the cell's settings.
@@ -110,12 +110,12 @@ class Lab:
 
     @functools.cached_property
     def evaluator(self) -> Evaluator:
-        """What scores models."""
+        """Scores of models."""
         return Evaluator(self.data, self.config.evaluation, self.config.seed)
 
     @functools.cached_property
     def sweep(self) -> Sweep:
-        """What measures models at temperatures.
+        """Measurements of models at temperatures.
 
         It is never asked to validate: that has a memory, and no arm may depend on another.
         """

@@ -43,7 +43,7 @@ CURVES = ("mle", "discriminator", "validation")
 
 @dataclass(frozen=True)
 class CellJob:
-    """What a worker needs to run a cell.
+    """Everything that a worker needs to run a cell.
 
     Attributes:
         suite: the suite.
@@ -127,7 +127,7 @@ def _prefixed(name: str, say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _is_done(place: CellPlace, arm: Arm, inputs: dict[str, str]) -> bool:
-    """Whether an arm's result is there; one of other settings is refused."""
+    """Tells if an arm's result is there; one of other settings is refused."""
     path = place.arm(arm.name)
     if not path.is_file():
         return False
@@ -208,7 +208,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
 
 
 def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
-    """What an arm measured."""
+    """Measurements of an arm."""
     if arm.kind == "mle":
         curves = {key: kept[key] for key in ("training", "curves", "notes")}
         return {**curves, **_measured(lab.baseline())}
@@ -274,7 +274,7 @@ def _curves(runtime: Recorder) -> Result:
 
 
 def _method(arm: Arm) -> dict[str, Any] | None:
-    """What of a method is not in the settings."""
+    """Facts of a method that are not in the settings."""
     if arm.method is None:
         return None
     own: dict[str, Any] = {"own_start": True} if arm.method.own_start else {}

@@ -1,4 +1,4 @@
-"""How well can the oracle be learnt, and what is there to learn from a discriminator afterwards?
+"""The oracle as MLE learns it, and what a discriminator can teach afterwards.
 
 A tuned MLE model of the synthetic oracle (Yu et al. 2017, section 4), then both discriminators
 trained against its samples, with accuracies and held-out gain over training.

@@ -44,7 +44,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Use:
-    """What a role of the data is filled with.
+    """Contents of a role of the data.
 
     Attributes:
         file: key of the file.

@@ -32,7 +32,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class CellPlace:
-    """Where a cell's files are: ``DIR/SUITE/SIZE/seed-SEED``.
+    """Folder of a cell's files: ``DIR/SUITE/SIZE/seed-SEED``.
 
     Attributes:
         root: the output folder.

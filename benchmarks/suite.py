@@ -31,7 +31,7 @@ KINDS = ("method", "control")
 METHOD_GROUPS = ("discriminator", "critic", "rewards", "algorithm", "adversarial")
 """The settings that a method may have: data, MLE model and evaluation are the cell's."""
 START_GROUPS = ("generator", "pretrain", *METHOD_GROUPS)
-"""Those of a method that begins with an MLE model of its own."""
+"""Groups of a method that begins with an MLE model of its own."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Suite:
     published: str | None = None
 
     def uses(self, size: str) -> dict[str, Use]:
-        """What each role of the data is filled with at a size."""
+        """Contents of each role of the data at a size."""
         return {**self.use, **self.size_use.get(size, {})}
 
     def settings(self, size: str, seed: int) -> Mapping:

@@ -20,7 +20,7 @@ __all__ = ["SuiteVerdict", "against_controls", "verdicts"]
 
 @dataclass(frozen=True)
 class SuiteVerdict:
-    """What became of a method in a suite.
+    """Outcome of a method in a suite.
 
     Attributes:
         suite: name.

@@ -188,7 +188,7 @@ def empty_output(policy: Policy, rows: int, device: torch.device) -> tuple[Tenso
 
 
 def policy_device(policy: Policy, sequences: Sequences | None = None) -> torch.device:
-    """Where a policy works: with its sequences, else with its parameters, else on the CPU."""
+    """Device of a policy: that of its sequences, else of its parameters, else the CPU."""
     if sequences is not None:
         return sequences.device
     for module in modules_of(policy):

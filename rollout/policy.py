@@ -18,11 +18,11 @@ from .sequences import Sequences, concat_trees, refuse_condition, select_tree
 __all__ = ["Policy", "Prefixes", "State", "TemperedPolicy", "TokenScores", "WrappedPolicy"]
 
 State = Any
-"""What a policy remembers of the tokens consumed so far; by default a pytree, batch first."""
+"""Memory of the tokens consumed so far; by default a pytree, batch first."""
 
 
 class TokenScores(NamedTuple):
-    """What the policy says about every token of a batch; 0 after a sequence's end.
+    """Log-probability and entropy of every token of a batch; 0 after a sequence's end.
 
     Attributes:
         log_prob: [B, T], log-probability of the token given its prefix, in nats.
@@ -181,7 +181,7 @@ class Policy(ABC):
         return concat_trees(states)
 
     def _inputs(self, sequences: Sequences) -> Tensor:
-        """What is consumed before each token: BOS, then the tokens but the last, [B, T]."""
+        """Token consumed before each token: BOS, then the tokens but the last, [B, T]."""
         bos = sequences.tokens.new_full((len(sequences), 1), self.bos_id)
         return torch.cat([bos, sequences.tokens[:, :-1]], dim=1)
 

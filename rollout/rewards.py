@@ -1,4 +1,4 @@
-"""What judges complete sequences.
+"""Rewards of complete sequences.
 
 A reward is any callable ``reward(sequences) -> Tensor [B]``, or [B, T] where it has an attribute
 ``per_token = True``. It is called without gradients, and the reward of a sequence must not depend
@@ -136,7 +136,7 @@ def _shown(sequences: Sequences, row: int) -> str:
 
 
 def _raised(reward: Reward, sequences: Sequences, error: Exception) -> str:
-    """Which sequence it was: a reward judges each by itself, so they can be tried one by one."""
+    """Finds the sequence: a reward judges each by itself, so they can be tried one by one."""
     which = f"a batch of {len(sequences)}, none of them by itself; the first is "
     row = 0
     for i in range(min(len(sequences), 4_096)):
@@ -196,7 +196,7 @@ class DiscriminatorReward:
 
     @property
     def per_token(self) -> bool:
-        """Whether the discriminator judges every token."""
+        """True if the discriminator judges every token."""
         return bool(getattr(self.discriminator, "per_token", False))
 
     @property

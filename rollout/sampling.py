@@ -61,7 +61,7 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Sampler:
-    """How a token is drawn from a policy's logits.
+    """Draws tokens from a policy's logits.
 
     Filters apply in this order: temperature, top-k, top-p.
 

@@ -93,7 +93,7 @@ class Sequences:
 
     @property
     def device(self) -> torch.device:
-        """Where the tokens live."""
+        """Device of the tokens."""
         return self.tokens.device
 
     @cached_property

@@ -39,7 +39,7 @@ __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves in memory.
+    """Results of a run in memory.
 
     Of several processes the main one alone measures: in the others there are no scores, no
     comparison and no results.

@@ -243,3 +243,21 @@ def test_every_architecture_has_its_line_and_its_settings(table):
         line = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
         own = hints(kind).keys() - {"architecture"}
         assert own <= set(re.findall(r"`(\w+)`", line)), name
+
+
+PATHS = re.compile(
+    r"`((?:seqgan|rollout|benchmarks|tests|training|evaluation|docs)/[\w/.-]+\.(?:py|md|yaml|json))`"
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_in_the_text_exist(page):
+    for name in PATHS.findall(page.read_text(encoding="utf-8")):
+        places = [ROOT / name, ROOT / "seqgan" / name]
+        assert any(place.exists() for place in places), f"{page.name}: {name}"
+
+
+def test_the_path_of_a_gradient_step_is_short():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.split("A gradient step of the policy crosses")[1].split("\n\n")[1]
+    assert 0 < sum(line.startswith("| `") for line in table.splitlines()) <= 7

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def threes(sequences: Sequences) -> Tensor:
-    """How often the token 3 stands in each sequence."""
+    """Count of the token 3 in each sequence."""
     return ((sequences.tokens == 3) & sequences.mask).sum(1).float()
 
 

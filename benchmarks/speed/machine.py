@@ -1,4 +1,4 @@
-"""What a machine can do at most, and what a piece of work took of it: time and memory."""
+"""Limits of a machine, and the share that a piece of work took: time and memory."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _launch(processes: int, threads: int, arguments: list[str]) -> None:
 
 
 def _steps(settings: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
-    """What this process measured, and whether it is the main one."""
+    """Measurements of this process, and if it is the main one."""
     sizes, seed = Sizes(**settings["sizes"]), settings["seed"]
     runtime = Runtime(make_accelerator(settings["device"], trackers=()), seed)
     work = Workload(sizes, runtime.device, seed)

@@ -1,4 +1,4 @@
-"""How times and memory grow with length, vocabulary, rollouts and batch."""
+"""Growth of times and memory with length, vocabulary, rollouts and batch."""
 
 from __future__ import annotations
 

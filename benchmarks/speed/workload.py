@@ -38,7 +38,7 @@ __all__ = ["Sizes", "Workload", "plain_reference"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is worked on.
+    """Models and data that are worked on.
 
     Attributes:
         vocabulary: V.

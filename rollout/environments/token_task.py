@@ -27,7 +27,7 @@ class IllegalTokenError(gymnasium.error.InvalidAction, ValueError):
 
 
 class TokenTask:
-    """What is legal, what is seen and what is paid; it remembers nothing of an episode.
+    """Rules of the environments: legal actions, observations, rewards. No state of an episode.
 
     Args:
         reward: judges complete sequences: ``reward(sequences) -> Tensor [B]``, or [B, T] with

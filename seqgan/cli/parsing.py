@@ -32,7 +32,7 @@ from .unused import unused_settings
 __all__ = ["parse", "parse_settings"]
 
 REWARDS = list[str | dict[str, Any]]
-"""What a list of reward terms is on a command line: short forms, or mappings."""
+"""A list of reward terms on a command line: short forms, or mappings."""
 KINDS = {
     "int": "a whole number",
     "float": "a number",

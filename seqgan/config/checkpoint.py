@@ -12,7 +12,7 @@ __all__ = ["CheckpointConfig"]
 
 @dataclass
 class CheckpointConfig(Settings):
-    """When a run's state is written, so that it can go on from there; no result depends on it.
+    """Times at which a run's state is written, to resume from; no result depends on them.
 
     Attributes:
         every_minutes: minutes between two checkpoints; 0: not by the clock.

@@ -14,9 +14,16 @@ __all__ = ["Component", "build", "named"]
 
 
 def named(path: str) -> Any:
-    """The object of a dotted path ``module:name``, imported when it is needed."""
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
+    """The object of a dotted path, imported when it is needed.
+
+    Args:
+        path: ``module:name``, or ``module`` if it has only one public name.
+    """
+    place, _, name = path.partition(":")
+    module = import_module(place)
+    if not name:
+        (name,) = module.__all__
+    return getattr(module, name)
 
 
 @dataclass
@@ -30,7 +37,7 @@ class Component(Settings):
     listed: ClassVar[str] = ""
     """Dotted path ``module:TABLE`` of the group's dataclasses by name, the default first."""
     builds: ClassVar[str] = ""
-    """Dotted path ``module:Class`` of what the settings describe: no file here imports torch."""
+    """Dotted path of the class that the settings describe: no file here imports torch."""
 
     @classmethod
     def table(cls) -> Mapping[str, type[Component]]:

@@ -16,7 +16,7 @@ _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def is_dotted(name: str) -> bool:
-    """Whether a name has the form ``package.module:Name`` or ``package.module.Name``."""
+    """Tells if a name has the form ``package.module:Name`` or ``package.module.Name``."""
     return _DOTTED.fullmatch(name) is not None
 
 

@@ -13,7 +13,7 @@ __all__ = ["EvaluationConfig"]
 
 @dataclass
 class EvaluationConfig(Settings):
-    """What is measured in the end, and with how much care.
+    """Measurements in the end, and the care that they take.
 
     Attributes:
         num_samples: sequences sampled from each model for the metrics.

@@ -13,7 +13,7 @@ __all__ = ["EvaluateReadingConfig", "ReadingConfig"]
 
 @dataclass
 class ReadingConfig(Settings):
-    """How the sequences of a file are read; every command that reads files has these settings.
+    """Reading of the sequences of a file: the settings of every command that reads files.
 
     Attributes:
         format: lines, jsonl, json, csv, tsv, smi or fasta; auto: as the file's name says.
@@ -54,7 +54,7 @@ class ReadingConfig(Settings):
 
 @dataclass
 class EvaluateReadingConfig(ReadingConfig):
-    """How evaluated files are read.
+    """Reading of the files that are evaluated.
 
     Attributes:
         tokenizer: how samples, references and training sequences are cut: spaces, words,

@@ -31,7 +31,7 @@ GROUPS = (
 
 @dataclass(frozen=True)
 class Layers:
-    """What a method and a size recommend: groups of settings.
+    """Groups of settings that a method and a size recommend.
 
     Attributes:
         method: of the method.
@@ -91,7 +91,7 @@ def _sizes() -> Mapping[str, Content]:
 
 
 def recommended(method: str, size: str) -> Layers:
-    """What a method and a size recommend.
+    """Settings that a method and a size recommend.
 
     Raises:
         ConfigError: there is no such method or size.

@@ -1,4 +1,4 @@
-"""How many real sequences are looked at again and again: a bound on time and memory.
+"""A bound on the real sequences that are measured again and again, for time and memory.
 
 A test split of a hundred thousand sequences tells hardly more than twenty thousand of them, and a
 comparison scores it with two models at every temperature. So what exceeds a limit is drawn from at
@@ -82,7 +82,7 @@ def _report(report: dict[str, Any], measured: dict[str, int]) -> dict[str, Any]:
 
 
 def _line(data: Dataset, measured: dict[str, int]) -> str:
-    """What is measured, for people."""
+    """A line about what is measured, for people."""
     parts = [f"{n:,} of {len(getattr(data, name)):,} {name}" for name, n in measured.items()]
     return (
         f"Measured on {', '.join(parts)} sequences, drawn at random (--evaluation.num_real, "

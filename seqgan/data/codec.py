@@ -83,7 +83,7 @@ class Codec(Protocol):
 
 
 class _Lines:
-    """What codecs of lines of text share."""
+    """Methods that codecs of lines of text share."""
 
     spec: TokenSpec
 

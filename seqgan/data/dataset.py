@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from rollout import Sequences
 
@@ -62,7 +63,7 @@ class Dataset:
         return self.codec.spec
 
     def prompts(self, split: str = "train") -> Prompts:
-        """What a policy is asked for: the conditions of a split's sequences, if they have any."""
+        """Prompts of a policy: the conditions of a split's sequences, if they have any."""
         return prompts_of(getattr(self, split))
 
 
@@ -71,7 +72,7 @@ def fingerprint(data: Dataset) -> str:
     digest = hashlib.sha256()
     for name in ("train", "validation", "heldout", "test"):
         split: Sequences = getattr(data, name)
-        for part in (split.tokens, split.lengths):
+        for part in (split.tokens, split.lengths, *tree_leaves(split.condition)):
             digest.update(np.ascontiguousarray(part.numpy()).data)
     digest.update(data.codec.fingerprint().encode())
     return digest.hexdigest()[:16]

@@ -92,7 +92,7 @@ class LSTMOracle(nn.Module, Policy):
         self.register_load_state_dict_post_hook(_tabulate_again)
 
     def _tabulate(self) -> None:
-        """What each token adds to the gates: a step is then one look-up and one product."""
+        """Share of each token in the gates: a step is then one look-up and one product."""
         self._inputs_table = torch.addmm(self._b, self._embedding, self._w)
 
     @staticmethod
@@ -223,7 +223,7 @@ class LSTMOracle(nn.Module, Policy):
         return hidden, cell
 
     def extra_repr(self) -> str:
-        """What the module prints about itself."""
+        """Facts that the module prints about itself."""
         return f"tokens={self.vocab_size}, hidden={self.hidden}, length={self.max_length}"
 
 
@@ -233,7 +233,7 @@ def _tabulate_again(oracle: LSTMOracle, _: Any) -> None:
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Those of the arrays of `NAMES` that a file holds; DataError where it is no .npz file."""
+    """Arrays of `NAMES` that a file holds; DataError if it is no .npz file."""
     try:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):

@@ -1,4 +1,4 @@
-"""What a policy is asked for: a condition, tokens to begin with, and who answers the same question.
+"""Prompts of a policy: a condition, tokens to begin with, and groups that share a prompt.
 
 Shapes: B sequences.
 """
@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Prompt:
-    """What B sequences are asked for; by default nothing.
+    """Prompts of B sequences; by default nothing.
 
     Attributes:
         condition: a pytree of tensors, batch first (a label, a source sequence, noise), or None.

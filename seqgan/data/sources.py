@@ -1,4 +1,4 @@
-"""What ``--data`` names: a file of the user's, or a source whose density is known.
+"""Sources that ``--data`` names: a file of the user's, or one whose density is known.
 
 Whatever it is, training and evaluation see one thing, a `Dataset`.
 """

@@ -1,4 +1,4 @@
-"""What the discriminator makes of every token of a few samples.
+"""Action values of every token of a few samples, by the discriminator.
 
 The action value of a token is the log-odds of being real (log P(real) - log P(generated)) that the
 complete sequence has on average when the policy goes on after the token. It is what the policy

@@ -1,4 +1,4 @@
-"""How varied a set of sequences is in itself: distinct n-grams, repetition, copies, lengths.
+"""Variety of a set of sequences in itself: distinct n-grams, repetition, copies, lengths.
 
 Shapes: S sequences.
 """

@@ -23,13 +23,13 @@ from ..errors import ConfigError, DataError, MetricError, MissingExtraError, did
 __all__ = ["Judge", "JudgeScores", "find_judge", "load_judge"]
 
 SEPARATOR = "<|endoftext|>"
-"""What most pretrained models saw before the beginning of a text."""
+"""Text that most pretrained models saw before the beginning of a text."""
 BATCH_TOKENS = 2_048
 """Tokens in a batch: bounds the memory of the logits to some hundreds of MB."""
 
 
 class JudgeScores(NamedTuple):
-    """What a judge makes of each text.
+    """Judgement of each text.
 
     Attributes:
         nll: float64 [N], negative log-likelihood in nats.
@@ -122,7 +122,7 @@ def load_judge(name: str, flag: str = "--evaluation.judge") -> Judge:
 
 
 def find_judge(name: str, flag: str = "--evaluation.judge") -> Path:
-    """Where a judge's files are; nothing is loaded.
+    """Place of a judge's files; nothing is loaded.
 
     Args:
         name: as in `load_judge`.

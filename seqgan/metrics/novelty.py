@@ -1,4 +1,4 @@
-"""What a generator has copied from its training data: whole sequences and long pieces.
+"""Copies from the training data: whole sequences and long pieces.
 
 The longest copied piece of each sequence is found for all of them at once with the suffixes of
 training data and sequences in sorted order: among the training suffixes, one of the two neighbours
@@ -172,7 +172,7 @@ def _neighbours(order: Ints, start: int) -> Iterator[tuple[Ints, Ints]]:
 
 
 def _common_prefix(ranks: list[NDArray], remaining: Ints, left: Ints, right: Ints) -> Ints:
-    """How many tokens two suffixes have in common at their beginning.
+    """Number of tokens that two suffixes have in common at their beginning.
 
     Args:
         ranks: D arrays [N], as from `_suffixes`.

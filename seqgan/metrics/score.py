@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Direction: TypeAlias = Literal["higher", "lower", "none"]
-"""Which way is better; "none" for a number that describes and does not judge."""
+"""Better direction; "none" for a number that describes and does not judge."""
 
 BATCH_NUMBERS = 1 << 22
 """Numbers that are resampled at a time: bounds the memory to about 64 MB."""

@@ -64,7 +64,7 @@ def token_log_probs(
 
 
 class _Chunk(NamedTuple):
-    """What is known of C tokens.
+    """Probabilities of C tokens before their normalisation.
 
     Attributes:
         rows: where they stand.

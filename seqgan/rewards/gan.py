@@ -15,7 +15,7 @@ __all__ = ["GANReward"]
 
 
 class GANReward:
-    """What a row of `GAN_LOSSES` rewards a sequence with.
+    """Reward of a sequence under a row of `GAN_LOSSES`.
 
     Args:
         judge: the discriminator's logits as a reward.
@@ -29,12 +29,12 @@ class GANReward:
 
     @property
     def per_token(self) -> bool:
-        """Whether the discriminator judges every token."""
+        """True if the discriminator judges every token."""
         return self.judge.per_token
 
     @property
     def causal(self) -> bool:
-        """Whether a discriminator that judges every token looks at no later ones."""
+        """True if a discriminator that judges every token looks at no later ones."""
         return self.judge.causal
 
     def __call__(self, sequences: Sequences) -> Tensor:

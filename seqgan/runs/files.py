@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["ASIDE", "sync_folder", "write_bytes", "write_folder", "write_json", "write_text"]
 
 ASIDE = ".writing-"
-"""What the name of a folder begins with while it is written."""
+"""First characters of a folder's name while it is written."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:

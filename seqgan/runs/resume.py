@@ -1,4 +1,4 @@
-"""How a run goes on from where it was ended: which checkpoint, and whether it may."""
+"""Resuming of a run: its checkpoint, and the checks that it may go on."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def folder_of(config: RunConfig) -> Path | None:
 
 
 def resumes(config: RunConfig, path: Path) -> bool:
-    """Whether there is a run at `path` to go on with, and it is wanted.
+    """Tells if there is a run at `path` to resume, and that is wanted.
 
     Raises:
         RunDirectoryError: it is wanted (``--resume true``), and there is none.
@@ -174,7 +174,7 @@ def rewind(run: RunDirectory, saved: Saved, say: Say) -> None:
 
 
 def _other_environment(run: RunDirectory) -> list[str]:
-    """What is different from the machine and the packages that the run was begun with."""
+    """Differences from the machine and the packages that the run was begun with."""
     try:
         before = json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8"))
         now = environment()

@@ -33,9 +33,9 @@ ENVIRONMENT, DATA = "environment.json", "data.json"
 FORMAT = 2
 """Of `results.json`."""
 PRETRAINING = "pretraining.json"
-"""How MLE ended, in the folder of a run that was fine-tuned from another one."""
+"""State of MLE at its end, in the folder of a run that was fine-tuned from another one."""
 LAST = (CONFIG, ENVIRONMENT)
-"""What makes a folder that of a run: removed last and written last."""
+"""Files that make a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"
 OURS = {
     CONFIG, LOG, RESULTS, ENVIRONMENT, "codec.json", "vocabulary.json", DATA, PRETRAINING,
@@ -44,12 +44,12 @@ OURS = {
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a run writes a file or folder of this name."""
+    """Tells if a run writes a file or folder of this name."""
     return name in OURS or name.startswith(EVENTS) or _is_aside(name)
 
 
 def _is_aside(name: str) -> bool:
-    """Whether it was being written, or waited to be replaced, when its run was ended."""
+    """Tells if it was being written, or waited to be replaced, when its run was ended."""
     return name.startswith(ASIDE) or (name.startswith(".") and name[1:].rpartition(".")[0] in OURS)
 
 
@@ -111,12 +111,12 @@ class RunDirectory:
 
     @staticmethod
     def holds_run(path: Path) -> bool:
-        """Whether `path` is the folder of a run."""
+        """Tells if `path` is the folder of a run."""
         return (path / CONFIG).is_file() and (path / ENVIRONMENT).is_file()
 
     @staticmethod
     def unfinished(path: Path) -> bool:
-        """Whether `path` is empty, or was left while it was being made into a run's folder."""
+        """Tells if `path` is empty, or was left while it was being made into a run's folder."""
         names = {entry.name for entry in path.iterdir() if not _is_aside(entry.name)}
         if names != {ENVIRONMENT}:
             return not names
@@ -214,7 +214,7 @@ class RunDirectory:
         return shlex.join([program, *map(str, words[1:])])
 
     def results(self) -> dict[str, Any]:
-        """What `results.json` holds.
+        """Contents of `results.json`.
 
         Raises:
             RunDirectoryError: the run is not finished, or the file is damaged.
@@ -258,7 +258,7 @@ class RunDirectory:
         return "mle" if model == "finetuned" and not self.has(model) else model
 
     def log_position(self) -> dict[str, Any]:
-        """How far the logs have come; they are safe on the disk up to there.
+        """Length of the logs, which are safe on the disk up to there.
 
         Returns:
             "lines" of `metrics.jsonl`, and "events": for each file of TensorBoard its size.

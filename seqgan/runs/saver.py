@@ -1,4 +1,4 @@
-"""What a run's checkpoints hold, when they are written, and how a run takes one up.
+"""Checkpoints of a run: their contents, the times at which they are written, and resuming.
 
 A checkpoint has a phase and parts. A part is whatever has `state_dict` and `load_state_dict`. The
 pipeline and the trainings name their parts as they come to them; where the run goes on from a
@@ -104,11 +104,11 @@ class Saver:
             self._take_up(parts)
 
     def past(self, phase: str) -> bool:
-        """Whether the run goes on from a checkpoint of a later phase."""
+        """Tells if the run goes on from a checkpoint of a later phase."""
         return self.saved is not None and PHASES.index(self.saved.phase) > PHASES.index(phase)
 
     def due(self, step: int) -> bool:
-        """Whether it is time for a checkpoint."""
+        """Tells if it is time for a checkpoint."""
         steps, minutes = self.config.every_steps, self.config.every_minutes
         if steps and step - self._last_step >= steps:
             return True

@@ -22,7 +22,7 @@ class Stateful(Protocol):
     """Whatever has a state: modules, optimizers, the classes of training."""
 
     def state_dict(self) -> Any:
-        """What has to be kept to go on later."""
+        """Objects with a state for a checkpoint."""
 
     def load_state_dict(self, state_dict: Any, /) -> Any:
         """Takes up what `state_dict` gave."""

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 
 from ..config import RunConfig
+from ..config.components import Component, named
 from ..data.bounded import bounded
 from ..data.codec import save_codec
 from ..data.dataset import Dataset, fingerprint
@@ -117,6 +118,7 @@ def begin(
             f"--data: process {processes.index} finds other sequences in {config.data} than the "
             "main process; give all of them the same files"
         )
+    _check_conditions(config, data)
     saved = None
     if going_on:
         saved = _saved(command, config, path, whole, processes, partial(say, console))
@@ -147,6 +149,20 @@ def check_config(config: object) -> None:
             f"settings must be a RunConfig, got {type(config).__name__}; "
             "RunConfig(data=..., corpus={...}) makes one"
         )
+
+
+def _check_conditions(config: RunConfig, data: Dataset) -> None:
+    """Requires models that read the conditions of the data, if they have any."""
+    if data.train.condition is None:
+        return
+    for group in ("generator", "discriminator"):
+        settings: Component = getattr(config, group)
+        if not named(settings.builds).conditional:
+            name = getattr(settings, settings.selector)
+            raise ConfigError(
+                f"--{group}.{settings.selector}: {name} reads no condition, and the sequences of "
+                f"{config.data} have one; choose another {group}"
+            )
 
 
 def _stored(config: RunConfig) -> dict[str, Any]:

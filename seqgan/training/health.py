@@ -52,7 +52,7 @@ Figures = dict[str, float]
 
 
 def troubles(first: Figures, before: Figures, now: Figures) -> dict[str, str]:
-    """What is wrong, with the figures that show it.
+    """Kinds of trouble, with the figures that show them.
 
     Args:
         first: the figures of the pretrained policy, names as they stand in the log.

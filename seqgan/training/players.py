@@ -1,4 +1,4 @@
-"""What the adversarial loop knows of those who take part in it, and what they are made from."""
+"""Protocols of the players of the adversarial loop, and the materials that they are made from."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Actor(Player, Protocol):
 
 @dataclass(frozen=True)
 class Materials:
-    """What the generator's player is made from; each takes what it needs.
+    """Materials of the generator's player; each takes what it needs.
 
     Attributes:
         generator: the policy, trained in place.

@@ -150,7 +150,7 @@ class Pretraining:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Tells if there is nothing left to do."""
         waited = self.epochs_done - _last_progress(self.history)
         stalled = self.config.early_stopping and waited >= self.config.patience
         return self.epochs_done >= self.config.epochs or stalled

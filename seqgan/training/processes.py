@@ -37,7 +37,7 @@ __all__ = ["Part", "Processes", "launcher"]
 T = TypeVar("T")
 
 PATIENCE = timedelta(hours=12)
-"""How long processes wait for a measurement of the main one."""
+"""Time that processes wait for a measurement of the main one."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Part:
 
     @property
     def rows(self) -> slice:
-        """What to work on; at least one row."""
+        """Rows to work on; at least one."""
         return slice(self.first, self.first + max(1, self.count))
 
     def of_sequences(self, mean: Tensor) -> Tensor:
-        """What a mean over the sequences of this part adds to the mean over the whole batch."""
+        """Share of a mean over the sequences of this part in the mean over the whole batch."""
         return mean if self.count == self.total else mean * (self.count / self.total)
 
     def of_tokens(self, mean: Tensor, mask: Tensor) -> Tensor:
-        """What a mean over this part's tokens adds to the mean over those of the whole batch.
+        """Share of a mean over this part's tokens in the mean over those of the whole batch.
 
         Args:
             mean: over the tokens of the rows of this part.
@@ -99,7 +99,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that measures, writes and speaks."""
+        """True in the process that measures, writes and speaks."""
         return self.index == 0
 
     def part(self, total: int) -> Part:
@@ -163,7 +163,7 @@ class Processes:
                 each.copy_(added.view_as(each))
 
     def agree(self, decide: Callable[[], T]) -> T:
-        """What the main process finds; the others wait for it.
+        """Result of the main process; the others wait for it.
 
         Args:
             decide: called in the main process alone; returns what JSON can hold. It must not come

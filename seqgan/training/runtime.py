@@ -69,7 +69,7 @@ class Runtime:
 
     @property
     def device(self) -> torch.device:
-        """Where tensors belong."""
+        """Device of the tensors."""
         return self.accelerator.device
 
     @property

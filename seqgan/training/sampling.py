@@ -24,7 +24,7 @@ _NOTHING, _DEFAULT = NoPrompts(), Sampler()
 
 @dataclass(frozen=True)
 class Samples:
-    """What a policy answered.
+    """Samples of a policy.
 
     Attributes:
         sequences: the samples, with the condition that they were asked for.

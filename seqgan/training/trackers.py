@@ -1,4 +1,4 @@
-"""Where measurements are shown while a run goes on: accelerate's trackers.
+"""Trackers, which show measurements while a run goes on: accelerate's.
 
 `metrics.jsonl` holds every measurement in any case. TensorBoard needs nothing more; wandb and
 trackio come with the extra ``track`` and are imported only where a run asks for them.

@@ -22,7 +22,7 @@ class BiLSTM(DiscriminatorConfig):
         dropout: probability of dropping a unit in training, from 0 to below 1.
     """
 
-    builds: ClassVar[str] = "seqgan.models.discriminators.bilstm:BiLSTMDiscriminator"
+    builds: ClassVar[str] = "seqgan.models.discriminators.bilstm"
     architecture: str = "bilstm"
     embedding: int = 32
     hidden: int = 128

@@ -29,7 +29,7 @@ class CNN(DiscriminatorConfig):
 
     rare = ("widths", "filters")
 
-    builds: ClassVar[str] = "seqgan.models.discriminators.cnn:CNNDiscriminator"
+    builds: ClassVar[str] = "seqgan.models.discriminators.cnn"
     architecture: str = "cnn"
     embedding: int = 64
     widths: list[int] = field(default_factory=lambda: list(PAPER_WIDTHS))

@@ -23,7 +23,7 @@ class MLP(DiscriminatorConfig):
         dropout: probability of dropping a unit in training, from 0 to below 1.
     """
 
-    builds: ClassVar[str] = "seqgan.models.discriminators.mlp:MLPDiscriminator"
+    builds: ClassVar[str] = "seqgan.models.discriminators.mlp"
     architecture: str = "mlp"
     embedding: int = 64
     hidden: int = 128

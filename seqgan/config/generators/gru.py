@@ -23,7 +23,7 @@ class GRU(GeneratorConfig):
         dropout: probability of dropping a unit in training, from 0 to below 1.
     """
 
-    builds: ClassVar[str] = "seqgan.models.generators.gru:GRUGenerator"
+    builds: ClassVar[str] = "seqgan.models.generators.gru"
     architecture: str = "gru"
     embedding: int = 128
     hidden: int = 256

@@ -27,7 +27,7 @@ class LSTM(GeneratorConfig):
 
     rare = ("initial_scale",)
 
-    builds: ClassVar[str] = "seqgan.models.generators.lstm:LSTMGenerator"
+    builds: ClassVar[str] = "seqgan.models.generators.lstm"
     architecture: str = "lstm"
     embedding: int = 128
     hidden: int = 256

@@ -25,7 +25,7 @@ _DIGITS = 12
 """Probabilities that agree in so many digits are taken as equal (they differ by rounding)."""
 
 Stack = tuple[str, ...]
-"""What is left to rewrite, the next part first."""
+"""Symbols that are left to rewrite, the next one first."""
 
 Belief = dict[Stack, float]
 """The probability of each stack, given the words so far; every stack opens with a word, or is

@@ -154,7 +154,7 @@ class GrammarPolicy(nn.Module, Policy):
         return total.masked_fill(~ended, -math.inf)
 
     def parses(self, sequences: Sequences) -> Tensor:
-        """Whether each sequence is a sentence of the grammar, EOS included; bool [B]."""
+        """Tells if each sequence is a sentence of the grammar, EOS included; bool [B]."""
         return self.log_prob(sequences) > -math.inf
 
     def entropy(self) -> float:
@@ -197,5 +197,5 @@ class GrammarPolicy(nn.Module, Policy):
         ]
 
     def extra_repr(self) -> str:
-        """What the module prints about itself."""
+        """Facts that the module prints about itself."""
         return f"tokens={self.vocab_size}, states={len(self.automaton)}"

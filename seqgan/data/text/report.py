@@ -1,4 +1,4 @@
-"""What a corpus is made of, and what was done to the user's lines on the way."""
+"""Report on a corpus: its contents, and what was done to the user's lines on the way."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def _unit(table: TokenTable) -> str:
 
 
 def file_report(table: TokenTable, keys: UInt64, types: Types, config: FileCorpus) -> FileReport:
-    """What was met in one file.
+    """Counts of one file.
 
     Args:
         table: its sequences, B of them.
@@ -252,7 +252,7 @@ def file_report(table: TokenTable, keys: UInt64, types: Types, config: FileCorpu
 
 
 def split_reports(parts: dict[str, Part], ids: Int64, strings: list[str]) -> dict[str, SplitReport]:
-    """What each split is made of.
+    """Counts of each split.
 
     Args:
         parts: the splits; all are compared with ``train``.

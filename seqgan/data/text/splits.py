@@ -17,7 +17,7 @@ LEAST = {"train": 2, "validation": 2, "heldout": 4, "test": 2}
 def split_rows(
     keys: UInt64, shares: dict[str, float], *, contiguous: bool, seed: int, source: str
 ) -> dict[str, Int64]:
-    """Which sequences of a file belong to which split.
+    """Assignment of a file's sequences to splits.
 
     The **distinct** sequences are divided, and all copies of one go with it. So the shares are
     exact, up to rounding, for the distinct sequences; of all sequences a split has its share only

@@ -1,4 +1,4 @@
-"""How a line of text becomes tokens, and tokens a line again.
+"""Ways from a line of text to tokens, and back.
 
 The built-in tokenizers give the same tokens back when a text they wrote is read again:
 ``tokenize(detokenize(tokenize(text))) == tokenize(text)``. All tokenizers keep the words that stand
@@ -34,7 +34,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Tokenizer(Protocol):
-    """What a tokenizer of your own provides.
+    """Protocol of a tokenizer of your own.
 
     Attributes:
         name: what reports and configurations call it.

@@ -203,7 +203,7 @@ class Vocabulary:
 
 
 def _read_json(path: Path) -> Any:
-    """What a JSON file holds."""
+    """Contents of a JSON file."""
     if path.exists() and not path.is_file():
         raise DataError(f"{path} is not a file, so it holds no vocabulary")
     try:

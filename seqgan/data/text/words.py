@@ -178,7 +178,7 @@ class Words:
         return text
 
     def _stand_apart(self, left: str, right: str) -> bool:
-        """Whether two tokens are plain words, which saves most of the trials; not ``can not``."""
+        """Tells if two tokens are plain words, which saves most of the trials; not ``can not``."""
         plain = left.isalnum() and right.isalnum()
         return plain and self._cut(left + right, first=False, final=False) != [left, right]
 
@@ -205,7 +205,7 @@ def _cut_plain(piece: str, final: bool, contractions: list[re.Pattern[str]]) -> 
 
 
 def _cost(cut: list[str], tokens: list[str]) -> int:
-    """How much a piece is to be avoided: it must be read back; it should look natural."""
+    """Cost of a piece: it must be read back; it should look natural."""
     if cut != tokens:
         return _IMPOSSIBLE * len(tokens)
     return sum(-1 if _belongs(a, b) else 1 for a, b in zip(tokens, tokens[1:], strict=False))
@@ -219,6 +219,6 @@ def _spellings(tokens: list[str]) -> list[str]:
 
 
 def _belongs(left: str, right: str) -> bool:
-    """Whether English is printed without a blank between two tokens."""
+    """Tells if English is printed without a blank between two tokens."""
     closing = right == "n't" or right[0] in ",.:;!?%)]}'" or right == "''"
     return closing or left in ("(", "[", "{", "$", "#", "``")

@@ -159,7 +159,7 @@ class Windows:
 
     @property
     def pay(self) -> bool:
-        """Whether tables take less time than products: half as many tokens to compute."""
+        """True if tables take less time than products: half as many tokens to compute."""
         return 2 * len(self.embedding) <= self.numbers.numel()
 
     def largest(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
