@@ -72,7 +72,8 @@ def fingerprint(data: Dataset) -> str:
     digest = hashlib.sha256()
     for name in ("train", "validation", "heldout", "test"):
         split: Sequences = getattr(data, name)
-        for part in (split.tokens, split.lengths, *tree_leaves(split.condition)):
+        conditions = [] if split.condition is None else tree_leaves(split.condition)
+        for part in (split.tokens, split.lengths, *conditions):
             digest.update(np.ascontiguousarray(part.numpy()).data)
     digest.update(data.codec.fingerprint().encode())
     return digest.hexdigest()[:16]
