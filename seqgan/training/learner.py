@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -62,6 +63,8 @@ class Learner:
         self._sum = loss if self._sum is None else self._sum.to(loss.device) + loss
         self._count += 1
         self.step += 1
+        if self.config.schedule == "cosine":
+            self.rate = self.rate * (self._fallen(self.step) / self._fallen(self.step - 1))
 
     def mean_loss(self) -> float:
         """The mean loss since the last call; NaN if there was no step.
@@ -106,6 +109,12 @@ class Learner:
         """Halves the learning rate and clears the moments."""
         self.forget()
         self.rate = self.rate / 2
+
+    def _fallen(self, step: int) -> float:
+        """Share of the learning rate that the cosine schedule leaves after `step` steps."""
+        done = min(1.0, step / self.config.decay_steps)
+        low = self.config.final_share
+        return low + (1 - low) * (1 + math.cos(math.pi * done)) / 2
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the model's weights."""

@@ -1,39 +1,18 @@
-"""Settings of the generator's updates in the rounds: a dataclass per algorithm."""
+"""Settings of policy gradient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from .checks import choice, not_negative, positive, require, shares, sizes
-from .components import Component
-from .optimizers import OptimizerConfig
+from ..checks import choice, not_negative, positive, require, shares, sizes
+from .base import AlgorithmConfig, PolicyOptimizer
 
-__all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient"]
+__all__ = ["PolicyGradient"]
 
 TRANSFORMS = ("none", "maligan", "rank", "standardise", "group_standardise", "group_centre")
 BASELINES = ("none", "mean", "leave_one_out", "moving_average")
 LOSSES = ("reinforce", "clipped")
-
-
-@dataclass
-class AlgorithmConfig(Component):
-    """The update of the generator in the rounds."""
-
-    group = "algorithm."
-    selector = "name"
-
-    listed: ClassVar[str] = "seqgan.config.algorithms:ALGORITHMS"
-
-
-@dataclass
-class PolicyOptimizer(OptimizerConfig):
-    """The optimizer of the generator in the rounds."""
-
-    group = "algorithm.optimizer."
-    name: str = "adam"
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.0
 
 
 @dataclass
@@ -106,6 +85,3 @@ class PolicyGradient(AlgorithmConfig):
         shares(self, "rollout_update_rate")
         positive(self, "clip")
         not_negative(self, "entropy_weight", "kl_weight")
-
-
-ALGORITHMS: dict[str, type[Component]] = {"policy_gradient": PolicyGradient}

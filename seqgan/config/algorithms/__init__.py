@@ -1,0 +1,11 @@
+"""Settings of the generator's updates in the rounds: a file per algorithm, a line in the table."""
+
+from __future__ import annotations
+
+from ..components import Component
+from .base import AlgorithmConfig, PolicyOptimizer
+from .policy_gradient import PolicyGradient
+
+__all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient", "PolicyOptimizer"]
+
+ALGORITHMS: dict[str, type[Component]] = {"policy_gradient": PolicyGradient}
