@@ -250,6 +250,8 @@ def _measured(found: Measured) -> Result:
     if found.comparison is not None:
         result["verdict"] = _verdict(found.comparison)
         result["real"] = found.comparison.real
+        assert found.swept is not None
+        result["num_test"] = len(found.swept.sweep.data.test)
     if found.between is not None:
         result["against_control"] = _verdict(found.between)
     return result

@@ -112,12 +112,11 @@ def write_tables(tables: Iterable[Table], results: list[Result], folder: Path) -
 
 
 def _unconverged(results: list[Result]) -> list[str]:
-    """Suites and seeds whose MLE model had not converged, as far as results say so."""
+    """Suites and seeds whose MLE model had not converged, or whose results do not say."""
     return [
         f"{result['suite']} (seed {result['seed']})"
         for result in results
-        if result["arm"] == "mle"
-        and result.get("training", {}).get("state", CONVERGED) != CONVERGED
+        if result["arm"] == "mle" and result.get("training", {}).get("state") != CONVERGED
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqgan.errors import ConfigError
-from seqgan.evaluation.answer import LEAST_SAMPLES, final_label
+from seqgan.evaluation.answer import LEAST_SAMPLES, LEAST_TEST, final_label
 from seqgan.evaluation.significance import label, practical_size
 from seqgan.seeding import derive_seed
 
@@ -93,12 +93,16 @@ def _control(row: SuiteVerdict) -> str:
 def _too_small(cell: Result) -> bool:
     """Tells if a cell shows only that everything works."""
     samples = cell["config"].get("evaluation", {}).get("num_samples", LEAST_SAMPLES)
-    return bool(samples < LEAST_SAMPLES)
+    return bool(samples < LEAST_SAMPLES or cell.get("num_test", LEAST_TEST) < LEAST_TEST)
 
 
 def _judged(row: SuiteVerdict, control: SuiteVerdict | None, small: bool) -> SuiteVerdict:
-    """A method's row with the label that all conditions leave."""
-    between = None if control is None else control.label
+    """A method's row with the label that all conditions leave.
+
+    A control that lacks some of the method's seeds is none: over fewer it says something else.
+    """
+    whole = control is not None and set(control.seeds) == set(row.seeds)
+    between = control.label if control is not None and whole else None
     return replace(row, label=final_label(row.label, between, small=small), between=between)
 
 

@@ -168,19 +168,20 @@ def rewind(run: RunDirectory, saved: Saved, say: Say) -> None:
     lost = run.rewind(lines, events)
     if lost:
         say(f"warning: metrics.jsonl has lost {lost} lines that were there at the checkpoint")
-    for difference in _other_environment(run):
+    for difference in other_environment(run):
         say(f"warning: {difference}: the last digits may come out differently")
     say(f"Going on from {saved.place}")
 
 
-def _other_environment(run: RunDirectory) -> list[str]:
+def other_environment(run: RunDirectory) -> list[str]:
     """Differences from the machine and the packages that the run was begun with."""
+    path, now = run.path / ENVIRONMENT, environment()
     try:
-        before = json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8"))
-        now = environment()
-        found = [(k, before[k], now[k]) for k in ("processor", "threads", "cuda")]
-        found += [("processes", before.get("processes", 1), now["processes"])]
-        found += [(k, before["packages"][k], v) for k, v in now["packages"].items()]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
+        packages = dict(before.get("packages") or {})
+    except (OSError, ValueError, TypeError):
+        return [f"{path} cannot be read, so machine and packages may be others than before"]
+    names = ("processor", "threads", "cuda", "processes")
+    found = [(name, before.get(name, "unknown"), now[name]) for name in names]
+    found += [(name, packages.get(name, "unknown"), new) for name, new in now["packages"].items()]
     return [f"{name} was {old} and is {new}" for name, old, new in found if old != new]

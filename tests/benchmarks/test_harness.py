@@ -19,7 +19,7 @@ import yaml
 from benchmarks.cli import main
 from benchmarks.pages import named_tables
 from benchmarks.results import read_results
-from benchmarks.tables import make_tables
+from benchmarks.tables import _unconverged, make_tables
 from benchmarks.verdicts import against_controls, verdicts
 from seqgan.errors import ConfigError
 from seqgan.evaluation.significance import estimate, label, practical_size
@@ -378,14 +378,19 @@ def test_verdicts_over_seeds_and_suites():
 
 
 def test_a_method_has_to_be_better_than_its_control():
-    def label(control: float | None, size: int = 1_000, direct: float | None = None) -> str:
+    def label(
+        control: float | None, size: int = 1_000, direct: float | None = None,
+        num_test: int = 100, control_seeds: int = 3,
+    ) -> str:  # fmt: skip
         results = [verdict("s", seed, -0.1 - 0.001 * seed) for seed in range(3)]
         for result in results:
             result["config"] = {"evaluation": {"num_samples": size}}
+            result["num_test"] = num_test
             if direct is not None:
                 result["against_control"] = verdict("s", result["seed"], direct)["verdict"]
         if control is not None:
-            results += [verdict("s", seed, control, "m-random", "m") for seed in range(3)]
+            seeds = range(control_seeds)
+            results += [verdict("s", seed, control, "m-random", "m") for seed in seeds]
         (row,) = [row for row in verdicts(results) if row.kind == "method"]
         return row.label
 
@@ -393,9 +398,21 @@ def test_a_method_has_to_be_better_than_its_control():
     assert label(-0.1) == "not distinguishable"  # the random reward came as far
     assert label(None) == "not judged against a control"
     assert label(0.0, size=499) == "too small to judge"
+    assert label(0.0, num_test=99) == "too small to judge"
+    # over two of three seeds a control says something else
+    assert label(0.0, control_seeds=2) == "not judged against a control"
     # the direct comparison, where there is one, decides
     assert label(0.0, direct=0.001) == "not distinguishable"
     assert label(-0.1, direct=-0.05) == "better"
+
+
+@pytest.mark.parametrize(
+    ("training", "named"),
+    [({"state": "converged"}, False), ({"state": "still improving"}, True), ({}, True)],
+)
+def test_a_baseline_that_has_not_converged_is_named(training, named):
+    baseline = {"arm": "mle", "suite": "s", "seed": 4, "training": training}
+    assert _unconverged([baseline]) == (["s (seed 4)"] if named else [])
 
 
 def frechet(suite: str, seed: int, difference: float) -> dict:

@@ -96,8 +96,9 @@ def test_the_memory_of_a_row_decides_on_the_chunks():
     assert default_chunk_size(chain, CPU) == 64
 
 
-def test_the_chunks_of_the_lstm_are_as_ever():
+def test_the_chunks_of_the_lstm_count_its_state():
     for vocab in (100, 5_000, 50_000):
         policy = lstm(vocab, 20, 0, None, 0, 4, 300, layers=2)
-        assert policy.row_bytes == 4 * vocab
-        assert default_chunk_size(policy, CPU) == max(64, (10 << 20) // (4 * vocab))
+        row = 4 * vocab + 4 * 2 * 2 * 300  # logits; h and c of two layers
+        assert policy.row_bytes == row
+        assert default_chunk_size(policy, CPU) == max(64, (10 << 20) // row)

@@ -67,7 +67,8 @@ def test_the_help_of_a_run_fits_into_200_lines_and_hides_only_the_rare(capsys, m
     assert set(flags(whole.splitlines())) == every
 
 
-def test_help_lists_the_chosen_components(capsys):
+def test_help_lists_the_chosen_components(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     assert main(["run", "--help"]) == 0
     assert "--discriminator.hidden" in (printed := capsys.readouterr().out)
     assert "--discriminator.filter_share" not in printed and "--corpus.num_test" in printed

@@ -109,7 +109,10 @@ def test_the_paper_and_the_default_differ_where_they_should():
         ({"size": "smok"}, "--size: 'smok' is none of smoke, .*did you mean 'smoke'"),
         ({"generator": {"architecture": "lstn"}}, "--generator.architecture: 'lstn' is none of"),
         ({"algorithm": {"name": "ppo"}}, "--algorithm.name: 'ppo' is none of policy_gradient"),
-        ({"discriminator": {"architecture": "cnn", "hidden": 3}}, "cnn has no .*, bilstm has$"),
+        (
+            {"discriminator": {"architecture": "cnn", "hidden": 3}},
+            "cnn has no .*, bilstm and .* have$",
+        ),
         ({"generator": {"hiden": 3}}, "unknown setting 'generator.hiden' .*did you mean 'hidden'"),
         ({"pretrain": {"optimizer": {"lr": 3}}}, "unknown setting 'pretrain.optimizer.lr'"),
         ({"rewards": [{"name": "rnadom"}]}, "--rewards: name: 'rnadom' is none of"),

@@ -15,6 +15,8 @@ import torch
 
 from seqgan.cli.main import main
 from seqgan.evaluation.models import Evaluator
+from seqgan.runs.resume import other_environment
+from seqgan.runs.run_directory import RunDirectory
 from seqgan.training.runtime import Runtime
 
 from ..tiny import STEPS, TINY, TINY_WORK, differences, outcome, weights, without_report
@@ -291,3 +293,19 @@ def test_killed_twice_and_resumed():
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_twenty_times_and_resumed():
     assert kills("--kills", "20", timeout=1700).count("killed: ") == 20
+
+
+def test_another_machine_is_noticed(tmp_path):
+    run = RunDirectory.create(tmp_path / "run", {}, overwrite=False)
+    assert other_environment(run) == []
+    path = run.path / "environment.json"
+    before = json.loads(path.read_text())
+    changed = {**before, "threads": 99, "packages": {**before["packages"], "torch": "1.0"}}
+    del changed["processor"], changed["packages"]["numpy"]
+    path.write_text(json.dumps(changed))
+    found = other_environment(run)
+    for start in ("threads was 99 and is", "torch was 1.0 and is", "processor was unknown and is"):
+        assert sum(line.startswith(start) for line in found) == 1
+    assert any(line.startswith("numpy was unknown and is") for line in found) and len(found) == 4
+    path.write_text("{")
+    assert "cannot be read" in other_environment(run)[0]
