@@ -3,6 +3,7 @@
 It knows nothing of files, corpora, command lines or GANs.
 """
 
+from .beam import Beams, beam_search
 from .coefficients import AdaptiveEntropy, AdaptiveKL
 from .environments.agent import PolicyAgent
 from .generate import generate
@@ -63,6 +64,7 @@ from .rewards import (
     Reward,
     RewardError,
 )
+from .rules import RuledPolicy, Rules
 from .sampling import Sampler
 from .sequences import ConditionError, Sequences
 from .transforms import TRANSFORMS
@@ -72,6 +74,7 @@ __all__ = [
     "AdaptiveEntropy",
     "AdaptiveKL",
     "Baseline",
+    "Beams",
     "ConditionError",
     "ConstantReward",
     "DiscriminatorReward",
@@ -90,6 +93,8 @@ __all__ = [
     "RandomReward",
     "Reward",
     "RewardError",
+    "RuledPolicy",
+    "Rules",
     "Sampler",
     "Sequences",
     "State",
@@ -101,6 +106,7 @@ __all__ = [
     "advantages",
     "aggregate",
     "augmented_likelihood_loss",
+    "beam_search",
     "clipped_surrogate_loss",
     "discounted_returns",
     "dpg_weights",

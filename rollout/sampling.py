@@ -1,4 +1,4 @@
-"""One token from logits: temperature, top-k, top-p, then exact inverse-CDF sampling.
+"""One token from logits: temperature, top-k, top-p, min-p, then exact inverse-CDF sampling.
 
 `torch.multinomial` draws and divides by V exponential numbers per row; the inverse CDF needs one
 uniform number per row, which also makes the draw a function of its place (see `randomness`).
@@ -63,7 +63,7 @@ class Workspace:
 class Sampler:
     """Draws tokens from a policy's logits.
 
-    Filters apply in this order: temperature, top-k, top-p.
+    Filters apply in this order: temperature, top-k, top-p, min-p.
 
     Attributes:
         temperature: the logits are divided by it; above 0; below 1 sharpens.
@@ -71,14 +71,17 @@ class Sampler:
             does); None: all.
         top_p: the smallest set of most likely tokens whose probability reaches p is kept
             (Holtzman et al. 2020, "nucleus"); None: all.
+        min_p: tokens whose probability is below this share of the most likely token's are left out
+            (Nguyen et al. 2024); None: none.
 
     Raises:
-        ValueError: temperature not above 0, top_k below 1, or top_p outside (0, 1].
+        ValueError: temperature not above 0, top_k below 1, or top_p or min_p outside (0, 1].
     """
 
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    min_p: float | None = None
     _workspace: ClassVar[Workspace | None] = None
 
     def __post_init__(self) -> None:
@@ -88,6 +91,8 @@ class Sampler:
             raise ValueError(f"top_k must be 1 or more, got {self.top_k}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")
+        if self.min_p is not None and not 0 < self.min_p <= 1:
+            raise ValueError(f"min_p must be above 0 and at most 1, got {self.min_p}")
 
     def probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
         """The distribution that is sampled from.
@@ -97,18 +102,22 @@ class Sampler:
 
         Returns:
             Probabilities [R, K] that sum to 1, and the token ids [R, K] they belong to, most
-            likely first; None stands for ``0 .. V-1``.
+            likely first; None stands for ``0 .. V-1``, in that order.
         """
         nucleus = self.top_p if self.top_p is not None and self.top_p < 1.0 else None
         ids = None
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             logits, ids = logits.topk(self.top_k, dim=-1)
         probs = tempered(logits, self.temperature).softmax(-1)
-        if nucleus is None:
-            return probs, ids
-        if ids is None:
-            probs, ids = _most_likely(probs, nucleus)
-        return _nucleus(probs, nucleus), ids
+        if nucleus is not None:
+            if ids is None:
+                probs, ids = _most_likely(probs, nucleus)
+            probs = _nucleus(probs, nucleus)
+        if self.min_p is not None:
+            least = self.min_p * probs.amax(-1, keepdim=True)
+            probs = probs.masked_fill(probs < least, 0.0)
+            probs = probs / probs.sum(-1, keepdim=True)
+        return probs, ids
 
     def reusing_memory(self) -> Sampler:
         """The same sampler with memory of its own that it keeps from call to call.
@@ -134,11 +143,12 @@ class Sampler:
         """
         logits = logits.detach()
         columns = uniforms if uniforms.ndim == 2 else uniforms[:, None]
-        filtered = self.top_p is not None and self.top_p < 1.0
+        filtered = self.top_p is not None and self.top_p < 1.0 or self.min_p is not None
         if self.top_k is not None and self.top_k < logits.shape[-1] or filtered:
             probs, ids = self.probabilities(logits)
-            assert ids is not None
-            chosen = ids.gather(1, inverse_cdf(probs, columns))
+            chosen = inverse_cdf(probs, columns)
+            if ids is not None:
+                chosen = ids.gather(1, chosen)
         else:
             chosen = self._from_all(logits, columns)
         return chosen if uniforms.ndim == 2 else chosen[:, 0]
