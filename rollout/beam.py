@@ -49,7 +49,7 @@ def beam_search(
 
     A sequence that ends is set aside; the search goes on with the most probable ones that have not
     ended, up to ``policy.max_length``. Nothing is drawn. It is exact if `beams` is at least the
-    number of prefixes of any length; with one beam it is the greedy sequence.
+    number of prefixes of any length; with one beam and no length penalty it is the greedy sequence.
 
     Args:
         policy: what predicts the next token; used in evaluation mode.
@@ -122,7 +122,11 @@ class _Search:
             if position + 1 == policy.max_length:
                 self._keep(parent, token, scores, ends, position)
                 break
-            self._keep(parent, token, scores.masked_fill(~ends, -torch.inf), ends, position)
+            # Only among the best K: with one beam, an end counts where it is the likeliest token.
+            first = torch.arange(token.shape[1], device=self.device) < self.beams
+            self._keep(
+                parent, token, scores.masked_fill(~(ends & first), -torch.inf), ends, position
+            )
             self.scores, best = scores.masked_fill(ends, -torch.inf).topk(self.beams, dim=1)
             parent, token = parent.gather(1, best), token.gather(1, best)
             self.tokens = self._grown(parent, token, position)

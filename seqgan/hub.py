@@ -10,27 +10,46 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
-from rollout import Sampler
+from rollout import DiscriminatorReward, Sequences
 
+from .config.decoding import Decoding
+from .config.settings import settings_from
 from .config.version import __version__
 from .data.codec import Codec, load_codec, save_codec
-from .data.prompts import Beginning
+from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
-from .models import Generator, load_generator, save_model
+from .models import Discriminator, Generator, load_discriminator, load_generator, save_model
+from .report.card import model_card
 from .runs.run_directory import RunDirectory, write_json
-from .seeding import rng_for
-from .training.sampling import draw
+from .training.decoding import decode, scores
 
-__all__ = ["TextGenerator", "run_codec"]
+__all__ = ["JUDGE", "Sample", "TextGenerator", "run_codec"]
 
 FORMAT = 2
-DESCRIPTION, WEIGHTS = "seqgan.json", "generator"
+DESCRIPTION, WEIGHTS, JUDGE = "seqgan.json", "generator", "discriminator"
+
+
+class Sample(NamedTuple):
+    """A sample with its figures.
+
+    Attributes:
+        text: one line.
+        log_prob: log-probability in nats of what follows the prefix, under the model as it was
+            trained: temperature 1, no rules.
+        tokens: number of tokens that follow the prefix, EOS counted.
+        log_odds: the discriminator's, positive for real; None without one.
+    """
+
+    text: str
+    log_prob: float
+    tokens: int
+    log_odds: float | None = None
 
 
 class TextGenerator(
@@ -42,10 +61,18 @@ class TextGenerator(
         policy: the generator.
         codec: text to token ids and back.
         facts: what the model card says: "source", "scores", "verdict", "command".
+        discriminator: of the fine-tuning, to rate samples by; None: there is none.
     """
 
-    def __init__(self, policy: Generator, codec: Codec, facts: dict[str, Any]):
+    def __init__(
+        self,
+        policy: Generator,
+        codec: Codec,
+        facts: dict[str, Any],
+        discriminator: Discriminator | None = None,
+    ):
         self.policy, self.codec, self.facts = policy.eval(), codec, facts
+        self.discriminator = discriminator
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
@@ -70,7 +97,8 @@ class TextGenerator(
         directory = RunDirectory.open(run)
         results = directory.results()
         name = directory.final(model)
-        policy = load_generator(directory.checkpoint(name) / "generator")
+        place = directory.checkpoint(name)
+        policy = load_generator(place / "generator")
         scores = results["scores"]
         which = name if name in scores else "mle"
         facts = {
@@ -80,64 +108,92 @@ class TextGenerator(
             "verdict": results["verdict"],
             "command": directory.command(),
         }
-        return cls(policy, run_codec(directory, policy, tokenizer), facts)
+        codec = run_codec(directory, policy, tokenizer)
+        return cls(policy, codec, facts, load_discriminator(place / JUDGE))
 
-    def sample(
-        self,
-        number: int,
-        *,
-        prefix: str = "",
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        allow_unk: bool = True,
-        seed: int = 0,
-        flags: str = "",
-    ) -> list[str]:
+    def sample(self, number: int | None = None, **settings: Any) -> list[str]:
         """Samples as lines of text.
 
         Args:
-            number: how many.
-            prefix: text that every sequence begins with, in words of the vocabulary.
-            temperature: softmax temperature, above 0.
-            top_k: keep only the k most likely tokens at each step.
-            top_p: keep only the most likely tokens that together reach this probability.
-            allow_unk: samples may hold ``<unk>``, where the training sequences do.
-            seed: two seeds give different samples.
-            flags: what the names of these settings begin with, for messages.
+            number: how many; None: 10.
+            **settings: of `seqgan.config.decoding.Decoding`, which are those of ``seqgan sample``:
+                prefix, temperature, top_k, top_p, min_p, greedy, beams, repetition_penalty, forbid,
+                allow_unk, min_length, max_length, unique, best_of, best_by, seed.
 
         Raises:
-            ConfigError: the prefix is too long or not in the vocabulary; or the tokens are bare
-                ids, and none is ``<unk>``.
+            ConfigError: a setting is unknown, or does not fit the model.
         """
-        sampler = Sampler(temperature, top_k, top_p)
-        policy = self.policy if allow_unk else self._without_unknown(flags)
-        asked = Beginning(self._encoded(prefix, flags))
-        rng = rng_for(seed, "sample")
-        return self.codec.texts(
-            draw(policy.emitting(), number, rng, asked, sampler=sampler).sequences
-        )
+        asked = settings_from(Decoding, {"number": number, **settings})
+        return self.codec.texts(self._decoded(asked)[0])
 
-    def _encoded(self, prefix: str, flags: str) -> list[int]:
-        """The token ids of a prefix."""
+    def samples(self, number: int | None = None, **settings: Any) -> list[Sample]:
+        """As `sample`, each text with its figures."""
+        return self.decode(settings_from(Decoding, {"number": number, **settings}))
+
+    def decode(self, settings: Decoding) -> list[Sample]:
+        """Samples with their figures, by settings that are made already."""
+        found, prefix = self._decoded(settings)
+        figures = scores(self.policy, found, prefix, self._judge())
+        odds = figures.log_odds
+        columns = (
+            self.codec.texts(found), figures.log_prob.tolist(), figures.tokens.tolist(),
+            [None] * len(found) if odds is None else odds.tolist(),
+        )  # fmt: skip
+        return [Sample(*row) for row in zip(*columns, strict=True)]
+
+    def lines(self, settings: Decoding) -> list[str]:
+        """Samples as lines of text, by settings that are made already."""
+        return self.codec.texts(self._decoded(settings)[0])
+
+    def _decoded(self, settings: Decoding) -> tuple[Sequences, int]:
+        """Sequences, and the length of their prefix."""
+        questions = Questions(self._encoded(settings.prefix, settings.max_length))
+        forbidden = [token for word in settings.forbid for token in self._ids("forbid", word)]
+        if not settings.allow_unk:
+            forbidden += self._unknown_ids()
+        judge = None
+        if settings.best_of > 1 and settings.best_by == "discriminator":
+            judge = self._judge()
+            if judge is None:
+                raise ConfigError(
+                    "--best_by: discriminator: this model has none; take likelihood, or the "
+                    "fine-tuned model of a run that has a discriminator"
+                )
+        number = 10 if settings.number is None else settings.number
+        if settings.beams:
+            number = min(number, settings.beams)
+        found = decode(self.policy, settings, questions, number, forbidden, judge)
+        return found, len(questions.prefix)
+
+    def _judge(self) -> DiscriminatorReward | None:
+        """The discriminator's log-odds, if there is one."""
+        if self.discriminator is None:
+            return None
+        return DiscriminatorReward(self.discriminator, "log_odds")
+
+    def _ids(self, name: str, text: str) -> list[int]:
+        """The token ids of a text that a setting holds."""
         try:
-            tokens = self.codec.encode(prefix)
+            return self.codec.encode(text)
         except DataError as error:
-            raise ConfigError(f"{flags}prefix: {error}") from None
-        if len(tokens) >= self.policy.max_length:
+            raise ConfigError(f"--{name}: {error}") from None
+
+    def _encoded(self, prefix: str, longest: int | None) -> list[int]:
+        """The token ids of a prefix."""
+        tokens = self._ids("prefix", prefix)
+        most = min(self.policy.max_length, longest or self.policy.max_length)
+        if len(tokens) >= most:
             raise ConfigError(
-                f"{flags}prefix: {len(tokens)} tokens leave nothing to generate: the longest "
-                f"sequence has {self.policy.max_length}"
+                f"--prefix: {len(tokens)} tokens leave nothing to generate: the longest "
+                f"sequence has {most}"
             )
         return tokens
 
-    def _without_unknown(self, flags: str) -> Generator:
-        """The policy that never emits ``<unk>``."""
+    def _unknown_ids(self) -> tuple[int, ...]:
+        """The ids of ``<unk>``."""
         if not self.codec.unknown_ids:
-            raise ConfigError(
-                f"{flags}allow_unk: the tokens of this run are bare ids, and none is <unk>"
-            )
-        return self.policy.withholding(self.codec.unknown_ids)
+            raise ConfigError("--allow_unk: the tokens of this run are bare ids, and none is <unk>")
+        return self.codec.unknown_ids
 
     @classmethod
     def from_pretrained(
@@ -164,6 +220,8 @@ class TextGenerator(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_model(self.policy, save_directory / WEIGHTS)
+        if self.discriminator is not None:
+            save_model(self.discriminator, save_directory / JUDGE)
         save_codec(self.codec, save_directory)
         description = {"format": FORMAT, "version": __version__, "facts": self.facts}
         write_json(save_directory / DESCRIPTION, description)
@@ -207,45 +265,12 @@ class TextGenerator(
         description = _read_description(folder / DESCRIPTION)
         policy = load_generator(folder / WEIGHTS)
         codec = load_codec(folder, policy.spec, tokenizer)
-        return cls(policy, codec, dict(description.get("facts") or {}))
+        facts = dict(description.get("facts") or {})
+        return cls(policy, codec, facts, load_discriminator(folder / JUDGE))
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The model card: what it is, its scores with intervals, the command that made it."""
-        facts = self.facts
-        rows = [
-            f"| {score['name']} | {score['value']:.4f} | {_interval(score['interval'])} "
-            f"| {score['n']:,} | `{score['signature'].replace('|', ' ')}` |"
-            for score in facts.get("scores", [])
-        ]
-        verdict = (facts.get("verdict") or {}).get("sentence", "Not compared with another model.")
-        lines = [
-            "---",
-            "library_name: seqgan-toolkit",
-            "tags: [seqgan, text-generation]",
-            "---",
-            "# A generator of discrete sequences",
-            f"Trained on `{facts.get('source', 'unknown')}` with seqgan-toolkit {__version__} "
-            f"({facts.get('model', 'model')}).",
-            "## Verdict against MLE",
-            verdict,
-            "## Scores",
-            "| metric | value | 95% interval | n | signature |",
-            "|---|---|---|---|---|",
-            *rows,
-            "## Made by",
-            "```bash",
-            str(facts.get("command", "unknown")),
-            "```",
-            "## Use",
-            "```python",
-            "from seqgan import TextGenerator",
-            "",
-            'print(TextGenerator.from_pretrained("PATH_OR_REPOSITORY").sample(10))',
-            "```",
-        ]
-        # A blank line between blocks, none inside tables and code.
-        text = "\n".join(_spaced(lines)) + "\n"
-        return ModelCard(text)
+        return ModelCard(model_card(self.facts))
 
 
 def run_codec(directory: RunDirectory, policy: Generator, tokenizer: str | None = None) -> Codec:
@@ -274,19 +299,3 @@ def _read_description(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a saved generator of format {FORMAT}")
     return content
-
-
-def _interval(interval: list[float] | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
-
-
-def _spaced(lines: list[str]) -> list[str]:
-    """Blank lines around headings and paragraphs, so that Markdown reads them as such."""
-    spaced: list[str] = []
-    for line in lines:
-        if line.startswith("#") and spaced and spaced[-1] != "":
-            spaced.append("")
-        spaced.append(line)
-        if line.startswith("#") or line.endswith("."):
-            spaced.append("")
-    return spaced

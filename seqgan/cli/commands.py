@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -34,9 +35,9 @@ from ..data.text.readers import Record
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
-from ..hub import TextGenerator, run_codec
+from ..hub import JUDGE, TextGenerator, run_codec
 from ..metrics import Score
-from ..models import Generator, load_generator
+from ..models import Generator, load_discriminator, load_generator
 from ..pipeline import finetune as finetune_run
 from ..pipeline import pretrain_only
 from ..pipeline import run as full_run
@@ -79,24 +80,26 @@ def sample(settings: SampleConfig, console: Console) -> int:
     _check_output(settings.output)
     directory = RunDirectory.open(settings.run)
     device = make_accelerator(settings.device).device
-    policy = _load(directory, settings.model).to(device)
-    model = TextGenerator(policy, run_codec(directory, policy, settings.tokenizer), {})
-    lines = model.sample(
-        settings.number,
-        prefix=settings.prefix,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        allow_unk=settings.allow_unk,
-        seed=settings.seed,
-        flags="--",
-    )
+    place = directory.checkpoint(directory.final(settings.model))
+    policy = load_generator(place / "generator", device)
+    codec = run_codec(directory, policy, settings.tokenizer)
+    model = TextGenerator(policy, codec, {}, load_discriminator(place / JUDGE, device))
+    if settings.jsonl or (settings.output or "").endswith(".jsonl"):
+        lines = [_as_json(each._asdict()) for each in model.decode(settings)]
+    else:
+        lines = model.lines(settings)
     if settings.output is None:
         for line in lines:
             print(line)
     else:
         write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
     return 0
+
+
+def _as_json(values: dict[str, Any]) -> str:
+    """One line of JSON, without what is not there."""
+    known = {name: value for name, value in values.items() if value is not None}
+    return json.dumps(known, ensure_ascii=False, allow_nan=False)
 
 
 def evaluate(settings: EvaluateConfig, console: Console) -> int:

@@ -13,6 +13,7 @@ from ..config import (
     OracleCorpus,
     PolicyGradient,
     RunConfig,
+    SampleConfig,
 )
 from ..config.describe import settings_of
 
@@ -47,6 +48,11 @@ def _rules(settings: Any) -> Iterator[tuple[str, list[str]]]:
     if isinstance(settings, FinetuneConfig):
         names = [each.name for each in settings_of(settings.pretrain, "pretrain.")]
         yield "in fine-tuning, where MLE is done", names
+    if isinstance(settings, SampleConfig):
+        if not settings.beams:
+            yield "without --beams", ["length_penalty"]
+        if settings.best_of == 1:
+            yield "without --best_of", ["best_by"]
     if isinstance(settings, EvaluateConfig):
         if settings.judge == "none":
             yield "without --judge", ["judge_samples"]

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .checks import choice, require, seed
+from .checks import choice, require
+from .decoding import Decoding
 from .names import DEVICES, check_tokenizer
-from .settings import Settings
 
 __all__ = ["SampleConfig"]
 
 
 @dataclass
-class SampleConfig(Settings):
+class SampleConfig(Decoding):
     """Samples from the generator of a run.
 
     Attributes:
         run: folder of the run.
         model: finetuned (mle if there is none), mle, latest.
-        number: how many sequences.
-        prefix: text that every sequence begins with, in words of the run's vocabulary.
-        temperature: softmax temperature, above 0; below 1 is more careful.
-        top_k: keep only the k most likely tokens at each step; none: all.
-        top_p: keep only the most likely tokens that together reach this probability; none: all.
-        allow_unk: samples may hold <unk>, where the training sequences do.
+        jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, and the
+            discriminator's log-odds if the run has one.
         output: file to write to, one sequence per line; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.
-        seed: of the samples.
         device: auto, cpu, cuda, mps.
     """
 
-    run: str
+    run: str = field(kw_only=True)
     model: str = "finetuned"
-    number: int = 10
-    prefix: str = ""
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    allow_unk: bool = True
+    jsonl: bool = False
     output: str | None = None
     tokenizer: str | None = None
-    seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -50,14 +39,3 @@ class SampleConfig(Settings):
             check_tokenizer("--tokenizer", self.tokenizer)
         choice(self, "device", DEVICES)
         require(self.output != "", "--output: an empty name; leave it out for the terminal")
-        require(
-            1 <= self.number <= 10_000_000, f"--number: {self.number:,} is not in 1 .. 10,000,000"
-        )
-        require(
-            0 < self.temperature < float("inf"), f"--temperature: {self.temperature} is not above 0"
-        )
-        require(self.top_k is None or self.top_k >= 1, f"--top_k: {self.top_k} is below 1")
-        require(
-            self.top_p is None or 0 < self.top_p <= 1, f"--top_p: {self.top_p} is not in (0, 1]"
-        )
-        seed(self.seed)

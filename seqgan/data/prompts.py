@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from rollout import Sequences
 from rollout.sequences import select_tree
 
 __all__ = [
-    "Beginning", "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "prompts_of",
+    "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "Questions", "prompts_of",
 ]  # fmt: skip
 
 
@@ -50,21 +51,28 @@ class NoPrompts:
         return Prompt()
 
 
-class Beginning:
-    """The same first tokens for all.
+class Questions:
+    """Questions of the user's: conditions, and the same first tokens for all.
 
     Args:
-        tokens: their ids.
+        prefix: token ids that every sequence begins with.
+        condition: a pytree of tensors, one row per question, or None: one question alone.
     """
 
-    def __init__(self, tokens: Sequence[int]):
-        self.tokens = list(tokens)
+    def __init__(self, prefix: Sequence[int] = (), condition: Any = None):
+        self.prefix, self.condition = list(prefix), condition
+        rows = [len(leaf) for leaf in tree_leaves(condition) if leaf is not None]
+        self.count = rows[0] if rows else 1
+
+    def __len__(self) -> int:
+        return self.count
 
     def draw(self, count: int, rng: torch.Generator) -> Prompt:
-        """The same prefix `count` times."""
-        if not self.tokens:
-            return Prompt()
-        return Prompt(prefix=Sequences.from_lists([self.tokens] * count, pad_id=0))
+        """Each question equally often, one after another; `count` is a multiple of their number."""
+        assert count % self.count == 0
+        rows = torch.arange(self.count).repeat_interleave(count // self.count)
+        prefix = Sequences.from_lists([self.prefix] * count, pad_id=0) if self.prefix else None
+        return Prompt(select_tree(self.condition, rows), prefix)
 
 
 class DataPrompts:

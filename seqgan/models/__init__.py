@@ -3,11 +3,12 @@
 from .build import make_discriminator, make_generator
 from .discriminators.base import Discriminator
 from .generator import Generator
-from .saving import load_generator, load_model, save_model
+from .saving import load_discriminator, load_generator, load_model, save_model
 
 __all__ = [
     "Discriminator",
     "Generator",
+    "load_discriminator",
     "load_generator",
     "load_model",
     "make_discriminator",

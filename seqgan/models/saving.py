@@ -22,9 +22,10 @@ from ..config.components import Component, build
 from ..config.settings import settings_from
 from ..data.spec import TokenSpec
 from ..errors import CheckpointError
+from .discriminators.base import Discriminator
 from .generator import Generator
 
-__all__ = ["load_generator", "load_model", "save_model"]
+__all__ = ["load_discriminator", "load_generator", "load_model", "save_model"]
 
 FORMAT = 2
 KINDS: dict[str, type[Component]] = {
@@ -108,5 +109,23 @@ def load_generator(path: str | os.PathLike[str], device: torch.device | str = "c
     if not isinstance(model, Generator):
         raise CheckpointError(
             f"{Path(path).with_suffix('.json')}: a {type(model).__name__}, not a generator"
+        )
+    return model
+
+
+def load_discriminator(
+    path: str | os.PathLike[str], device: torch.device | str = "cpu"
+) -> Discriminator | None:
+    """The discriminator that `save_model` wrote at `path`, or None if nothing is there.
+
+    Raises:
+        CheckpointError: as `load_model`, and if the model is no discriminator.
+    """
+    if not Path(path).with_suffix(".json").is_file():
+        return None
+    model = load_model(path, device)
+    if not isinstance(model, Discriminator):
+        raise CheckpointError(
+            f"{Path(path).with_suffix('.json')}: a {type(model).__name__}, not a discriminator"
         )
     return model

@@ -102,4 +102,4 @@ def test_unknown_can_be_switched_off():
 
 def test_bare_ids_have_no_unknown_token():
     with pytest.raises(ConfigError, match="--allow_unk: the tokens of this run are bare ids"):
-        TextGenerator(generator(), IdCodec(WITHHELD), {}).sample(1, allow_unk=False, flags="--")
+        TextGenerator(generator(), IdCodec(WITHHELD), {}).sample(1, allow_unk=False)

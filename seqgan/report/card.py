@@ -1,0 +1,67 @@
+"""The page that goes with a model on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..config.version import __version__
+
+__all__ = ["model_card"]
+
+
+def model_card(facts: Mapping[str, Any]) -> str:
+    """The model card in Markdown: what it is, its scores with intervals, its command.
+
+    Args:
+        facts: "source", "model", "scores", "verdict", "command".
+    """
+    rows = [
+        f"| {score['name']} | {score['value']:.4f} | {_interval(score['interval'])} "
+        f"| {score['n']:,} | `{score['signature'].replace('|', ' ')}` |"
+        for score in facts.get("scores", [])
+    ]
+    verdict = (facts.get("verdict") or {}).get("sentence", "Not compared with another model.")
+    lines = [
+        "---",
+        "library_name: seqgan-toolkit",
+        "tags: [seqgan, text-generation]",
+        "---",
+        "# A generator of discrete sequences",
+        f"Trained on `{facts.get('source', 'unknown')}` with seqgan-toolkit {__version__} "
+        f"({facts.get('model', 'model')}).",
+        "## Verdict against MLE",
+        verdict,
+        "## Scores",
+        "| metric | value | 95% interval | n | signature |",
+        "|---|---|---|---|---|",
+        *rows,
+        "## Made by",
+        "```bash",
+        str(facts.get("command", "unknown")),
+        "```",
+        "## Use",
+        "```python",
+        "from seqgan import TextGenerator",
+        "",
+        'print(TextGenerator.from_pretrained("PATH_OR_REPOSITORY").sample(10))',
+        "```",
+    ]
+    # A blank line between blocks, none inside tables and code.
+    return "\n".join(_spaced(lines)) + "\n"
+
+
+def _interval(interval: list[float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _spaced(lines: list[str]) -> list[str]:
+    """Blank lines around headings and paragraphs, so that Markdown reads them as such."""
+    spaced: list[str] = []
+    for line in lines:
+        if line.startswith("#") and spaced and spaced[-1] != "":
+            spaced.append("")
+        spaced.append(line)
+        if line.startswith("#") or line.endswith("."):
+            spaced.append("")
+    return spaced
