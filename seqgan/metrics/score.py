@@ -108,7 +108,7 @@ def signature(metric: str, **settings: object) -> str:
     """The signature of a score.
 
     ``signature("self-bleu-4", refs="leave-one-out", tok="words", n=10000, smooth="method1")`` is
-    ``metric:self-bleu-4|refs:leave-one-out|tok:words|n:10000|smooth:method1|version:0.1.0``.
+    ``metric:self-bleu-4|refs:leave-one-out|tok:words|n:10000|smooth:method1|version:0.2.0``.
 
     Args:
         metric: the name of the metric.
