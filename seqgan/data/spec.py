@@ -23,6 +23,9 @@ class TokenSpec(NamedTuple):
         forbidden: ids that have probability 0: no split holds them.
         withheld: ids that are never emitted, since the training split lacks them, and yet have a
             probability, since another split holds them.
+        labels: number of labels that sequences are asked for by, 0 .. labels - 1; 0: none.
+        source_vocab: number of token ids of source sequences; 0: there are none.
+        source_length: tokens of the longest source sequence, EOS counted.
     """
 
     vocab_size: int
@@ -32,6 +35,15 @@ class TokenSpec(NamedTuple):
     max_length: int
     forbidden: tuple[int, ...]
     withheld: tuple[int, ...] = ()
+    labels: int = 0
+    source_vocab: int = 0
+    source_length: int = 0
+
+    @property
+    def condition(self) -> tuple[str, ...]:
+        """The parts of the condition that every sequence has: label, source."""
+        parts = {"label": self.labels, "source": self.source_vocab}
+        return tuple(name for name, size in parts.items() if size)
 
     def to_dict(self) -> dict[str, Any]:
         """The ids as JSON has them."""
@@ -47,9 +59,14 @@ class TokenSpec(NamedTuple):
         names = ("vocab_size", "bos_id", "eos_id", "pad_id", "max_length")
         size, bos, eos, pad, longest = (content[name] for name in names)
         lists = [list(content[name]) for name in ("forbidden", "withheld")]
+        # Files that were written before there were conditions do not name them.
+        more = [content.get(name, 0) for name in ("labels", "source_vocab", "source_length")]
         ids = [bos, pad, *lists[0], *lists[1], *([] if eos is None else [eos])]
-        if not all(isinstance(x, int) and not isinstance(x, bool) for x in [size, longest, *ids]):
+        numbers = [size, longest, *ids, *more]
+        if not all(isinstance(x, int) and not isinstance(x, bool) for x in numbers):
             raise TypeError("token ids are whole numbers")
         if not all(0 <= each < size for each in ids) or not 1 <= longest <= LONGEST:
             raise ValueError("ids or lengths are out of range")
-        return cls(size, bos, eos, pad, longest, tuple(lists[0]), tuple(lists[1]))
+        if not all(0 <= each <= LONGEST for each in more):
+            raise ValueError("numbers of labels or source tokens are out of range")
+        return cls(size, bos, eos, pad, longest, tuple(lists[0]), tuple(lists[1]), *more)

@@ -9,26 +9,28 @@ import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
 from rollout.modules import frozen_copy
-from rollout.sequences import refuse_condition
+from rollout.sequences import map_tree, refuse_condition
 
 from ..config import GeneratorConfig
 from ..data.spec import TokenSpec
+from .conditions import ReadsConditions, blank_condition
 from .head import TokenHead
 
 __all__ = ["Generator", "emitting"]
 
 
-class Generator(nn.Module, Policy):
+class Generator(ReadsConditions, nn.Module, Policy):
     """A network that emits tokens, with the output layer that all of them share.
 
     A generator of your own defines `initial_state`, `advance` and `features`, and makes its
-    `head`; everything else follows. One that reads conditions sets ``conditional = True``; to the
+    `head`; everything else follows. One that reads conditions names their parts in `reads`; to the
     others none comes: whoever has one gets a `rollout.ConditionError`.
 
     Args:
@@ -42,11 +44,11 @@ class Generator(nn.Module, Policy):
     """
 
     head: TokenHead
-    conditional = False
 
     def __init__(self, settings: GeneratorConfig, spec: TokenSpec):
         super().__init__()
         self.settings, self.spec = settings, spec
+        self.announce(spec)
         self.vocab_size, self.max_length = spec.vocab_size, spec.max_length
         self.bos_id, self.eos_id, self.pad_id = spec.bos_id, spec.eos_id, spec.pad_id
 
@@ -56,8 +58,15 @@ class Generator(nn.Module, Policy):
 
         A generator whose state grows sets its own.
         """
-        leaves = tree_leaves(self.initial_state(1))
+        leaves = tree_leaves(self.initial_state(1, self.blank(1)))
         return 4 * self.vocab_size + sum(each.element_size() * each.numel() for each in leaves)
+
+    def blank(self, rows: int) -> Any:
+        """A condition of the right shapes, on the model's device; None for one that reads none."""
+        if not self.conditional:
+            return None
+        device = next(self.parameters()).device
+        return map_tree(lambda each: each.to(device), blank_condition(self.spec, rows))
 
     @abstractmethod
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

@@ -153,15 +153,22 @@ def check_config(config: object) -> None:
 
 def _check_conditions(config: RunConfig, data: Dataset) -> None:
     """Requires models that read the conditions of the data, if they have any."""
-    if data.train.condition is None:
+    condition = data.train.condition
+    if condition is None:
         return
-    for group in ("generator", "discriminator"):
+    groups = ["generator"]
+    if any(term.name == "discriminator" for term in config.rewards):
+        groups.append("discriminator")
+    parts = [*condition] if isinstance(condition, dict) else ["condition"]
+    for group, part in itertools.product(groups, parts):
         settings: Component = getattr(config, group)
-        if not named(settings.builds).conditional:
-            name = getattr(settings, settings.selector)
+        part = part.removesuffix("_length")
+        able = [name for name, each in settings.table().items() if part in named(each.builds).reads]
+        chosen = getattr(settings, settings.selector)
+        if chosen not in able:
             raise ConfigError(
-                f"--{group}.{settings.selector}: {name} reads no condition, and the sequences of "
-                f"{config.data} have one; choose another {group}"
+                f"--{group}.{settings.selector}: {chosen} reads no {part}, and the sequences of "
+                f"{config.data} have one; choose {' or '.join(able) or 'other data'}"
             )
 
 

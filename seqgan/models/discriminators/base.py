@@ -19,6 +19,7 @@ from rollout.sequences import refuse_condition
 
 from ...config import DiscriminatorConfig
 from ...data.spec import TokenSpec
+from ..conditions import ReadsConditions
 
 __all__ = ["Discriminator", "multiplies_bfloat16"]
 
@@ -33,12 +34,13 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return any(supported is not None and supported() for supported in asked)
 
 
-class Discriminator(nn.Module, ABC):
+class Discriminator(ReadsConditions, nn.Module, ABC):
     """The contract: ``forward(sequences) -> logits [B]``, or [B, T] with ``per_token = True``.
 
     A discriminator of your own makes its `embedding` and defines `forward_embedded`. With
     ``per_token = True``, one that looks at later tokens (a bidirectional one) sets
-    ``causal = False``, and its reward is the sum over the tokens.
+    ``causal = False``, and its reward is the sum over the tokens. One that reads conditions names
+    their parts in `reads`; if it reads labels, `labelled` comes first in `forward_embedded`.
 
     Args:
         settings: of the architecture.
@@ -49,7 +51,6 @@ class Discriminator(nn.Module, ABC):
         per_token: if the logits are [B, T].
         causal: if a token's logit depends on the tokens up to it only (with `per_token`).
         calibrated: if the logits are log-odds; figures that need log-odds are left out otherwise.
-        conditional: if it reads conditions; without, sequences that have one are refused.
         settings: as given; saved with the model.
         spec: as given; saved with the model.
     """
@@ -57,12 +58,12 @@ class Discriminator(nn.Module, ABC):
     per_token = False
     causal = True
     calibrated = True
-    conditional = False
     embedding: nn.Embedding
 
     def __init__(self, settings: DiscriminatorConfig, spec: TokenSpec):
         super().__init__()
         self.settings, self.spec = settings, spec
+        self.announce(spec)
 
     def forward(self, sequences: Sequences) -> Tensor:
         """Logits [B], positive for real.
@@ -73,6 +74,12 @@ class Discriminator(nn.Module, ABC):
         refuse_condition(self, sequences.condition)
         embeddings = self.embedding(sequences.tokens)
         return self.forward_embedded(embeddings, sequences.lengths, sequences.condition)
+
+    def labelled(self, embeddings: Tensor, condition: Any) -> Tensor:
+        """Embeddings [B, T, E] with that of each sequence's label added; as they are without."""
+        for vector in self.label_vectors(condition):
+            embeddings = embeddings + vector[:, None]
+        return embeddings
 
     @torch.no_grad()
     def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:

@@ -31,9 +31,12 @@ class BiLSTMDiscriminator(Discriminator):
         spec: the token ids.
     """
 
+    reads = ("label",)
+
     def __init__(self, settings: BiLSTM, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
+        self.read_labels(spec, settings.embedding)
         self.ahead = LSTM(settings.embedding, settings.hidden, batch_first=True)
         self.back = LSTM(settings.embedding, settings.hidden, batch_first=True)
         self.dropout = nn.Dropout(settings.dropout)
@@ -43,6 +46,7 @@ class BiLSTMDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
+        embeddings = self.labelled(embeddings, condition)
         inputs = self.dropout(embeddings)
         places = torch.arange(inputs.shape[1], device=lengths.device)[None, :]
         inside = places < lengths[:, None]

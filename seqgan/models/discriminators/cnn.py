@@ -37,9 +37,12 @@ class CNNDiscriminator(Discriminator):
         spec: the token ids.
     """
 
+    reads = ("label",)
+
     def __init__(self, settings: CNN, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
+        self.read_labels(spec, settings.embedding)
         self.widths = tuple(settings.widths)
         counts = [max(1, round(count * settings.filter_share)) for count in settings.filters]
         self.convolutions = nn.ModuleList(
@@ -57,6 +60,7 @@ class CNNDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
+        embeddings = self.labelled(embeddings, condition)
         places = torch.arange(embeddings.shape[1], device=lengths.device)
         inside = places[None, :] < lengths[:, None]
         own = embeddings.masked_fill(~inside[..., None], 0.0)
@@ -67,7 +71,8 @@ class CNNDiscriminator(Discriminator):
     @torch.no_grad()
     def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
         """Logits [B] of any number of sequences, from tables of responses on a CPU."""
-        if reads_synchronise(sequences.device):
+        # The tables hold the responses to tokens alone.
+        if self.conditional or reads_synchronise(sequences.device):
             return super().log_odds(sequences, batch_size, bfloat16)
         dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
         logits = []

@@ -31,9 +31,12 @@ class MLPDiscriminator(Discriminator):
         spec: the token ids.
     """
 
+    reads = ("label",)
+
     def __init__(self, settings: MLP, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
+        self.read_labels(spec, settings.embedding)
         self.dropout = nn.Dropout(settings.dropout)
         sizes = [2 * settings.embedding, *[settings.hidden] * settings.layers]
         self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
@@ -43,6 +46,7 @@ class MLPDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
+        embeddings = self.labelled(embeddings, condition)
         places = torch.arange(embeddings.shape[1], device=lengths.device)
         outside = (places >= lengths[:, None])[..., None]
         mean = embeddings.masked_fill(outside, 0.0).sum(1) / lengths[:, None].clamp(min=1)

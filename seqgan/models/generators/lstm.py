@@ -22,16 +22,19 @@ __all__ = ["LSTMGenerator"]
 
 
 class LSTMGenerator(Generator):
-    """An LSTM language model as a policy.
+    """An LSTM language model as a policy; the embedding of a label is added to every token's.
 
     Args:
         settings: sizes, dropout, initial scale.
         spec: the token ids.
     """
 
+    reads = ("label",)
+
     def __init__(self, settings: LSTM, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
+        self.read_labels(spec, settings.embedding)
         self.lstm = LSTMLayers(
             settings.embedding, settings.hidden, settings.layers, batch_first=True
         )
@@ -42,23 +45,25 @@ class LSTMGenerator(Generator):
                 nn.init.normal_(parameter, std=settings.initial_scale)
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
-        """Zeros: for each layer h and c, both [R, H]."""
+        """Zeros: for each layer h and c, both [R, H]; then the label's vector [R, E]."""
         zeros = self.head.weight.new_zeros(batch_size, self.lstm.hidden_size)
-        return [(zeros, zeros) for _ in range(self.lstm.num_layers)]
+        layers = [(zeros, zeros) for _ in range(self.lstm.num_layers)]
+        return [*layers, *self.label_vectors(condition)]
 
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """The hidden units [R, H] after one more token, and the new state."""
-        inputs = self.dropout(self.embedding(tokens))
+        layers, label = state[: self.lstm.num_layers], state[self.lstm.num_layers :]
+        inputs = self.dropout(sum(label, self.embedding(tokens)))
         after = []
-        for layer, (h, c) in enumerate(state):
-            weights = self.lstm.all_weights[layer]
+        for weights, (h, c) in zip(self.lstm.all_weights, layers, strict=True):
             h, c = torch.lstm_cell(inputs, (h, c), *weights)
             after.append((h, c))
             inputs = h
-        return self.dropout(inputs), after
+        return self.dropout(inputs), [*after, *label]
 
     def features(self, sequences: Sequences) -> Tensor:
         """The hidden units [B, T, H] before every token."""
-        inputs = self.dropout(self.embedding(self._inputs(sequences)))
+        label = [each[:, None] for each in self.label_vectors(sequences.condition)]
+        inputs = self.dropout(sum(label, self.embedding(self._inputs(sequences))))
         hidden: Tensor = self.dropout(self.lstm(inputs)[0])
         return hidden

@@ -19,7 +19,7 @@ from seqgan.training import begin as module
 def labelled(split: Sequences, value: int = 0) -> Sequences:
     """The same sequences, all with one label."""
     labels = torch.full((len(split),), value)
-    return Sequences(split.tokens, split.lengths, split.terminated, labels)
+    return Sequences(split.tokens, split.lengths, split.terminated, {"mood": labels})
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def data(config):
 def test_models_that_read_none_are_refused(config, data, tmp_path, monkeypatch):
     given = replace(data, train=labelled(data.train))
     monkeypatch.setattr(module, "data_of", lambda *_: given)
-    with pytest.raises(ConfigError, match="--generator.architecture: lstm reads no condition"):
+    with pytest.raises(ConfigError, match="--generator.architecture: lstm reads no mood"):
         pipeline.run(replace(config, output_dir=str(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
 
