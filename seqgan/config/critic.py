@@ -27,7 +27,7 @@ class CriticConfig(Settings):
 
     Attributes:
         steps: gradient steps before the rounds: at most, or exactly if early_stopping is off.
-        early_stopping: stop when the calibrated held-out gain has not improved for `patience`
+        early_stopping: stop when the cross-entropy on held-out data has not improved for `patience`
             measurements, and keep the best state.
         patience: measurements without improvement before training stops.
         measure_every: steps between two measurements of accuracies and held-out gain.

@@ -218,8 +218,9 @@ def _blocking(
     """Yields the reasons that keep a run from being called a success, a sentence or two each."""
     if pretraining.state != "converged":
         yield UNFIT[pretraining.state].format(**pretraining._asdict())
-    if config.rewards[0].name in TAUGHT_NOTHING:
-        yield TAUGHT_NOTHING[config.rewards[0].name]
+    names = [term.name for term in config.rewards]
+    if all(name in TAUGHT_NOTHING for name in names):
+        yield TAUGHT_NOTHING[names[0]]
     if against_control is None:
         yield (
             "There was no control: what the same updates gain from a random reward is unknown. "

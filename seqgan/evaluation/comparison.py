@@ -1,10 +1,11 @@
 """The verdict: is the fine-tuned model better than plain MLE, swept over temperature?
 
 Lowering the softmax temperature of an MLE model trades diversity for quality and improves most
-published metrics. So both models are swept over the same temperatures, the fine-tuned model is
-taken at the temperature that is best on validation, and MLE at the temperature that gives it the
-same diversity (entropy per token). The two are then compared on the test split by the primary
-metric, with a bootstrap interval over sequences.
+published metrics. So both models are swept over the same temperatures, and the fine-tuned model is
+taken at the temperature that is best on validation. MLE is taken at the same diversity (entropy per
+token; self-BLEU with an embedding distance), in the way that is best there on validation: a
+temperature, top-p, or rejection by its own likelihood. The two are then compared on the test split
+by the primary metric, with a bootstrap interval over sequences.
 
 Primary metric (see `primary`): the Jensen-Shannon divergence if the source's density is known and
 the divergence tells anything; on text the Frechet embedding distance if an embedder is asked for;

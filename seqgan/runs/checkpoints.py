@@ -109,7 +109,7 @@ class Checkpoints:
         return place
 
     def named(self, name: str) -> Path:
-        """The checkpoint of that name: latest, mle (after pretraining), best (adversarial).
+        """The checkpoint of that name: latest, mle (after pretraining), finetuned (the best).
 
         Raises:
             CheckpointError: there is none, or it is damaged.

@@ -71,10 +71,10 @@ class Convergence(NamedTuple):
     """The state in which the pretraining of a run ended.
 
     Attributes:
-        state: converged (validation NLL had stalled, with the learning rate cut meanwhile, when
-            training stopped); still improving (the epochs ran out before that); past its best
-            (a fixed number of epochs ended in a state that is worse on validation than one
-            before); unknown (no history is left).
+        state: converged (validation NLL had stalled for `patience` epochs when training stopped,
+            whatever the schedule did to the learning rate meanwhile); still improving (the epochs
+            ran out before that); past its best (a fixed number of epochs ended in a state that is
+            worse on validation than one before); unknown (no history is left).
         epochs: epochs of training.
         best_epoch: the epoch with the lowest validation NLL.
         validation_nll: of the state that was kept, in nats per token; None where unknown.

@@ -24,7 +24,10 @@ from ..errors import ConfigError, MissingExtraError
 __all__ = ["check_trackers", "make_trackers"]
 
 PROJECT = "seqgan"
-STAGES = ("mle", "discriminator", "adversarial", "validation", "watch")
+STAGES = (
+    "mle", "discriminator", "adversarial", "validation", "health", "control", "control-validation",
+)  # fmt: skip
+"""The stages of `metrics.jsonl`, each with a step of its own."""
 
 
 def check_trackers(names: Iterable[str]) -> None:

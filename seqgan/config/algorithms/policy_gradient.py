@@ -75,7 +75,7 @@ class PolicyGradient(AlgorithmConfig):
         sizes(self, "batch_size", "positions", "updates", "group_size")
         require(
             self.batch_size % self.group_size == 0,
-            f"{self.group}batch_size ({self.batch_size}) must be a multiple of "
+            f"--{self.group}batch_size ({self.batch_size}) must be a multiple of "
             f"{self.group}group_size ({self.group_size})",
         )
         sizes(self, "rollouts", least=0)
