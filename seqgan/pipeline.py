@@ -30,6 +30,7 @@ from .seeding import derive_seed
 from .training.begin import begin, check_config, files_found, on_data_of, source_run
 from .training.control import run_control
 from .training.fine_tuning import FineTuning
+from .training.members import run_members
 from .training.pretrain import convergence_of, pretrain
 from .training.rounds import Rounds
 from .training.runtime import Runtime
@@ -177,7 +178,8 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
     """Plays the rounds and the control, or what is left of them."""
     reference = frozen_copy(generator)
     runtime.hold(reference=reference)
-    work = FineTuning(config, data, generator, reference, runtime)
+    ensemble = run_members(config, data, runtime)
+    work = FineTuning(config, data, generator, reference, runtime, ensemble)
     sweep = Sweep(data, config.evaluation, config.seed)
     runtime.hold(sweep=sweep)
     if not runtime.past("critic"):  # otherwise it was settled before

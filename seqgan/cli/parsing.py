@@ -40,7 +40,7 @@ KINDS = {
     "list": "a list: brackets around, commas between",
 }
 REPLACED_BY_A_METHOD = (
-    "discriminator", "critic", "rewards", "algorithm", "adversarial", "evaluation",
+    "discriminator", "critic", "rewards", "ensemble", "algorithm", "adversarial", "evaluation",
 )  # fmt: skip
 """Groups of a run that fine-tuning by another method or size does not take over."""
 

@@ -46,8 +46,9 @@ def _rules(settings: Any) -> Iterator[tuple[str, list[str]]]:
         yield from _corpus(settings.data, settings)
         yield from _training(settings)
     if isinstance(settings, FinetuneConfig):
-        names = [each.name for each in settings_of(settings.pretrain, "pretrain.")]
-        yield "in fine-tuning, where MLE is done", names
+        if not _has(settings, "ratio"):
+            names = [each.name for each in settings_of(settings.pretrain, "pretrain.")]
+            yield "in fine-tuning, where MLE is done", names
     if isinstance(settings, SampleConfig):
         if not settings.beams:
             yield "without --beams", ["length_penalty"]
@@ -73,7 +74,14 @@ def _corpus(source: str, settings: DataConfig | RunConfig) -> Iterator[tuple[str
 
 
 def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
-    if all(term.name != "discriminator" for term in settings.rewards):
+    if not _has(settings, "ratio"):
+        names = [each.name for each in settings_of(settings.ensemble, "ensemble.")]
+        yield "without a ratio in --rewards", names
+    elif settings.ensemble.runs:
+        yield "with --ensemble.runs", ["ensemble.size"]
+    if settings.ensemble.combination != "quantile":
+        yield "without --ensemble.combination quantile", ["ensemble.quantile"]
+    if not _has(settings, "discriminator"):
         yield "without a discriminator in --rewards", [
             "adversarial.critic_steps", "critic.rounds_learning_rate",
         ]  # fmt: skip
@@ -86,6 +94,11 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
         yield "without --evaluation.judge", _in("evaluation", "judge_samples")
     if settings.output_dir is None:
         yield "without --output_dir: the folder is a new one", ["overwrite"]
+
+
+def _has(settings: RunConfig, reward: str) -> bool:
+    """Tells if a term of the reward has this name."""
+    return any(term.name == reward for term in settings.rewards)
 
 
 def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]]:

@@ -4,7 +4,7 @@ Nothing here imports torch: the command line reads settings before torch is load
 """
 
 from .adversarial import AdversarialConfig
-from .algorithms import ALGORITHMS, AlgorithmConfig, PolicyGradient
+from .algorithms import ALGORITHMS, AlgorithmConfig, PolicyGradient, Ratio
 from .checkpoint import CheckpointConfig
 from .commands import CompareConfig, DataConfig, ReportConfig
 from .corpus import CorpusConfig
@@ -12,6 +12,7 @@ from .critic import CriticConfig
 from .data import SOURCES
 from .discriminators import CNN, DISCRIMINATORS, BiLSTM, DiscriminatorConfig
 from .drawn_corpus import GrammarCorpus, OracleCorpus
+from .ensemble import EnsembleConfig
 from .evaluate import EvaluateConfig
 from .evaluation import EvaluationConfig
 from .file_corpus import FileCorpus
@@ -42,6 +43,7 @@ __all__ = [
     "CriticConfig",
     "DataConfig",
     "DiscriminatorConfig",
+    "EnsembleConfig",
     "EvaluateConfig",
     "EvaluateReadingConfig",
     "EvaluationConfig",
@@ -53,6 +55,7 @@ __all__ = [
     "OracleCorpus",
     "PolicyGradient",
     "PretrainConfig",
+    "Ratio",
     "ReadingConfig",
     "ReportConfig",
     "RewardTerm",

@@ -23,8 +23,8 @@ from .settings import Settings, hints
 __all__ = ["GROUPS", "Layers", "merge", "recommended"]
 
 GROUPS = (
-    "corpus", "generator", "discriminator", "pretrain", "critic", "algorithm", "adversarial",
-    "evaluation",
+    "corpus", "generator", "discriminator", "pretrain", "critic", "ensemble", "algorithm",
+    "adversarial", "evaluation",
 )  # fmt: skip
 """The groups that a method and a size recommend settings for; rewards are a list beside them."""
 

@@ -12,7 +12,7 @@ from .settings import Settings, settings_from
 
 __all__ = ["FORMS", "REWARDS", "RewardTerm", "reward_terms"]
 
-REWARDS = ("discriminator", "constant", "random")
+REWARDS = ("discriminator", "ratio", "constant", "random")
 FORMS = (
     "log_odds", "probability", "minimax", "non_saturating", "least_squares", "relativistic",
     "relativistic_average",
@@ -25,7 +25,8 @@ class RewardTerm(Settings):
     """One term of the reward, which is the weighted sum of its terms.
 
     Attributes:
-        name: discriminator; constant or random (controls that have nothing to teach).
+        name: discriminator; ratio (log p - log q per token, p the density of --ensemble and q the
+            policy's); constant or random (controls that have nothing to teach).
         weight: factor of the term.
         form: of the discriminator's judgement: its logit (log_odds), the probability D that a
             sequence is real (probability: the paper's), -log(1 - D) (minimax), log D

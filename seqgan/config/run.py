@@ -13,6 +13,7 @@ from .corpus import CorpusConfig
 from .critic import CriticConfig
 from .data import corpus_kind
 from .discriminators import DiscriminatorConfig
+from .ensemble import EnsembleConfig
 from .evaluation import EvaluationConfig
 from .format import CONFIG_FORMAT, check_format
 from .generators import GeneratorConfig
@@ -48,8 +49,9 @@ class RunConfig(Settings):
         discriminator: the network that tells real from generated.
         pretrain: MLE training of the generator.
         critic: training of the discriminator.
-        rewards: the reward: discriminator, constant or random; with settings of its own as in
-            '[{name: discriminator, form: probability, precision: bf16}]'.
+        rewards: the reward: discriminator, ratio, constant or random; with settings of its own as
+            in '[{name: discriminator, form: probability, precision: bf16}]'.
+        ensemble: the MLE models whose density the ratio is made of.
         algorithm: the update of the generator in the rounds.
         adversarial: the adversarial rounds.
         evaluation: what is measured in the end.
@@ -80,6 +82,7 @@ class RunConfig(Settings):
     pretrain: PretrainConfig = _recommended()
     critic: CriticConfig = _recommended()
     rewards: list[RewardTerm] = _recommended()
+    ensemble: EnsembleConfig = _recommended()
     algorithm: AlgorithmConfig = _recommended()
     adversarial: AdversarialConfig = _recommended()
     evaluation: EvaluationConfig = _recommended()

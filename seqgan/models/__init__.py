@@ -2,11 +2,13 @@
 
 from .build import make_discriminator, make_generator
 from .discriminators.base import Discriminator
+from .ensemble import Ensemble
 from .generator import Generator
 from .saving import load_discriminator, load_generator, load_model, save_model
 
 __all__ = [
     "Discriminator",
+    "Ensemble",
     "Generator",
     "load_discriminator",
     "load_generator",

@@ -154,6 +154,7 @@ class Generator(ReadsConditions, nn.Module, Policy):
 def emitting(policy: Policy) -> Policy:
     """The policy that samples are drawn from, for people and for metrics.
 
-    Its own `emitting` if it is a generator, else the policy as it is (a source of data, say).
+    Its own `emitting` if it has one, else the policy as it is (a source of data, say).
     """
-    return policy.emitting() if isinstance(policy, Generator) else policy
+    own = getattr(policy, "emitting", None)
+    return policy if own is None else own()

@@ -20,6 +20,7 @@ from rollout.rewards import reward_values
 from ..config import RewardTerm
 from ..seeding import rng_for
 from .gan import GANReward
+from .ratio import RatioReward
 
 __all__ = ["Terms", "build_reward"]
 
@@ -48,7 +49,11 @@ class Terms(MixtureReward):
 
 
 def build_reward(
-    terms: Sequence[RewardTerm], discriminator: nn.Module | None, real: Sequences, seed: int
+    terms: Sequence[RewardTerm],
+    discriminator: nn.Module | None,
+    real: Sequences,
+    seed: int,
+    ratio: RatioReward | None = None,
 ) -> Reward:
     """The reward that settings describe.
 
@@ -57,15 +62,22 @@ def build_reward(
         discriminator: the network behind discriminator terms; None if there is none.
         real: the training sequences.
         seed: of the random control, and of the real sequences that a relativistic reward reads.
+        ratio: the reward of ratio terms; None if there is none.
     """
-    rewards = [(each.name, each.weight, _reward(each, discriminator, real, seed)) for each in terms]
+    rewards = [
+        (each.name, each.weight, _reward(each, discriminator, real, seed, ratio)) for each in terms
+    ]
     if len(rewards) == 1 and rewards[0][1] == 1.0:
         return rewards[0][2]
     return Terms(rewards)
 
 
 def _reward(
-    term: RewardTerm, discriminator: nn.Module | None, real: Sequences, seed: int
+    term: RewardTerm,
+    discriminator: nn.Module | None,
+    real: Sequences,
+    seed: int,
+    ratio: RatioReward | None,
 ) -> Reward:
     kinds: dict[str, Callable[[], Reward]] = {
         "constant": lambda: ConstantReward(1.0),
@@ -73,6 +85,9 @@ def _reward(
     }
     if term.name in kinds:
         return kinds[term.name]()
+    if term.name == "ratio":
+        assert ratio is not None, "a ratio's reward needs the ensemble"
+        return ratio
     assert discriminator is not None, "a discriminator's reward needs the discriminator"
     if term.form in DiscriminatorReward.FORMS:
         return DiscriminatorReward(discriminator, term.form, precision=term.precision)

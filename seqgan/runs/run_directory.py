@@ -34,12 +34,14 @@ FORMAT = 2
 """Of `results.json`."""
 PRETRAINING = "pretraining.json"
 """State of MLE at its end, in the folder of a run that was fine-tuned from another one."""
+MEMBERS = "members"
+"""Folder of the ensemble's models."""
 LAST = (CONFIG, ENVIRONMENT)
 """Files that make a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"
 OURS = {
     CONFIG, LOG, RESULTS, ENVIRONMENT, "codec.json", "vocabulary.json", DATA, PRETRAINING,
-    "checkpoints", "samples", "figures", "report.html", "report.md", "wandb",
+    "checkpoints", MEMBERS, "samples", "figures", "report.html", "report.md", "wandb",
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from ..runs.resume import Say, check_same_settings, folder_of, resumes, rewind, 
 from ..runs.run_directory import DATA, LAST, RunDirectory, write_json
 from ..runs.saver import Saved, Saver, read_checkpoint
 from ..terminal import say
+from .members import check_runs
 from .processes import Processes
 from .runtime import Runtime, make_accelerator
 
@@ -119,6 +120,8 @@ def begin(
             "main process; give all of them the same files"
         )
     _check_conditions(config, data)
+    if not going_on:
+        check_runs(config, whole)
     saved = None
     if going_on:
         saved = _saved(command, config, path, whole, processes, partial(say, console))

@@ -77,8 +77,7 @@ def run_control(
         runtime: device, seed, log.
         memory: what `validate` remembers from one measurement to the next.
     """
-    settings = config.algorithm
-    assert isinstance(settings, Settings)
+    settings = config.algorithm.as_policy_gradient()
     materials = Materials(
         generator, reference, ConstantReward(0.0), None, data.train, data.prompts(), runtime,
         "control",

@@ -8,8 +8,9 @@ from typing import Any
 from ..config import RunConfig
 from ..config.components import build
 from ..data.dataset import Dataset
-from ..models import Discriminator, Generator, make_discriminator
+from ..models import Discriminator, Ensemble, Generator, make_discriminator
 from ..rewards.build import build_reward
+from ..rewards.ratio import RatioReward
 from ..seeding import derive_seed
 from .adversarial import adversarial
 from .critic import Critic
@@ -32,6 +33,7 @@ class FineTuning:
         generator: the pretrained policy, trained in place.
         reference: the pretrained policy as it was.
         runtime: device, seed, log.
+        ensemble: MLE models with other seeds, if a reward needs them.
     """
 
     config: RunConfig
@@ -39,6 +41,7 @@ class FineTuning:
     generator: Generator
     reference: Generator
     runtime: Runtime
+    ensemble: Ensemble | None = None
 
     def __post_init__(self) -> None:
         config, runtime = self.config, self.runtime
@@ -49,12 +52,14 @@ class FineTuning:
             split = (self.data.train, self.data.heldout)
             self.critic = Critic(model, self.generator, *split, config.critic, runtime)
             runtime.hold(discriminator=model, critic=self.critic)
+        ratio = None if self.ensemble is None else RatioReward(self.ensemble, self.generator)
         reward = build_reward(
-            config.rewards, self.discriminator, self.data.train.to(runtime.device), runtime.seed
-        )
+            config.rewards, self.discriminator, self.data.train.to(runtime.device), runtime.seed,
+            ratio,
+        )  # fmt: skip
         materials = Materials(
             self.generator, self.reference, reward, self.discriminator, self.data.train,
-            self.data.prompts(), runtime,
+            self.data.prompts(), runtime, ensemble=self.ensemble,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
 

@@ -10,7 +10,7 @@ from torch import nn
 from rollout import Reward, Sequences
 
 from ..data.prompts import Prompts
-from ..models import Discriminator, Generator
+from ..models import Discriminator, Ensemble, Generator
 from .runtime import Runtime
 
 __all__ = ["Actor", "Materials", "Player"]
@@ -53,6 +53,7 @@ class Materials:
         reference: the pretrained policy.
         reward: the judgement of complete sequences.
         discriminator: the network, or None if no reward needs one.
+        ensemble: MLE models with other seeds, or None if no reward needs them.
         train: the training sequences.
         prompts: what the generator is asked for.
         runtime: device, seed, log.
@@ -67,3 +68,4 @@ class Materials:
     prompts: Prompts
     runtime: Runtime
     stage: str = "adversarial"
+    ensemble: Ensemble | None = None

@@ -126,6 +126,7 @@ class Pretraining:
         validation: sequences for the learning rate, the stop and the choice of the state.
         config: settings.
         runtime: device, seed, log.
+        stage: name of the training in the log, and of its random numbers.
     """
 
     def __init__(
@@ -135,8 +136,9 @@ class Pretraining:
         validation: Sequences,
         config: PretrainConfig,
         runtime: Runtime,
+        stage: str = "mle",
     ):
-        self.config, self.runtime = config, runtime
+        self.config, self.runtime, self.stage = config, runtime, stage
         self.train, self.validation = train.to(runtime.device), validation.to(runtime.device)
         self.generator = generator.to(runtime.device)
         self.learner = Learner(
@@ -159,7 +161,7 @@ class Pretraining:
         """An epoch's steps over the training sequences, or what is left, then a measurement."""
         self.generator.train()
         for batch in self._batches():
-            self.runtime.seed_dropout("mle", self.learner.step)
+            self.runtime.seed_dropout(self.stage, self.learner.step)
             part = self.runtime.processes.part(len(batch))
             mine = batch.select(part.rows).trim(wait=False)
             with self.runtime.autocast():
@@ -193,7 +195,7 @@ class Pretraining:
         until = (self.epochs_done + 1) * (self.config.epoch_steps or whole)
         while self.learner.step < until:
             number, done = divmod(self.learner.step, whole)
-            rng = self.runtime.rng("mle", "order", number)
+            rng = self.runtime.rng(self.stage, "order", number)
             order = torch.randperm(len(self.train), generator=rng)
             for rows in order.split(self.config.batch_size)[
                 done : done + until - self.learner.step
@@ -205,7 +207,7 @@ class Pretraining:
         nll = self.runtime.processes.agree(lambda: token_nll(policy, self.validation))
         self.history.append(nll)
         self.runtime.log(
-            "mle", self.learner.step, epoch=self.epochs_done, train_nll=train_nll,
+            self.stage, self.learner.step, epoch=self.epochs_done, train_nll=train_nll,
             validation_nll=nll, learning_rate=self.learner.rate,
         )  # fmt: skip
         self.learner.measured(nll)

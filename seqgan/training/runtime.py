@@ -191,7 +191,7 @@ class Runtime:
         """
         if self.saver is None or not self.accelerator.is_main_process:
             return
-        with self._writing("the checkpoint"):
+        with self.writing("the checkpoint"):
             self.saver.save(self.steps_done, *names)
 
     def last_good(self) -> str:
@@ -223,7 +223,7 @@ class Runtime:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
     @contextmanager
-    def _writing(self, what: str) -> Iterator[None]:
+    def writing(self, what: str) -> Iterator[None]:
         """Turns a disk error into one that names the last good checkpoint and how to resume."""
         try:
             yield
@@ -265,7 +265,7 @@ class Runtime:
         """One line of metrics."""
         if self.run is None or not self.accelerator.is_main_process:
             return
-        with self._writing("metrics.jsonl"):
+        with self.writing("metrics.jsonl"):
             self.run.log(stage, step, values)
         if not self._tracking:
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..components import Component
 from .base import AlgorithmConfig, PolicyOptimizer
 from .policy_gradient import PolicyGradient
+from .ratio import Ratio
 
-__all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient", "PolicyOptimizer"]
+__all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient", "PolicyOptimizer", "Ratio"]
 
-ALGORITHMS: dict[str, type[Component]] = {"policy_gradient": PolicyGradient}
+ALGORITHMS: dict[str, type[Component]] = {"policy_gradient": PolicyGradient, "ratio": Ratio}

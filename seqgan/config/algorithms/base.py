@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..components import Component
 from ..optimizers import OptimizerConfig
+
+if TYPE_CHECKING:
+    from .policy_gradient import PolicyGradient
 
 __all__ = ["AlgorithmConfig", "PolicyOptimizer"]
 
@@ -19,6 +22,10 @@ class AlgorithmConfig(Component):
     selector = "name"
 
     listed: ClassVar[str] = "seqgan.config.algorithms:ALGORITHMS"
+
+    def as_policy_gradient(self) -> PolicyGradient:
+        """Policy gradient with the same batches and optimizer, for the control's updates."""
+        raise NotImplementedError(f"{type(self).__name__} has no control")
 
 
 @dataclass

@@ -85,3 +85,7 @@ class PolicyGradient(AlgorithmConfig):
         shares(self, "rollout_update_rate")
         positive(self, "clip")
         not_negative(self, "entropy_weight", "kl_weight")
+
+    def as_policy_gradient(self) -> PolicyGradient:
+        """These settings themselves."""
+        return self

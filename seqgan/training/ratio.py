@@ -1,0 +1,319 @@
+"""Updates towards an ensemble: the player whose reward is the density ratio.
+
+With p the ensemble's density and q the policy's, the reward of a token is log p - log q, the
+optimal discriminator between the two, known without training one. The policy descends KL(q, p), the
+Jensen-Shannon divergence, or KL(p, q). Relatives: on-policy distillation (Agarwal et al. 2024),
+CoT's mediator (Lu et al. 2019). What differs: p is made of models of the policy's own size and
+data, with other seeds, and combined pessimistically by default.
+
+Estimators of the gradient, from sequences y of q. J_t is the divergence of the next token's
+distributions at the prefix y_<t, g_t the score of the token that was drawn (`rollout.divergences`):
+
+* exact: ``sum_t grad J_t``, the prefixes held fixed.
+* exact_to_go: ``sum_t [grad J_t + grad log q(y_t) sum_{s>t} J_s]``, the gradient of the divergence
+  of whole sequences; for forward_kl ``sum_t p(y_<t) / q(y_<t) grad J_t``.
+* reinforce: ``sum_t grad log q(y_t) sum_{s>=t} g_s``; for forward_kl with ``-p(y) / q(y)`` in the
+  place of the sum.
+
+Sums over later tokens have a leave-one-out baseline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import (
+    Sequences,
+    advantages,
+    aggregate,
+    discounted_returns,
+    kl_to_reference,
+    make_baseline,
+    reinforce_loss,
+    without_dropout,
+)
+from rollout.divergences import token_scores_of
+from rollout.rewards import reward_values
+
+from ..config import Ratio as Settings
+from ..models import Ensemble
+from ..models.token_divergence import Target, TokenFigures, rows_of, token_divergence
+from ..rewards.ratio import RatioReward
+from ..runs.state import fields_of, set_fields
+from .learner import Learner
+from .players import Materials
+from .processes import Part
+from .sampling import draw
+
+__all__ = ["RatioUpdates"]
+
+FIELDS = ("step_number", "until", "spread_sum")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples, and the rows of them that this process works on.
+
+    Attributes:
+        whole: all samples of the step.
+        chosen: bool [B, T], the tokens that a model chose itself.
+        part: of this process.
+        mine: its rows.
+        rows: numbers of the tokens to work on, among those of `mine`.
+    """
+
+    whole: Sequences
+    chosen: Tensor
+    part: Part
+    mine: Sequences
+    rows: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """Bool [rows, T], the tokens that a model chose, of this process."""
+        return self.chosen[self.part.rows]
+
+    def flat(self, values: Tensor) -> Tensor:
+        """Values [rows, T] of this process's part at the tokens to work on [M]."""
+        return values.flatten(0, 1)[self.rows]
+
+    def shaped(self, values: Tensor) -> Tensor:
+        """Values [M] of the tokens to work on as [rows, T], 0 elsewhere."""
+        blank = values.new_zeros(self.mask.numel()).index_copy(0, self.rows, values)
+        return torch.where(self.mask, blank.view(self.mask.shape), 0.0)
+
+
+class RatioUpdates:
+    """The generator's player.
+
+    Args:
+        settings: objective, estimator, batch, optimizer.
+        materials: generator, ensemble, reward, device, log.
+    """
+
+    def __init__(self, settings: Settings, materials: Materials):
+        self.settings, self.runtime = settings, materials.runtime
+        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
+        self.reference, self.reward = materials.reference, materials.reward
+        self.train = materials.train.to(self.runtime.device)
+        self.stage, self.prompts = materials.stage, materials.prompts
+        self.ensemble: Ensemble | None = None
+        self.estimator, self.baseline = "reinforce", make_baseline("leave_one_out")
+        if isinstance(self.reward, RatioReward):
+            self.ensemble, self.estimator = self.reward.ensemble, settings.estimator
+        self.learner = Learner(
+            self.policy, settings.optimizer, self.runtime, self.stage,
+            "lower --algorithm.optimizer.learning_rate",
+        )  # fmt: skip
+        self.step_number, self.until = 0, -1
+        self.spread_sum = 0.0
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
+        return self.spread_sum / max(1, self.step_number)
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps, or what is left of them."""
+        if self.until < 0:
+            self.until = self.step_number + count
+        while self.step_number < self.until:
+            self.step()
+            self.runtime.pause()
+        self.until = -1
+
+    def step(self) -> None:
+        """One batch of samples and one update."""
+        self.policy.eval()
+        batch = self._drawn()
+        if self.estimator == "reinforce":
+            loss, figures = self._reinforce(batch)
+        else:
+            loss, figures = self._exact(batch)
+        if self.settings.mle_weight:
+            loss = loss + self.settings.mle_weight * self._likelihood()
+        self.learner.update(loss)
+        self.step_number += 1
+        mean = self.learner.mean_loss()
+        self.spread_sum += float(figures.pop("spread"))
+        shown = {name: float(value) for name, value in figures.items()}
+        self.runtime.log(self.stage, self.step_number, loss=mean, **shown)
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.until = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the policy's weights."""
+        return {**fields_of(self, FIELDS), "learner": self.learner.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.learner.load_state_dict(state["learner"])
+
+    def _drawn(self) -> Batch:
+        """The samples of the step."""
+        source, processes = self.policy, self.runtime.processes
+        if self.ensemble is not None and self.settings.samples == "members":
+            members: Any = self.ensemble.members
+            source = members[self.step_number % len(members)]
+        rng = self.runtime.rng(self.stage, self.step_number)
+        drawn = draw(source, self.settings.batch_size, rng, self.prompts, processes=processes)
+        whole = drawn.sequences.trim(wait=False)
+        chosen = drawn.chosen[:, : whole.tokens.shape[1]]
+        part = processes.part(len(whole))
+        mine = whole.select(part.rows)
+        return Batch(whole, chosen, part, mine, rows_of(chosen[part.rows]))
+
+    def _exact(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The share of this process in the loss, by expectations over the vocabulary."""
+        assert self.ensemble is not None
+        objective, to_go = self.settings.objective, self.estimator == "exact_to_go"
+        advantage = ratio = weights = None
+        with torch.no_grad(), self.runtime.autocast():
+            features = [batch.flat(each) for each in self.ensemble.features(batch.mine)]
+        if to_go or objective == "jensen_shannon":
+            figures = self._measured(batch, [Target(features, self.ensemble.log_probs)])
+            ratio = self._before(batch, figures)
+        if to_go and objective == "forward_kl":
+            assert ratio is not None
+            weights, ratio = ratio.exp(), None
+        target = Target(
+            features, self.ensemble.log_probs, objective, 1.0, ratio, token_weights=weights
+        )
+        if to_go and objective != "forward_kl":
+            advantage = self._ahead(batch, self._measured(batch, [target]))
+        targets = [target]
+        if self.settings.kl_weight:
+            targets.append(self._anchor(batch))
+        with without_dropout(self.policy), self.runtime.autocast():
+            hidden = batch.flat(self.policy.features(batch.mine))
+            total, figures = token_divergence(
+                hidden, self.policy.head, batch.flat(batch.mine.tokens), targets,
+                batch.flat(batch.mask).to(torch.float32), advantage,
+            )  # fmt: skip
+        loss = batch.part.of_sequences(total / len(batch.mine))
+        own = self._own(figures, target)
+        own = own if advantage is None else own + advantage
+        return loss, self._figures(batch, figures, batch.shaped(own))
+
+    def _own(self, figures: TokenFigures, target: Target) -> Tensor:
+        """Advantage of each token that was drawn [M], over the others at its place."""
+        if target.objective == "forward_kl":
+            own = (figures.log_p - figures.log_q).exp() - 1
+            return own if target.token_weights is None else own * target.token_weights
+        scores = token_scores_of(
+            figures.log_q, figures.log_p, target.objective, target.log_ratio
+        )  # fmt: skip
+        return figures.value - scores
+
+    def _anchor(self, batch: Batch) -> Target:
+        """The pretrained policy as a second target."""
+        with torch.no_grad(), self.runtime.autocast():
+            features = [batch.flat(self.reference.features(batch.mine))]
+        head = self.reference.head
+
+        @torch.no_grad()
+        def log_probs(rows: Any) -> Tensor:
+            logits: Tensor = head(rows[0])
+            return logits.float().log_softmax(-1)
+
+        return Target(features, log_probs, "reverse_kl", self.settings.kl_weight)
+
+    @torch.no_grad()
+    def _measured(self, batch: Batch, targets: list[Target]) -> TokenFigures:
+        """Figures of the samples under the policy as it is."""
+        with self.runtime.autocast():
+            _, figures = token_divergence(
+                batch.flat(self.policy.features(batch.mine)), self.policy.head,
+                batch.flat(batch.mine.tokens), targets, batch.flat(batch.mask).float(),
+            )  # fmt: skip
+        return figures
+
+    def _before(self, batch: Batch, figures: TokenFigures) -> Tensor:
+        """``log p - log q`` of the tokens before each token [M]."""
+        each = batch.shaped(figures.log_p - figures.log_q)
+        return batch.flat(each.cumsum(1) - each)
+
+    def _ahead(self, batch: Batch, figures: TokenFigures) -> Tensor:
+        """Advantage of each token [M] from the divergences after it."""
+        value = batch.shaped(figures.value)
+        later = discounted_returns(value, batch.mask) - value
+        return batch.flat(self._advantage(batch, -later))
+
+    def _advantage(self, batch: Batch, values: Tensor) -> Tensor:
+        """Values [rows, T] of this process's part, less the baseline over the whole batch."""
+        whole = self.runtime.processes.gather(values, batch.part)
+        return advantages(whole, batch.chosen, self.baseline)[batch.part.rows]
+
+    def _reinforce(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The share of this process in the loss, by the tokens that were drawn."""
+        with without_dropout(self.policy), self.runtime.autocast():
+            scores = self.policy(batch.mine)
+        log_q, mask = scores.log_prob.detach(), batch.mask
+        if self.ensemble is None:
+            found = reward_values(self.reward, batch.mine)
+            last = batch.mine.mask & ~batch.mine.mask.roll(-1, 1)
+            last[:, -1] = batch.mine.mask[:, -1]
+            rewards = found if found.ndim == 2 else torch.where(last, found[:, None], 0.0)
+            log_p = log_q + rewards
+        else:
+            with self.runtime.autocast():
+                log_p = self.ensemble(batch.mine).log_prob
+            rewards = self._rewards(batch, log_p, log_q)
+        values = rewards
+        if self.ensemble is None or self.settings.objective != "forward_kl":
+            values = discounted_returns(rewards, batch.mine.mask)
+        advantage = self._advantage(batch, values)
+        loss = reinforce_loss(scores.log_prob, advantage, mask)
+        if self.settings.kl_weight:
+            with torch.no_grad(), self.runtime.autocast():
+                reference = self.reference(batch.mine).log_prob
+            loss = loss + self.settings.kl_weight * kl_to_reference(
+                scores.log_prob, reference, mask
+            )
+        flat = [batch.flat(each) for each in (advantage, log_q, log_p, scores.entropy.detach())]
+        return batch.part.of_sequences(loss), self._figures(batch, TokenFigures(*flat), advantage)
+
+    def _rewards(self, batch: Batch, log_p: Tensor, log_q: Tensor) -> Tensor:
+        """Rewards per token [rows, T]; for forward_kl the weight p / q of the whole sequence."""
+        each = torch.where(batch.mask, log_p - log_q, 0.0)
+        if self.settings.objective == "forward_kl":
+            return each.sum(1, keepdim=True).exp().expand_as(each)
+        before = (each.cumsum(1) - each).flatten()
+        scores = token_scores_of(
+            log_q.flatten(), log_p.flatten(), self.settings.objective, before
+        )  # fmt: skip
+        return torch.where(batch.mask, -scores.view(each.shape), 0.0)
+
+    def _likelihood(self) -> Tensor:
+        """The share of this process in the negative log-likelihood of training sequences."""
+        rng = self.runtime.rng(self.stage, "mle", self.step_number)
+        rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
+        part = self.runtime.processes.part(len(rows))
+        batch = self.train.select(rows[part.rows].to(self.train.device)).trim(wait=False)
+        self.runtime.seed_dropout(self.stage, "mle", self.step_number)
+        self.policy.train()
+        with self.runtime.autocast():
+            log_prob = self.policy(batch).log_prob
+        self.policy.eval()
+        return part.of_sequences(-aggregate(log_prob, batch.mask))
+
+    @torch.no_grad()
+    def _figures(self, batch: Batch, figures: TokenFigures, advantage: Tensor) -> dict[str, Tensor]:
+        """Figures of the step for the log, of the whole batch."""
+        gather, part = self.runtime.processes.gather, batch.part
+        reward = batch.shaped(figures.log_p - figures.log_q).sum(1)
+        weights = batch.chosen.to(torch.float32)
+        count = weights.sum().clamp(min=1)
+        entropy = (gather(batch.shaped(figures.entropy), part) * weights).sum() / count
+        own = gather(torch.where(batch.mask, advantage, 0.0), part)
+        mean = (own * weights).sum() / count
+        spread = (((own - mean) * weights) ** 2).sum().div(count).sqrt()
+        return {"mean_reward": gather(reward, part).mean(), "entropy": entropy, "spread": spread}
