@@ -112,6 +112,7 @@ class Ensemble(nn.Module, Policy):
 
     def _combined(self, logits: list[Tensor]) -> Tensor:
         """The combined log-probabilities of the members' logits [..., V]."""
-        wide = torch.stack([each.float() for each in logits]).log_softmax(-1)
+        dtype = torch.promote_types(logits[0].dtype, torch.float32)
+        wide = torch.stack([each.to(dtype) for each in logits]).log_softmax(-1)
         found = combine(wide, self.combination, self.quantile)
         return found if self.temperature == 1 else (found / self.temperature).log_softmax(-1)

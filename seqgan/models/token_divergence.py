@@ -146,7 +146,8 @@ class _Work:
         parameters = [each for each in self.head.parameters() if each.requires_grad]
         sums = [torch.zeros_like(each) for each in parameters]
         of_hidden = torch.zeros_like(hidden)
-        total, found = hidden.new_zeros((), dtype=torch.float32), []
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        total, found = hidden.new_zeros((), dtype=dtype), []
         with torch.no_grad():
             count = sum(len(target.features) for target in self.targets)
             vocabulary = self._logits(hidden[:1]).shape[-1]

@@ -49,13 +49,13 @@ from .players import Materials
 from .processes import Part
 from .sampling import draw
 
-__all__ = ["RatioUpdates"]
+__all__ = ["RatioBatch", "RatioUpdates"]
 
 FIELDS = ("step_number", "until", "spread_sum")
 
 
 @dataclass(frozen=True)
-class Batch:
+class RatioBatch:
     """Samples, and the rows of them that this process works on.
 
     Attributes:
@@ -130,10 +130,7 @@ class RatioUpdates:
         """One batch of samples and one update."""
         self.policy.eval()
         batch = self._drawn()
-        if self.estimator == "reinforce":
-            loss, figures = self._reinforce(batch)
-        else:
-            loss, figures = self._exact(batch)
+        loss, figures = self.loss(batch)
         if self.settings.mle_weight:
             loss = loss + self.settings.mle_weight * self._likelihood()
         self.learner.update(loss)
@@ -142,6 +139,10 @@ class RatioUpdates:
         self.spread_sum += float(figures.pop("spread"))
         shown = {name: float(value) for name, value in figures.items()}
         self.runtime.log(self.stage, self.step_number, loss=mean, **shown)
+
+    def loss(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The share of this process in the loss of a batch, and figures of the whole batch."""
+        return self._reinforce(batch) if self.estimator == "reinforce" else self._exact(batch)
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
@@ -157,7 +158,7 @@ class RatioUpdates:
         set_fields(self, FIELDS, state)
         self.learner.load_state_dict(state["learner"])
 
-    def _drawn(self) -> Batch:
+    def _drawn(self) -> RatioBatch:
         """The samples of the step."""
         source, processes = self.policy, self.runtime.processes
         if self.ensemble is not None and self.settings.samples == "members":
@@ -169,9 +170,9 @@ class RatioUpdates:
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
-        return Batch(whole, chosen, part, mine, rows_of(chosen[part.rows]))
+        return RatioBatch(whole, chosen, part, mine, rows_of(chosen[part.rows]))
 
-    def _exact(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _exact(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The share of this process in the loss, by expectations over the vocabulary."""
         assert self.ensemble is not None
         objective, to_go = self.settings.objective, self.estimator == "exact_to_go"
@@ -213,7 +214,7 @@ class RatioUpdates:
         )  # fmt: skip
         return figures.value - scores
 
-    def _anchor(self, batch: Batch) -> Target:
+    def _anchor(self, batch: RatioBatch) -> Target:
         """The pretrained policy as a second target."""
         with torch.no_grad(), self.runtime.autocast():
             features = [batch.flat(self.reference.features(batch.mine))]
@@ -222,12 +223,12 @@ class RatioUpdates:
         @torch.no_grad()
         def log_probs(rows: Any) -> Tensor:
             logits: Tensor = head(rows[0])
-            return logits.float().log_softmax(-1)
+            return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
 
         return Target(features, log_probs, "reverse_kl", self.settings.kl_weight)
 
     @torch.no_grad()
-    def _measured(self, batch: Batch, targets: list[Target]) -> TokenFigures:
+    def _measured(self, batch: RatioBatch, targets: list[Target]) -> TokenFigures:
         """Figures of the samples under the policy as it is."""
         with self.runtime.autocast():
             _, figures = token_divergence(
@@ -236,23 +237,23 @@ class RatioUpdates:
             )  # fmt: skip
         return figures
 
-    def _before(self, batch: Batch, figures: TokenFigures) -> Tensor:
+    def _before(self, batch: RatioBatch, figures: TokenFigures) -> Tensor:
         """``log p - log q`` of the tokens before each token [M]."""
         each = batch.shaped(figures.log_p - figures.log_q)
         return batch.flat(each.cumsum(1) - each)
 
-    def _ahead(self, batch: Batch, figures: TokenFigures) -> Tensor:
+    def _ahead(self, batch: RatioBatch, figures: TokenFigures) -> Tensor:
         """Advantage of each token [M] from the divergences after it."""
         value = batch.shaped(figures.value)
         later = discounted_returns(value, batch.mask) - value
         return batch.flat(self._advantage(batch, -later))
 
-    def _advantage(self, batch: Batch, values: Tensor) -> Tensor:
+    def _advantage(self, batch: RatioBatch, values: Tensor) -> Tensor:
         """Values [rows, T] of this process's part, less the baseline over the whole batch."""
         whole = self.runtime.processes.gather(values, batch.part)
         return advantages(whole, batch.chosen, self.baseline)[batch.part.rows]
 
-    def _reinforce(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _reinforce(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The share of this process in the loss, by the tokens that were drawn."""
         with without_dropout(self.policy), self.runtime.autocast():
             scores = self.policy(batch.mine)
@@ -281,7 +282,7 @@ class RatioUpdates:
         flat = [batch.flat(each) for each in (advantage, log_q, log_p, scores.entropy.detach())]
         return batch.part.of_sequences(loss), self._figures(batch, TokenFigures(*flat), advantage)
 
-    def _rewards(self, batch: Batch, log_p: Tensor, log_q: Tensor) -> Tensor:
+    def _rewards(self, batch: RatioBatch, log_p: Tensor, log_q: Tensor) -> Tensor:
         """Rewards per token [rows, T]; for forward_kl the weight p / q of the whole sequence."""
         each = torch.where(batch.mask, log_p - log_q, 0.0)
         if self.settings.objective == "forward_kl":
@@ -306,7 +307,9 @@ class RatioUpdates:
         return part.of_sequences(-aggregate(log_prob, batch.mask))
 
     @torch.no_grad()
-    def _figures(self, batch: Batch, figures: TokenFigures, advantage: Tensor) -> dict[str, Tensor]:
+    def _figures(
+        self, batch: RatioBatch, figures: TokenFigures, advantage: Tensor
+    ) -> dict[str, Tensor]:
         """Figures of the step for the log, of the whole batch."""
         gather, part = self.runtime.processes.gather, batch.part
         reward = batch.shaped(figures.log_p - figures.log_q).sum(1)

@@ -14,12 +14,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rollout.modules import own_copy
-from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig, Ratio
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
-from seqgan.models import make_discriminator, make_generator
+from seqgan.models import Ensemble, make_discriminator, make_generator
+from seqgan.rewards.ratio import RatioReward
 from seqgan.training.critic_pretraining import CriticPretraining
+from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
+from seqgan.training.ratio import RatioUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .rounds import control_of, critic_of, work_of
@@ -78,9 +81,31 @@ class Steps:
                 work.round()
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
+        self.ratios()
         control = control_of(own_copy(self.generator), work)
         control.steps(10)
         self.keep("control", control.policy)
+
+    def ratios(self) -> None:
+        """Updates towards an ensemble, by each estimator."""
+        runtime, data = self.runtime, self.data
+        small = LSTM(embedding=8, hidden=12, dropout=0.0)
+        members = [make_generator(small, data.spec, seed).double() for seed in (1, 2)]
+        ensemble = Ensemble(members, "minimum").eval().requires_grad_(False)
+        for estimator in ("exact", "exact_to_go", "reinforce"):
+            policy = own_copy(self.generator)
+            materials = Materials(
+                policy, own_copy(policy), RatioReward(ensemble, policy), None, data.train,
+                data.prompts(), runtime, ensemble=ensemble,
+            )  # fmt: skip
+            settings = Ratio(
+                estimator=estimator, objective="jensen_shannon", batch_size=BATCH,
+                kl_weight=0.1, mle_weight=0.1,
+            )  # fmt: skip
+            player = RatioUpdates(settings, materials)
+            player.steps(5)
+            self.numbers.append(player.spread)
+            self.keep(f"ratio {estimator}", policy)
 
 
 def shared_steps() -> Steps:

@@ -1,0 +1,93 @@
+"""The members of an ensemble in a run: trained, kept, resumed, taken from other runs."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+
+import pytest
+import torch
+
+from seqgan.cli.main import main
+from seqgan.models import load_generator
+from seqgan.training.runtime import Runtime
+
+from ..tiny import TINY, differences, outcome, without_report
+
+
+def tiny(method: str = "ratio") -> list[str]:
+    """The tiny run's flags that the method has."""
+    words, skipped = ["--method", method], ("--critic.", "--algorithm.ba", "--algorithm.ro")
+    pairs = zip(TINY[::2], TINY[1::2], strict=True)
+    for flag, value in pairs:
+        if not flag.startswith(skipped):
+            words += [flag, value]
+    return [*words, "--algorithm.batch_size", "8", "--evaluation.control", "true"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ratio") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        without_report(patch)
+        assert main(["run", *tiny(), "--output_dir", str(folder)]) == 0
+    return folder
+
+
+def test_members_differ_and_are_kept(whole):
+    models = [load_generator(whole / "members" / str(n) / "generator") for n in (1, 2)]
+    first, second = (model.head.weight for model in models)
+    assert not torch.equal(first, second)
+
+
+def test_a_run_that_is_ended_in_every_phase_resumes_exactly(whole, tmp_path, capsys, monkeypatch):
+    without_report(monkeypatch)
+    parts = tmp_path / "parts"
+    command = ["run", *tiny(), "--output_dir", str(parts)]
+    # 8 steps of MLE and of each of 2 members, 3 rounds of 2 steps, and those of the control
+    for step in (5, 5, 8, 5, 3, 6):
+        with monkeypatch.context() as patch:
+            left, original = [step], Runtime.pause
+
+            def pause(self, left=left, original=original):
+                left[0] -= 1
+                if not left[0]:
+                    signal.raise_signal(signal.SIGTERM)
+                original(self)
+
+            patch.setattr(Runtime, "pause", pause)
+            capsys.readouterr()
+            assert main(command) == 128 + signal.SIGTERM
+        command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
+    assert main(command) == 0
+    assert not differences(outcome(whole), outcome(parts))
+    for number in ("1", "2"):
+        place = f"members/{number}/generator.safetensors"
+        assert (whole / place).read_bytes() == (parts / place).read_bytes()
+
+
+def test_models_of_other_runs_may_be_the_members(whole, tmp_path, monkeypatch, capsys):
+    without_report(monkeypatch)
+    runs = ["--ensemble.runs", str(whole), "--evaluation.control", "false", "--seed", "1"]
+    command = ["run", *tiny(), *runs]
+    one = ["--corpus.split_seed", "0", "--output_dir", str(tmp_path / "one")]
+    assert main([*command, *one]) == 0
+    kept = load_generator(tmp_path / "one" / "members" / "1" / "generator")
+    place = whole / "checkpoints" / (whole / "checkpoints" / "mle").read_text().strip()
+    assert torch.equal(kept.head.weight, load_generator(place / "generator").head.weight)
+    assert not (tmp_path / "one" / "members" / "2").exists()
+    capsys.readouterr()
+    assert main([*command, "--output_dir", str(tmp_path / "two")]) == 2
+    error = capsys.readouterr().err
+    assert "--ensemble.runs" in error and "--corpus.split_seed" in error
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_member_that_is_lost_is_an_error_that_says_what_to_do(whole, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(whole, copy)
+    shutil.rmtree(copy / "members" / "2")
+    (copy / "results.json").unlink()
+    assert main(["run", "--resume", str(copy)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
