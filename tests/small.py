@@ -14,7 +14,8 @@ from seqgan.models import Discriminator, Generator
 __all__ = ["bilstm", "cnn", "ids", "lstm", "small"]
 
 SIZES: dict[str, Any] = {
-    "embedding": 6, "hidden": 8, "layers": 2, "widths": [1, 2, 3], "filters": [4, 4, 4],
+    "embedding": 6, "hidden": 8, "layers": 2, "width": 8, "heads": 2,
+    "widths": [1, 2, 3], "filters": [4, 4, 4],
 }  # fmt: skip
 """Small sizes, by the names that settings of all architectures have."""
 

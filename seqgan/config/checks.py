@@ -8,7 +8,7 @@ from ..errors import ConfigError, did_you_mean
 from .settings import Settings
 
 __all__ = [
-    "choice", "dropout", "not_negative", "positive", "require", "seed", "shares", "sizes",
+    "choice", "dropout", "heads", "not_negative", "positive", "require", "seed", "shares", "sizes",
 ]  # fmt: skip
 
 # Above these, something else was meant: no machine that the toolkit runs on could do the work.
@@ -22,6 +22,8 @@ _LARGEST = {
     "hidden": 100_000,
     "embedding": 100_000,
     "layers": 100,
+    "width": 100_000,
+    "heads": 1_000,
     "updates": 1_000,
     "negatives": 100_000_000,
     "epochs": 1_000_000,
@@ -91,6 +93,16 @@ def dropout(config: Settings, name: str = "dropout") -> None:
     """Requires a probability from 0 to below 1."""
     value = getattr(config, name)
     require(0 <= value < 1, f"--{config.group}{name}: {value} is not in [0, 1)")
+
+
+def heads(config: Settings) -> None:
+    """Requires a width that gives every attention head an even number of units."""
+    width, count = config.width, config.heads  # type: ignore[attr-defined]
+    require(
+        width % (2 * count) == 0,
+        f"--{config.group}width: {width} is not a multiple of {2 * count}, twice "
+        f"--{config.group}heads: each head turns its units in pairs",
+    )
 
 
 def seed(value: int, flag: str = "--seed") -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,14 @@ class TokenHead(nn.Linear):
         allowed[list(forbidden)] = -torch.inf
         # Added to the bias, so that forbidden tokens cost no pass over the logits.
         self.register_buffer("_forbidden", allowed, persistent=False)
+        self.tied = False
+
+    def tie(self, embedding: nn.Embedding) -> None:
+        """Takes the weights of the token embeddings [V, H] for its own; they are saved with those.
+
+        Source: Press and Wolf 2017.
+        """
+        self.weight, self.tied = embedding.weight, True
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [..., V] of features [..., H]."""
@@ -82,6 +91,18 @@ class TokenHead(nn.Linear):
             copied.weight.copy_(self.weight).div_(temperature)
             copied.bias.copy_(self.bias).div_(temperature)
         return copied.requires_grad_(False)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.tied:
+            del destination[prefix + "weight"]
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, metadata: Any, strict: Any, missing: Any, *more: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, *more)
+        if self.tied:
+            missing.remove(prefix + "weight")
 
     def _chunked(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of `tokens` [...] given `features` [..., H]."""

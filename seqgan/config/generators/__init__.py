@@ -6,7 +6,8 @@ from ..components import Component
 from .base import GeneratorConfig
 from .gru import GRU
 from .lstm import LSTM
+from .transformer import Transformer
 
 __all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
 
-GENERATORS: dict[str, type[Component]] = {"lstm": LSTM, "gru": GRU}
+GENERATORS: dict[str, type[Component]] = {"lstm": LSTM, "gru": GRU, "transformer": Transformer}

@@ -78,8 +78,8 @@ def test_a_branch_goes_on_where_its_prefix_ends(name):
     rows, positions = torch.tensor([3, 0, 3, 8]), torch.tensor([0, 1, 2, 0])
     last = batch.tokens[rows, positions]
     ours, theirs = (
-        policy.step(last, policy.branch(prefixes, rows, positions))
-        for prefixes in (policy.prefix_states(batch), Policy.prefix_states(policy, batch))
+        policy.step(last, kind.branch(policy, kind.prefix_states(policy, batch), rows, positions))
+        for kind in (type(policy), Policy)
     )
     assert torch.allclose(ours[0], theirs[0], atol=1e-5)
     again = [policy.step(torch.tensor([5] * 4), state)[0] for _, state in (ours, theirs)]

@@ -1,0 +1,126 @@
+"""The Transformer's layer: pre-norm, rotary positions, scaled dot-product attention.
+
+Shapes: B sequences, T tokens, R rows in flight, E width, H heads, D units of a head (E / H).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, scaled_dot_product_attention
+
+from .cache import Cache
+
+__all__ = ["Block", "Turn", "initialise", "turn_at", "turned"]
+
+Turn: TypeAlias = tuple[Tensor, Tensor]
+"""Cosine and sine of the angles of positions, [..., 1, D / 2]."""
+
+
+def turn_at(positions: Tensor, units: int, like: Tensor) -> Turn:
+    """The rotations of rotary positions: pair i turns by ``p 10000^(-2 i / D)`` radians.
+
+    Source: Su et al. 2021 (RoFormer), equation 15.
+
+    Args:
+        positions: [...], from 0.
+        units: D.
+        like: a tensor of the device and type that is wanted.
+    """
+    pairs = torch.arange(0, units, 2, device=like.device, dtype=torch.float32)
+    angles = positions.to(like.device, torch.float32)[..., None, None] * 10_000 ** (-pairs / units)
+    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
+def turned(units: Tensor, turn: Turn) -> Tensor:
+    """`units` [..., H, D] with pair i, the units i and i + D / 2, rotated."""
+    cosine, sine = turn
+    one, other = units.chunk(2, dim=-1)
+    return torch.cat([one * cosine - other * sine, other * cosine + one * sine], dim=-1)
+
+
+class Block(nn.Module):
+    """A layer: attention, then two linear layers, each added to what it was given.
+
+    Dropout falls on what is added. There is none on the attention weights, which the fast kernels
+    lack on a CPU.
+
+    Args:
+        width: E.
+        heads: H.
+        dropout: probability.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads = heads
+        self.attention_norm, self.hidden_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.inputs = nn.Linear(width, 3 * width, bias=False)
+        self.mixed = nn.Linear(width, width, bias=False)
+        self.hidden = nn.Linear(width, 4 * width, bias=False)
+        self.output = nn.Linear(4 * width, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inputs: Tensor, turn: Turn, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """All positions at once.
+
+        Args:
+            inputs: [B, T, E].
+            turn: rotations of the positions, [T, 1, D / 2].
+            mask: bool, True where a position may be looked at, to broadcast to [B, H, T, T];
+                None: each looks at itself and those before it.
+
+        Returns:
+            The outputs [B, T, E], and keys and values [2, B, H, T, D].
+        """
+        query, key, value = (each.transpose(1, 2) for each in self._projected(inputs, turn))
+        mixed = scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
+        outputs = self._finished(inputs, mixed.transpose(1, 2))
+        return outputs, torch.stack([key, value])
+
+    def advance(self, inputs: Tensor, turn: Turn, cache: Cache, layer: int) -> Tensor:
+        """One more position of every row in flight.
+
+        Args:
+            inputs: [R, E].
+            turn: rotations of the rows' positions, [R, 1, D / 2].
+            cache: takes the keys and values of the new position.
+            layer: number of this layer in the cache.
+
+        Returns:
+            The outputs [R, E].
+        """
+        query, key, value = self._projected(inputs, turn)
+        return self._finished(inputs, cache.attend(layer, query, key, value))
+
+    def _projected(self, inputs: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values [..., H, D] of `inputs` [..., E]."""
+        units = self.inputs(self.attention_norm(inputs)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = units.unbind(-3)
+        return turned(query, turn), turned(key, turn), value
+
+    def _finished(self, inputs: Tensor, mixed: Tensor) -> Tensor:
+        """The layer's outputs [..., E], from the values [..., H, D] that attention has mixed."""
+        middle = inputs + self.dropout(self.mixed(mixed.flatten(-2)))
+        hidden = gelu(self.hidden(self.hidden_norm(middle)))
+        return middle + self.dropout(self.output(hidden))
+
+
+def initialise(model: nn.Module, width: int, layers: int) -> None:
+    """Draws the weights of linear layers and embeddings as GPT-2 does, in proportion to the width.
+
+    N(0, s) with s = 0.25 / sqrt(E), which is 0.02 near GPT-2's width of 768 / 5; weights of what
+    layers add are smaller by sqrt(2 layers) (Radford et al. 2019, section 2.3).
+    """
+    scale = 0.25 * width**-0.5
+    for module in model.modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=scale)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    for module in model.modules():
+        if isinstance(module, Block):
+            for added in (module.mixed, module.output):
+                nn.init.normal_(added.weight, std=scale * (2 * layers) ** -0.5)

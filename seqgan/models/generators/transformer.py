@@ -1,0 +1,112 @@
+"""The Transformer generator.
+
+Shapes: B sequences, T tokens, R rows in flight, V vocabulary, E width, H heads, D units of a head.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout import Prefixes, Sequences, State
+from rollout.sequences import refuse_condition
+
+from ...config.generators.transformer import Transformer
+from ...data.spec import TokenSpec
+from ..attention import Block, initialise, turn_at
+from ..cache import Cache
+from ..generator import Generator
+from ..head import TokenHead
+
+__all__ = ["TransformerGenerator"]
+
+
+class TransformerGenerator(Generator):
+    """A decoder-only Transformer as a policy (Vaswani et al. 2017; Radford et al. 2019).
+
+    Pre-norm, with rotary positions (Su et al. 2021) in the place of learned ones, so a longer
+    sequence than those of training can be scored.
+
+    Args:
+        settings: sizes and dropout.
+        spec: the token ids.
+    """
+
+    def __init__(self, settings: Transformer, spec: TokenSpec):
+        super().__init__(settings, spec)
+        width, layers, heads = settings.width, settings.layers, settings.heads
+        self.units = width // heads
+        self.embedding = nn.Embedding(spec.vocab_size, width)
+        self.blocks = nn.ModuleList(Block(width, heads, settings.dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = TokenHead(width, spec.vocab_size, spec.forbidden)
+        initialise(self, width, layers)
+        if settings.tied:
+            self.head.tie(self.embedding)
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Memory in bytes of one row in flight at the greatest length.
+
+        Its logits, its keys and values (twice, while they are selected) and what one layer reads
+        of the pool. The pool itself belongs to no row.
+        """
+        weight = self.head.weight
+        layer = 2 * self.max_length * weight.shape[1] * weight.element_size()
+        return 4 * self.vocab_size + (2 * len(self.blocks) + 1) * layer
+
+    def initial_state(self, batch_size: int, condition: Any = None) -> State:
+        """A cache that holds nothing."""
+        heads = self.embedding.embedding_dim // self.units
+        like = self.head.weight
+        return Cache.empty(batch_size, len(self.blocks), heads, self.units, like)
+
+    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """The features [R, E] after one more token, and the new state."""
+        turn = turn_at(state.positions, self.units, self.head.weight)
+        after = state.extended()
+        units = self.dropout(self.embedding(tokens))
+        for layer, block in enumerate(self._blocks()):
+            units = block.advance(units, turn, after, layer)
+        return self.norm(units), after
+
+    def features(self, sequences: Sequences) -> Tensor:
+        """The features [B, T, E] before every token."""
+        return self.norm(self._passed(self._inputs(sequences), []))
+
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The keys and values of all positions, in one pass."""
+        refuse_condition(self, sequences.condition)
+        pool: list[Tensor] = []
+        self._passed(self._inputs(sequences), pool)
+        return Prefixes(sequences, pool)
+
+    def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
+        """The states before the tokens at `positions`: their prefixes stay in the pool."""
+        return Cache.branch(prefixes.states, rows, positions + 1)
+
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of `rows`; what is shared is not copied."""
+        selected: Cache = state.select(rows)
+        return selected
+
+    def concat(self, states: list[State]) -> State:
+        """One state out of several; what is shared is not copied."""
+        return Cache.concat(states)
+
+    def _blocks(self) -> list[Block]:
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def _passed(self, inputs: Tensor, pool: list[Tensor]) -> Tensor:
+        """The last layer's outputs [B, T, E]; puts each layer's keys and values into `pool`."""
+        places = torch.arange(inputs.shape[1], device=inputs.device)
+        turn = turn_at(places, self.units, self.head.weight)
+        units = self.dropout(self.embedding(inputs))
+        for block in self._blocks():
+            units, held = block(units, turn, None)
+            pool.append(held)
+        return units
