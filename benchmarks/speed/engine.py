@@ -32,12 +32,13 @@ from .machine import Timer, gemm_rate, memory_rate, peak_memory
 from .processes import sharing
 from .scaling import eos_halves, memory_limits, scaling, stratification
 from .tables import markdown
+from .transformer import transformer
 from .workload import PlainWorkload, Sizes, Workload, plain_reference
 
 __all__ = ["SpeedConfig", "measure"]
 
 PARTS = ("operations", "scaling", "memory", "stratified")
-MORE_PARTS = (*PARTS, "processes")
+MORE_PARTS = (*PARTS, "processes", "transformer")
 
 
 @dataclass
@@ -46,8 +47,9 @@ class SpeedConfig(Settings):
 
     Attributes:
         device: cpu or cuda.
-        parts: what is measured: operations, scaling, memory, stratified; and
-            processes, the steps of a run by one process and by several, which has to be asked for.
+        parts: what is measured: operations, scaling, memory, stratified. Two have to be asked for:
+            processes, the steps of a run by one process and by several; transformer, that
+            generator with and without its cache, and beside torch's own layers.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
         epoch_share: the toolkit does this share of an epoch's steps, scaled up.
@@ -135,6 +137,8 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
         result["processes"] = sharing(
             work.sizes, config.device, config.seed, config.repeats, config.processes
         )
+    if "transformer" in config.parts:
+        result["transformer"] = transformer(device, timer, config.seed, config.repeats, config.tiny)
     if device.type == "cuda":
         result["losses"] = losses(work)
     text = markdown(result)

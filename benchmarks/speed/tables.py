@@ -155,6 +155,32 @@ def _processes(content: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _transformer(row: dict[str, Any]) -> list[str]:
+    sizes, rollouts, training = row["sizes"], row["rollouts"], row["training"]
+    parts = [
+        ("rollouts", rollouts["seconds"], "without a cache", rollouts["seconds_without_cache"]),
+        ("training step", training["seconds"], "torch's layers", training["seconds_of_torch"]),
+    ]
+    body = [
+        [name, seconds(ours), other, seconds(theirs), f"{theirs / ours:.2f}"]
+        for name, ours, other, theirs in parts
+    ]
+    return [
+        f"Transformer of {sizes['layers']} layers of width {sizes['width']}, "
+        f"V {sizes['vocabulary']:,}, T {sizes['length']}: {sizes['rollouts']} rollouts of every "
+        f"prefix of {sizes['prefixes']} sequences; a training step of {sizes['batch']} sequences.",
+        "",
+        *rows(["work", "time", "beside", "time", "ratio"], body),
+        "",
+        f"A row in flight takes {row['row_bytes']:,} bytes by the model's account (`row_bytes`)"
+        + (
+            "."
+            if row["measured_row_bytes"] is None
+            else f", {row['measured_row_bytes']:,.0f} measured."
+        ),
+    ]
+
+
 TABLES: dict[str, Any] = {
     "operations": _operations,
     "scaling": _scaling,
@@ -162,5 +188,6 @@ TABLES: dict[str, Any] = {
     "memory": _memory,
     "stratified": _stratified,
     "processes": _processes,
+    "transformer": _transformer,
     "losses": _losses,
 }

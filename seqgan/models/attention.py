@@ -16,7 +16,7 @@ from .cache import Cache
 __all__ = ["Block", "Turn", "initialise", "turn_at", "turned"]
 
 Turn: TypeAlias = tuple[Tensor, Tensor]
-"""Cosine and sine of the angles of positions, [..., 1, D / 2]."""
+"""Cosines and signed sines of the angles of positions, [..., 1, D]; see `turned`."""
 
 
 def turn_at(positions: Tensor, units: int, like: Tensor) -> Turn:
@@ -31,14 +31,16 @@ def turn_at(positions: Tensor, units: int, like: Tensor) -> Turn:
     """
     pairs = torch.arange(0, units, 2, device=like.device, dtype=torch.float32)
     angles = positions.to(like.device, torch.float32)[..., None, None] * 10_000 ** (-pairs / units)
-    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+    cosine, sine = angles.cos(), angles.sin()
+    turn = torch.cat([cosine, cosine], -1), torch.cat([-sine, sine], -1)
+    return turn[0].to(like.dtype), turn[1].to(like.dtype)
 
 
 def turned(units: Tensor, turn: Turn) -> Tensor:
     """`units` [..., H, D] with pair i, the units i and i + D / 2, rotated."""
     cosine, sine = turn
     one, other = units.chunk(2, dim=-1)
-    return torch.cat([one * cosine - other * sine, other * cosine + one * sine], dim=-1)
+    return torch.addcmul(units * cosine, torch.cat([other, one], dim=-1), sine)
 
 
 class Block(nn.Module):
@@ -68,7 +70,7 @@ class Block(nn.Module):
 
         Args:
             inputs: [B, T, E].
-            turn: rotations of the positions, [T, 1, D / 2].
+            turn: rotations of the positions, [T, 1, D].
             mask: bool, True where a position may be looked at, to broadcast to [B, H, T, T];
                 None: each looks at itself and those before it.
 
@@ -85,7 +87,7 @@ class Block(nn.Module):
 
         Args:
             inputs: [R, E].
-            turn: rotations of the rows' positions, [R, 1, D / 2].
+            turn: rotations of the rows' positions, [R, 1, D].
             cache: takes the keys and values of the new position.
             layer: number of this layer in the cache.
 
@@ -98,8 +100,9 @@ class Block(nn.Module):
     def _projected(self, inputs: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [..., H, D] of `inputs` [..., E]."""
         units = self.inputs(self.attention_norm(inputs)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = units.unbind(-3)
-        return turned(query, turn), turned(key, turn), value
+        both, value = units.split([2, 1], dim=-3)
+        query, key = turned(both, (turn[0][..., None, :, :], turn[1][..., None, :, :])).unbind(-3)
+        return query, key, value.squeeze(-3)
 
     def _finished(self, inputs: Tensor, mixed: Tensor) -> Tensor:
         """The layer's outputs [..., E], from the values [..., H, D] that attention has mixed."""

@@ -63,7 +63,7 @@ class Cache:
     buffer: _Buffer
     width: int
     start: Tensor
-    _masks: tuple[Tensor, Tensor] | None = field(default=None, repr=False)
+    _mask: Tensor | None = field(default=None, repr=False)
 
     @classmethod
     def empty(cls, rows: int, layers: int, heads: int, units: int, like: Tensor) -> Cache:
@@ -124,11 +124,9 @@ class Cache:
         prefix = self.pool[layer][:, :, :, : self.widest].index_select(1, self.rows)
         own = self.buffer.layers[layer][:, :, :, : self.width]
         query = query[:, :, None] * query.shape[-1] ** -0.5
-        scores = [
-            (query @ keys.transpose(2, 3)).masked_fill(~mask, -torch.inf)
-            for keys, mask in zip((prefix[0], own[0]), self._inside(), strict=True)
-        ]
-        of_prefix, of_own = torch.cat(scores, 3).softmax(3).split([self.widest, self.width], 3)
+        scores = torch.cat([query @ each[0].transpose(2, 3) for each in (prefix, own)], 3)
+        shares = (scores + self._outside(scores)).softmax(3)
+        of_prefix, of_own = shares.split([self.widest, self.width], 3)
         return (of_prefix @ prefix[1] + of_own @ own[1])[:, :, 0]
 
     def select(self, rows: Tensor) -> Cache:
@@ -165,14 +163,15 @@ class Cache:
             torch.cat([state.start + width - state.width for state in states]),
         )
 
-    def _inside(self) -> tuple[Tensor, Tensor]:
-        """Bool [R, 1, 1, W] and [R, 1, 1, C]: the columns that belong to each row."""
-        if self._masks is None:
-            places = torch.arange(max(self.widest, self.width), device=self.start.device)
-            prefix = places[: self.widest] < self.shared[:, None]
-            own = places[: self.width] >= self.start[:, None]
-            self._masks = prefix[:, None, None], own[:, None, None]
-        return self._masks
+    def _outside(self, like: Tensor) -> Tensor:
+        """[R, 1, 1, W + C]: 0 in the columns that belong to each row, -inf in the others."""
+        if self._mask is None:
+            places = torch.arange(self.widest + self.width, device=like.device)
+            of_pool = places < self.shared[:, None]
+            own = places >= self.start[:, None] + self.widest
+            nothing = like.new_zeros(())
+            self._mask = torch.where(of_pool | own, nothing, -torch.inf)[:, None, None]
+        return self._mask
 
     def _put(self, layer: int, new: Tensor) -> None:
         """Writes `new` [2, R, H, D] into the last column."""

@@ -14,6 +14,7 @@ from benchmarks.cli import main
 from benchmarks.speed import engine, workload
 from benchmarks.speed.machine import Timer, peak_memory
 from benchmarks.speed.tables import markdown
+from benchmarks.speed.transformer import transformer
 
 
 def test_every_table_is_written(tmp_path, capsys, monkeypatch):
@@ -105,3 +106,23 @@ def test_wrong_settings_are_named(arguments, message, capsys):
 def test_a_device_that_is_not_there(capsys):
     assert main(["speed", "--device", "cuda"]) == 2
     assert "torch sees no CUDA device" in capsys.readouterr().err
+
+
+def test_the_transformer_beside_what_it_is_compared_with(tmp_path):
+    output = tmp_path / "speed"
+    words = ["speed", "--tiny", "true", "--repeats", "1", "--parts", "[transformer]"]
+    assert main([*words, "--output", str(output)]) == 0
+    found = json.loads(output.with_suffix(".json").read_text())["transformer"]
+    assert found["rollouts"]["seconds"] > 0 and found["training"]["seconds_of_torch"] > 0
+    assert "| rollouts | " in output.with_suffix(".md").read_text()
+
+
+@pytest.mark.slow
+def test_the_transformers_cache_pays_and_its_memory_is_what_it_says():
+    device = torch.device("cpu")
+    found = transformer(device, Timer(device), seed=0, repeats=3, tiny=False)
+    rollouts, training = found["rollouts"], found["training"]
+    assert rollouts["seconds_without_cache"] >= 5 * rollouts["seconds"]
+    assert training["seconds"] <= training["seconds_of_torch"] / 0.8
+    if found["measured_row_bytes"] is not None:
+        assert found["measured_row_bytes"] <= found["row_bytes"]

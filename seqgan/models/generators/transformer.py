@@ -52,12 +52,12 @@ class TransformerGenerator(Generator):
     def row_bytes(self) -> int:
         """Memory in bytes of one row in flight at the greatest length.
 
-        Its logits, its keys and values (twice, while they are selected) and what one layer reads
-        of the pool. The pool itself belongs to no row.
+        Its logits (three arrays, while a token is drawn), its keys and values (twice, while they
+        are selected) and what one layer reads of the pool, which itself belongs to no row.
         """
         weight = self.head.weight
         layer = 2 * self.max_length * weight.shape[1] * weight.element_size()
-        return 4 * self.vocab_size + (2 * len(self.blocks) + 1) * layer
+        return 12 * self.vocab_size + (2 * len(self.blocks) + 1) * layer
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
         """A cache that holds nothing."""
