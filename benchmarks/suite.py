@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgan.config import RewardTerm, RunConfig
+from seqgan.config import RunConfig
 from seqgan.config.methods import read_method
 from seqgan.config.reading import run_config
 from seqgan.config.recipes import merge
+from seqgan.config.rewards import reward_terms
 from seqgan.errors import ConfigError, did_you_mean
 
 from .files import DataFile, Use, read_files, read_use
@@ -146,7 +147,7 @@ class Suite:
             arms.append(Arm(method.name, method.title, method.kind, own, method))
             for reward in method.controls:
                 name, title = f"{method.name}-{reward}", f"{method.title}, {reward} reward"
-                other = {**own, "rewards": [asdict(RewardTerm(reward))]}
+                other = {**own, "rewards": [asdict(*reward_terms(reward))]}
                 arms.append(Arm(name, title, "control", other, method, method.name))
         arms.append(Arm("training-copy", "copy of training data", "ceiling", shared))
         arms.append(Arm("real", "real test data", "ceiling", shared))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from typing_extensions import Unpack
 
 from rollout import Sequences
 from rollout.modules import frozen_copy, own_copy
@@ -25,9 +26,11 @@ from .metrics import Score
 from .models import Generator, load_generator, make_generator
 from .report import write_report
 from .report.console import print_results
+from .rewards.build import check_rewards
 from .runs.run_directory import FORMAT, PRETRAINING, RESULTS, RunDirectory, write_json, write_text
 from .seeding import derive_seed
 from .training.begin import begin, check_config, files_found, on_data_of, source_run
+from .training.callbacks import CallbackArguments, Callbacks
 from .training.control import run_control
 from .training.fine_tuning import FineTuning
 from .training.members import run_members
@@ -66,12 +69,15 @@ class RunResult:
     answer: Answer | None = None
 
 
-def run(config: RunConfig, console: Console | None = None) -> RunResult:
+def run(
+    config: RunConfig, console: Console | None = None, **callbacks: Unpack[CallbackArguments]
+) -> RunResult:
     """Pretrains by MLE, fine-tunes adversarially, compares both, and writes the run's folder.
 
     Args:
         config: all settings.
         console: where progress and tables are shown; None: nowhere.
+        **callbacks: `on_step`, `on_round`, `on_sample`, see `seqgan.training.callbacks`.
 
     Raises:
         SeqganError: a setting, the data, or the output folder is not as it should be; nothing is
@@ -80,7 +86,8 @@ def run(config: RunConfig, console: Console | None = None) -> RunResult:
     """
     config = files_found(config)
     check_available(config.evaluation)
-    runtime, data = begin("run", config, console)
+    check_rewards(config.rewards, config.reward)
+    runtime, data = begin("run", config, console, callbacks=Callbacks(**callbacks))
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
         tuned = _fine_tuned(config, data, generator, runtime)
@@ -101,6 +108,7 @@ def finetune(
     config: RunConfig,
     pretrained: RunDirectory | str | os.PathLike[str],
     console: Console | None = None,
+    **callbacks: Unpack[CallbackArguments],
 ) -> RunResult:
     """Adversarial fine-tuning of the generator of another run, compared with it.
 
@@ -108,8 +116,10 @@ def finetune(
         config: all settings; the data must be those of the pretrained run.
         pretrained: the run whose MLE generator is taken, or its folder.
         console: where progress and tables are shown; None: nowhere.
+        **callbacks: as of `run`.
     """
     check_config(config)
+    check_rewards(config.rewards, config.reward)
     pretrained = source_run(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
@@ -120,7 +130,8 @@ def finetune(
         )
     check_available(config.evaluation)
     ended = convergence_of(pretrained)  # an error of its log comes now, not after hours
-    runtime, data = begin("finetune", config, console, pretrained)
+    told = Callbacks(**callbacks)
+    runtime, data = begin("finetune", config, console, pretrained, told)
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)

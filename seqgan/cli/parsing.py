@@ -21,6 +21,7 @@ from ..config.describe import Setting, every_setting, settings_of
 from ..config.format import CONFIG_FORMAT, check_format
 from ..config.reading import read_settings, run_config
 from ..config.recipes import GROUPS, merge
+from ..config.rewards import dotted_rewards
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
 from ..terminal import warn
@@ -165,7 +166,21 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
+    if "rewards" not in {*typed, *of_file} and not (
+        typed.get("trust") == "true" or of_file.get("trust") is True
+    ):
+        _refuse_functions(content)
     return merge(content, of_file)
+
+
+def _refuse_functions(content: Mapping[str, Any]) -> None:
+    """Refuses to import what the folder of a run names, which may be a stranger's."""
+    names = dotted_rewards(content.get("rewards", []))
+    if names:
+        raise ConfigError(
+            f"--rewards: {names[0]} is named by the settings of another run, which may be a "
+            "stranger's: --trust imports it, or name your own --rewards"
+        )
 
 
 def _refuse_names_alone(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> None:

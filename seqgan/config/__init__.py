@@ -22,7 +22,7 @@ from .format import CONFIG_FORMAT
 from .generators import GENERATORS, LSTM, GeneratorConfig
 from .optimizers import OptimizerConfig
 from .pretrain import PretrainConfig
-from .rewards import RewardTerm
+from .rewards import DiscriminatorTerm, RewardConfig, RewardTerm
 from .run import RunConfig
 from .sample import SampleConfig
 
@@ -44,6 +44,7 @@ __all__ = [
     "DataConfig",
     "DiscriminatorConfig",
     "EnsembleConfig",
+    "DiscriminatorTerm",
     "EvaluateConfig",
     "EvaluateReadingConfig",
     "EvaluationConfig",
@@ -58,6 +59,7 @@ __all__ = [
     "Ratio",
     "ReadingConfig",
     "ReportConfig",
+    "RewardConfig",
     "RewardTerm",
     "RunConfig",
     "SampleConfig",

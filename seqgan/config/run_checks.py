@@ -24,6 +24,12 @@ def check_run(config: RunConfig) -> None:
     check_corpus(config.data, config.corpus)
     choice(config, "device", DEVICES)
     choice(config, "precision", ("no", "bf16", "fp16"))
+    choice(config, "on_reward_error", ("stop", "skip"))
+    weights = [term.weight for term in config.rewards]
+    require(
+        config.reward.mean == "sum" or min(weights) >= 0 < sum(weights),
+        f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
+    )
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)

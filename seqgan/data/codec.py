@@ -52,6 +52,13 @@ class Codec(Protocol):
             DataError: a token that the vocabulary lacks.
         """
 
+    def pieces(self, text: str) -> list[Hashable]:
+        """The tokens of a text, those that the vocabulary lacks included.
+
+        Raises:
+            DataError: the text is none of this codec's.
+        """
+
     def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
         """The tokens of each sequence without EOS, for n-gram metrics."""
 
@@ -136,6 +143,10 @@ class WordCodec(_Lines):
             raise DataError(f"{lacking[0]!r} is not in the vocabulary{near}")
         return self.vocabulary.encode(tokens, eos=False)
 
+    def pieces(self, text: str) -> list[Hashable]:
+        """The token strings of a text, unknown ones included."""
+        return list(self.tokenizer.tokenize(text))
+
     def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
         """The token strings of each sequence without EOS."""
         return [list(self.vocabulary.decode(row)) for row in sequences.to_lists()]
@@ -202,6 +213,10 @@ class IdCodec(_Lines):
         if bad:
             raise DataError(f"{bad[0]!r} is not a number from 0 to {self.spec.vocab_size - 1}")
         return [int(token) for token in tokens]
+
+    def pieces(self, text: str) -> list[Hashable]:
+        """The numbers of a text."""
+        return list(self.encode(text))
 
     def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
         """The ids of each sequence without EOS."""

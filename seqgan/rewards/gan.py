@@ -5,13 +5,31 @@ Shapes: B sequences, T tokens.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from rollout import DiscriminatorReward, Sequences
+from rollout import DiscriminatorReward, Reward, Sequences
 
+from ..config import DiscriminatorTerm
 from ..models.gan_losses import GAN_LOSSES
+from ..seeding import rng_for
+from .ingredients import Ingredients
 
-__all__ = ["GANReward"]
+__all__ = ["GANReward", "discriminator_reward"]
+
+COMPARED = 256
+"""Real sequences that a relativistic reward compares with."""
+
+
+def discriminator_reward(term: DiscriminatorTerm, given: Ingredients) -> Reward:
+    """The discriminator's judgement in the form that the term names."""
+    assert given.discriminator is not None, "a discriminator's reward needs the discriminator"
+    if term.form in DiscriminatorReward.FORMS:
+        return DiscriminatorReward(given.discriminator, term.form, precision=term.precision)
+    judge = DiscriminatorReward(given.discriminator, "log_odds", precision=term.precision)
+    real, rng = given.train, rng_for(given.seed, "rewards", "real")
+    rows = torch.randperm(len(real), generator=rng)[:COMPARED]
+    return GANReward(judge, term.form, real.select(rows.to(real.device)))
 
 
 class GANReward:

@@ -7,9 +7,11 @@ from torch import Tensor
 
 from rollout import Policy, Sequences
 
+from ..config import RewardTerm
 from ..models import Ensemble
+from .ingredients import Ingredients
 
-__all__ = ["RatioReward"]
+__all__ = ["RatioReward", "ratio_reward"]
 
 
 class RatioReward:
@@ -37,3 +39,9 @@ class RatioReward:
             for part in sequences.split(self.batch_size)
         ]
         return torch.cat(parts)
+
+
+def ratio_reward(term: RewardTerm, given: Ingredients) -> RatioReward:
+    """The ratio of the run's ensemble and its policy."""
+    assert given.ensemble is not None and given.policy is not None, "a ratio needs the ensemble"
+    return RatioReward(given.ensemble, given.policy)

@@ -27,7 +27,7 @@ __all__ = [
 
 Say = Callable[[str], None]
 
-FREE = ("output_dir", "overwrite", "resume", "checkpoint", "trackers", "run")
+FREE = ("output_dir", "overwrite", "resume", "checkpoint", "trackers", "run", "trust")
 """Settings that no result depends on, or that are checked by content: they may change when a run
 is resumed."""
 

@@ -28,6 +28,7 @@ from ..runs.resume import Say, check_same_settings, folder_of, resumes, rewind, 
 from ..runs.run_directory import DATA, LAST, RunDirectory, write_json
 from ..runs.saver import Saved, Saver, read_checkpoint
 from ..terminal import say
+from .callbacks import Callbacks
 from .members import check_runs
 from .processes import Processes
 from .runtime import Runtime, make_accelerator
@@ -92,6 +93,7 @@ def begin(
     config: RunConfig,
     console: Console | None,
     pretrained: RunDirectory | None = None,
+    callbacks: Callbacks | None = None,
 ) -> tuple[Runtime, Dataset]:
     """Reads the data and makes the run's folder; nothing is written before all of it is right.
 
@@ -100,6 +102,7 @@ def begin(
         config: all settings.
         console: where progress is shown, by the main process.
         pretrained: the run that is fine-tuned, whose data are taken.
+        callbacks: functions that are told how the rounds go.
     """
     # Fails before anything is written.
     accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
@@ -138,6 +141,7 @@ def begin(
             accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
         saver = Saver(directory.checkpoints, config.checkpoint, saved)
         runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
+        runtime.callbacks = callbacks or runtime.callbacks
         runtime.begin_tracking()
     data = bounded(data, config.evaluation)
     for line in data.report_lines:
@@ -177,7 +181,7 @@ def _check_conditions(config: RunConfig, data: Dataset) -> None:
 
 def _stored(config: RunConfig) -> dict[str, Any]:
     """The settings as the run's folder keeps them."""
-    return asdict(replace(config, output_dir=None, overwrite=False, resume=False))
+    return asdict(replace(config, output_dir=None, overwrite=False, resume=False, trust=False))
 
 
 def _place(config: RunConfig) -> tuple[str, bool]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rollout import Reward
+
 from ..config import RunConfig
 from ..config.components import build
+from ..data.codec import load_codec
 from ..data.dataset import Dataset
-from ..models import Discriminator, Ensemble, Generator, make_discriminator
+from ..errors import ConfigError
+from ..models import Discriminator, Ensemble, Generator, load_generator, make_discriminator
 from ..rewards.build import build_reward
-from ..rewards.ratio import RatioReward
+from ..rewards.ingredients import Ingredients
+from ..runs.run_directory import RunDirectory
 from ..seeding import derive_seed
 from .adversarial import adversarial
 from .critic import Critic
@@ -19,6 +24,7 @@ from .health import Health
 from .players import Actor, Materials
 from .rounds import Rounds, Validation
 from .runtime import Runtime
+from .showing import SampleTable
 
 __all__ = ["FineTuning"]
 
@@ -46,22 +52,42 @@ class FineTuning:
     def __post_init__(self) -> None:
         config, runtime = self.config, self.runtime
         self.critic: Critic | None = None
-        if any(term.name == "discriminator" for term in config.rewards):
+        if any(term.needs_discriminator for term in config.rewards):
             seed = derive_seed(config.seed, "discriminator")
             model = make_discriminator(config.discriminator, self.data.spec, seed)
             split = (self.data.train, self.data.heldout)
             self.critic = Critic(model, self.generator, *split, config.critic, runtime)
             runtime.hold(discriminator=model, critic=self.critic)
-        ratio = None if self.ensemble is None else RatioReward(self.ensemble, self.generator)
-        reward = build_reward(
-            config.rewards, self.discriminator, self.data.train.to(runtime.device), runtime.seed,
-            ratio,
-        )  # fmt: skip
+        every = config.adversarial.measure_every * config.adversarial.generator_steps
         materials = Materials(
-            self.generator, self.reference, reward, self.discriminator, self.data.train,
+            self.generator, self.reference, self.reward(), self.discriminator, self.data.train,
             self.data.prompts(), runtime, ensemble=self.ensemble,
+            table=SampleTable(self.data.codec, config.evaluation.show, every, runtime),
+            calls=config.reward.calls,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
+
+    def reward(self) -> Reward:
+        """The reward that the settings describe, made anew."""
+        config, runtime = self.config, self.runtime
+        given = Ingredients(
+            self.data.train.to(runtime.device), self.data.codec, runtime.seed, self.discriminator,
+            self.generator, self.reference, self.ensemble, config.reward,
+            config.on_reward_error == "skip", self._other_model, runtime.say,
+        )  # fmt: skip
+        return build_reward(config.rewards, given)
+
+    def _other_model(self, folder: str) -> Generator:
+        """The generator of another run, which reads the same token ids."""
+        other = RunDirectory.open(folder)
+        model = load_generator(other.checkpoint(other.final()) / "generator")
+        codec = load_codec(other.path, model.spec, getattr(self.data.codec, "tokenizer", None))
+        if codec.fingerprint() != self.data.codec.fingerprint():
+            raise ConfigError(
+                f"--rewards: model: {folder} has another vocabulary than {self.data.source}; "
+                "train it on the same data"
+            )
+        return model.to(self.runtime.device).eval().requires_grad_(False)
 
     @property
     def discriminator(self) -> Discriminator | None:

@@ -12,6 +12,7 @@ from rollout import Reward, Sequences
 from ..data.prompts import Prompts
 from ..models import Discriminator, Ensemble, Generator
 from .runtime import Runtime
+from .showing import SampleTable
 
 __all__ = ["Actor", "Materials", "Player"]
 
@@ -43,6 +44,10 @@ class Actor(Player, Protocol):
     def spread(self) -> float:
         """Standard deviation of the advantages per token, mean over the steps so far."""
 
+    @property
+    def done(self) -> bool:
+        """Tells if there is no more to do: a budget is spent, or the last stage has ended."""
+
 
 @dataclass(frozen=True)
 class Materials:
@@ -58,6 +63,8 @@ class Materials:
         prompts: what the generator is asked for.
         runtime: device, seed, log.
         stage: name of the player's steps in the log, and of their random numbers.
+        table: shows samples with their rewards; None: nobody looks.
+        calls: sequences that functions of the user may judge; 0: no limit.
     """
 
     generator: Generator
@@ -69,3 +76,5 @@ class Materials:
     runtime: Runtime
     stage: str = "adversarial"
     ensemble: Ensemble | None = None
+    table: SampleTable | None = None
+    calls: int = 0

@@ -33,7 +33,7 @@ from rollout import (
 from ..config import PolicyGradient as Settings
 from ..data.prompts import Grouped
 from ..errors import RewardError
-from ..rewards.build import Terms
+from ..rewards.terms import Terms, mean_and_spread
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .players import Materials
@@ -90,6 +90,7 @@ class PolicyGradient:
         self.lagged: LaggedPolicy | None = None
         if settings.rollout_update_rate > 0:
             self.lagged = LaggedPolicy(self.policy, settings.rollout_update_rate)
+        self.table, self.budget, self.calls = materials.table, materials.calls, 0
         self.step_number, self.until = 0, -1
         self.spread_sum = 0.0
         self.chunk_size = 0  # of the rollouts, if memory was once too small; 0: the default
@@ -98,6 +99,11 @@ class PolicyGradient:
     def spread(self) -> float:
         """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
         return self.spread_sum / max(1, self.step_number)
+
+    @property
+    def done(self) -> bool:
+        """Tells if the user's functions have judged as many sequences as they may."""
+        return 0 < self.budget <= self.calls
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
@@ -113,7 +119,10 @@ class PolicyGradient:
     def step(self) -> None:
         """One batch of samples, and the updates it serves."""
         self.policy.eval()  # the policy that acts is the one that is updated: no dropout
-        batch, figures = self._batch()
+        try:
+            batch, figures = self._batch()
+        except rollout.RewardError as error:
+            raise RewardError(f"the reward: {error}{self.runtime.saved_before()}") from error
         for _ in range(self.settings.updates if self.settings.loss == "clipped" else 1):
             with without_dropout(self.policy), self.runtime.autocast():
                 scores = self.policy(batch.mine)
@@ -122,28 +131,25 @@ class PolicyGradient:
         loss = self.learner.mean_loss()
         self.spread_sum += float(figures["spread"])  # of a step whose loss was finite
         shown = {name: float(value) for name, value in figures.items() if name != "spread"}
-        self.runtime.log(self.stage, self.step_number, loss=loss, **shown)
+        self.runtime.log_step(self.stage, self.step_number, {"loss": loss, **shown})
 
     def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
         """The action value of every token [rows, T] of this process's part of the batch."""
         settings = self.settings
         positions = range(0, sequences.tokens.shape[1], settings.positions)
-        try:
-            return action_values(
-                self.policy if self.lagged is None else self.lagged.policy,
-                sequences,
-                self.reward,
-                max(1, settings.rollouts),
-                rng=rng,
-                # Without rollouts no column is estimated: each token has the final reward.
-                positions=positions if settings.rollouts else [],
-                stratified=settings.stratified,
-                chunk_size=self.chunk_size or None,
-                on_smaller_chunks=self._smaller_chunks,
-                row_offset=part.first,
-            )
-        except rollout.RewardError as error:
-            raise RewardError(f"the reward: {error}") from error
+        return action_values(
+            self.policy if self.lagged is None else self.lagged.policy,
+            sequences,
+            self.reward,
+            max(1, settings.rollouts),
+            rng=rng,
+            # Without rollouts no column is estimated: each token has the final reward.
+            positions=positions if settings.rollouts else [],
+            stratified=settings.stratified,
+            chunk_size=self.chunk_size or None,
+            on_smaller_chunks=self._smaller_chunks,
+            row_offset=part.first,
+        )
 
     def soften(self) -> None:
         """Halves the learning rate, clears the moments, and puts the lagging copy in step."""
@@ -159,6 +165,7 @@ class PolicyGradient:
             "learner": self.learner.state_dict(),
             "lagged": None if self.lagged is None else self.lagged.state_dict(),
             "baseline": self.baseline.state_dict(),
+            "reward": self.reward.state_dict() if isinstance(self.reward, Terms) else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -168,6 +175,8 @@ class PolicyGradient:
         if self.lagged is not None:
             self.lagged.load_state_dict(state["lagged"])
         self.baseline.load_state_dict(state["baseline"])
+        if isinstance(self.reward, Terms):
+            self.reward.load_state_dict(state["reward"])
 
     @torch.no_grad()
     def _batch(self) -> tuple[PolicyBatch, dict[str, Tensor]]:
@@ -177,6 +186,7 @@ class PolicyGradient:
         drawn = draw(self.policy, settings.batch_size, rng, self.prompts, processes=processes)
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
+        each = self.reward.begin(whole) if isinstance(self.reward, Terms) else {}
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
         values = processes.gather(self.values(mine, part, rng), part)
@@ -186,15 +196,26 @@ class PolicyGradient:
             old = self.policy(mine)
             reference = self.reference(mine) if settings.kl_weight else None
         batch = PolicyBatch(whole, part, mine, chosen, advantage[part.rows], old, reference)
+        reward = values.gather(1, (whole.lengths - 1)[:, None])[:, 0]
         figures = {
-            "mean_reward": values.gather(1, (whole.lengths - 1)[:, None]).mean(),
+            "mean_reward": reward.mean(),
             "entropy": self._entropy(batch),
             "spread": _spread(advantage, chosen),
         }
-        if isinstance(self.reward, Terms):
-            for name, each in self.reward.each(whole).items():
-                figures |= {f"reward_{name}": each.mean(), f"reward_{name}_sd": each.std()}
+        for name, found in each.items():
+            mean, spread = mean_and_spread(found)
+            figures |= {f"reward_{name}": mean, f"reward_{name}_sd": spread}
+        if self.table is not None:
+            self.table.show(self.step_number + 1, whole, reward, each)
+        self._count_calls()
         return batch, figures
+
+    def _count_calls(self) -> None:
+        """Adds the calls of this step, in all processes, to those before."""
+        if self.budget and isinstance(self.reward, Terms):
+            calls = torch.tensor(float(self.reward.take_calls()), device=self.runtime.device)
+            self.runtime.processes.add_up(calls)
+            self.calls += int(calls)
 
     def _entropy(self, batch: PolicyBatch) -> Tensor:
         """Entropy of the policy that sampled the batch, in nats per token."""
@@ -214,7 +235,7 @@ class PolicyGradient:
         self.chunk_size = chunk_size
 
 
-FIELDS = ("step_number", "until", "spread_sum", "chunk_size")
+FIELDS = ("step_number", "until", "spread_sum", "chunk_size", "calls")
 
 
 def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> Tensor:

@@ -117,6 +117,11 @@ class RatioUpdates:
         """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
         return self.spread_sum / max(1, self.step_number)
 
+    @property
+    def done(self) -> bool:
+        """False: the updates go on as long as the rounds do."""
+        return False
+
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
         if self.until < 0:
@@ -138,7 +143,7 @@ class RatioUpdates:
         mean = self.learner.mean_loss()
         self.spread_sum += float(figures.pop("spread"))
         shown = {name: float(value) for name, value in figures.items()}
-        self.runtime.log(self.stage, self.step_number, loss=mean, **shown)
+        self.runtime.log_step(self.stage, self.step_number, {"loss": mean, **shown})
 
     def loss(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The share of this process in the loss of a batch, and figures of the whole batch."""

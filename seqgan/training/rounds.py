@@ -14,7 +14,7 @@ from ..config import AdversarialConfig
 from ..errors import NonFiniteLossError
 from ..runs.state import fields_of, set_fields, weights_for
 from .health import GENERATOR, Health
-from .players import Player
+from .players import Actor, Player
 from .runtime import Runtime
 
 __all__ = ["Rounds", "Validation"]
@@ -45,7 +45,7 @@ class Rounds:
 
     def __init__(
         self,
-        generator: Player,
+        generator: Actor,
         critic: Player | None,
         config: AdversarialConfig,
         runtime: Runtime,
@@ -68,7 +68,8 @@ class Rounds:
         waited = (self.rounds_done - self.best_round) // self.config.measure_every
         patient = self.config.early_stopping and self.config.patience > 0
         stalled = patient and waited >= self.config.patience
-        return self.rounds_done >= self.config.rounds or stalled or self.stopped
+        spent = self.generator.done and not self.generator_done  # else the round is not over yet
+        return self.rounds_done >= self.config.rounds or stalled or self.stopped or spent
 
     def progress(self) -> Any:
         """A progress bar of the rounds."""
@@ -84,10 +85,12 @@ class Rounds:
         self.rounds_done += 1
         self.generator_done = False
         due = self.rounds_done % self.config.measure_every == 0
-        if due or self.rounds_done == self.config.rounds:
-            self.measure(validate)
+        last = self.rounds_done == self.config.rounds or self.generator.done
+        measured = self.measure(validate) if due or last else {}
+        if self.stage == "adversarial" and self.runtime.processes.is_main:
+            self.runtime.callbacks.on_round(self.rounds_done, dict(measured))
 
-    def measure(self, validate: Validation) -> None:
+    def measure(self, validate: Validation) -> dict[str, float]:
         """Measures the policy on validation, keeps the best state, and looks out for trouble."""
         policy: Any = self.generator.trained
         measured = self.runtime.processes.agree(lambda: validate(policy))
@@ -104,6 +107,7 @@ class Rounds:
             self.keep()
         elif self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
             self._go_back()
+        return measured
 
     def recover(self, error: NonFiniteLossError) -> None:
         """Handles a loss that is not finite as `on_trouble` says; re-raises it under "warn"."""
@@ -154,7 +158,7 @@ class Rounds:
             self.health.load_state_dict(state["health"])
 
     def _players(self) -> dict[str, Player]:
-        players = {"generator": self.generator}
+        players: dict[str, Player] = {"generator": self.generator}
         return players if self.critic is None else {**players, "critic": self.critic}
 
     def _states(self) -> dict[str, dict[str, Tensor]]:

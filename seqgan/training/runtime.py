@@ -6,7 +6,7 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import nn
 from rollout.devices import autocast, reads_synchronise
 from rollout.randomness import seed_everything
 
+from ..config.rewards import dotted_rewards
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
 from ..runs.run_directory import RunDirectory
 from ..runs.saver import Saver
@@ -25,6 +26,7 @@ from ..runs.state import Stateful
 from ..seeding import derive_seed, rng_for
 from ..terminal import say
 from .accelerators import make_accelerator
+from .callbacks import Callbacks, Sample, markdown_table
 from .interruption import SIGNALS, Interruption
 from .processes import Processes, launcher
 from .progress import Progress, make_progress
@@ -48,6 +50,7 @@ class Runtime:
         command: of the command line that resumes the run: run, pretrain or finetune.
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
         interruption: notes signals.
+        callbacks: functions of the user's that are told how the rounds go.
         processes: those that share the work.
     """
 
@@ -58,6 +61,7 @@ class Runtime:
     saver: Saver | None = None
     command: str = "run"
     steps_done: int = 0
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def __post_init__(self) -> None:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
@@ -194,6 +198,17 @@ class Runtime:
         with self.writing("the checkpoint"):
             self.saver.save(self.steps_done, *names)
 
+    def saved_before(self) -> str:
+        """Saves the state from before a step that failed.
+
+        Returns:
+            The end of a message: the checkpoint, and the command that resumes from it.
+        """
+        if self.saver is None:
+            return ""
+        self.save()
+        return f"; {self.what_is_left('mend it, then resume with')}"
+
     def last_good(self) -> str:
         """The newest checkpoint, for messages; processes that write none see it too."""
         places = [] if self.run is None else self.run.checkpoints.all()
@@ -230,7 +245,7 @@ class Runtime:
         except (OSError, SafetensorError) as error:
             assert self.run is not None
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            left = self._what_is_left("free disk space or fix the folder, then resume with")
+            left = self.what_is_left("free disk space or fix the folder, then resume with")
             raise RunDirectoryError(
                 f"{self.run.path}: {what} cannot be written ({reason}); {left}"
             ) from error
@@ -238,17 +253,17 @@ class Runtime:
     def _interrupt(self, number: int) -> None:
         name = signal.Signals(number).name
         raise RunInterrupted(
-            f"stopped by {name} after {self.steps_done} gradient steps; {self._what_is_left()}",
+            f"stopped by {name} after {self.steps_done} gradient steps; {self.what_is_left()}",
             number,
         )
 
-    def _what_is_left(self, how: str = "resume with") -> str:
+    def what_is_left(self, how: str = "resume with") -> str:
         """The end of a message: the last good checkpoint, and the command to resume."""
         return f"last good checkpoint: {self.last_good()}; {how}: {self._resume_command()}"
 
     def _lost_process(self) -> str:
         """The end of the message about a lost process."""
-        return "" if self.run is None else f"; {self._what_is_left()}"
+        return "" if self.run is None else f"; {self.what_is_left()}"
 
     def _resume_command(self) -> str:
         """The command that resumes the run."""
@@ -256,6 +271,8 @@ class Runtime:
         folder = str(self.run.path)
         if self.run.checkpoints.all():
             words = ["--resume", folder]
+            if dotted_rewards(self.run.config().get("rewards", [])):
+                words.append("--trust")
         else:
             words = ["--config", f"{folder}/config.yaml", "--output_dir", folder]
             words += ["--resume", "auto"]
@@ -267,10 +284,28 @@ class Runtime:
             return
         with self.writing("metrics.jsonl"):
             self.run.log(stage, step, values)
+        self._track({f"{stage}/{key}": value for key, value in values.items()}, step)
+
+    def log_step(self, stage: str, step: int, values: dict[str, float]) -> None:
+        """One line of metrics about a generator step, which `on_step` is told of."""
+        self.log(stage, step, **values)
+        if stage == "adversarial" and self.processes.is_main:
+            self.callbacks.on_step(step, dict(values))
+
+    def log_samples(self, step: int, samples: list[Sample]) -> None:
+        """Samples with their rewards: a line of metrics, and a table of text for the trackers."""
+        if self.run is None or not self.accelerator.is_main_process:
+            return
+        with self.writing("metrics.jsonl"):
+            self.run.log("samples", step, {"samples": [asdict(each) for each in samples]})
+        self._track({"samples/table": markdown_table(samples)}, step)
+
+    def _track(self, values: dict[str, Any], step: int) -> None:
+        """Shows values in the trackers; one that fails is left out from then on."""
         if not self._tracking:
             return
         try:
-            self.accelerator.log({f"{stage}/{key}": value for key, value in values.items()}, step)
+            self.accelerator.log(values, step)
         except Exception as error:  # whatever goes wrong in another's logger, training goes on
             self._tracking = False
             self.say(f"warning: {_tracker_fails(error)}")

@@ -11,6 +11,7 @@ from seqgan.config import CriticConfig, RunConfig
 from seqgan.data.dataset import Dataset
 from seqgan.models import Discriminator
 from seqgan.rewards.build import build_reward
+from seqgan.rewards.ingredients import Ingredients
 from seqgan.training.adversarial import adversarial
 from seqgan.training.control import NoiseGradient
 from seqgan.training.critic import Critic
@@ -68,14 +69,18 @@ def work_of(
     runtime: Runtime, critic: Critic | None = None,
 ) -> Work:  # fmt: skip
     """A method on its way; without a discriminator where no term of the reward needs one."""
-    if not any(term.name == "discriminator" for term in settings.rewards):
+    if not any(term.needs_discriminator for term in settings.rewards):
         judge = critic = None
     elif critic is None:
         assert judge is not None
         critic = critic_of(judge, generator, data, settings.critic, runtime)
     reference = frozen_copy(generator)
     judge = None if critic is None else critic.trained
-    reward = build_reward(settings.rewards, judge, data.train, settings.seed)
+    given = Ingredients(
+        data.train, data.codec, settings.seed, judge, generator, reference, config=settings.reward,
+        skip=settings.on_reward_error == "skip",
+    )  # fmt: skip
+    reward = build_reward(settings.rewards, given)
     materials = Materials(generator, reference, reward, judge, data.train, data.prompts(), runtime)
     player = PolicyGradient(settings.algorithm, materials)
     health = Health(reference, critic, data.prompts("heldout"), runtime)

@@ -16,8 +16,8 @@ from seqgan.config import (
     GENERATORS,
     SOURCES,
     BiLSTM,
+    DiscriminatorTerm,
     FileCorpus,
-    RewardTerm,
     RunConfig,
 )
 from seqgan.config.components import Component, build
@@ -94,7 +94,8 @@ def test_a_method_says_nothing_of_a_component_that_the_user_replaces():
 
 def test_the_paper_and_the_default_differ_where_they_should():
     paper, ours = RunConfig(method="seqgan", size="full"), RunConfig()
-    assert paper.rewards == [RewardTerm(form="probability")] and ours.rewards == [RewardTerm()]
+    assert paper.rewards == [DiscriminatorTerm(form="probability")]
+    assert ours.rewards == [DiscriminatorTerm()]
     assert (paper.algorithm.baseline, ours.algorithm.baseline) == ("none", "leave_one_out")
     assert paper.algorithm.rollout_update_rate == 0.8 and paper.algorithm.rollouts == 16
     assert not (paper.pretrain.early_stopping or paper.adversarial.early_stopping)

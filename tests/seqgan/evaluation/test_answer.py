@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from seqgan.config import EvaluationConfig, RewardTerm, RunConfig
+from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.evaluation.answer import Answer, answer, effect
 from seqgan.evaluation.comparison import Compared, Comparison, Verdict
 from seqgan.metrics import Score
@@ -92,7 +92,7 @@ def test_an_unfit_baseline_keeps_the_headline_away(state):
 
 def test_a_reward_that_teaches_nothing_is_no_success():
     for reward in ("random", "constant"):
-        found = answered(rewards=[RewardTerm(reward)])
+        found = answered(rewards=reward)
         assert not found.helped and "nothing to teach" in found.cautions[0]
 
 

@@ -1,0 +1,65 @@
+"""Settings that all terms of a reward share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...errors import ConfigError
+from ..checks import choice, require
+from ..components import Component, named
+from ..dotted import is_dotted
+from ..settings import Settings
+
+__all__ = ["SHAPES", "RewardTerm"]
+
+SHAPES = ("none", "clip", "sigmoid", "step", "standardise")
+
+
+@dataclass
+class RewardTerm(Component):
+    """One term of the reward.
+
+    Attributes:
+        name: what is judged; a function of your own as package.module:function.
+        weight: factor of the term.
+        shape: what becomes of the values before they are weighted: clip (to low .. high), sigmoid
+            (0.05 at low, 0.95 at high), step (1 from low to high, else 0), standardise (mean 0 and
+            spread 1 over the samples of a step), or none.
+        low: of the shape.
+        high: of the shape.
+    """
+
+    group = "rewards: "
+    selector = "name"
+    listed: ClassVar[str] = "seqgan.config.rewards:TERMS"
+    own: ClassVar[str] = "seqgan.config.rewards.function:FunctionTerm"
+    """The dataclass of a function of the user's."""
+    needs_discriminator: ClassVar[bool] = False
+
+    name: str = ""
+    weight: float = 1.0
+    shape: str = "none"
+    low: float = 0.0
+    high: float = 1.0
+
+    @classmethod
+    def chosen(cls, content: Mapping[str, Any]) -> type[Settings]:
+        """The dataclass that a name stands for; a dotted path stands for the user's function."""
+        if is_dotted(str(content.get("name", ""))):
+            found: type[Settings] = named(cls.own)
+            return found
+        try:
+            return super().chosen(content)
+        except ConfigError as error:
+            raise ConfigError(f"{error}, and no package.module:function") from None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice(self, "shape", SHAPES)
+        require(abs(self.weight) < 1e6, f"--rewards: weight: {self.weight} is not below 10^6")
+        require(
+            -1e12 < self.low < self.high < 1e12,
+            f"--rewards: low: {self.low} is not below high: {self.high}",
+        )

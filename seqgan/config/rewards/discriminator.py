@@ -1,0 +1,43 @@
+"""Settings of the discriminator's judgement as a reward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..checks import choice
+from .base import RewardTerm
+
+__all__ = ["FORMS", "DiscriminatorTerm"]
+
+FORMS = (
+    "log_odds", "probability", "minimax", "non_saturating", "least_squares", "relativistic",
+    "relativistic_average",
+)  # fmt: skip
+"""Rewards of the rows of `models.gan_losses`; hinge and wasserstein have that of log_odds."""
+
+
+@dataclass
+class DiscriminatorTerm(RewardTerm):
+    """The discriminator's judgement.
+
+    Attributes:
+        form: its logit (log_odds), the probability D that a sequence is real (probability: the
+            paper's), -log(1 - D) (minimax), log D (non_saturating), -(logit - 1)^2 / 2
+            (least_squares), or how far it is above real sequences (relativistic,
+            relativistic_average).
+        precision: of the discriminator while it scores rollouts: fp32, or bf16 (numbers of 16 bits
+            where that saves time).
+    """
+
+    builds: ClassVar[str] = "seqgan.rewards.gan:discriminator_reward"
+    needs_discriminator = True
+
+    name: str = "discriminator"
+    form: str = "log_odds"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice(self, "form", FORMS)
+        choice(self, "precision", ("fp32", "bf16"))

@@ -1,0 +1,170 @@
+"""The reward of a run: terms with weights, each with a curve of its own in the log.
+
+Shapes: B sequences, T tokens, K terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import Reward, RewardError, Sequences
+from rollout.rewards import judges_tokens, reward_values
+
+from .functions import FunctionReward
+from .shapes import shaped
+
+__all__ = ["Term", "Terms", "mean_and_spread"]
+
+
+@dataclass
+class Term:
+    """One term.
+
+    Attributes:
+        name: in the log.
+        weight: its factor.
+        reward: what judges.
+        shape: what becomes of the values, see `shaped`.
+        low: of the shape.
+        high: of the shape.
+        centre: mean and spread of the values of the step's samples, for "standardise".
+    """
+
+    name: str
+    weight: float
+    reward: Reward
+    shape: str = "none"
+    low: float = 0.0
+    high: float = 1.0
+    centre: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def per_token(self) -> bool:
+        """True if it judges tokens; a shape is of the whole sequence."""
+        return self.shape == "none" and judges_tokens(self.reward)
+
+    def values(self, sequences: Sequences) -> Tensor:
+        """Values [B] (or [B, T]), not shaped; NaN where the term abstains."""
+        if isinstance(self.reward, FunctionReward):
+            return self.reward(sequences)
+        values = reward_values(self.reward, sequences)
+        return values if self.per_token or values.ndim == 1 else values.sum(1)
+
+    def shaped(self, values: Tensor) -> Tensor:
+        """The values [B] in the term's shape."""
+        return values if self.per_token else shaped(self, values)
+
+
+class Terms:
+    """A reward out of several terms.
+
+    With "sum" it is ``sum_k w_k r_k``, with "mean" that divided by ``sum_k w_k``, with "geometric"
+    ``prod_k r_k^(w_k / sum_k w_k)``. A term that abstains from a sequence (NaN) counts nothing
+    there: it adds 0 to the sum, and its weight leaves the mean. If all abstain the reward is 0.
+
+    If a term judges every token the whole does (but for "geometric"); the reward of a sequence then
+    stands at its last token.
+
+    Args:
+        terms: the terms.
+        mean: sum, mean or geometric.
+    """
+
+    def __init__(self, terms: Sequence[Term], mean: str = "sum"):
+        self.terms, self.mean = list(terms), mean
+        self.per_token = mean != "geometric" and any(term.per_token for term in terms)
+
+    def begin(self, sequences: Sequences) -> dict[str, Tensor]:
+        """Judges the samples of a step; the shape "standardise" measures by them from now on.
+
+        Returns:
+            For each term its values [B], not shaped nor weighted, NaN where it abstains.
+        """
+        found = {}
+        for term in self.terms:
+            values = term.values(sequences)
+            found[term.name] = values = values if values.ndim == 1 else values.sum(1)
+            if term.shape == "standardise":
+                term.centre = mean_and_spread(values)
+        return found
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B] (or [B, T]) of the sequences."""
+        each = [term.shaped(term.values(sequences)) for term in self.terms]
+        if self.mean == "geometric":
+            return self._geometric(sequences, each)
+        if self.per_token:
+            each = [_at_the_end(values, sequences) for values in each]
+        weighted = [w * values for w, values in zip(self._weights, each, strict=True)]
+        total = torch.stack([values.nan_to_num(nan=0.0) for values in weighted]).sum(0)
+        return total if self.mean == "sum" else total / self._present(each)
+
+    def take_calls(self) -> int:
+        """Sequences that functions of the user have judged since the last call."""
+        return sum(each.take_calls() for each in self._functions().values())
+
+    def forget_repeated(self) -> None:
+        """Lets the functions' caches go."""
+        for each in self._functions().values():
+            each.cache.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {name: each.state_dict() for name, each in self._functions().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        for name, each in self._functions().items():
+            each.load_state_dict(state[name])
+
+    @property
+    def _weights(self) -> list[float]:
+        return [term.weight for term in self.terms]
+
+    def _functions(self) -> dict[str, FunctionReward]:
+        return {t.name: t.reward for t in self.terms if isinstance(t.reward, FunctionReward)}
+
+    def _present(self, each: list[Tensor]) -> Tensor:
+        """Sum of the weights of the terms that do not abstain; 1 where all do."""
+        pairs = zip(self._weights, each, strict=True)
+        total = torch.stack([w * (~values.isnan()).float() for w, values in pairs]).sum(0)
+        return torch.where(total > 0, total, 1.0)
+
+    def _geometric(self, sequences: Sequences, each: list[Tensor]) -> Tensor:
+        values = torch.stack(each)  # [K, B]
+        if bool((values < 0).any()):
+            k, row = (values < 0).nonzero()[0].tolist()
+            ids = sequences.select(slice(row, row + 1)).to_lists()[0]
+            raise RewardError(
+                f"{self.terms[k].name} is {values[k, row].item():g} for the sequence of token ids "
+                f"{ids}: a geometric mean needs values of 0 or above; give the term a shape"
+            )
+        weights = values.new_tensor(self._weights)[:, None]
+        # log 0 is -inf: then the mean is 0, unless the weight is 0 too.
+        logs = torch.where(values.isnan() | (weights == 0), 0.0, weights * values.log())
+        mean = (logs.sum(0) / self._present(each)).exp()
+        return mean.masked_fill(values.isnan().all(0), 0.0)
+
+
+def mean_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (of the population) of the values [B] that are not NaN."""
+    there = ~values.isnan()
+    count = there.sum().clamp(min=1)
+    known = torch.where(there, values, 0.0).double()
+    mean = known.sum() / count
+    spread = (torch.where(there, known - mean, 0.0).square().sum() / count).sqrt()
+    return mean.float(), spread.float()
+
+
+def _at_the_end(values: Tensor, sequences: Sequences) -> Tensor:
+    """Values of sequences [B] at their last tokens [B, T]; values of tokens as they are."""
+    if values.ndim == 2:
+        return values
+    places = torch.arange(sequences.tokens.shape[1], device=values.device)
+    last = places[None, :] == sequences.lengths[:, None] - 1
+    return torch.where(last, values[:, None], 0.0)

@@ -1,0 +1,116 @@
+"""Whole runs with rewards of one's own: flags, curves, tables, errors, trust."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+import seqgan
+from seqgan.cli.main import main
+from seqgan.cli.parsing import parse
+from seqgan.training.callbacks import Sample
+
+from ..tiny import TINY, without_report
+
+HERE = "tests.seqgan.rewards.functions"
+OWN = [*TINY, "--evaluation.control", "false", "--algorithm.rollouts", "0"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rewards") / "run"
+    words = ["--rewards", f"{HERE}:long:0.5", "length:0.25"]
+    assert main(["run", *OWN, *words, "--output_dir", str(path)]) == 0
+    return path
+
+
+def log(path, stage):
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["stage"] == stage]
+
+
+def test_a_curve_for_each_term(run):
+    lines = log(run, "adversarial")
+    assert len(lines) == 3 and not log(run, "discriminator")
+    for line in lines:
+        assert line["reward_long"] == line["reward_length"] > 0
+        assert line["mean_reward"] == pytest.approx(0.75 * line["reward_long"], rel=1e-5)
+        assert line["reward_long_sd"] >= 0
+    names = {file.stem for file in (run / "figures").glob("*.png")}
+    assert {"mean-reward", "reward-long", "reward-length"} <= names
+
+
+def test_samples_with_their_rewards(run):
+    (line,) = log(run, "samples")  # every second round of three
+    assert line["step"] == 2 and len(line["samples"]) == 3
+    for sample in line["samples"]:
+        words = len(sample["text"].split())
+        assert sample["terms"] == {"long": words, "length": words}
+        assert sample["reward"] == pytest.approx(0.75 * words)
+    text = line["samples"][0]["text"]
+    assert "Samples with their rewards" in (run / "report.md").read_text()
+    assert text in (run / "report.html").read_text()
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    (file,) = run.glob("events.out.tfevents*")
+    values = [v for event in EventFileLoader(str(file)).Load() for v in event.summary.value]
+    tables = [v for v in values if v.tag.startswith("samples/table")]
+    assert len(tables) == 1 and text.encode() in tables[0].tensor.string_val[0]
+    assert any(v.tag == "adversarial/reward_length" for v in values)
+
+
+def test_what_a_strangers_run_names_is_not_imported(run, capsys):
+    words = ["--run", str(run)]
+    with pytest.raises(seqgan.errors.ConfigError, match="--rewards: .*:long .*--trust imports it"):
+        parse("finetune", words)
+    with pytest.raises(seqgan.errors.ConfigError, match="--trust imports it"):
+        parse("run", ["--resume", str(run)])
+    assert parse("finetune", [*words, "--trust"]).rewards[0].name == f"{HERE}:long"
+    assert parse("run", ["--resume", str(run), "--trust"]).rewards[1].weight == 0.25
+    assert parse("finetune", [*words, "--rewards", "length"]).rewards[0].name == "length"
+    assert main(["run", "--config", str(run / "config.yaml"), "--print_config"]) == 0
+    assert "trust: false" in (run / "config.yaml").read_text()
+
+
+def test_a_reward_that_fails_leaves_a_state_to_resume_from(tmp_path, capsys, monkeypatch):
+    without_report(monkeypatch)
+    path = tmp_path / "run"
+    from . import functions
+
+    monkeypatch.setattr(functions, "long", lambda completions: [1 / 0 for _ in completions])
+    words = ["run", *OWN, "--rewards", f"{HERE}:long", "--output_dir", str(path)]
+    assert main(words) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "ZeroDivisionError" in x]
+    assert f"mend it, then resume with: seqgan run --resume {path} --trust" in line
+    monkeypatch.undo()
+    without_report(monkeypatch)
+    assert main(["run", "--resume", str(path), "--trust"]) == 0
+    assert len(log(path, "adversarial")) == 3
+
+
+def test_a_budget_ends_the_rounds(tmp_path, monkeypatch):
+    without_report(monkeypatch)
+    path = tmp_path / "run"
+    words = ["run", *OWN, "--rewards", f"{HERE}:long", "--reward.calls", "12"]
+    assert main([*words, "--output_dir", str(path)]) == 0
+    assert len(log(path, "adversarial")) == 2  # of 8 new sequences each
+    assert [line["round"] for line in log(path, "validation")] == [0, 2]
+
+
+def test_callbacks(tmp_path, monkeypatch):
+    without_report(monkeypatch)
+    steps, rounds, samples = [], [], []
+    config = parse("run", [*OWN, "--rewards", "length", "--output_dir", str(tmp_path / "run")])
+    seqgan.run(
+        config,
+        on_step=lambda step, figures: steps.append((step, figures["mean_reward"])),
+        on_round=lambda number, figures: rounds.append((number, "score" in figures)),
+        on_sample=lambda step, found: samples.append((step, found)),
+    )
+    assert [step for step, _ in steps] == [1, 2, 3] and all(x > 0 for _, x in steps)
+    assert rounds == [(1, False), (2, True), (3, True)]
+    ((step, found),) = samples
+    assert step == 2 and isinstance(found[0], Sample)
+    assert found[0].reward == len(found[0].text.split()) and torch.is_grad_enabled()
