@@ -145,10 +145,10 @@ class FunctionReward:
             if self._skipped & (self._skipped - 1) == 0:  # 1, 2, 4, 8, ...
                 self.say(f"warning: {reason}; skipped, {self._skipped} so far")
         if not failed and not self.skip:
-            which = (
-                f"a batch of {len(texts)}, none of them by itself; the first: {_shown(texts[0])}"
-            )
-            raise RewardError(f"{self.name} {error.reason} for {which}") from error
+            raise RewardError(
+                f"{self.name} {error.reason} for a batch of {len(texts)}, none of them by itself; "
+                f"the first is {_shown(texts[0])}"
+            ) from error
         return values
 
 
@@ -179,7 +179,7 @@ def _columns(texts: list[str], ids: list[list[int]]) -> dict[str, list[Any]]:
 
 
 def _keys(rows: list[list[int]], sequences: Sequences) -> list[Key]:
-    """What makes a sequence the same as another: its tokens, and its condition."""
+    """Keys that equal sequences share: their tokens and condition."""
     if sequences.condition is None:
         return [tuple(row) for row in rows]
     leaves = [leaf.reshape(len(rows), -1).tolist() for leaf in tree_leaves(sequences.condition)]

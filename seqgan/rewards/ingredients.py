@@ -1,4 +1,4 @@
-"""What the terms of a reward are made from."""
+"""Materials of the terms of a reward."""
 
 from __future__ import annotations
 

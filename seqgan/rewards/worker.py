@@ -39,6 +39,8 @@ def main(name: str, timeout: str) -> None:
     except ConfigError as error:
         answer: dict[str, Any] = {"reason": str(error), "row": None}
         function = None
+    answers.write("ready\n")  # the time that imports take is not a call's
+    answers.flush()
     while True:
         columns = calls.get()
         try:

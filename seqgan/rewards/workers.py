@@ -93,6 +93,8 @@ class _Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
             env={**os.environ, "PYTHONPATH": paths},
         )  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()  # ready
         self._end.detach()
         self._end = weakref.finalize(self, process.kill)
         return process
