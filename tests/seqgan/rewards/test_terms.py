@@ -102,7 +102,8 @@ def test_every_term_can_be_built(data):
     policy = frozen_copy(make_generator(LSTM(embedding=8, hidden=8), data.spec, 0))
     for name in TERMS:
         term = {"name": name, "pattern": "a"} if name == "regex" else name
-        more = {"reference": policy, "discriminator": torch.nn.Identity()}
+        more = {"reference": policy, "policy": policy, "ensemble": policy}
+        more["discriminator"] = torch.nn.Identity()
         assert callable(made(data, term, **more))
 
 
