@@ -24,6 +24,7 @@ _LARGEST = {
     "layers": 100,
     "width": 100_000,
     "heads": 1_000,
+    "noise": 100_000,
     "updates": 1_000,
     "negatives": 100_000_000,
     "epochs": 1_000_000,

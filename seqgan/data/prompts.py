@@ -6,7 +6,7 @@ Shapes: B sequences.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -17,7 +17,8 @@ from rollout import Sequences
 from rollout.sequences import select_tree
 
 __all__ = [
-    "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "Questions", "prompts_of",
+    "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "Questions", "WithNoise",
+    "prompts_of",
 ]  # fmt: skip
 
 
@@ -116,6 +117,24 @@ class Grouped:
         rows = torch.arange(count) // self.size
         prefix = None if asked.prefix is None else asked.prefix.select(rows)
         return Prompt(select_tree(asked.condition, rows), prefix, rows)
+
+
+class WithNoise:
+    """Other questions, each with numbers from N(0, 1) as the part "noise" of its condition.
+
+    Args:
+        prompts: the questions.
+        size: Z, numbers per sequence.
+    """
+
+    def __init__(self, prompts: Prompts, size: int):
+        self.prompts, self.size = prompts, size
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """The questions for `count` sequences, and noise [count, Z]."""
+        asked = self.prompts.draw(count, rng)
+        noise = torch.randn(count, self.size, generator=rng)
+        return replace(asked, condition={**(asked.condition or {}), "noise": noise})
 
 
 def prompts_of(sequences: Sequences) -> Prompts:

@@ -2,23 +2,26 @@
 
 A condition is a dict of tensors, batch first: ``{"label": int64 [B]}``, or a source sequence as
 ``{"source": int64 [B, S], "source_length": int64 [B]}``. A model reads the parts that both its
-class names in `reads` and its token ids (`TokenSpec`) announce.
+class names in `reads` and its token ids (`TokenSpec`) announce. A third part is no data's but a
+generator's own: ``{"noise": [B, Z]}``, numbers from N(0, 1) that a sequence is drawn with.
 
-Shapes: B sequences, R rows in flight, L labels, E embedding.
+Shapes: B sequences, T tokens, R rows in flight, L labels, E embedding, Z noise.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from rollout import ConditionError
+from rollout import ConditionError, Sequences
+from rollout.randomness import UniformStream
 
 from ..data.spec import TokenSpec
 
-__all__ = ["ReadsConditions", "blank_condition"]
+__all__ = ["ReadsConditions", "blank_condition", "with_noise", "without_noise"]
 
 
 class ReadsConditions:
@@ -29,11 +32,14 @@ class ReadsConditions:
         conditional: if this model reads a part; without, sequences that have a condition are
             refused.
         labels: embeddings of the labels, in a model that reads them by `read_labels`.
+        noise_size: Z; 0 in a model that reads none.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
     conditional = False
     labels: nn.Embedding
+    noise: nn.Linear
+    noise_size = 0
     _labelled = False
 
     def announce(self, spec: TokenSpec) -> None:
@@ -46,17 +52,27 @@ class ReadsConditions:
         if spec.labels:
             self.labels, self._labelled = nn.Embedding(spec.labels, size), True
 
-    def label_vectors(self, condition: Any) -> list[Tensor]:
-        """The vector [R, E] that is added to each token embedding; none without labels.
+    def read_noise(self, size: int, width: int) -> None:
+        """Makes a map from noise [Z] to vectors [E], if there is any noise."""
+        self.noise_size = size
+        if size:
+            self.noise, self.conditional = nn.Linear(size, width, bias=False), True
+
+    def condition_vectors(self, condition: Any) -> list[Tensor]:
+        """The vector [R, E] that is added to each token embedding; none without a condition.
 
         A list of one or none: it is a part of a generator's state, row by row.
 
         Raises:
-            rollout.ConditionError: the model reads a label, and there is none.
+            rollout.ConditionError: the model reads a label or noise, and there is none.
         """
-        if not self._labelled:
-            return []
-        return [self.labels(self.part(condition, "label"))]
+        parts = []
+        if self._labelled:
+            parts.append(self.labels(self.part(condition, "label")))
+        if self.noise_size:
+            noise = self.part(condition, "noise")
+            parts.append(self.noise(noise.to(self.noise.weight.dtype)))
+        return [torch.stack(parts).sum(0)] if parts else []
 
     def part(self, condition: Any, name: str) -> Tensor:
         """A tensor of a condition.
@@ -71,6 +87,38 @@ class ReadsConditions:
             )
         found: Tensor = condition[name]
         return found
+
+
+def without_noise(sequences: Sequences) -> Sequences:
+    """The same sequences without the noise that they were drawn with, which only they have."""
+    condition = sequences.condition
+    if not isinstance(condition, dict) or "noise" not in condition:
+        return sequences
+    others = {name: each for name, each in condition.items() if name != "noise"}
+    return replace(sequences, condition=others or None)
+
+
+def with_noise(sequences: Sequences, size: int, fresh: bool) -> Sequences:
+    """The same sequences with noise [B, Z], for those that have none because they are data.
+
+    Args:
+        sequences: the sequences.
+        size: Z.
+        fresh: drawn from torch's default generator, as dropout is; otherwise each sequence has
+            the numbers that its tokens fix, whatever the batch that it stands in.
+    """
+    condition = sequences.condition or {}
+    if "noise" in condition:
+        return sequences
+    if fresh:
+        noise = torch.randn(len(sequences), size, device=sequences.device)
+    else:
+        stream = UniformStream(torch.Generator().manual_seed(0), sequences.device)
+        places = torch.arange(sequences.tokens.shape[1], device=sequences.device)
+        keys = stream.rows(sequences.tokens, places).masked_fill(~sequences.mask, 0).sum(1)
+        uniforms = stream.ahead(keys, 0, size).to(sequences.device).T
+        noise = torch.special.ndtri(uniforms).float()
+    return replace(sequences, condition={**condition, "noise": noise})
 
 
 def blank_condition(spec: TokenSpec, rows: int) -> dict[str, Tensor] | None:

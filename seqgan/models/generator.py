@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -19,30 +20,33 @@ from rollout.modules import frozen_copy
 from rollout.sequences import map_tree, refuse_condition
 
 from ..config import GeneratorConfig
+from ..data.prompts import Prompts, WithNoise
 from ..data.spec import TokenSpec
-from .conditions import ReadsConditions, blank_condition
+from .conditions import ReadsConditions, blank_condition, with_noise
 from .head import TokenHead
 
-__all__ = ["Generator", "emitting"]
+__all__ = ["Generator", "emitting", "prompted"]
 
 
 class Generator(ReadsConditions, nn.Module, Policy):
     """A network that emits tokens, with the output layer that all of them share.
 
-    A generator of your own defines `initial_state`, `advance` and `features`, and makes its
-    `head`; everything else follows. One that reads conditions names their parts in `reads`; to the
-    others none comes: whoever has one gets a `rollout.ConditionError`.
+    A generator of your own defines `initial_state`, `advance_embedded` and `features`, and makes
+    its `embedding` and its `head`; everything else follows. One that reads conditions names their
+    parts in `reads`; to the others none comes: whoever has one gets a `rollout.ConditionError`.
 
     Args:
         settings: of the architecture.
         spec: the token ids.
 
     Attributes:
+        embedding: of the tokens.
         head: the output layer.
         settings: as given; saved with the model.
         spec: as given; saved with the model.
     """
 
+    embedding: nn.Embedding
     head: TokenHead
 
     def __init__(self, settings: GeneratorConfig, spec: TokenSpec):
@@ -66,19 +70,30 @@ class Generator(ReadsConditions, nn.Module, Policy):
         if not self.conditional:
             return None
         device = next(self.parameters()).device
-        return map_tree(lambda each: each.to(device), blank_condition(self.spec, rows))
+        blank: Any = blank_condition(self.spec, rows) or {}
+        if self.noise_size:
+            blank["noise"] = torch.zeros(rows, self.noise_size)
+        return map_tree(lambda each: each.to(device), blank)
+
+    def prompted(self, prompts: Prompts) -> Prompts:
+        """The same questions, with noise if this model reads it."""
+        return WithNoise(prompts, self.noise_size) if self.noise_size else prompts
 
     @abstractmethod
-    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Consumes one token per row.
+    def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
+        """Consumes one embedded token per row.
 
         Args:
-            tokens: int64 [R].
+            embeddings: [R, E].
             state: before them.
 
         Returns:
             The features [R, H] that predict the next token, and the new state.
         """
+
+    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Consumes one token per row: int64 [R]; returns as `advance_embedded`."""
+        return self.advance_embedded(self.embedding(tokens), state)
 
     @abstractmethod
     def features(self, sequences: Sequences) -> Tensor:
@@ -98,18 +113,18 @@ class Generator(ReadsConditions, nn.Module, Policy):
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it."""
-        refuse_condition(self, sequences.condition)
+        sequences = self._asked(sequences)
         logits: Tensor = self.head(self.features(sequences))
         return logits
 
     def forward(self, sequences: Sequences) -> TokenScores:
         """Log-probability and entropy [B, T] of every token."""
-        refuse_condition(self, sequences.condition)
+        sequences = self._asked(sequences)
         return self.head.scores(self.features(sequences), sequences)
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The states before every token, without a single logit."""
-        refuse_condition(self, sequences.condition)
+        sequences = self._asked(sequences)
         state = self.initial_state(len(sequences), sequences.condition)
         states = []
         for inputs in self._inputs(sequences).unbind(1):
@@ -149,6 +164,19 @@ class Generator(ReadsConditions, nn.Module, Policy):
     def frozen_copy(self) -> Generator:
         """A copy as it is now: in evaluation mode, without gradients."""
         return frozen_copy(self)
+
+    def _asked(self, sequences: Sequences) -> Sequences:
+        """The sequences with all that the model reads; data bring no noise."""
+        refuse_condition(self, sequences.condition)
+        if not self.noise_size:
+            return sequences
+        return with_noise(sequences, self.noise_size, fresh=self.training)
+
+
+def prompted(policy: Policy, prompts: Prompts) -> Prompts:
+    """`prompts` with all that a policy is asked for besides; as they are if it says nothing."""
+    own = getattr(getattr(policy, "policy", policy), "prompted", None)
+    return prompts if own is None else own(prompts)
 
 
 def emitting(policy: Policy) -> Policy:

@@ -42,8 +42,10 @@ class TokenHead(nn.Linear):
     def tie(self, embedding: nn.Embedding) -> None:
         """Takes the weights of the token embeddings [V, H] for its own; they are saved with those.
 
-        Source: Press and Wolf 2017.
+        They are first drawn anew, as those of an output layer. Source: Press and Wolf 2017.
         """
+        bound = embedding.embedding_dim**-0.5
+        nn.init.uniform_(embedding.weight, -bound, bound)
         self.weight, self.tied = embedding.weight, True
 
     def forward(self, features: Tensor) -> Tensor:

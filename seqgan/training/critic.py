@@ -19,6 +19,7 @@ from ..config import CriticConfig
 from ..data.prompts import prompts_of
 from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
+from ..models.conditions import without_noise
 from ..models.gan_losses import GAN_LOSSES, gradient_penalty
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
@@ -87,7 +88,8 @@ class Critic:
     def draw(self, count: int, rng: torch.Generator, like: Sequences) -> Sequences:
         """Samples of the policy, asked for what is asked for in `like`."""
         processes = self.runtime.processes
-        return draw(self.policy, count, rng, prompts_of(like), processes=processes).sequences
+        drawn = draw(self.policy, count, rng, prompts_of(like), processes=processes)
+        return without_noise(drawn.sequences)
 
     def train_until(self, step: int, negatives: Sequences) -> float:
         """Trains up to a step on random real sequences and rows of `negatives`; the mean loss."""

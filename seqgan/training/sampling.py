@@ -15,6 +15,7 @@ from rollout.completion import policy_device
 from rollout.sequences import map_tree
 
 from ..data.prompts import NoPrompts, Prompt, Prompts
+from ..models.generator import prompted
 from .processes import Processes
 
 __all__ = ["Samples", "draw"]
@@ -67,7 +68,7 @@ def draw(
     Raises:
         rollout.ConditionError: there is a condition, and the policy reads none.
     """
-    prompt = _moved(prompts.draw(count, rng), policy_device(policy))
+    prompt = _moved(prompted(policy, prompts).draw(count, rng), policy_device(policy))
     if processes is None or processes.count == 1:
         rows = slice(0, count)
     else:

@@ -21,7 +21,12 @@ class GRU(GeneratorConfig):
         hidden: units per layer.
         layers: number of layers.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        tied: the output layer has the weights of the token embeddings.
+        noise: numbers from N(0, 1) that every sequence is drawn with, as a part of its condition;
+            0: none.
     """
+
+    rare = ("noise",)
 
     builds: ClassVar[str] = "seqgan.models.generators.gru"
     architecture: str = "gru"
@@ -29,8 +34,11 @@ class GRU(GeneratorConfig):
     hidden: int = 256
     layers: int = 1
     dropout: float = 0.4
+    tied: bool = False
+    noise: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "embedding", "hidden", "layers")
+        sizes(self, "noise", least=0)
         dropout(self)

@@ -21,11 +21,14 @@ class LSTM(GeneratorConfig):
         hidden: units per layer.
         layers: number of layers.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        tied: the output layer has the weights of the token embeddings.
+        noise: numbers from N(0, 1) that every sequence is drawn with, as a part of its condition;
+            0: none.
         initial_scale: standard deviation of the normal distribution that all parameters are
             drawn from (the SeqGAN code: 0.1); none: torch's defaults.
     """
 
-    rare = ("initial_scale",)
+    rare = ("initial_scale", "noise")
 
     builds: ClassVar[str] = "seqgan.models.generators.lstm"
     architecture: str = "lstm"
@@ -33,9 +36,12 @@ class LSTM(GeneratorConfig):
     hidden: int = 256
     layers: int = 1
     dropout: float = 0.4
+    tied: bool = False
+    noise: int = 0
     initial_scale: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "embedding", "hidden", "layers")
+        sizes(self, "noise", least=0)
         dropout(self)

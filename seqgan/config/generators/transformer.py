@@ -22,7 +22,11 @@ class Transformer(GeneratorConfig):
         heads: attention heads per layer; the width is divided among them.
         dropout: probability of dropping a unit in training, from 0 to below 1.
         tied: the output layer has the weights of the token embeddings.
+        noise: numbers from N(0, 1) that every sequence is drawn with, as a part of its condition;
+            0: none.
     """
+
+    rare = ("noise",)
 
     builds: ClassVar[str] = "seqgan.models.generators.transformer"
     architecture: str = "transformer"
@@ -31,9 +35,11 @@ class Transformer(GeneratorConfig):
     heads: int = 4
     dropout: float = 0.2
     tied: bool = True
+    noise: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "width", "layers", "heads")
         heads(self)
+        sizes(self, "noise", least=0)
         dropout(self)

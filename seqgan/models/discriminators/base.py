@@ -19,7 +19,7 @@ from rollout.sequences import refuse_condition
 
 from ...config import DiscriminatorConfig
 from ...data.spec import TokenSpec
-from ..conditions import ReadsConditions
+from ..conditions import ReadsConditions, without_noise
 
 __all__ = ["Discriminator", "multiplies_bfloat16"]
 
@@ -71,13 +71,14 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
         Raises:
             rollout.ConditionError: the sequences have a condition that it would not read.
         """
+        sequences = without_noise(sequences)
         refuse_condition(self, sequences.condition)
         embeddings = self.embedding(sequences.tokens)
         return self.forward_embedded(embeddings, sequences.lengths, sequences.condition)
 
     def labelled(self, embeddings: Tensor, condition: Any) -> Tensor:
         """Embeddings [B, T, E] with that of each sequence's label added; as they are without."""
-        for vector in self.label_vectors(condition):
+        for vector in self.condition_vectors(condition):
             embeddings = embeddings + vector[:, None]
         return embeddings
 

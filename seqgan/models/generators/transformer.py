@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Prefixes, Sequences, State
-from rollout.sequences import refuse_condition
+from rollout.sequences import select_tree
 
 from ...config.generators.transformer import Transformer
 from ...data.spec import TokenSpec
@@ -28,25 +28,30 @@ class TransformerGenerator(Generator):
     """A decoder-only Transformer as a policy (Vaswani et al. 2017; Radford et al. 2019).
 
     Pre-norm, with rotary positions (Su et al. 2021) in the place of learned ones, so a longer
-    sequence than those of training can be scored.
+    sequence than those of training can be scored. The embedding of a label, and of a noise
+    vector, is added to every token's.
 
     Args:
         settings: sizes and dropout.
         spec: the token ids.
     """
 
+    reads = ("label",)
+
     def __init__(self, settings: Transformer, spec: TokenSpec):
         super().__init__(settings, spec)
         width, layers, heads = settings.width, settings.layers, settings.heads
         self.units = width // heads
         self.embedding = nn.Embedding(spec.vocab_size, width)
+        self.read_labels(spec, width)
+        self.read_noise(settings.noise, width)
         self.blocks = nn.ModuleList(Block(width, heads, settings.dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = TokenHead(width, spec.vocab_size, spec.forbidden)
-        initialise(self, width, layers)
         if settings.tied:
             self.head.tie(self.embedding)
+        initialise(self, width, layers)
 
     @cached_property
     def row_bytes(self) -> int:
@@ -57,55 +62,65 @@ class TransformerGenerator(Generator):
         """
         weight = self.head.weight
         layer = 2 * self.max_length * weight.shape[1] * weight.element_size()
-        return 12 * self.vocab_size + (2 * len(self.blocks) + 1) * layer
+        start = super().row_bytes + 8 * self.vocab_size
+        return start + (2 * len(self.blocks) + 1) * layer
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
-        """A cache that holds nothing."""
+        """A cache that holds nothing, and the label's vector [R, E]."""
         heads = self.embedding.embedding_dim // self.units
         like = self.head.weight
-        return Cache.empty(batch_size, len(self.blocks), heads, self.units, like)
+        cache = Cache.empty(batch_size, len(self.blocks), heads, self.units, like)
+        return [cache, *self.condition_vectors(condition)]
 
-    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+    def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
         """The features [R, E] after one more token, and the new state."""
-        turn = turn_at(state.positions, self.units, self.head.weight)
-        after = state.extended()
-        units = self.dropout(self.embedding(tokens))
+        cache, *label = state
+        turn = turn_at(cache.positions, self.units, self.head.weight)
+        cache = cache.extended()
+        units = self.dropout(sum(label, embeddings))
         for layer, block in enumerate(self._blocks()):
-            units = block.advance(units, turn, after, layer)
-        return self.norm(units), after
+            units = block.advance(units, turn, cache, layer)
+        return self.norm(units), [cache, *label]
 
     def features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, E] before every token."""
-        return self.norm(self._passed(self._inputs(sequences), []))
+        return self.norm(self._passed(sequences, []))
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The keys and values of all positions, in one pass."""
-        refuse_condition(self, sequences.condition)
+        sequences = self._asked(sequences)
         pool: list[Tensor] = []
-        self._passed(self._inputs(sequences), pool)
+        self._passed(sequences, pool)
         return Prefixes(sequences, pool)
 
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
         """The states before the tokens at `positions`: their prefixes stay in the pool."""
-        return Cache.branch(prefixes.states, rows, positions + 1)
+        condition = select_tree(prefixes.sequences.condition, rows)
+        return [
+            Cache.branch(prefixes.states, rows, positions + 1),
+            *self.condition_vectors(condition),
+        ]
 
     def select(self, state: State, rows: Tensor) -> State:
         """The state of `rows`; what is shared is not copied."""
-        selected: Cache = state.select(rows)
-        return selected
+        cache, *label = state
+        return [cache.select(rows), *(each[rows] for each in label)]
 
     def concat(self, states: list[State]) -> State:
         """One state out of several; what is shared is not copied."""
-        return Cache.concat(states)
+        caches, *labels = zip(*states, strict=True)
+        return [Cache.concat(list(caches)), *(torch.cat(each) for each in labels)]
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]
 
-    def _passed(self, inputs: Tensor, pool: list[Tensor]) -> Tensor:
+    def _passed(self, sequences: Sequences, pool: list[Tensor]) -> Tensor:
         """The last layer's outputs [B, T, E]; puts each layer's keys and values into `pool`."""
+        inputs = self._inputs(sequences)
+        label = [each[:, None] for each in self.condition_vectors(sequences.condition)]
         places = torch.arange(inputs.shape[1], device=inputs.device)
         turn = turn_at(places, self.units, self.head.weight)
-        units = self.dropout(self.embedding(inputs))
+        units = self.dropout(sum(label, self.embedding(inputs)))
         for block in self._blocks():
             units, held = block(units, turn, None)
             pool.append(held)

@@ -47,8 +47,10 @@ def test_what_is_fast_equals_single_steps(name):
     rows, positions = torch.tensor([3, 0, 3, 8]), torch.tensor([0, 1, 2, 0])
     last = batch.tokens[rows, positions]
     ours, theirs = (
-        policy.step(last, policy.branch(prefixes, rows, positions))[0]
-        for prefixes in (policy.prefix_states(batch), Policy.prefix_states(policy, batch))
+        policy.step(last, kind.branch(policy, kind.prefix_states(policy, batch), rows, positions))[
+            0
+        ]
+        for kind in (type(policy), Policy)
     )
     assert torch.allclose(ours, theirs, atol=1e-5)
 

@@ -1,0 +1,97 @@
+"""The part that LSTM and GRU generators share: all but the cell.
+
+Shapes: B sequences, T tokens, R rows in flight, E embedding, H hidden units.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from rollout import Sequences, State
+
+from ...config import LSTM
+from ...config.generators.gru import GRU
+from ...data.spec import TokenSpec
+from ..generator import Generator
+from ..head import TokenHead
+
+__all__ = ["RecurrentGenerator"]
+
+
+class RecurrentGenerator(Generator):
+    """A recurrent language model as a policy.
+
+    The embedding of a label, and of a noise vector, is added to every token's. Dropout falls on the
+    inputs, between layers and on the outputs.
+
+    Args:
+        settings: sizes, dropout, tied embeddings, noise.
+        spec: the token ids.
+    """
+
+    reads = ("label",)
+    cells: ClassVar[tuple[str, Callable[..., nn.RNNBase]]]
+    """Name of the recurrent layers in a saved model, and their class."""
+
+    def __init__(self, settings: LSTM | GRU, spec: TokenSpec):
+        super().__init__(settings, spec)
+        size, hidden, layers = settings.embedding, settings.hidden, settings.layers
+        self.embedding = nn.Embedding(spec.vocab_size, size)
+        self.read_labels(spec, size)
+        self.read_noise(settings.noise, size)
+        name, kind = self.cells
+        between = settings.dropout if layers > 1 else 0.0
+        self.add_module(name, kind(size, hidden, layers, batch_first=True, dropout=between))
+        self.dropout = nn.Dropout(settings.dropout)
+        outputs = hidden
+        if settings.tied and hidden != size:
+            self.projection, outputs = nn.Linear(hidden, size, bias=False), size
+        self.head = TokenHead(outputs, spec.vocab_size, spec.forbidden)
+        if settings.tied:
+            self.head.tie(self.embedding)
+
+    @property
+    def layers(self) -> nn.RNNBase:
+        """The recurrent layers."""
+        found = self._modules[self.cells[0]]
+        assert isinstance(found, nn.RNNBase)
+        return found
+
+    @abstractmethod
+    def initial_layer(self, zeros: Tensor) -> Any:
+        """The state of one layer before BOS, made of zeros [R, H]."""
+
+    @abstractmethod
+    def cell(self, inputs: Tensor, state: Any, weights: Sequence[Tensor]) -> tuple[Tensor, Any]:
+        """The outputs [R, H] of one layer after one more token, and its new state."""
+
+    def initial_state(self, batch_size: int, condition: Any = None) -> State:
+        """Zeros for each layer; then the vector [R, E] of the condition."""
+        zeros = self.head.weight.new_zeros(batch_size, self.layers.hidden_size)
+        layers = [self.initial_layer(zeros) for _ in range(self.layers.num_layers)]
+        return [*layers, *self.condition_vectors(condition)]
+
+    def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
+        """The features [R, H] after one more token, and the new state."""
+        count = self.layers.num_layers
+        layers, condition = state[:count], state[count:]
+        units, after = sum(condition, embeddings), []
+        for weights, layer in zip(self.layers.all_weights, layers, strict=True):
+            units, layer = self.cell(self.dropout(units), layer, weights)
+            after.append(layer)
+        return self._projected(self.dropout(units)), [*after, *condition]
+
+    def features(self, sequences: Sequences) -> Tensor:
+        """The features [B, T, H] before every token."""
+        condition = [each[:, None] for each in self.condition_vectors(sequences.condition)]
+        inputs = self.dropout(sum(condition, self.embedding(self._inputs(sequences))))
+        return self._projected(self.dropout(self.layers(inputs)[0]))
+
+    def _projected(self, units: Tensor) -> Tensor:
+        """Features of the size of the embeddings, where the output layer has their weights."""
+        projection = self._modules.get("projection")
+        return units if projection is None else projection(units)

@@ -1,0 +1,118 @@
+"""Generators that read noise: every architecture with such a setting."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rollout import ConditionError, Policy, Sequences, action_values, generate
+from seqgan.config import GENERATORS
+from seqgan.config.settings import hints
+from seqgan.data.prompts import Grouped, NoPrompts, WithNoise
+from seqgan.data.spec import TokenSpec
+from seqgan.models import make_discriminator, make_generator
+from seqgan.models.conditions import with_noise, without_noise
+from seqgan.training.sampling import draw
+
+from ...small import SIZES, small
+
+SPEC = TokenSpec(vocab_size=12, bos_id=1, eos_id=2, pad_id=0, max_length=7, forbidden=(0, 1))
+ABLE = [name for name, kind in GENERATORS.items() if "noise" in hints(kind)]
+
+
+def make(name: str, **settings):
+    policy = make_generator(small(GENERATORS[name], noise=3, **settings), SPEC, seed=0).eval()
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(2.5)
+    return policy
+
+
+def rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_samples_come_with_the_noise_they_were_drawn_with(name):
+    policy = make(name)
+    drawn = draw(policy, 40, rng(0)).sequences
+    assert drawn.condition["noise"].shape == (40, 3)
+    fast, plain = policy(drawn), Policy.forward(policy, drawn)
+    assert torch.allclose(fast.log_prob, plain.log_prob, atol=1e-5)
+    other = Sequences(
+        drawn.tokens, drawn.lengths, drawn.terminated, {"noise": drawn.condition["noise"].flip(0)}
+    )
+    assert not torch.allclose(policy(other).log_prob, fast.log_prob, atol=1e-2)
+    assert torch.equal(draw(policy.tempered(0.5), 40, rng(0)).sequences.condition["noise"],
+                       drawn.condition["noise"])  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_data_have_none_and_are_scored_with_what_their_tokens_fix(name):
+    policy = make(name)
+    data = without_noise(draw(policy, 30, rng(0)).sequences)
+    assert data.condition is None
+    whole = policy(data).log_prob.sum(1)
+    alone = [policy(data.select(slice(i, i + 1)).trim()).log_prob.sum() for i in (0, 13)]
+    assert torch.allclose(whole[[0, 13]], torch.stack(alone), atol=1e-5)
+    policy.train()
+    torch.manual_seed(0)
+    assert not torch.allclose(policy(data).log_prob.sum(1), policy(data).log_prob.sum(1))
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_rollouts_keep_the_noise(name):
+    policy = make(name)
+    drawn = draw(policy, 12, rng(0)).sequences
+    seen = []
+
+    def reward(sequences: Sequences) -> torch.Tensor:
+        seen.append(sequences.condition["noise"])
+        return sequences.tokens[:, -1].float()
+
+    one, other = (
+        action_values(policy, drawn, reward, 4, rng=rng(1), chunk_size=size) for size in (3, None)
+    )
+    assert torch.allclose(one, other, atol=1e-4)
+    assert all(torch.isin(each, drawn.condition["noise"]).all() for each in seen)
+    with pytest.raises(ConditionError, match="reads the part 'noise'"):
+        generate(policy, 2)
+
+
+def test_noise_of_data_is_normal_and_their_own():
+    rows = torch.randint(3, 12, (4_000, 6), generator=rng(0))
+    data = Sequences(rows, torch.full((4_000,), 6))
+    noise = with_noise(data, 2, fresh=False).condition["noise"]
+    assert noise.mean(0).abs().max() < 0.06 and (noise.std(0) - 1).abs().max() < 0.05
+    assert torch.corrcoef(noise.T)[0, 1].abs() < 0.06
+    wider = Sequences(torch.cat([rows, rows], 1), data.lengths)
+    assert torch.equal(with_noise(wider, 2, fresh=False).condition["noise"], noise)
+    assert len(noise.unique(dim=0)) == len(rows.unique(dim=0))
+
+
+def test_every_sample_of_a_group_has_its_own_noise():
+    prompt = WithNoise(Grouped(NoPrompts(), 4), 2).draw(8, rng(0))
+    assert prompt.groups.tolist() == [0] * 4 + [1] * 4
+    assert len(prompt.condition["noise"].unique(dim=0)) == 8
+
+
+def test_discriminators_are_not_shown_it():
+    from seqgan.config import DISCRIMINATORS
+
+    drawn = draw(make("lstm"), 5, rng(0)).sequences
+    for kind in DISCRIMINATORS.values():
+        judge = make_discriminator(small(kind), SPEC, seed=0).eval()
+        assert torch.equal(judge(drawn), judge(without_noise(drawn)))
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_a_tied_head_and_dropout_between_layers(name):
+    policy = make(name, tied=True, dropout=0.5)
+    assert policy.head.weight is policy.embedding.weight
+    assert policy.head.in_features == SIZES.get("width" if name == "transformer" else "embedding")
+    drawn = draw(policy, 9, rng(0)).sequences
+    fast, plain = policy(drawn), Policy.forward(policy, drawn)
+    assert torch.allclose(fast.log_prob, plain.log_prob, atol=1e-5)
+    policy.train()
+    torch.manual_seed(0)
+    assert not torch.equal(policy(drawn).log_prob, policy(drawn).log_prob)
