@@ -17,6 +17,7 @@ class CriticOptimizer(OptimizerConfig):
     """The optimizer of the discriminator."""
 
     group = "critic.optimizer."
+    measurements = ("heldout_cross_entropy", "heldout_gain", "heldout_accuracy")
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
 

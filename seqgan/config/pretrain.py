@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .checks import sizes
+from .checks import dropout, shares, sizes
 from .optimizers import OptimizerConfig
 from .settings import Settings
 
@@ -16,6 +16,7 @@ class PretrainOptimizer(OptimizerConfig):
     """The optimizer of MLE training; its plateau schedule measures validation NLL per epoch."""
 
     group = "pretrain.optimizer."
+    measurements = ("validation_nll", "train_nll")
     schedule: str = "plateau"
 
 
@@ -33,8 +34,15 @@ class PretrainConfig(Settings):
             has not converged: the verdict says so, and no run is then called a success.
         patience: epochs without improvement before training stops.
         batch_size: sequences per step.
+        label_smoothing: share of every token's probability that the loss asks for at all tokens
+            that can be emitted alike, from 0 to below 1.
+        scheduled_sampling: share of inputs that are the model's own tokens in the place of the real
+            ones (Bengio et al. 2015), from 0 to 1; it rises from 0 along a line.
+        scheduled_sampling_steps: gradient steps until it is reached.
         optimizer: of the training.
     """
+
+    rare = ("label_smoothing", "scheduled_sampling", "scheduled_sampling_steps")
 
     group = "pretrain."
 
@@ -43,9 +51,14 @@ class PretrainConfig(Settings):
     early_stopping: bool = True
     patience: int = 3
     batch_size: int = 64
+    label_smoothing: float = 0.0
+    scheduled_sampling: float = 0.0
+    scheduled_sampling_steps: int = 1_000
     optimizer: PretrainOptimizer = field(default_factory=PretrainOptimizer)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes(self, "epochs", "patience", "batch_size")
+        sizes(self, "epochs", "patience", "batch_size", "scheduled_sampling_steps")
         sizes(self, "epoch_steps", least=0)
+        dropout(self, "label_smoothing")
+        shares(self, "scheduled_sampling")

@@ -32,8 +32,8 @@ def pack(tree: Any, name: str = "state") -> tuple[dict[str, Tensor], Any]:
     """A tree as tensors by name, and JSON that names them.
 
     Args:
-        tree: mappings with keys of text or whole numbers, lists, tuples, None, texts, numbers
-            (infinite ones too) and tensors.
+        tree: mappings with keys of text, whole numbers or tuples of them, lists, tuples, None,
+            texts, numbers (infinite ones too) and tensors.
         name: what the names of the tensors begin with.
 
     Raises:
@@ -48,7 +48,8 @@ def pack(tree: Any, name: str = "state") -> tuple[dict[str, Tensor], Any]:
         if isinstance(value, Mapping):
             inner = [(key, plain(each, f"{path}/{key}")) for key, each in value.items()]
             texts = all(isinstance(key, str) and key[:1] != "$" for key, _ in inner)
-            return dict(inner) if texts else {PAIRS: [list(pair) for pair in inner]}
+            pairs = [[plain(key, path), each] for key, each in inner]
+            return dict(inner) if texts else {PAIRS: pairs}
         if isinstance(value, (list, tuple)):
             items = [plain(each, f"{path}/{i}") for i, each in enumerate(value)]
             return items if isinstance(value, list) else {TUPLE: items}
@@ -79,7 +80,7 @@ def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
     if TUPLE in skeleton:
         return tuple(unpack(each, tensors) for each in skeleton[TUPLE])
     if PAIRS in skeleton:
-        return {key: unpack(value, tensors) for key, value in skeleton[PAIRS]}
+        return {unpack(key, tensors): unpack(each, tensors) for key, each in skeleton[PAIRS]}
     return {key: unpack(value, tensors) for key, value in skeleton.items()}
 
 

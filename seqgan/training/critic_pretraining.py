@@ -34,6 +34,7 @@ def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
             )
             bar.update(critic.learner.step, note)
     critic.trained.load_state_dict(work.best_state)
+    critic.learner.end(restored=True)
     final = critic.measure(work.negatives, work.fresh, log=False)
     runtime.say(f"Discriminator: {critic.learner.step} steps, best at {work.best_step}")
     kind = "" if knowledge(final) == "something" else "warning: "
@@ -68,14 +69,15 @@ class CriticPretraining:
         """Takes the steps up to the next measurement, or what is left of them, and measures."""
         until = min(self.measured_step + self.config.measure_every, self.config.steps)
         self.critic.train_until(until, self.negatives)
-        measured = self.critic.measure(self.negatives, self.fresh)
+        with self.critic.learner.averaged():
+            measured = self.critic.measure(self.negatives, self.fresh)
+            # Chosen on one half of the held-out data, reported on the other.
+            loss = measured["heldout_cross_entropy"]
+            if loss < self.best or not self.config.early_stopping:
+                self.best, self.best_step = loss, until
+                self.best_state = copy.deepcopy(self.critic.trained.state_dict())
         self.measured_step = until
-        # Chosen on one half of the held-out data, reported on the other.
-        loss = measured["heldout_cross_entropy"]
-        self.critic.learner.measured(loss)
-        if loss < self.best or not self.config.early_stopping:
-            self.best, self.best_step = loss, until
-            self.best_state = copy.deepcopy(self.critic.trained.state_dict())
+        self.critic.learner.measured(loss, measured)
         return measured
 
     def state_dict(self) -> dict[str, Any]:

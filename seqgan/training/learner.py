@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..config import OptimizerConfig
+from ..config.optimizers import RISING
 from ..errors import NonFiniteLossError
 from ..runs.state import load_optimizer, set_fields
+from .averaging import Average
 from .runtime import Runtime
+from .schedules import make_optimizer, rate_share
 
 __all__ = ["Learner"]
 
@@ -40,13 +44,16 @@ class Learner:
         self, model: nn.Module, config: OptimizerConfig, runtime: Runtime, stage: str, advice: str
     ):
         self.config, self.runtime, self.stage, self.advice = config, runtime, stage, advice
-        plain = _optimizer(model, config, runtime.fused)
+        plain = make_optimizer(model, config, runtime.fused)
         self.model, self.optimizer = runtime.prepare(model, plain)
         self.schedule = None
         if config.schedule == "plateau":
             self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                plain, factor=config.factor, patience=config.plateau_patience, threshold=PROGRESS
-            )
+                getattr(plain, "optimizer", plain),  # the one that Lookahead stands in front of
+                mode="max" if config.plateau_metric in RISING else "min",
+                factor=config.factor, patience=config.plateau_patience, threshold=PROGRESS,
+            )  # fmt: skip
+        self.average = Average(model, config.average_decay) if config.average_decay else None
         self.step = 0
         self._sum: Tensor | None = None
         self._count = 0
@@ -63,8 +70,11 @@ class Learner:
         self._sum = loss if self._sum is None else self._sum.to(loss.device) + loss
         self._count += 1
         self.step += 1
-        if self.config.schedule == "cosine":
-            self.rate = self.rate * (self._fallen(self.step) / self._fallen(self.step - 1))
+        before, now = rate_share(self.config, self.step - 1), rate_share(self.config, self.step)
+        if now != before:  # by their ratio, since the rate may have been halved meanwhile
+            self.rate = self.rate * (now / before)
+        if self.average is not None:
+            self.average.update()
 
     def mean_loss(self) -> float:
         """The mean loss since the last call; NaN if there was no step.
@@ -85,10 +95,20 @@ class Learner:
             )
         return mean
 
-    def measured(self, value: float) -> None:
-        """Tells the schedule a measurement, smaller is better."""
+    def measured(self, value: float, figures: Mapping[str, float]) -> None:
+        """Tells the schedule a measurement.
+
+        Args:
+            value: the one that the training goes by, smaller is better.
+            figures: all that was measured, for a schedule that watches one of them.
+        """
         if self.schedule is not None:
-            self.schedule.step(value)
+            name = self.config.plateau_metric
+            self.schedule.step(value if name is None else figures[name])
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """The model as it is validated, kept and sampled: with averaged weights, if asked for."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     @property
     def rate(self) -> float:
@@ -101,20 +121,39 @@ class Learner:
             group["lr"] = value
 
     def forget(self) -> None:
-        """Clears the optimizer's moments, and the losses since the last reading."""
+        """Clears the optimizer's moments, and the losses since the last reading.
+
+        Averages and slow weights begin again from the weights as they are.
+        """
         self.optimizer.state.clear()
+        behind = getattr(self.optimizer, "optimizer", self.optimizer)  # accelerate's
+        if hasattr(behind, "optimizer"):  # Lookahead in front of another
+            behind.optimizer.state.clear()
+            for group in behind.param_groups:
+                group["counter"] = 0
+                behind.init_group(group)
+        if self.average is not None:
+            self.average.restart()
         self._sum, self._count = None, 0
+
+    def end(self, restored: bool) -> None:
+        """Ends the training with the weights that are kept.
+
+        Args:
+            restored: if they are in the model already; otherwise the average is put there, if
+                there is one.
+        """
+        if self.average is None:
+            return
+        if restored:
+            self.average.restart()
+        else:
+            self.average.settle()
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
         self.forget()
         self.rate = self.rate / 2
-
-    def _fallen(self, step: int) -> float:
-        """Share of the learning rate that the cosine schedule leaves after `step` steps."""
-        done = min(1.0, step / self.config.decay_steps)
-        low = self.config.final_share
-        return low + (1 - low) * (1 + math.cos(math.pi * done)) / 2
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the model's weights."""
@@ -122,6 +161,7 @@ class Learner:
             "step": self.step,
             "optimizer": self.optimizer.state_dict(),
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "sum": self._sum,
             "count": self._count,
         }
@@ -132,11 +172,6 @@ class Learner:
         load_optimizer(self.optimizer, state["optimizer"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self._sum, self._count = state["sum"], int(state["count"])
-
-
-def _optimizer(model: nn.Module, config: OptimizerConfig, fused: bool) -> torch.optim.Optimizer:
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[config.name](
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused
-    )

@@ -11,6 +11,7 @@ from rollout import Reward, Sequences
 
 from ..data.prompts import Prompts
 from ..models import Discriminator, Ensemble, Generator
+from .learner import Learner
 from .runtime import Runtime
 from .showing import SampleTable
 
@@ -23,6 +24,10 @@ class Player(Protocol):
     @property
     def trained(self) -> nn.Module:
         """The model."""
+
+    @property
+    def learner(self) -> Learner:
+        """Gradient steps of the model."""
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them after a resume; logs itself."""

@@ -26,6 +26,7 @@ from rollout import (
     entropy_bonus,
     kl_to_reference,
     make_baseline,
+    nll_loss,
     reinforce_loss,
     without_dropout,
 )
@@ -79,6 +80,7 @@ class PolicyGradient:
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
         self.reference, self.reward = materials.reference, materials.reward
         self.stage, self.prompts = materials.stage, materials.prompts
+        self.train = materials.train.to(self.runtime.device)
         if settings.group_size > 1:
             self.prompts = Grouped(self.prompts, settings.group_size)
         self.learner = Learner(
@@ -126,7 +128,9 @@ class PolicyGradient:
         for _ in range(self.settings.updates if self.settings.loss == "clipped" else 1):
             with without_dropout(self.policy), self.runtime.autocast():
                 scores = self.policy(batch.mine)
-            self.learner.update(policy_loss(scores, batch, self.settings))
+                real = self._mle() if self.settings.mle_weight else 0.0
+            own = policy_loss(scores, batch, self.settings)
+            self.learner.update(own + self.settings.mle_weight * real)
         self.step_number += 1
         loss = self.learner.mean_loss()
         self.spread_sum += float(figures["spread"])  # of a step whose loss was finite
@@ -216,6 +220,15 @@ class PolicyGradient:
             calls = torch.tensor(float(self.reward.take_calls()), device=self.runtime.device)
             self.runtime.processes.add_up(calls)
             self.calls += int(calls)
+
+    def _mle(self) -> Tensor:
+        """The share of this process in the NLL per token of a batch of real sequences."""
+        rng = self.runtime.rng(self.stage, "real", self.learner.step)
+        rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
+        real = self.train.select(rows.to(self.train.device))
+        part = self.runtime.processes.part(len(real))
+        mine = real.select(part.rows).trim(wait=False)
+        return part.of_tokens(nll_loss(self.policy(mine).log_prob, mine.mask), real.mask)
 
     def _entropy(self, batch: PolicyBatch) -> Tensor:
         """Entropy of the policy that sampled the batch, in nats per token."""

@@ -16,17 +16,19 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rollout import Policy, Sequences, nll_loss
+from rollout import Sequences
 
 from ..config import PretrainConfig
 from ..config.reading import run_config
 from ..errors import RunDirectoryError
 from ..metrics.likelihood import token_nll
+from ..models import Generator
 from ..runs.run_directory import LOG, PRETRAINING, RunDirectory
 from ..runs.state import fields_of, set_fields, weights_for
 from .learner import PROGRESS, Learner
+from .mle_loss import MLELoss
 from .runtime import Runtime
 
 __all__ = ["Convergence", "Pretraining", "convergence", "convergence_of", "pretrain"]
@@ -36,7 +38,7 @@ PAST_BEST = 1e-3
 
 
 def pretrain(
-    generator: nn.Module,
+    generator: Generator,
     train: Sequences,
     validation: Sequences,
     config: PretrainConfig,
@@ -45,7 +47,7 @@ def pretrain(
     """Trains `generator` in place, ends with its best state, and returns the record.
 
     Args:
-        generator: the policy, an ``nn.Module``.
+        generator: the policy.
         train: training sequences.
         validation: sequences for the learning rate, the stop and the choice of the state.
         config: settings.
@@ -121,7 +123,7 @@ class Pretraining:
     """MLE training, an epoch at a time.
 
     Args:
-        generator: the policy, an ``nn.Module``, trained in place.
+        generator: the policy, trained in place.
         train: training sequences.
         validation: sequences for the learning rate, the stop and the choice of the state.
         config: settings.
@@ -131,7 +133,7 @@ class Pretraining:
 
     def __init__(
         self,
-        generator: nn.Module,
+        generator: Generator,
         train: Sequences,
         validation: Sequences,
         config: PretrainConfig,
@@ -145,6 +147,7 @@ class Pretraining:
             generator, config.optimizer, runtime, "MLE pretraining",
             "lower --pretrain.optimizer.learning_rate",
         )  # fmt: skip
+        self.loss = MLELoss(config)
         self.epochs_done = self.best_epoch = 0
         self.history: list[float] = []
         self.best_nll = float("inf")
@@ -162,11 +165,11 @@ class Pretraining:
         self.generator.train()
         for batch in self._batches():
             self.runtime.seed_dropout(self.stage, self.learner.step)
-            part = self.runtime.processes.part(len(batch))
-            mine = batch.select(part.rows).trim(wait=False)
+            part, step = self.runtime.processes.part(len(batch)), self.learner.step
+            rng = self.runtime.rng(self.stage, "inputs", step)
             with self.runtime.autocast():
-                log_prob = self.generator(mine).log_prob
-            self.learner.update(part.of_tokens(nll_loss(log_prob, mine.mask), batch.mask))
+                loss = self.loss(self.generator, batch, part, step, rng)
+            self.learner.update(loss)
             self.runtime.pause()
         self.epochs_done += 1
         self._measure(self.learner.mean_loss())
@@ -184,9 +187,8 @@ class Pretraining:
         self.learner.load_state_dict(state["learner"])
 
     def restore_best(self) -> None:
-        """Puts the best state back into the generator (the last, without early stopping)."""
-        if self.config.early_stopping:
-            self.generator.load_state_dict(self.best_state)
+        """Puts the best state into the generator (the last measured, without early stopping)."""
+        self.generator.load_state_dict(self.best_state)
         self.generator.eval()
 
     def _batches(self) -> Iterator[Sequences]:
@@ -203,17 +205,19 @@ class Pretraining:
                 yield self.train.select(rows.to(self.runtime.device))
 
     def _measure(self, train_nll: float) -> None:
-        policy: Policy = self.generator  # type: ignore[assignment]
-        nll = self.runtime.processes.agree(lambda: token_nll(policy, self.validation))
+        with self.learner.averaged():
+            nll = self.runtime.processes.agree(lambda: token_nll(self.generator, self.validation))
+            kept = nll < self.best_nll or not self.config.early_stopping
+            if kept:
+                self.best_state = copy.deepcopy(self.generator.state_dict())
         self.history.append(nll)
         self.runtime.log(
             self.stage, self.learner.step, epoch=self.epochs_done, train_nll=train_nll,
             validation_nll=nll, learning_rate=self.learner.rate,
         )  # fmt: skip
-        self.learner.measured(nll)
+        self.learner.measured(nll, {"validation_nll": nll, "train_nll": train_nll})
         if nll < self.best_nll:
             self.best_nll, self.best_epoch = nll, self.epochs_done
-            self.best_state = copy.deepcopy(self.generator.state_dict())
 
 
 def convergence_of(run: RunDirectory | None) -> Convergence:

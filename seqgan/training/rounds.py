@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
@@ -92,22 +93,31 @@ class Rounds:
 
     def measure(self, validate: Validation) -> dict[str, float]:
         """Measures the policy on validation, keeps the best state, and looks out for trouble."""
+        with ExitStack() as averages:
+            for player in self._players().values():
+                averages.enter_context(player.learner.averaged())
+            measured, found = self._measured(validate)
+            self.generator.learner.measured(measured["score"], measured)
+            better = measured["score"] < self.best_score
+            if better:
+                self.best_score, self.best_round = measured["score"], self.rounds_done
+                self.best = self._states()
+                self.keep()
+        if not better and self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
+            self._go_back()
+        return measured
+
+    def _measured(self, validate: Validation) -> tuple[dict[str, float], list[str]]:
+        """Figures of the policy on validation, and the troubles that are seen."""
         policy: Any = self.generator.trained
         measured = self.runtime.processes.agree(lambda: validate(policy))
-        score = measured["score"]
-        self.history.append(score)
+        self.history.append(measured["score"])
         name = "validation" if self.stage == "adversarial" else f"{self.stage}-validation"
         self.runtime.log(name, self.rounds_done, round=self.rounds_done, **measured)
         found = [] if self.health is None else self.health.look(policy, self.rounds_done)
         # Before the first round nothing has gone wrong yet, whatever a limit says.
         self.stopped = bool(found and self.rounds_done) and self.config.on_trouble == "stop"
-        if score < self.best_score:
-            self.best_score, self.best_round = score, self.rounds_done
-            self.best = self._states()
-            self.keep()
-        elif self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
-            self._go_back()
-        return measured
+        return measured, found
 
     def recover(self, error: NonFiniteLossError) -> None:
         """Handles a loss that is not finite as `on_trouble` says; re-raises it under "warn"."""
@@ -124,6 +134,8 @@ class Rounds:
         kept = self.config.early_stopping or self.stopped
         if kept:
             self._put_back()
+        for player in self._players().values():
+            player.learner.end(kept)
         self.runtime.say(
             f"{self.stage.capitalize()}: {self.rounds_done} rounds, best validation score "
             f"{self.best_score:.4f} after round {self.best_round} (0 is the pretrained model)"

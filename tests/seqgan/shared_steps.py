@@ -36,7 +36,8 @@ ROUNDS = run_settings(
 )  # fmt: skip
 OTHER = changed(
     ROUNDS, loss="clipped", updates=2, baseline="moving_average", transform="none",
-    entropy_weight=0.1, kl_weight=0.1, rollout_update_rate=0.5, stratified=True,
+    entropy_weight=0.1, kl_weight=0.1, rollout_update_rate=0.5, stratified=True, mle_weight=0.1,
+    optimizer={"name": "radam", "learning_rate": 1e-2, "average_decay": 0.9, "warmup_steps": 5},
 )  # fmt: skip
 
 
@@ -69,6 +70,16 @@ class Steps:
         assert mle.learner.step == 21
         self.numbers += mle.history
         self.keep("mle", self.generator)
+        options = changed(
+            config, name="radam", average_decay=0.9, label_smoothing=0.1, scheduled_sampling=0.5,
+            scheduled_sampling_steps=5,
+        )  # fmt: skip
+        other = Pretraining(
+            own_copy(self.generator), self.data.train, self.data.validation, options, self.runtime
+        )
+        other.epoch()
+        self.numbers += other.history
+        self.keep("mle with options", other.generator)
         judging = CriticConfig(batch_size=BATCH, optimizer={"learning_rate": 1e-2}, negatives=41)
         critic = critic_of(self.judge, self.generator, self.data, judging, self.runtime)
         pretraining = CriticPretraining(critic)

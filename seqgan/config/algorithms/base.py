@@ -33,6 +33,7 @@ class PolicyOptimizer(OptimizerConfig):
     """The optimizer of the generator in the rounds."""
 
     group = "algorithm.optimizer."
+    measurements = ("score", "nll", "entropy")
     name: str = "adam"
     learning_rate: float = 3e-4
     weight_decay: float = 0.0

@@ -40,6 +40,8 @@ class PolicyGradient(AlgorithmConfig):
         clip: the probability ratio counts within 1 - clip and 1 + clip (clipped).
         entropy_weight: weight of the policy's mean entropy per token, in nats.
         kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
+        mle_weight: weight of the MLE loss per token of as many real sequences, added to each
+            update.
         optimizer: of the generator.
     """
 
@@ -51,6 +53,7 @@ class PolicyGradient(AlgorithmConfig):
         "clip",
         "updates",
         "rollout_update_rate",
+        "mle_weight",
     )
 
     builds: ClassVar[str] = "seqgan.training.policy_gradient:PolicyGradient"
@@ -68,6 +71,7 @@ class PolicyGradient(AlgorithmConfig):
     clip: float = 0.2
     entropy_weight: float = 0.0
     kl_weight: float = 0.0
+    mle_weight: float = 0.0
     optimizer: PolicyOptimizer = field(default_factory=PolicyOptimizer)
 
     def __post_init__(self) -> None:
@@ -84,7 +88,7 @@ class PolicyGradient(AlgorithmConfig):
         choice(self, "loss", LOSSES)
         shares(self, "rollout_update_rate")
         positive(self, "clip")
-        not_negative(self, "entropy_weight", "kl_weight")
+        not_negative(self, "entropy_weight", "kl_weight", "mle_weight")
 
     def as_policy_gradient(self) -> PolicyGradient:
         """These settings themselves."""

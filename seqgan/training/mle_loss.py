@@ -1,0 +1,110 @@
+"""The loss of maximum likelihood, with label smoothing and scheduled sampling.
+
+Shapes: B sequences, T tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rollout import Sampler, Sequences, nll_loss
+
+from ..config import PretrainConfig
+from ..models import Generator
+from .processes import Part
+
+__all__ = ["MLELoss", "own_inputs", "smoothed_nll"]
+
+_PLAIN = Sampler()
+
+
+class MLELoss:
+    """The loss of a batch of real sequences.
+
+    Args:
+        config: label smoothing and scheduled sampling.
+    """
+
+    def __init__(self, config: PretrainConfig):
+        self.config = config
+
+    def share(self, step: int) -> float:
+        """Share of inputs that are the model's own tokens after `step` gradient steps."""
+        risen = min(1.0, step / self.config.scheduled_sampling_steps)
+        return self.config.scheduled_sampling * risen
+
+    def __call__(
+        self, generator: Generator, batch: Sequences, part: Part, step: int, rng: torch.Generator
+    ) -> Tensor:
+        """The share of this process in the mean loss per token of a batch.
+
+        Args:
+            generator: in training mode.
+            batch: the whole batch.
+            part: the rows of it that this process works on.
+            step: gradient steps before this one.
+            rng: of the model's own tokens, in the same state in all processes.
+        """
+        mine = batch.select(part.rows).trim(wait=False)
+        smoothing, share = self.config.label_smoothing, self.share(step)
+        if not smoothing and not share:
+            return part.of_tokens(nll_loss(generator(mine).log_prob, mine.mask), batch.mask)
+        inputs = mine
+        if share:
+            numbers = torch.rand(2, part.total, batch.tokens.shape[1], generator=rng)
+            width = mine.tokens.shape[1]
+            inputs = own_inputs(generator, mine, share, *numbers[:, part.rows, :width])
+        features = generator.features(inputs)
+        if smoothing:
+            loss = smoothed_nll(generator.head(features), mine, smoothing)
+        else:
+            loss = nll_loss(generator.head.scores(features, mine).log_prob, mine.mask)
+        return part.of_tokens(loss, batch.mask)
+
+
+def smoothed_nll(logits: Tensor, sequences: Sequences, smoothing: float) -> Tensor:
+    """``-mean[(1 - s) log p(token) + s mean_v log p(v)]`` over tokens (Szegedy et al. 2016).
+
+    The inner mean is over the tokens that can be emitted: those with finite logits.
+
+    Args:
+        logits: [B, T, V].
+        sequences: the tokens.
+        smoothing: s, from 0 to below 1.
+    """
+    log_probs = logits.float().log_softmax(-1)
+    taken = log_probs.gather(-1, sequences.tokens[..., None])[..., 0]
+    possible = log_probs.detach() > -torch.inf
+    everyone = torch.where(possible, log_probs, 0.0).sum(-1) / possible.sum(-1).clamp(min=1)
+    return nll_loss((1 - smoothing) * taken + smoothing * everyone, sequences.mask)
+
+
+@torch.no_grad()
+def own_inputs(
+    generator: Generator, sequences: Sequences, share: float, draws: Tensor, choices: Tensor
+) -> Sequences:
+    """Real sequences with a share of their tokens replaced by the model's own.
+
+    Token by token: the model draws its next token after what it was given so far, and is given
+    that token, or the real one (scheduled sampling, Bengio et al. 2015). No gradient goes through
+    the draws.
+
+    Args:
+        generator: the model; dropout is as its mode says.
+        sequences: [B, T].
+        share: probability that a token is the model's own.
+        draws: uniform numbers [B, T], for the model's tokens.
+        choices: uniform numbers [B, T], for which token is given.
+    """
+    state = generator.initial_state(len(sequences), sequences.condition)
+    last = torch.full_like(sequences.lengths, generator.bos_id)
+    draws = draws.double().clamp(1e-12, 1 - 1e-12)
+    chosen = (choices < share).to(sequences.device)
+    columns = []
+    for t, real in enumerate(sequences.tokens.unbind(1)):
+        own, state = generator.sample_next(last, state, draws[:, t], _PLAIN)
+        last = torch.where(chosen[:, t], own, real)
+        columns.append(last)
+    tokens = torch.where(sequences.mask, torch.stack(columns, 1), sequences.tokens)
+    return Sequences(tokens, sequences.lengths, sequences.terminated, sequences.condition)
