@@ -21,6 +21,7 @@ from .finetune import FinetuneConfig
 from .format import CONFIG_FORMAT
 from .generators import GENERATORS, LSTM, GeneratorConfig
 from .optimizers import OptimizerConfig
+from .picture_corpus import PictureCorpus
 from .pretrain import PretrainConfig
 from .rewards import DiscriminatorTerm, RewardConfig, RewardTerm
 from .run import RunConfig
@@ -54,6 +55,7 @@ __all__ = [
     "GrammarCorpus",
     "OptimizerConfig",
     "OracleCorpus",
+    "PictureCorpus",
     "PolicyGradient",
     "PretrainConfig",
     "Ratio",

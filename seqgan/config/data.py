@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from .corpus import CorpusConfig
 from .drawn_corpus import GrammarCorpus, OracleCorpus
 from .file_corpus import FileCorpus
+from .picture_corpus import PictureCorpus, is_pictures
 
 __all__ = ["KINDS", "SOURCES", "check_corpus", "corpus_kind"]
 
@@ -15,6 +16,7 @@ SOURCES: dict[str, type[CorpusConfig]] = {
     "grammar": GrammarCorpus,
     "oracle": OracleCorpus,
     "wordnet": FileCorpus,
+    "digits": PictureCorpus,
 }
 """The sources that need no file; every other name of data is a file's."""
 KINDS: Mapping[str, type[CorpusConfig]] = {"a file": FileCorpus, **SOURCES}
@@ -23,7 +25,8 @@ KINDS: Mapping[str, type[CorpusConfig]] = {"a file": FileCorpus, **SOURCES}
 
 def corpus_kind(data: object) -> type[CorpusConfig]:
     """The dataclass of the settings of what `data` names: a source, or a file."""
-    return SOURCES.get(str(data), FileCorpus)
+    usual = PictureCorpus if is_pictures(str(data)) else FileCorpus
+    return SOURCES.get(str(data), usual)
 
 
 def check_corpus(data: object, corpus: CorpusConfig) -> None:

@@ -33,6 +33,7 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         test_share: share of a file's distinct sequences for the final test, if no test file
             is given; from 0 to 0.5.
         num_train: number of training sequences at most; 0: all.
+        eos: sequences end in a token of their own, EOS; off: all have one length (pictures, say).
     """
 
     rare = (
@@ -46,6 +47,7 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         "split_seed",
         "validation_share",
         "heldout_share",
+        "eos",
     )
 
     group = "corpus."
@@ -61,6 +63,7 @@ class FileCorpus(ReadingConfig, CorpusConfig):
     heldout_share: float = 0.05
     test_share: float = 0.1
     num_train: int = 0
+    eos: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

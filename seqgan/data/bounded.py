@@ -59,6 +59,9 @@ def bounded(data: Dataset, config: EvaluationConfig) -> Dataset:
         tokens = data.real_tokens(name)
         return chosen_rows(tokens, rows[name].tolist()) if name in rows else tokens
 
+    labels = {
+        name: found[rows[name]] if name in rows else found for name, found in data.labels.items()
+    }
     measured = {name: len(split) for name, split in splits.items()}
     return replace(
         data,
@@ -66,6 +69,7 @@ def bounded(data: Dataset, config: EvaluationConfig) -> Dataset:
         heldout=splits["heldout"],
         test=splits["test"],
         real_tokens=real_tokens,
+        labels=labels,
         report=_report(data.report, measured),
         report_lines=[*data.report_lines, _line(data, measured)],
     )

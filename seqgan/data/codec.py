@@ -11,15 +11,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import torch
-
 from rollout import Sequences
 
 from ..config.names import TOKENIZERS
 from ..errors import CheckpointError, ConfigError, DataError, did_you_mean
+from .id_codec import IdCodec, LineCodec
+from .picture_codec import PictureCodec
 from .spec import TokenSpec
 from .text.one_line import one_line
-from .text.rows import TokenRows
 from .text.tokenizers import Tokenizer, make_tokenizer
 from .text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 
@@ -33,6 +32,7 @@ class Codec(Protocol):
 
     Attributes:
         kind: name in `CODECS`.
+        suffix: ending of the files that `show` writes.
         spec: the token ids.
         cut: name of the way a line is cut into tokens, for signatures.
         unknown: the token that stands for unknown ones in `tokens`; None: there are none.
@@ -40,6 +40,7 @@ class Codec(Protocol):
     """
 
     kind: ClassVar[str]
+    suffix: ClassVar[str]
     spec: TokenSpec
     cut: str
     unknown: str | None
@@ -89,36 +90,7 @@ class Codec(Protocol):
         """Writes its files into a folder; returns what `load_codec` needs to know besides."""
 
 
-class _Lines:
-    """Methods that codecs of lines of text share."""
-
-    spec: TokenSpec
-
-    def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
-        raise NotImplementedError
-
-    def line(self, tokens: Sequence[Any]) -> str:
-        raise NotImplementedError
-
-    def rows(self, sequences: Sequences) -> TokenRows:
-        """As `tokens`, made when they are read."""
-        return TokenRows(
-            len(sequences), lambda rows: self.tokens(sequences.select(torch.from_numpy(rows)))
-        )
-
-    def texts(self, sequences: Sequences) -> list[str]:
-        """Each sequence as one line of text, whatever it holds; see `one_line`."""
-        return [self.line(row) for row in self.tokens(sequences)]
-
-    def show(self, sequences: Sequences, place: Path) -> Path:
-        """Writes a text file with one sequence per line."""
-        file = place.with_suffix(".txt")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(f"{line}\n" for line in self.texts(sequences)), encoding="utf-8")
-        return file
-
-
-class WordCodec(_Lines):
+class WordCodec(LineCodec):
     """Tokens out of a vocabulary, cut and joined by a tokenizer.
 
     Args:
@@ -191,64 +163,7 @@ class WordCodec(_Lines):
         return cls(vocabulary, tokenizer or make_tokenizer(name), spec)
 
 
-class IdCodec(_Lines):
-    """Tokens that are bare numbers.
-
-    Args:
-        spec: the token ids.
-    """
-
-    kind: ClassVar[str] = "ids"
-
-    def __init__(self, spec: TokenSpec):
-        self.spec = spec
-        self.cut = "spaces"
-        self.unknown: str | None = None
-        self.unknown_ids: tuple[int, ...] = ()
-
-    def encode(self, text: str) -> list[int]:
-        """The numbers of a text, without EOS."""
-        tokens = text.split()
-        bad = [token for token in tokens if not token.isdecimal() or self.lacks([int(token)])]
-        if bad:
-            raise DataError(f"{bad[0]!r} is not a number from 0 to {self.spec.vocab_size - 1}")
-        return [int(token) for token in tokens]
-
-    def pieces(self, text: str) -> list[Hashable]:
-        """The numbers of a text."""
-        return list(self.encode(text))
-
-    def tokens(self, sequences: Sequences) -> list[list[Hashable]]:
-        """The ids of each sequence without EOS."""
-        eos = self.spec.eos_id
-        rows = sequences.to_lists()
-        return [list(row[:-1] if eos is not None and row[-1:] == [eos] else row) for row in rows]
-
-    def line(self, tokens: Sequence[Any]) -> str:
-        """The numbers, blanks between them."""
-        return " ".join(str(token) for token in tokens)
-
-    def lacks(self, tokens: Sequence[Any]) -> list[Any]:
-        """The numbers that are no ids."""
-        return [token for token in tokens if not 0 <= token < self.spec.vocab_size]
-
-    def fingerprint(self) -> str:
-        """The number of ids."""
-        return f"ids-{self.spec.vocab_size}"
-
-    def save(self, folder: Path) -> dict[str, Any]:
-        """Writes nothing: the ids are all there is."""
-        return {}
-
-    @classmethod
-    def load(
-        cls, folder: Path, spec: TokenSpec, content: Mapping[str, Any], tokenizer: Tokenizer | None
-    ) -> IdCodec:
-        """The codec of the ids of `spec`."""
-        return cls(spec)
-
-
-CODECS: dict[str, Any] = {"words": WordCodec, "ids": IdCodec}
+CODECS: dict[str, Any] = {"words": WordCodec, "ids": IdCodec, "pictures": PictureCodec}
 
 
 def save_codec(codec: Codec, folder: Path) -> None:

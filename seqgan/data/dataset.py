@@ -44,6 +44,8 @@ class Dataset:
         density: the source's own density, or None.
         report: counts and warnings, as JSON has it.
         report_lines: the same for people.
+        labels: for each split the labels int64 [n] of its sequences, if they are known. Metrics
+            read them; models see none but those of a condition.
     """
 
     source: str
@@ -56,6 +58,7 @@ class Dataset:
     density: Density | None = None
     report: dict[str, Any] = field(default_factory=dict)
     report_lines: list[str] = field(default_factory=list)
+    labels: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def spec(self) -> TokenSpec:

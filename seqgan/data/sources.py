@@ -13,7 +13,15 @@ import torch
 
 from rollout import Policy, Sequences, generate
 
-from ..config import SOURCES, CorpusConfig, FileCorpus, GrammarCorpus, OracleCorpus, RunConfig
+from ..config import (
+    SOURCES,
+    CorpusConfig,
+    FileCorpus,
+    GrammarCorpus,
+    OracleCorpus,
+    PictureCorpus,
+    RunConfig,
+)
 from ..config.data import check_corpus
 from ..config.drawn_corpus import DrawnCorpus
 from ..errors import ConfigError, DataError, did_you_mean
@@ -47,7 +55,7 @@ def load_data(
     """Reads or draws the data that `source` names.
 
     Args:
-        source: a file, or grammar, oracle, wordnet.
+        source: a file, or grammar, oracle, wordnet, digits.
         config: tokenizer, limits, shares, sizes.
         test_data: a file with the test sequences (for a file).
         validation_data: a file with the validation sequences (for a file).
@@ -67,6 +75,13 @@ def load_data(
         return _drawn(source, GrammarPolicy(max_length=config.max_length), config, seed)
     if isinstance(config, OracleCorpus):
         return _drawn(source, _oracle(config, seed), config, seed)
+    if isinstance(config, PictureCorpus):
+        from .pictures import load_pictures
+
+        test, validation = (
+            None if x is None else os.fspath(x) for x in (test_data, validation_data)
+        )
+        return load_pictures(source, config, test, validation, seed)
     assert isinstance(config, FileCorpus)
     if source == "wordnet" and not Path(source).exists():
         from .wordnet import wordnet_lines
@@ -111,7 +126,7 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
     spec = TokenSpec(
         vocab_size=len(vocabulary),
         bos_id=vocabulary.bos_id,
-        eos_id=vocabulary.eos_id,
+        eos_id=vocabulary.eos_id if corpus.eos else None,
         pad_id=vocabulary.pad_id,
         max_length=corpus.report.max_length,
         forbidden=forbidden,
@@ -135,7 +150,8 @@ def _never_emitted(corpus: TextCorpus) -> tuple[tuple[int, ...], tuple[int, ...]
 
     A model knows nothing of a token that its training sequences lack. If no split holds it, it is
     impossible; otherwise it keeps a probability, without which the likelihood of that split would
-    be 0. EOS may always be emitted: without it no sequence would end before the length limit.
+    be 0. EOS may always be emitted, if there is one: without it no sequence would end before the
+    length limit.
     """
     vocabulary, size = corpus.vocabulary, len(corpus.vocabulary)
     seen = {
@@ -143,7 +159,8 @@ def _never_emitted(corpus: TextCorpus) -> tuple[tuple[int, ...], tuple[int, ...]
         for name in SPLITS
     }
     lacking = ~seen["train"]
-    lacking[vocabulary.eos_id] = False
+    if corpus.eos:
+        lacking[vocabulary.eos_id] = False
     anywhere = torch.stack(list(seen.values())).any(0)
     never = {vocabulary.pad_id, vocabulary.bos_id}
     forbidden = never | set((lacking & ~anywhere).nonzero()[:, 0].tolist())

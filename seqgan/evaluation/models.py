@@ -24,6 +24,7 @@ from ..metrics.likelihood import SequenceScores, sequence_scores, spelling_nll
 from ..models.generator import emitting
 from ..seeding import rng_for
 from ..training.sampling import draw
+from .pictures import PictureScores, PictureSpace, has_pictures
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
 
@@ -95,6 +96,9 @@ class Evaluator:
         self.texts = TextScores(
             self.score, config.embedder, config.mauve, config.judge, config.judge_samples, flags
         )
+        self.pictures = (
+            PictureScores(PictureSpace(data), self.score) if has_pictures(data) else None
+        )
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))
         self.training = real_words(data, config, "train")
@@ -128,6 +132,7 @@ class Evaluator:
             *self._against_source(samples, own, test),
             *self._reverse(samples),
             *self.texts.scores(texts, self.test_texts, "test"),
+            *([] if self.pictures is None else self.pictures.scores(samples)),
             *self.score.overlap(tokens, self.references, self.wording, "test"),
             *self.score.surface(tokens, self.wording, self.training),
         ]
@@ -159,6 +164,8 @@ class Evaluator:
         training = real_texts(self.data, "train", self.train_rows)
         scores += self.texts.distances(training, self.test_texts, "test, training sequences")
         scores += self.texts.judged(self.test_texts)
+        if self.pictures is not None:
+            scores += self.pictures.real()
         others = [
             row
             for split in ("validation", "heldout")

@@ -13,11 +13,12 @@ from .score import Direction, Score
 
 __all__ = [
     "ARROWS", "CATALOGUE", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON", "NLL", "NLL_SOURCE",
+    "PICTURES",
     "Metric", "family", "find", "label", "score_label",
 ]  # fmt: skip
 
 NLL, ENTROPY, NLL_SOURCE = "nll", "entropy", "nll-source"
-JENSEN_SHANNON, FRECHET = "js", "fed"
+JENSEN_SHANNON, FRECHET, PICTURES = "js", "fed", "picture-distance"
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "none": ""}
 
 LIKELIHOOD = "Likelihood and diversity"
@@ -25,9 +26,10 @@ SOURCE = "Distance from the source"
 PRECISION = "Overlap with real sequences: n-grams of the samples that occur in real ones"
 RECALL = "Overlap with real sequences: n-grams of real sequences that occur in the samples"
 EMBEDDINGS = "Distance between embeddings of samples and of real sequences"
+CLASSES = "Pictures as a classifier of real ones sees them"
 ALIKE = "Overlap with each other: n-grams of a sample that occur in the others"
 VARIETY = "Variety"
-GROUPS = (LIKELIHOOD, SOURCE, PRECISION, RECALL, EMBEDDINGS, ALIKE, VARIETY)
+GROUPS = (LIKELIHOOD, SOURCE, PRECISION, RECALL, EMBEDDINGS, CLASSES, ALIKE, VARIETY)
 """Titles of the groups, in the order of the report."""
 
 TOKEN, SEQUENCE = "nats per token", "nats per sequence"
@@ -122,6 +124,18 @@ _METRICS = (
     Metric(
         "mauve", "MAUVE", "higher", "", "the same embeddings; 1 if they cannot be told apart",
         EMBEDDINGS,
+    ),
+    Metric(
+        PICTURES, "Frechet distance of pictures", "lower", "",
+        "features of samples against those of real pictures", CLASSES,
+    ),
+    Metric(
+        "class-accuracy", "read as the label asked for", "higher", "",
+        "share of samples; of real pictures: as their own label", CLASSES,
+    ),
+    Metric(
+        "class-confidence", "confidence of the classifier", "none", "",
+        "mean probability of the label that it finds likeliest", CLASSES,
     ),
     Metric("self-bleu-", "self-BLEU-{}", "lower", "", "", ALIKE),
     Metric(

@@ -38,6 +38,7 @@ class TextCorpus:
         tokenizer: how texts were cut into tokens.
         report: counts, shares and warnings.
         source_names: the file each split comes from.
+        eos: sequences end in EOS; False: all have one length.
     """
 
     train: Sequences
@@ -48,6 +49,7 @@ class TextCorpus:
     tokenizer: Tokenizer
     report: CorpusReport
     source_names: dict[str, str]
+    eos: bool
     _strings: list[str] = field(repr=False)
     _parts: dict[str, Part] = field(repr=False)
 
@@ -170,6 +172,7 @@ def _corpus(
         split: read_table(name, records, tokenizer, types, config, notes)
         for split, name, records, notes in sources
     }
+    limit = config.max_length if config.eos else _one_length(tables)
     keys = {split: table.keys() for split, table in tables.items()}
     strings = list(types)
     rows = _rows(tables, keys, strings, tokenizer, config, seed, vocabulary)
@@ -181,20 +184,21 @@ def _corpus(
     report = CorpusReport(
         tokenizer.name,
         len(vocabulary),
-        config.max_length,
+        limit,
         left_out,
         config.min_count,
         config.padding,
         config.num_train,
         [file_report(table, keys[split], types, config) for split, table in tables.items()],
-        split_reports(parts, ids, strings),
+        split_reports(parts, ids, strings, config.eos),
     )
     return TextCorpus(
-        **{split: _sequences(part, ids) for split, part in parts.items()},
+        **{split: _sequences(part, ids, config.eos) for split, part in parts.items()},
         vocabulary=vocabulary,
         tokenizer=tokenizer,
         report=report,
         source_names={split: part.table.name for split, part in parts.items()},
+        eos=config.eos,
         _strings=strings,
         _parts=parts,
     )
@@ -300,11 +304,22 @@ def _vocabulary(train: Part, strings: list[str], config: FileCorpus) -> Vocabula
     )
 
 
-def _sequences(part: Part, ids: Int64) -> Sequences:
-    """The token ids of a split, EOS appended where the sequence was not cut."""
+def _one_length(tables: dict[str, TokenTable]) -> int:
+    """The length of all sequences of files without EOS; within a file they have one."""
+    lengths = {table.name: int(table.lengths[0]) for table in tables.values()}
+    if len({*lengths.values()}) > 1:
+        found = ", ".join(f"{length} in {name}" for name, length in lengths.items())
+        raise DataError(
+            f"--corpus.eos false needs sequences of one length; their tokens are {found}"
+        )
+    return next(iter(lengths.values()))
+
+
+def _sequences(part: Part, ids: Int64, eos: bool) -> Sequences:
+    """The token ids of a split, EOS appended where there is one and the sequence was not cut."""
     table, rows = part.table, part.rows
     body = part.lengths()
-    whole = ~table.cut[rows]
+    whole = ~table.cut[rows] & eos
     lengths = body + whole
     tokens = torch.full((len(rows), int(lengths.max(initial=0))), PAD, dtype=torch.int64)
     view = tokens.numpy()

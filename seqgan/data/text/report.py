@@ -228,7 +228,7 @@ def file_report(table: TokenTable, keys: UInt64, types: Types, config: FileCorpu
         types: the numbers of the token strings.
         config: what was to be done with long sequences.
     """
-    lengths = np.concatenate([np.diff(table.starts)[~table.cut] + 1, table.long_lengths])
+    lengths = np.concatenate([np.diff(table.starts)[~table.cut] + config.eos, table.long_lengths])
     special = [types[token] for token in SPECIAL_TOKENS if token in types]
     return FileReport(
         path=table.name,
@@ -251,29 +251,32 @@ def file_report(table: TokenTable, keys: UInt64, types: Types, config: FileCorpu
     )
 
 
-def split_reports(parts: dict[str, Part], ids: Int64, strings: list[str]) -> dict[str, SplitReport]:
+def split_reports(
+    parts: dict[str, Part], ids: Int64, strings: list[str], eos: bool
+) -> dict[str, SplitReport]:
     """Counts of each split.
 
     Args:
         parts: the splits; all are compared with ``train``.
         ids: int64, the token id of every type.
         strings: the token string of every type.
+        eos: sequences end in EOS.
     """
     overlaps = _ngram_overlaps(parts)
     written = np.array([i for i, string in enumerate(strings) if string in SPECIAL_TOKENS], int)
     return {
-        name: _split_report(part, parts["train"], ids, written, overlaps.get(name))
+        name: _split_report(part, parts["train"], ids, written, overlaps.get(name), eos)
         for name, part in parts.items()
     }
 
 
 def _split_report(
-    part: Part, train: Part, ids: Int64, written: Int64, overlap: float | None
+    part: Part, train: Part, ids: Int64, written: Int64, overlap: float | None, eos: bool
 ) -> SplitReport:
     count = len(part)
     body = part.lengths()
     cut = part.table.cut[part.rows]
-    lengths = body + ~cut
+    lengths = body + (~cut & eos)
     types = part.types()
     unknown = int((ids[types] == UNK).sum())
     copies = np.unique(part.keys, return_counts=True)[1]

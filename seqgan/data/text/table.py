@@ -197,8 +197,8 @@ def read_table(
             tokens = without_padding(tokens, padding)
             padded += 1
             text = tokenizer.detokenize(tokens)
-        length = len(tokens) + 1
-        if length == 1:
+        length = len(tokens) + config.eos
+        if not tokens:
             if config.empty == "error":
                 raise DataError(
                     f"{name}, line {line}: is empty (--corpus.empty drop leaves it out)"
@@ -213,6 +213,11 @@ def read_table(
                 continue
             tokens = tokens[: config.max_length]
             text = tokenizer.detokenize(tokens)
+        if not config.eos and lengths and len(tokens) != lengths[0]:
+            raise DataError(
+                f"{name}, line {line}: has {len(tokens)} tokens, and the sequences before it have "
+                f"{lengths[0]}: --corpus.eos false needs sequences of one length"
+            )
         flat.extend(map(number_of, tokens))
         lengths.append(len(tokens))
         words.append(len(text.split()))

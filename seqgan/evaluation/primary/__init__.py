@@ -13,15 +13,17 @@ from .base import ENTROPY, Axis, Measured, Primary
 from .embedding_distance import Embedded, EmbeddingDistance
 from .jensen_shannon import Densities, JensenShannon
 from .likelihood import HeldOutLikelihood
+from .picture_distance import PictureDistance
 
 __all__ = [
     "ENTROPY", "FALLBACK", "PRIMARY", "Axis", "Densities", "Embedded", "EmbeddingDistance",
-    "HeldOutLikelihood", "JensenShannon", "Measured", "Primary", "choose",
-    "title_of",
+    "HeldOutLikelihood", "JensenShannon", "Measured", "PictureDistance", "Primary",
+    "choose", "title_of",
 ]  # fmt: skip
 
 PRIMARY: dict[str, Primary] = {
-    metric.name: metric for metric in (JensenShannon(), EmbeddingDistance(), HeldOutLikelihood())
+    metric.name: metric
+    for metric in (JensenShannon(), PictureDistance(), EmbeddingDistance(), HeldOutLikelihood())
 }
 """The primary metrics by name. The first that suits data and settings is taken."""
 FALLBACK = PRIMARY[catalogue.NLL]

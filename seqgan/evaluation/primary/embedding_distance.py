@@ -1,11 +1,13 @@
-"""The Frechet distance between embeddings of texts."""
+"""Frechet distances between embeddings of samples and of real sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from rollout import Sequences
 
 from ...config import EvaluationConfig
 from ...data.dataset import Dataset
@@ -17,7 +19,7 @@ from ..pooled import ALL, Drawn, Rows
 from ..text_scores import optional_embedder
 from .base import SELF_BLEU, Measured, Primary
 
-__all__ = ["Embedded", "EmbeddingDistance"]
+__all__ = ["Embedded", "EmbeddingDistance", "FrechetMetric", "Space"]
 
 
 class Embedded(NamedTuple):
@@ -27,15 +29,27 @@ class Embedded(NamedTuple):
     own: np.ndarray
 
 
-class _Embedder:
-    """An embedder with the real sequences that it has embedded already."""
+class Space(Protocol):
+    """Embeddings of one data set, those of real sequences kept."""
+
+    def split(self, name: str) -> np.ndarray:
+        """Embeddings [n, E] of a split, its rows in random order."""
+
+    def samples(self, samples: Sequences) -> np.ndarray:
+        """Embeddings [n, E] of samples."""
+
+    def training(self, count: int) -> np.ndarray | None:
+        """Embeddings [count, E] of training sequences; None if they are too few."""
+
+
+class _Texts:
+    """An embedder of texts with the real sequences that it has embedded already."""
 
     def __init__(self, data: Dataset, config: EvaluationConfig):
         self.data, self.embed = data, optional_embedder(config.embedder)
         self._splits: dict[str, np.ndarray] = {}
 
-    def texts(self, texts: list[str]) -> np.ndarray:
-        """Embeddings [n, E] of texts."""
+    def _embedded(self, texts: list[str]) -> np.ndarray:
         assert self.embed is not None
         return self.embed(texts)
 
@@ -43,45 +57,41 @@ class _Embedder:
         """Embeddings [n, E] of a split, its rows in random order."""
         if name not in self._splits:
             rows = random_rows(self.data, name)
-            self._splits[name] = self.texts(real_texts(self.data, name, rows))
+            self._splits[name] = self._embedded(real_texts(self.data, name, rows))
         return self._splits[name]
 
+    def samples(self, samples: Sequences) -> np.ndarray:
+        """Embeddings [n, E] of samples."""
+        return self._embedded(self.data.codec.texts(samples))
 
-class EmbeddingDistance(Primary):
+    def training(self, count: int) -> np.ndarray | None:
+        """Embeddings [count, E] of training sequences; None if they are too few."""
+        if len(self.data.train) < count:
+            return None
+        rows = random_rows(self.data, "train")[:count]
+        return self._embedded(real_texts(self.data, "train", rows))
+
+
+class FrechetMetric(Primary):
     """Frechet distance between the embeddings of samples and of real sequences.
 
     Diversity is a self-BLEU here: a rejected or cut distribution has no likelihood of real
-    sequences to speak of, and distances of texts are compared at texts that are equally varied.
+    sequences to speak of, and distances are compared at samples that are equally varied. A metric
+    states `name`, `label`, `short`, `meaning` and `suits`, and makes its `Space` in `prepare`.
     """
 
-    name = catalogue.FRECHET
-    label = "Frechet embedding distance"
-    short = "FED"
-    meaning = (
-        "the Frechet embedding distance: how far the embeddings of samples lie from those of real "
-        "sequences, in mean and spread; lower is better"
-    )
     in_nats = False
     axis = SELF_BLEU
     pooled = False
     biased = True
     most_resamples = FRECHET_RESAMPLES
 
-    def suits(self, data: Dataset, config: EvaluationConfig) -> bool:
-        """An embedder is asked for."""
-        return config.embedder != "none"
-
-    def prepare(self, data: Dataset, config: EvaluationConfig) -> Any:
-        """The embedder."""
-        return _Embedder(data, config)
-
     def carry(self, prepared: Any, real: SequenceScores, drawn: Drawn, split: str) -> Embedded:
         """Embeddings of real sequences and of as many samples."""
         assert drawn.samples is not None
         others = prepared.split(split)
         n = min(len(drawn.samples), len(others))
-        texts = prepared.data.codec.texts(drawn.samples.select(slice(0, n)))
-        return Embedded(others[:n], prepared.texts(texts))
+        return Embedded(others[:n], prepared.samples(drawn.samples.select(slice(0, n))))
 
     def num_real(self, point: Measured) -> int:
         """Number of real sequences whose embeddings a point carries."""
@@ -97,8 +107,27 @@ class EmbeddingDistance(Primary):
 
     def of_real_data(self, prepared: Any, count: int) -> dict[str, float]:
         """Distance of training sequences from test sequences; empty if they are too few."""
-        data = prepared.data
-        if len(data.train) < count:
+        training = prepared.training(count)
+        if training is None:
             return {}
-        training = prepared.texts(real_texts(data, "train", random_rows(data, "train")[:count]))
         return {self.name: frechet_distance(training, prepared.split("test")[:count])}
+
+
+class EmbeddingDistance(FrechetMetric):
+    """Frechet distance between the embeddings of texts."""
+
+    name = catalogue.FRECHET
+    label = "Frechet embedding distance"
+    short = "FED"
+    meaning = (
+        "the Frechet embedding distance: how far the embeddings of samples lie from those of real "
+        "sequences, in mean and spread; lower is better"
+    )
+
+    def suits(self, data: Dataset, config: EvaluationConfig) -> bool:
+        """An embedder is asked for."""
+        return config.embedder != "none"
+
+    def prepare(self, data: Dataset, config: EvaluationConfig) -> Any:
+        """The embedder."""
+        return _Texts(data, config)
