@@ -259,16 +259,26 @@ def _finish(
         "action_values": None,
         **found,
     }
-    for name, lines in samples.items():
-        write_text(path / "samples" / f"{name}.txt", "".join(f"{x}\n" for x in lines))
-    write_json(path / RESULTS, results)
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
+    for name, sequences in {"real": data.test, **drawn}.items():
+        place = path / "samples" / name
+        write_text(place.with_suffix(".txt"), "".join(f"{x}\n" for x in samples[name]))
+        picture = _picture(data, sequences, place)
+        if picture is not None:  # nobody reads it as text
+            shown[name] = [f"{picture} shows them"]
+            runtime.show_picture(f"samples/{name}", picture.read_bytes())
+    write_json(path / RESULTS, results)
     print_results(runtime.console, scores, shown, said)
     runtime.end_tracking()
     runtime.say(f"Report: {write_report(runtime.run)}")
     runtime.say(f"Run: {path}")
     comparison = None if compared is None else compared.method
     return RunResult(path, data, models["mle"], finetuned, scores, comparison, results, said)
+
+
+def _picture(data: Dataset, sequences: Sequences, place: Path) -> Path | None:
+    """The picture of sequences that are looked at as one; None: they are read as text."""
+    return data.codec.show(sequences, place) if data.codec.suffix == ".png" else None
 
 
 def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:

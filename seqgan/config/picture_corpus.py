@@ -25,6 +25,7 @@ class PictureCorpus(CorpusConfig):
         test_share: share of the distinct pictures for the final test, if no test file is given;
             from 0 to 0.5.
         num_train: number of training pictures at most; 0: all.
+        label: each picture is asked for by its label: the digit.
     """
 
     levels: int = 8
@@ -33,6 +34,7 @@ class PictureCorpus(CorpusConfig):
     heldout_share: float = 0.05
     test_share: float = 0.15
     num_train: int = 0
+    label: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -49,9 +49,9 @@ class PictureCodec(IdCodec):
         self.height, self.width, self.levels = height, width, levels
 
     @classmethod
-    def of(cls, height: int, width: int, levels: int) -> PictureCodec:
-        """The codec of pictures of one size."""
-        spec = TokenSpec(levels + 1, levels, None, levels, height * width, (levels,))
+    def of(cls, height: int, width: int, levels: int, labels: int = 0) -> PictureCodec:
+        """The codec of pictures of one size, asked for by one of `labels` labels."""
+        spec = TokenSpec(levels + 1, levels, None, levels, height * width, (levels,), labels=labels)
         return cls(spec, height, width, levels)
 
     def lacks(self, tokens: Any) -> list[Any]:
@@ -70,8 +70,8 @@ class PictureCodec(IdCodec):
         return pixels.numpy() / (self.levels - 1)
 
     def grid(self, sequences: Sequences) -> bytes:
-        """The first pictures as one PNG: a grid, filled row by row."""
-        pictures = self.brightness(sequences.select(slice(0, SHOWN)))
+        """The first pictures as one PNG: a grid, row by row, in the order of their labels."""
+        pictures = self.brightness(sequences.select(_shown(sequences)))
         columns = max(1, math.ceil(math.sqrt(len(pictures))))
         rows = max(1, math.ceil(len(pictures) / columns))
         high, wide = self.height + SEAM, self.width + SEAM
@@ -116,3 +116,14 @@ class PictureCodec(IdCodec):
                 f"{spec.vocab_size} tokens"
             )
         return cls(spec, height, width, levels)
+
+
+def _shown(sequences: Sequences) -> torch.Tensor:
+    """The rows of the pictures of a grid: equally many of each label, one label after another."""
+    rows = torch.arange(len(sequences))
+    condition = sequences.condition
+    if not isinstance(condition, dict) or "label" not in condition:
+        return rows[:SHOWN]
+    labels = condition["label"].cpu()
+    each = max(1, SHOWN // len(labels.unique()))
+    return torch.cat([rows[labels == label][:each] for label in labels.unique()])[:SHOWN]

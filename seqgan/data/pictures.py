@@ -75,12 +75,16 @@ def load_pictures(
     parts |= {
         name: (each, np.arange(len(each.levels))) for name, each in found.items() if name != "train"
     }
-    codec = PictureCodec.of(height, width, config.levels)
-    splits = {name: _sequences(each.levels[chosen]) for name, (each, chosen) in parts.items()}
     labels = {
         name: torch.from_numpy(each.labels[chosen])
         for name, (each, chosen) in parts.items()
         if each.labels is not None
+    }
+    number = _number(source, labels) if config.label else 0
+    codec = PictureCodec.of(height, width, config.levels, number)
+    splits = {
+        name: _sequences(each.levels[chosen], labels[name] if config.label else None)
+        for name, (each, chosen) in parts.items()
     }
     report = _report(splits, codec, labels)
     return Dataset(
@@ -154,11 +158,22 @@ def _rows(
     return rows
 
 
-def _sequences(levels: npt.NDArray[np.int64]) -> Sequences:
+def _number(source: str, labels: dict[str, torch.Tensor]) -> int:
+    """The number of labels, those of all splits counted."""
+    if len(labels) < len(SPLITS):
+        raise DataError(
+            f"--corpus.label: a file of pictures has no labels beside it; MNIST calls that of "
+            f"train-images-idx3-ubyte train-labels-idx1-ubyte (of {source} and all others)"
+        )
+    return max(int(found.max()) for found in labels.values() if len(found)) + 1
+
+
+def _sequences(levels: npt.NDArray[np.int64], labels: torch.Tensor | None) -> Sequences:
     """Pictures row by row; none of them has an end of its own."""
     tokens = torch.from_numpy(levels.reshape(len(levels), -1).copy())
     lengths = torch.full((len(tokens),), tokens.shape[1], dtype=torch.int64)
-    return Sequences(tokens, lengths, torch.zeros(len(tokens), dtype=torch.bool))
+    condition = None if labels is None else {"label": labels}
+    return Sequences(tokens, lengths, torch.zeros(len(tokens), dtype=torch.bool), condition)
 
 
 def _report(

@@ -9,6 +9,8 @@ Shapes: N pictures, P pixels, E hidden units.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,7 @@ from ..errors import MissingExtraError
 
 __all__ = ["PictureClassifier"]
 
-UNITS = 64
+UNITS, ITERATIONS = 64, 200
 MOST = 10_000
 """Training pictures at most: more would hardly make it better, and take minutes."""
 
@@ -34,12 +36,17 @@ class PictureClassifier:
 
     def __init__(self, pixels: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]):
         try:
+            from sklearn.exceptions import ConvergenceWarning
             from sklearn.neural_network import MLPClassifier
         except ImportError as error:
             raise MissingExtraError("scikit-learn", "digits", "a classifier of pictures") from error
         rows = np.random.default_rng(0).permutation(len(pixels))[:MOST]
-        model = MLPClassifier((UNITS,), alpha=1.0, solver="lbfgs", max_iter=MOST, tol=1e-3)
-        self._model = model.set_params(random_state=0).fit(pixels[rows], labels[rows])
+        self._model = MLPClassifier(
+            (UNITS,), alpha=1.0, solver="lbfgs", max_iter=ITERATIONS, random_state=0
+        )
+        with warnings.catch_warnings():  # it is stopped early on purpose
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._model.fit(pixels[rows], labels[rows])
 
     def labels(self, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """The likeliest label [N] of each picture."""

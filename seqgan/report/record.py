@@ -34,6 +34,7 @@ class Record:
         log: for each stage of `metrics.jsonl` its lines.
         results: `results.json`, or empty where the run is not finished.
         samples: for each model the lines of its file in `samples/`.
+        pictures: for each model the picture of its samples there, as PNG, if there is one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Record:
     log: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     samples: dict[str, list[str]] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -96,11 +98,13 @@ def read_record(run: RunDirectory) -> Record:
     except ConfigError as error:
         raise RunDirectoryError(f"{run.path / CONFIG}: {error}") from None
     finished = (run.path / RESULTS).is_file()
-    samples = {}
+    samples, pictures = {}, {}
     for name in MODELS:
         path = run.path / "samples" / f"{name}.txt"
         if path.is_file():  # split at \n alone: other line breaks may stand within a sample
             samples[name] = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        if path.with_suffix(".png").is_file():
+            pictures[name] = path.with_suffix(".png").read_bytes()
     return Record(
         run.path.resolve().name,
         (run.path / CONFIG).read_text(encoding="utf-8"),
@@ -110,6 +114,7 @@ def read_record(run: RunDirectory) -> Record:
         _log(run),
         run.results() if finished else {},
         samples,
+        pictures,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -87,15 +89,40 @@ def _figures(content: dict[str, Any]) -> list[Drawn]:
     return [*first, *content["tradeoffs"], *content["curves"]]
 
 
-def _samples(record: Record) -> list[tuple[str, list[str], int]]:
-    """Real ones first: title, the samples shown, how many there are."""
+@dataclass(frozen=True)
+class Shown:
+    """Samples of one model.
+
+    Attributes:
+        title: of the model.
+        name: of the model, and of its files.
+        lines: the samples shown.
+        count: samples in the file.
+        picture: the samples as a picture, as a URL that holds it; None: they are text.
+    """
+
+    title: str
+    name: str
+    lines: list[str]
+    count: int
+    picture: str | None
+
+
+def _samples(record: Record) -> list[Shown]:
+    """The samples, real ones first."""
     show = int(record.setting("evaluation", "show", SHOW))
-    order = ("real", "mle", "finetuned")
     return [
-        (MODELS[name], record.samples[name][:show], len(record.samples[name]))
-        for name in order
-        if show and name in record.samples
+        Shown(MODELS[name], name, lines[:show], len(lines), _url(record.pictures.get(name)))
+        for name in ("real", "mle", "finetuned")
+        if show and (lines := record.samples.get(name)) is not None
     ]
+
+
+def _url(picture: bytes | None) -> str | None:
+    """A URL that holds a PNG itself."""
+    if picture is None:
+        return None
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _templates() -> Environment:

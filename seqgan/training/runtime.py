@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ from .callbacks import Callbacks, Sample, markdown_table
 from .interruption import SIGNALS, Interruption
 from .processes import Processes, launcher
 from .progress import Progress, make_progress
+from .trackers import show_picture
 
 __all__ = ["Runtime", "make_accelerator"]
 
@@ -300,12 +301,21 @@ class Runtime:
             self.run.log("samples", step, {"samples": [asdict(each) for each in samples]})
         self._track({"samples/table": markdown_table(samples)}, step)
 
+    def show_picture(self, name: str, picture: bytes) -> None:
+        """Shows a PNG where measurements are tracked; see `trackers.show_picture`."""
+        if self.accelerator.is_main_process:
+            self._hand_over(lambda: show_picture(self.accelerator.trackers, name, picture))
+
     def _track(self, values: dict[str, Any], step: int) -> None:
         """Shows values in the trackers; one that fails is left out from then on."""
+        self._hand_over(lambda: self.accelerator.log(values, step))
+
+    def _hand_over(self, work: Callable[[], None]) -> None:
+        """Gives the trackers something; if that fails, the run continues without them."""
         if not self._tracking:
             return
         try:
-            self.accelerator.log(values, step)
+            work()
         except Exception as error:  # whatever goes wrong in another's logger, training goes on
             self._tracking = False
             self.say(f"warning: {_tracker_fails(error)}")

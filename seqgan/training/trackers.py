@@ -7,10 +7,12 @@ trackio come with the extra ``track`` and are imported only where a run asks for
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate.tracking import (
     GeneralTracker,
     TensorBoardTracker,
@@ -18,10 +20,11 @@ from accelerate.tracking import (
     WandBTracker,
     on_main_process,
 )
+from PIL import Image
 
 from ..errors import ConfigError, MissingExtraError
 
-__all__ = ["check_trackers", "make_trackers"]
+__all__ = ["check_trackers", "make_trackers", "show_picture"]
 
 PROJECT = "seqgan"
 STAGES = (
@@ -58,6 +61,14 @@ def make_trackers(names: Iterable[str], folder: Path) -> list[GeneralTracker]:
         "trackio": lambda: _Trackio(PROJECT, name=title),
     }
     return [makers[name]() for name in names]
+
+
+def show_picture(trackers: Iterable[Any], name: str, picture: bytes) -> None:
+    """Shows a grey picture, a PNG, in TensorBoard, if it is among the trackers."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)))[None, :, :, None]
+    for tracker in trackers:
+        if tracker.name == "tensorboard":
+            tracker.log_images({name: pixels}, 0, dataformats="NHWC")
 
 
 class _OwnSteps(GeneralTracker):
