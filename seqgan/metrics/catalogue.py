@@ -12,9 +12,8 @@ from typing import NamedTuple
 from .score import Direction, Score
 
 __all__ = [
-    "ARROWS", "CATALOGUE", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON", "NLL", "NLL_SOURCE",
-    "PICTURES",
-    "Metric", "family", "find", "label", "score_label",
+    "ARROWS", "CATALOGUE", "CLASSES", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON", "NLL",
+    "NLL_SOURCE", "PICTURES", "Metric", "family", "find", "label", "score_label",
 ]  # fmt: skip
 
 NLL, ENTROPY, NLL_SOURCE = "nll", "entropy", "nll-source"

@@ -32,7 +32,7 @@ class FileReport:
         lines: how many texts it has.
         empty: how many had no token; they were left out.
         too_long: how many had more tokens than the limit, EOS counted.
-        too_long_action: what was done to those: ``truncate`` or ``drop``.
+        too_long_action: what was done to those: ``truncate``, ``drop``, ``error`` (there are none).
         longest: tokens of the longest of those, EOS counted; 0 where there are none.
         limit_for_99: the length limit under which 99% of the lines would have been kept whole.
         sequences: how many sequences were kept.
@@ -165,7 +165,7 @@ class CorpusReport:
 
 
 def _file_line(file: FileReport) -> str:
-    done = {"drop": "left out", "truncate": "cut"}[file.too_long_action]
+    done = "left out" if file.too_long_action == "drop" else "cut"
     parts = [f"{file.path}: {file.lines:,} {file.unit}"]
     if file.header is not None:
         parts.append("no header" if file.header == "none" else f"header: {file.header}")

@@ -22,6 +22,7 @@ CONFIG = EvaluationConfig(
     num_samples=200, sweep_samples=100, temperatures=[0.8, 1.0, 1.25], resamples=200
 )
 JS, FED, NLL = PRIMARY["js"], PRIMARY["fed"], PRIMARY["nll"]
+FPD = PRIMARY["picture-distance"]
 
 
 def scores(nats: list[float], tokens: list[int]) -> SequenceScores:
@@ -66,6 +67,7 @@ def test_frechet_distance_over_rows_by_hand():
         (JS, True, ("top-p", "rejection"), "entropy", True,
          "Jensen-Shannon divergence, nats per sequence"),
         (FED, False, ("top-p", "rejection"), "self-bleu-4", False, "Frechet embedding distance"),
+        (FPD, False, ("top-p", "rejection"), "self-bleu-4", False, "Frechet distance of pictures"),
         (NLL, True, (), "entropy", True, "held-out NLL, nats per token"),
     ],
 )  # fmt: skip

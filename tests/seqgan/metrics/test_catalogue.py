@@ -13,13 +13,14 @@ from seqgan.config import LSTM, EvaluationConfig, FileCorpus, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score
-from seqgan.metrics.catalogue import CATALOGUE, GROUPS, family, find, label, score_label
+from seqgan.metrics.catalogue import CATALOGUE, CLASSES, GROUPS, family, find, label, score_label
 from seqgan.metrics.judge import JudgeScores
 from seqgan.models import make_generator
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
-NOT_HERE = {"mauve", "reverse-perplexity"}
-"""Scores that take a package of their own, or a training run."""
+PICTURES = {name for name, metric in CATALOGUE.items() if metric.group == CLASSES}
+NOT_HERE = {"mauve", "reverse-perplexity", *PICTURES}
+"""Scores that take a package or data of their own, or a training run."""
 
 
 def letters(texts):
