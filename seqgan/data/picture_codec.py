@@ -51,8 +51,8 @@ class PictureCodec(IdCodec):
     @classmethod
     def of(cls, height: int, width: int, levels: int, labels: int = 0) -> PictureCodec:
         """The codec of pictures of one size, asked for by one of `labels` labels."""
-        spec = TokenSpec(levels + 1, levels, None, levels, height * width, (levels,), labels=labels)
-        return cls(spec, height, width, levels)
+        ids = (levels + 1, levels, None, levels, height * width, (levels,))
+        return cls(TokenSpec(*ids, labels=labels, width=width), height, width, levels)
 
     def lacks(self, tokens: Any) -> list[Any]:
         """The numbers that are no grey levels."""

@@ -26,6 +26,7 @@ class TokenSpec(NamedTuple):
         labels: number of labels that sequences are asked for by, 0 .. labels - 1; 0: none.
         source_vocab: number of token ids of source sequences; 0: there are none.
         source_length: tokens of the longest source sequence, EOS counted.
+        width: tokens of a row, if the sequences are pictures; 0: they have no rows.
     """
 
     vocab_size: int
@@ -38,6 +39,7 @@ class TokenSpec(NamedTuple):
     labels: int = 0
     source_vocab: int = 0
     source_length: int = 0
+    width: int = 0
 
     @property
     def condition(self) -> tuple[str, ...]:
@@ -59,8 +61,8 @@ class TokenSpec(NamedTuple):
         names = ("vocab_size", "bos_id", "eos_id", "pad_id", "max_length")
         size, bos, eos, pad, longest = (content[name] for name in names)
         lists = [list(content[name]) for name in ("forbidden", "withheld")]
-        # Files that were written before there were conditions do not name them.
-        more = [content.get(name, 0) for name in ("labels", "source_vocab", "source_length")]
+        # Files that were written before there were conditions or pictures do not name them.
+        more = [content.get(x, 0) for x in ("labels", "source_vocab", "source_length", "width")]
         ids = [bos, pad, *lists[0], *lists[1], *([] if eos is None else [eos])]
         numbers = [size, longest, *ids, *more]
         if not all(isinstance(x, int) and not isinstance(x, bool) for x in numbers):
@@ -68,5 +70,5 @@ class TokenSpec(NamedTuple):
         if not all(0 <= each < size for each in ids) or not 1 <= longest <= LONGEST:
             raise ValueError("ids or lengths are out of range")
         if not all(0 <= each <= LONGEST for each in more):
-            raise ValueError("numbers of labels or source tokens are out of range")
+            raise ValueError("numbers of labels, source tokens or columns are out of range")
         return cls(size, bos, eos, pad, longest, tuple(lists[0]), tuple(lists[1]), *more)

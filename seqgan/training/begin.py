@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from ..config import RunConfig
-from ..config.components import Component, named
+from ..config.components import Component, build, named
 from ..data.bounded import bounded
 from ..data.codec import save_codec
 from ..data.dataset import Dataset, fingerprint
@@ -123,6 +123,8 @@ def begin(
             "main process; give all of them the same files"
         )
     _check_conditions(config, data)
+    with torch.device("meta"):  # settings that do not fit the data are refused here
+        build(config.generator, data.spec)
     if not going_on:
         check_runs(config, whole)
     saved = None

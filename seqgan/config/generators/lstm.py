@@ -24,11 +24,12 @@ class LSTM(GeneratorConfig):
         tied: the output layer has the weights of the token embeddings.
         noise: numbers from N(0, 1) that every sequence is drawn with, as a part of its condition;
             0: none.
+        grid: add embeddings of a pixel's row and column to each token's (pictures).
         initial_scale: standard deviation of the normal distribution that all parameters are
             drawn from (the SeqGAN code: 0.1); none: torch's defaults.
     """
 
-    rare = ("initial_scale", "noise")
+    rare = ("initial_scale", "noise", "grid")
 
     builds: ClassVar[str] = "seqgan.models.generators.lstm"
     architecture: str = "lstm"
@@ -38,6 +39,7 @@ class LSTM(GeneratorConfig):
     dropout: float = 0.4
     tied: bool = False
     noise: int = 0
+    grid: bool = False
     initial_scale: float | None = None
 
     def __post_init__(self) -> None:

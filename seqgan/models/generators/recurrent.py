@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from rollout import Sequences, State
@@ -17,6 +18,7 @@ from ...config import LSTM
 from ...config.generators.gru import GRU
 from ...data.spec import TokenSpec
 from ..generator import Generator
+from ..grid import Grid
 from ..head import TokenHead
 
 __all__ = ["RecurrentGenerator"]
@@ -43,6 +45,7 @@ class RecurrentGenerator(Generator):
         self.embedding = nn.Embedding(spec.vocab_size, size)
         self.read_labels(spec, size)
         self.read_noise(settings.noise, size)
+        self.grid = Grid(spec, size) if settings.grid else None
         name, kind = self.cells
         between = settings.dropout if layers > 1 else 0.0
         self.add_module(name, kind(size, hidden, layers, batch_first=True, dropout=between))
@@ -70,25 +73,35 @@ class RecurrentGenerator(Generator):
         """The outputs [R, H] of one layer after one more token, and its new state."""
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
-        """Zeros for each layer; then the vector [R, E] of the condition."""
+        """Zeros for each layer; the position [R], if it is read; the condition's vector [R, E]."""
         zeros = self.head.weight.new_zeros(batch_size, self.layers.hidden_size)
         layers = [self.initial_layer(zeros) for _ in range(self.layers.num_layers)]
-        return [*layers, *self.condition_vectors(condition)]
+        position = [] if self.grid is None else [zeros[:, 0].to(torch.int64)]
+        return [*layers, *position, *self.condition_vectors(condition)]
 
     def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
         """The features [R, H] after one more token, and the new state."""
         count = self.layers.num_layers
-        layers, condition = state[:count], state[count:]
+        layers, more = state[:count], state[count:]
+        if self.grid is not None:
+            position, *condition = more
+            embeddings, more = embeddings + self.grid(position), [position + 1, *condition]
+        else:
+            condition = more
         units, after = sum(condition, embeddings), []
         for weights, layer in zip(self.layers.all_weights, layers, strict=True):
             units, layer = self.cell(self.dropout(units), layer, weights)
             after.append(layer)
-        return self._projected(self.dropout(units)), [*after, *condition]
+        return self._projected(self.dropout(units)), [*after, *more]
 
     def features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, H] before every token."""
         condition = [each[:, None] for each in self.condition_vectors(sequences.condition)]
-        inputs = self.dropout(sum(condition, self.embedding(self._inputs(sequences))))
+        embeddings = self.embedding(self._inputs(sequences))
+        if self.grid is not None:
+            places = torch.arange(embeddings.shape[1], device=embeddings.device)
+            embeddings = embeddings + self.grid(places)
+        inputs = self.dropout(sum(condition, embeddings))
         return self._projected(self.dropout(self.layers(inputs)[0]))
 
     def _projected(self, units: Tensor) -> Tensor:
