@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
@@ -26,22 +29,39 @@ from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_with_control
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
-from seqgan.metrics.likelihood import token_nll
-from seqgan.models import make_generator
+from seqgan.models import Generator, load_generator, make_generator, save_model
+from seqgan.runs.files import write_folder, write_json
 from seqgan.seeding import derive_seed, rng_for
 from seqgan.training.control import run_control
 from seqgan.training.fine_tuning import FineTuning
+from seqgan.training.members import Members, make_ensemble, needs_ensemble
 from seqgan.training.pretrain import pretrain
 from seqgan.training.progress import Lines, Progress
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .suite import Method
 
-__all__ = ["Lab", "Measured", "Recorder", "continued", "cooled", "unchanged"]
+__all__ = ["Compute", "Lab", "Measured", "Recorder"]
 
 
 def _nowhere(line: str) -> None:
     """Shows nothing."""
+
+
+class Compute(NamedTuple):
+    """The work of training.
+
+    Attributes:
+        seconds: on the machine that is named in the result.
+        tokens: in gradient steps of all models; what is only sampled or scored does not count.
+    """
+
+    seconds: float = 0.0
+    tokens: float = 0.0
+
+    def plus(self, other: Compute) -> Compute:
+        """The sum of both."""
+        return Compute(self.seconds + other.seconds, self.tokens + other.tokens)
 
 
 @dataclass
@@ -51,12 +71,19 @@ class Recorder(Runtime):
     Attributes:
         lines: for each stage its lines.
         notes: what was said.
+        seconds: of the training of an arm.
         show: takes a line about the progress of long work.
     """
 
     lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
     show: Callable[[str], None] = _nowhere
+
+    @property
+    def compute(self) -> Compute:
+        """The training of an arm, without its start."""
+        return Compute(self.seconds, float(self.tokens))
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """Keeps one line of metrics."""
@@ -95,17 +122,27 @@ class Lab:
         config: the cell's settings.
         data: the data set; the settings bound what of it is measured.
         metrics: dotted paths of metrics of the user's own.
+        folder: where MLE models with other seeds are kept; None: nowhere.
 
     Attributes:
         show: takes a line about the progress of long work.
+        mle_compute: the training of the shared MLE model.
     """
 
-    def __init__(self, config: RunConfig, data: Dataset, metrics: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        config: RunConfig,
+        data: Dataset,
+        metrics: tuple[str, ...] = (),
+        folder: Path | None = None,
+    ):
         self.config, self.data = config, bounded(data, config.evaluation)
         self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
         self.show: Callable[[str], None] = _nowhere
-        self._starts: dict[str, Policy] = {}
+        self.folder, self.mle_compute = folder, Compute()
+        self._members: list[tuple[Generator, Compute]] = []
+        self._starts: dict[str, tuple[Policy, Compute]] = {}
         self._controls: dict[str, tuple[Policy, Recorder]] = {}
 
     @functools.cached_property
@@ -177,14 +214,20 @@ class Lab:
         Returns:
             The model, and the spread of its advantages if it comes from adversarial rounds.
         """
-        mle = self._begin(method, config)
+        mle, ensemble = self._begin(method, config), None
+        if needs_ensemble(config):
+            ensemble = make_ensemble(config, self.members(config.ensemble.size))
+        members = {"members": self.members(method.members)} if method.members else {}
+        started = time.monotonic()
         if method.call is None:
             reference = frozen_copy(mle).to(runtime.device)
-            work = FineTuning(config, self.data, mle, reference, runtime)
+            work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
             work.run(copy.copy(self.sweep).validate)
+            runtime.seconds = time.monotonic() - started
             return mle, work.player.spread
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
-        policy = call(mle, self.data, config, runtime, **method.arguments)
+        policy = call(mle, self.data, config, runtime, **members, **method.arguments)
+        runtime.seconds = time.monotonic() - started
         if not isinstance(policy, Policy):
             raise ConfigError(
                 f"method {method.name}: {method.call} returned a {type(policy).__name__}, not a "
@@ -204,25 +247,68 @@ class Lab:
             runtime, half = self.runtime(), self.sweep.halved()
             generator = self._begin(method, config).to(runtime.device)
             reference = frozen_copy(generator)
+            started = time.monotonic()
             run_control(generator, reference, spread, config, self.data, half.validate, runtime)
+            runtime.seconds = time.monotonic() - started
             self._controls[method.name] = generator, runtime
         return self._controls[method.name]
+
+    def compute(self, method: Method, config: RunConfig, runtime: Recorder) -> Compute:
+        """All training behind an arm: its start, its members, and its own."""
+        total = self._start(config)[1] if method.own_start else self.mle_compute
+        count = config.ensemble.size if needs_ensemble(config) else method.members
+        for _, each in self._members[:count]:
+            total = total.plus(each)
+        return total.plus(runtime.compute)
+
+    def members(self, count: int) -> list[Generator]:
+        """The first MLE models with other seeds; each is trained once per cell, and kept."""
+        while len(self._members) < count:
+            number = len(self._members)
+            place = None if self.folder is None else self.folder / str(number + 1)
+            if place is not None and (place / "training.json").is_file():
+                kept = json.loads((place / "training.json").read_text(encoding="utf-8"))
+                model = load_generator(place / "generator", self.runtime().device)
+                model.requires_grad_(False)
+                self._members.append((model, Compute(kept["seconds"], kept["tokens"])))
+            else:
+                self._members.append(self._member(number, place))
+        return [model for model, _ in self._members[:count]]
+
+    def _member(self, number: int, place: Path | None) -> tuple[Generator, Compute]:
+        """An MLE model with another seed, trained and kept."""
+        runtime, started = self.runtime(), time.monotonic()
+        model = Members(self.config, self.data, runtime, None).train(number)
+        model.eval().requires_grad_(False)
+        runtime.seconds = round(time.monotonic() - started, 1)
+        kept = runtime.compute
+
+        def write(aside: Path) -> None:
+            save_model(model, aside / "generator")
+            write_json(aside / "training.json", kept._asdict())
+
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_folder(place, write)
+        return model, kept
 
     def _begin(self, method: Method, config: RunConfig) -> Any:
         """A copy of the model that a method begins with."""
         assert self.mle is not None
-        start: Any = self._start(config) if method.own_start else self.mle.policy
+        start: Any = self._start(config)[0] if method.own_start else self.mle.policy
         return own_copy(start)
 
-    def _start(self, config: RunConfig) -> Policy:
+    def _start(self, config: RunConfig) -> tuple[Policy, Compute]:
         """An MLE model other than the tuned one; arms with the same settings share it."""
         key = repr((config.generator, config.pretrain))
         if key not in self._starts:
             seed = derive_seed(config.seed, "generator")
             model: Any = make_generator(config.generator, self.data.spec, seed)
             train, validation = self.data.train, self.data.validation
-            pretrain(model, train, validation, config.pretrain, self.runtime())
-            self._starts[key] = model
+            runtime, started = self.runtime(), time.monotonic()
+            pretrain(model, train, validation, config.pretrain, runtime)
+            runtime.seconds = time.monotonic() - started
+            self._starts[key] = model, runtime.compute
         return self._starts[key]
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
@@ -240,34 +326,3 @@ class Lab:
                 value = Score(short, float(value), None, len(tokens), "none", sign)
             scores.append(value)
         return scores
-
-
-def continued(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Policy:
-    """MLE going on: early stopping from the shared model, the learning rate started again lower.
-
-    The shared model itself is kept where no epoch is better on validation.
-    """
-    model: Any = mle
-    start, state = token_nll(mle, data.validation.to(runtime.device)), model.state_dict()
-    state = {key: value.clone() for key, value in state.items()}
-    usual = config.pretrain.optimizer
-    optimizer = replace(usual, learning_rate=usual.learning_rate * usual.factor)
-    settings = replace(config.pretrain, optimizer=optimizer, early_stopping=True)
-    # Other random numbers than the first time: order of the data and dropout.
-    again = replace(runtime, seed=derive_seed(config.seed, "mle-continued"))
-    work = pretrain(model, data.train, data.validation, settings, again)
-    if work.best_nll >= start:
-        model.load_state_dict(state)
-    return mle
-
-
-def unchanged(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Policy:
-    """The model that a method begins with, as it is."""
-    return mle
-
-
-def cooled(
-    mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime, temperature: float
-) -> Policy:
-    """MLE at another temperature, passed off as a method: what must not be called better."""
-    return mle.tempered(temperature)

@@ -29,11 +29,11 @@ from seqgan.runs.files import write_folder, write_json
 from seqgan.seeding import derive_seed
 from seqgan.training.pretrain import convergence, pretrain
 
-from .arms import Lab, Measured, Recorder
+from .arms import Compute, Lab, Measured, Recorder
 from .failures import CellError, failed, forget
 from .files import described, find_files, place_files
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
-from .suite import Arm, Suite
+from .suite import Arm, Suite, chosen_arms
 
 __all__ = ["CellJob", "run_cell"]
 
@@ -51,6 +51,7 @@ class CellJob:
         data_dir: where files are found, or None.
         threads: of torch.
         command: the command line, for the result files.
+        arms: names of those to run; None: all but the extra ones.
     """
 
     suite: Suite
@@ -58,6 +59,7 @@ class CellJob:
     data_dir: Path | None
     threads: int
     command: list[str]
+    arms: frozenset[str] | None = None
 
 
 def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
@@ -78,7 +80,8 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
     place = job.place
     inputs = described(job.suite.uses(place.size), job.suite.files, found)
     arms = job.suite.arms(place.size, place.seed)
-    missing = [arm for arm in arms if not _is_done(place, arm, inputs)]
+    chosen = chosen_arms(arms, job.arms)
+    missing = [arm for arm in chosen if not _is_done(place, arm, inputs)]
     if not missing:
         say(f"{place}: finished before")
         return 0
@@ -87,8 +90,11 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
         corpus = _config(settings, {}).corpus
         reading = corpus if isinstance(corpus, ReadingConfig) else ReadingConfig()
         placed = place_files(job.suite.uses(place.size), found, Path(work), reading)
+        if job.suite.prepare is not None:
+            make = import_dotted(job.suite.prepare, f"suite {job.suite.name}: prepare")
+            placed |= make(found.paths, Path(work))
         shared = _config(settings, placed)
-        lab = Lab(shared, _data(job.suite, shared), job.suite.metrics)
+        lab = Lab(shared, _data(job.suite, shared), job.suite.metrics, place.folder / "members")
         lab.show = _prefixed(f"{place}: MLE", say)
         started = time.monotonic()
         kept = _shared_model(lab, place, arms[0].config)
@@ -183,6 +189,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
                 f"{place.model} was trained with other settings or data: choose another "
                 "--output_dir, or remove the cell's folder"
             )
+        lab.mle_compute = Compute(kept["seconds"], kept["tokens"])
         lab.set_mle(load_generator(place.model / "generator", lab.runtime().device))
         return kept
     runtime, started = lab.runtime(), time.monotonic()
@@ -193,6 +200,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
         "config": settings,
         "data": fingerprint(lab.data),
         "seconds": round(time.monotonic() - started, 1),
+        "tokens": float(runtime.tokens),
         "training": convergence(work.history, config.pretrain)._asdict(),
         **_curves(runtime),
     }
@@ -203,6 +211,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
 
     place.folder.mkdir(parents=True, exist_ok=True)
     write_folder(place.model, write)
+    lab.mle_compute = Compute(kept["seconds"], kept["tokens"])
     lab.set_mle(load_generator(place.model / "generator", runtime.device))
     return kept
 
@@ -211,17 +220,17 @@ def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
     """Measurements of an arm."""
     if arm.kind == "mle":
         curves = {key: kept[key] for key in ("training", "curves", "notes")}
-        return {**curves, **_measured(lab.baseline())}
-    if arm.kind == "ceiling":
+        return {**curves, "compute": lab.mle_compute._asdict(), **_measured(lab.baseline())}
+    if arm.method is None:
         return _measured(lab.ceiling(arm.name))
-    assert arm.method is not None
     config = _config(arm.config, {})
     if arm.control_of is not None and config.rewards[0].name == "random":
         policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
-        return {**_curves(runtime), **_measured(lab.compared(policy, arm.name, half=True))}
+        body = {**_curves(runtime), "compute": lab.compute(arm.method, config, runtime)._asdict()}
+        return {**body, **_measured(lab.compared(policy, arm.name, half=True))}
     runtime, control = lab.runtime(), None
     policy, spread = lab.model(arm.method, config, runtime)
-    body = _curves(runtime)
+    body = {**_curves(runtime), "compute": lab.compute(arm.method, config, runtime)._asdict()}
     if spread is not None:
         body["spread"] = spread
         if arm.kind == "method" and "random" in arm.method.controls and config.evaluation.control:
@@ -282,6 +291,8 @@ def _method(arm: Arm) -> dict[str, Any] | None:
     own: dict[str, Any] = {"own_start": True} if arm.method.own_start else {}
     if arm.method.call is not None:
         own |= {"call": arm.method.call, "arguments": arm.method.arguments}
+    if arm.method.members:
+        own["members"] = arm.method.members
     return own or None
 
 

@@ -15,13 +15,14 @@ from seqgan.terminal import say
 
 from .cell import CellJob
 from .comparing import controls_table, folders_table
+from .estimate import estimate
 from .files import data_folder, find_files
 from .pages import fill_file
 from .plots import make_plots, write_plots
 from .results import CellPlace, read_results
 from .running import cores, run_jobs
 from .settings import CompareSettings, ListSettings, PlotSettings, RunSettings, TableSettings
-from .suite import Suite, load_methods, load_suite, suite_names
+from .suite import Suite, load_methods, load_suite, named_arms, suite_names
 from .tables import Table, make_tables, write_tables
 
 __all__ = ["compare", "list_suites", "plot", "run", "table"]
@@ -50,13 +51,18 @@ def run(settings: RunSettings, console: Console) -> int:
     folder = data_folder(settings.data_dir)
     for suite in suites:
         _check(suite, folder)
+    arms = None if settings.arms is None else named_arms(settings.arms, suites)
     threads = max(1, min(cores() // settings.jobs, torch.get_num_threads()))
     root = Path(settings.output_dir)
     jobs = [
-        CellJob(suite, CellPlace(root, suite.name, settings.size, seed), folder, threads, sys.argv)
+        CellJob(
+            suite, CellPlace(root, suite.name, settings.size, seed), folder, threads, sys.argv, arms
+        )
         for suite in suites
         for seed in settings.seed_list()
     ]
+    for line in estimate(jobs, settings.jobs):
+        say(console, line)
     run_jobs(jobs, settings.jobs)
     say(console, f"Results: {root}; tables: seqgan-bench table {root}")
     return 0
@@ -68,7 +74,8 @@ def _check(suite: Suite, folder: Path | None) -> None:
     for method in suite.methods.values():
         if method.call is not None:
             import_dotted(method.call, f"method {method.name}: call")
-    for name in (*suite.metrics, *([suite.source] if suite.source else [])):
+    own = [name for name in (suite.source, suite.prepare) if name is not None]
+    for name in (*suite.metrics, *own):
         import_dotted(name, f"suite {suite.name}")
     if suite.source is None and suite.config.get("data") == "wordnet":
         next(wordnet_glosses(), None)  # says where WordNet can be had, if it is not there

@@ -35,6 +35,8 @@ class RunSettings(Settings):
         output_dir: folder of the results: DIR/SUITE/SIZE/seed-N/ARM.json.
         data_dir: folder with the public files; none: the environment's SEQGAN_DATA_DIR.
         methods: .yaml file with methods of your own, run besides the others.
+        arms: names of the arms to run, or of sets of arms, between commas; none: all but those that
+            are run only if they are named. Arms that a suite has not are left out there.
     """
 
     suites: list[str]
@@ -44,6 +46,7 @@ class RunSettings(Settings):
     output_dir: str = "runs/benchmarks"
     data_dir: str | None = None
     methods: str | None = None
+    arms: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

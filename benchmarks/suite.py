@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgan.config import RunConfig
+from seqgan.config import AlgorithmConfig, RunConfig
 from seqgan.config.methods import read_method
 from seqgan.config.reading import run_config
 from seqgan.config.recipes import merge
 from seqgan.config.rewards import reward_terms
+from seqgan.config.settings import hints
 from seqgan.errors import ConfigError, did_you_mean
 
 from .files import DataFile, Use, read_files, read_use
 from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
 
-__all__ = ["SIZES", "Arm", "Method", "Suite", "load_methods", "load_suite", "suite_names"]
+__all__ = [
+    "SIZES", "Arm", "Method", "Suite", "chosen_arms", "load_methods", "load_suite", "named_arms",
+    "suite_names",
+]  # fmt: skip
 
 SIZES = ("smoke", "standard", "full")
 FOLDER = Path(__file__).parent / "suites"
 COMMON = Path(__file__).parent / "common.yaml"
 REWARDS = ("constant", "random")
-KINDS = ("method", "control")
-METHOD_GROUPS = ("discriminator", "critic", "rewards", "algorithm", "adversarial")
+KINDS = ("method", "control", "ceiling")
+METHOD_GROUPS = ("discriminator", "critic", "rewards", "ensemble", "algorithm", "adversarial")
 """The settings that a method may have: data, MLE model and evaluation are the cell's."""
 START_GROUPS = ("generator", "pretrain", *METHOD_GROUPS)
 """Groups of a method that begins with an MLE model of its own."""
@@ -43,7 +48,8 @@ class Method:
         name: what result files and tables call it.
         title: what people call it.
         about: what it does.
-        kind: method, or control (a method that should show nothing).
+        kind: method, control (a method that should show nothing), or ceiling (what a method is
+            drawn towards).
         config: settings on top of the suite's.
         sizes: settings of a size on top of these.
         controls: the rewards it is run with besides its own: constant, random.
@@ -52,6 +58,8 @@ class Method:
         own_start: it begins with an MLE model of its own, trained as its own settings have it. It
             is compared with the cell's tuned one all the same.
         recipe: the method of ``seqgan run --method`` that it is; None: the default one.
+        members: MLE models with other seeds that the function is called with, as ``members``.
+        extra: it is run only if ``--arms`` names it.
     """
 
     name: str
@@ -65,6 +73,8 @@ class Method:
     arguments: Mapping = field(default_factory=dict)
     own_start: bool = False
     recipe: str | None = None
+    members: int = 0
+    extra: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,8 @@ class Suite:
         size_use: the same as `use`, of a size.
         methods: by name.
         source: dotted path of a function ``(config) -> Dataset``, or None.
+        prepare: dotted path of a function ``(paths, folder) -> {role: path}`` that makes the data's
+            files out of those the suite needs, or None.
         metrics: dotted paths of functions ``(samples, data) -> float``.
         columns: scores of its table, or None for the usual ones.
         published: its key in ``published.yaml``, or None.
@@ -121,6 +133,7 @@ class Suite:
     metrics: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
     published: str | None = None
+    prepare: str | None = None
 
     def uses(self, size: str) -> dict[str, Use]:
         """Contents of each role of the data at a size."""
@@ -136,6 +149,8 @@ class Suite:
         head: dict[str, Any] = {"size": size, "seed": seed}
         if "data" in (uses := self.uses(size)):  # the kind of data decides on its settings
             head["data"] = self.files[uses["data"].file].name
+        elif self.prepare is not None:
+            head["data"] = f"{self.name}.txt"
         return merge(head, common, self.config, self.sizes.get(size, {}))
 
     def arms(self, size: str, seed: int) -> list[Arm]:
@@ -155,12 +170,47 @@ class Suite:
 
     def _own(self, method: Method, size: str, seed: int, shared: Mapping) -> Mapping:
         """All settings of a method: what the cell shares, and its recipe for the rest."""
-        given = merge(self._given(size, seed), method.config, method.sizes.get(size, {}))
+        given = self._given(size, seed)
+        if "algorithm" in given:  # another algorithm takes what it has of the suite's settings
+            recipe = {} if method.recipe is None else read_method(method.recipe).settings
+            kind = AlgorithmConfig.chosen(
+                merge(recipe.get("algorithm", {}), method.config.get("algorithm", {}))
+            )
+            own = {key: each for key, each in given["algorithm"].items() if key in hints(kind)}
+            given["algorithm"] = own
+        given = merge(given, method.config, method.sizes.get(size, {}))
         if method.recipe is not None:
             given["method"] = method.recipe
         if not method.own_start:
             given |= {name: shared[name] for name in ("generator", "pretrain")}
         return _plain(run_config(given, f"suite {self.name}, {method.name}"))
+
+
+def chosen_arms(arms: list[Arm], names: Collection[str] | None) -> list[Arm]:
+    """The arms of these names; by default all but the extra ones."""
+    if names is None:
+        return [arm for arm in arms if arm.method is None or not arm.method.extra]
+    return [arm for arm in arms if arm.name in names]
+
+
+def named_arms(text: str, suites: list[Suite]) -> frozenset[str]:
+    """The names of arms between commas, sets of the common file put in full.
+
+    Raises:
+        ConfigError: no suite has an arm of that name.
+    """
+    known = {arm.name for suite in suites for arm in suite.arms("standard", 0)}
+    sets: dict[str, list[str]] = _common().get("sets", {})
+    found: set[str] = set()
+    for name in (word.strip() for word in text.split(",")):
+        if name in sets:
+            found |= set(sets[name])
+        elif name in known:
+            found.add(name)
+        else:
+            near = did_you_mean(name, [*known, *sets])
+            raise ConfigError(f"--arms: no arm or set {name!r}{near}; sets are {', '.join(sets)}")
+    return frozenset(found)
 
 
 def suite_names() -> list[str]:
@@ -191,7 +241,7 @@ def load_suite(name: str, more: dict[str, Method] | None = None) -> Suite:
     content = read_yaml(path, where)
     known = (
         "title", "about", "config", "files", "use", "source", "metrics", "columns", "published",
-        "methods", "sizes",
+        "methods", "sizes", "prepare",
     )  # fmt: skip
     check_keys(content, known, where)
     own = read_methods(content.get("methods", {}), where)
@@ -211,6 +261,7 @@ def load_suite(name: str, more: dict[str, Method] | None = None) -> Suite:
         tuple(str(dotted(x, f"{where}: metrics")) for x in listed(content, "metrics", where)),
         tuple(map(str, listed(content, "columns", where))) if "columns" in content else None,
         content.get("published"),
+        dotted(content.get("prepare"), f"{where}: prepare"),
     )
     for size in SIZES:
         for arm in suite.arms(size, 0):
@@ -240,7 +291,8 @@ def _completed(content: Any, where: str) -> Mapping:
     if entry["like"] not in known:
         near = did_you_mean(str(entry["like"]), known)
         raise ConfigError(f"{where}.like: no method {entry['like']!r}{near} in {COMMON.name}")
-    return merge(known[entry["like"]], {k: v for k, v in entry.items() if k != "like"})
+    other = _completed(known[entry["like"]], f"{COMMON.name}: methods.{entry['like']}")
+    return merge(other, {k: v for k, v in entry.items() if k != "like"})
 
 
 def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) -> Mapping:
@@ -275,7 +327,7 @@ def checked(content: Mapping, where: str) -> RunConfig:
 def _method(name: str, entry: Mapping, where: str) -> Method:
     where = f"{where}: methods.{name}"
     known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
-    check_keys(entry, (*known, "own_start", "like", "recipe"), where)
+    check_keys(entry, (*known, "own_start", "like", "recipe", "members", "extra"), where)
     recipe = entry.get("recipe")
     if recipe is not None:
         found = read_method(str(recipe))
@@ -295,9 +347,10 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
         raise ConfigError(f"{where}.controls: a function's reward is not ours to change; leave out")
     sizes = mapping(entry.get("sizes", {}), f"{where}.sizes")
     check_keys(sizes, SIZES, f"{where}.sizes")
-    own_start = entry.get("own_start", False)
-    if not isinstance(own_start, bool):
-        raise ConfigError(f"{where}.own_start: {own_start!r} is neither true nor false")
+    own_start, extra = (_flag(entry, name, where) for name in ("own_start", "extra"))
+    members = entry.get("members", 0)
+    if type(members) is not int or not 0 <= members <= 100 or (members and call is None):
+        raise ConfigError(f"{where}.members: {members!r}: a number of models for a function")
     groups = START_GROUPS if own_start else METHOD_GROUPS
     return Method(
         name,
@@ -311,7 +364,16 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
         mapping(entry.get("arguments", {}), f"{where}.arguments"),
         own_start,
         recipe,
+        members,
+        extra,
     )
+
+
+def _flag(entry: Mapping, name: str, where: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}.{name}: {value!r} is neither true nor false")
+    return value
 
 
 def _sizes(

@@ -210,6 +210,10 @@ def scores_table(results: list[Result]) -> Table:
         [cells[0]["title"], *(_score_cell(cells, name) for name in names)]
         for cells in arms.values()
     ]
+    if any("compute" in result for result in results):
+        columns += ["training tokens, M", "training, min"]
+        for row, cells in zip(rows, arms.values(), strict=True):
+            row += _compute_cells(cells)
     seeds = sorted({result["seed"] for result in results})
     spread = "± the standard deviation over seeds"
     if len(seeds) == 1:
@@ -219,6 +223,11 @@ def scores_table(results: list[Result]) -> Table:
         "divergences in nats per sequence. Arrows: which way is better; no arm is judged by these "
         "scores alone."
     ]
+    if len(columns) > 1 + len(names):
+        notes.append(
+            "Training: tokens in gradient steps of all models behind an arm; minutes; start and "
+            "members included."
+        )
     notes += _absent(results)
     title = f"{first['suite_title']} ({first['suite']}, size {first['size']}, seeds "
     title += ", ".join(map(str, seeds)) + ")"
@@ -280,6 +289,17 @@ def _score_cell(cells: list[Result], name: str) -> str:
     if interval is None:
         return f"{mean:.3f}"
     return f"{mean:.3f} ± {max(interval[1] - mean, mean - interval[0]):.3f}"
+
+
+def _compute_cells(cells: list[Result]) -> list[str]:
+    """Mean over seeds of the tokens in gradient steps, in millions, and of the minutes."""
+    found = [cell["compute"] for cell in cells if "compute" in cell]
+    if not found:
+        return ["", ""]
+    tokens, seconds = (
+        float(np.mean([each[key] for each in found])) for key in ("tokens", "seconds")
+    )
+    return [f"{tokens / 1e6:.2f}", f"{seconds / 60:.1f}"]
 
 
 def _absent(results: list[Result]) -> list[str]:

@@ -92,5 +92,10 @@ def unknown(kind: type[Settings], name: str) -> str:
 
 def hints(kind: type) -> dict[str, Any]:
     """The type of each setting."""
-    found = get_type_hints(kind)
-    return {each.name: found[each.name] for each in fields(kind)}
+    if kind not in _HINTS:
+        found = get_type_hints(kind)
+        _HINTS[kind] = {each.name: found[each.name] for each in fields(kind)}
+    return dict(_HINTS[kind])
+
+
+_HINTS: dict[type, dict[str, Any]] = {}

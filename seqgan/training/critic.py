@@ -106,6 +106,8 @@ class Critic:
         rng = self.runtime.rng("discriminator", "rows", number)
         real, generated = self._draw(self.train, size, rng), self._draw(negatives, size, rng)
         self.runtime.seed_dropout("discriminator", number)
+        for each in (real, generated):
+            self.runtime.count(each.mask)
         part = self.runtime.processes.part(size)
         # One batch, so that a step is one pass; the same length for both kinds.
         pairs = [real.select(part.rows), generated.select(part.rows)]

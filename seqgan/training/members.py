@@ -90,7 +90,7 @@ class Members:
                 model = load_generator(run.checkpoint("mle") / "generator")
                 self._check(model, str(run.path))
             else:
-                model = self._trained(number)
+                model = self.train(number)
             self._finish(model, number)
         return self.models
 
@@ -138,8 +138,8 @@ class Members:
         split = (self.data.train, self.data.validation)
         return Pretraining(model, *split, config.pretrain, self.runtime, stage)
 
-    def _trained(self, number: int) -> Generator:
-        """A member after its training, or what is left of it."""
+    def train(self, number: int) -> Generator:
+        """A member, counted from 0, after its training, or what is left of it."""
         work = self.current = self.current or self._begun(number)
         label, epochs = f"Member {number + 1} of {self.count}", self.config.pretrain.epochs
         with self.runtime.progress(label, "epochs", epochs, work.epochs_done) as bar:

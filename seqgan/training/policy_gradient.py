@@ -126,6 +126,7 @@ class PolicyGradient:
         except rollout.RewardError as error:
             raise RewardError(f"the reward: {error}{self.runtime.saved_before()}") from error
         for _ in range(self.settings.updates if self.settings.loss == "clipped" else 1):
+            self.runtime.count(batch.chosen)
             with without_dropout(self.policy), self.runtime.autocast():
                 scores = self.policy(batch.mine)
                 real = self._mle() if self.settings.mle_weight else 0.0

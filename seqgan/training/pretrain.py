@@ -165,6 +165,7 @@ class Pretraining:
         self.generator.train()
         for batch in self._batches():
             self.runtime.seed_dropout(self.stage, self.learner.step)
+            self.runtime.count(batch.mask)
             part, step = self.runtime.processes.part(len(batch)), self.learner.step
             rng = self.runtime.rng(self.stage, "inputs", step)
             with self.runtime.autocast():

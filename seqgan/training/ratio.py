@@ -135,6 +135,7 @@ class RatioUpdates:
         """One batch of samples and one update."""
         self.policy.eval()
         batch = self._drawn()
+        self.runtime.count(batch.chosen)
         loss, figures = self.loss(batch)
         if self.settings.mle_weight:
             loss = loss + self.settings.mle_weight * self._likelihood()
@@ -304,6 +305,7 @@ class RatioUpdates:
         rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
         part = self.runtime.processes.part(len(rows))
         batch = self.train.select(rows[part.rows].to(self.train.device)).trim(wait=False)
+        self.runtime.count(batch.mask)
         self.runtime.seed_dropout(self.stage, "mle", self.step_number)
         self.policy.train()
         with self.runtime.autocast():

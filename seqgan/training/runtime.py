@@ -67,6 +67,7 @@ class Runtime:
     def __post_init__(self) -> None:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
         self.processes = Processes(self.accelerator, self._lost_process)
+        self.tokens: torch.Tensor | float = 0.0
         self._tracking = True
         self._progress: Progress | None = None
         self._signals: torch.Tensor | None = None
@@ -91,6 +92,10 @@ class Runtime:
         if self.processes.count > 1:  # else all would drop the same units of different rows
             purpose = (*purpose, "process", self.processes.index)
         seed_everything(derive_seed(self.seed, *purpose))
+
+    def count(self, mask: torch.Tensor) -> None:
+        """Counts the tokens of a batch that a model takes a gradient step on, in `tokens`."""
+        self.tokens = self.tokens + mask.sum()
 
     def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
         """A model on its device, and its optimizer for `update`.

@@ -10,7 +10,7 @@ import yaml
 
 from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
-from benchmarks.suite import SIZES, Method, load_suite, merge, suite_names
+from benchmarks.suite import SIZES, Method, chosen_arms, load_suite, merge, suite_names
 from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
@@ -30,14 +30,17 @@ PAPERS = ("mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-paper
 
 
 def test_the_suites_of_the_harness():
-    names = ["coco", "grammar", "oracle20", "oracle40", "quatrains", "wordnet"]
+    names = [
+        *("coco", "coco-iid", "coco-test-iid", "digits", "grammar", "news", "oracle20", "oracle40"),
+        *("quatrains", "smiles", "wordnet"),
+    ]
     assert suite_names() == names
     for name in names:
         suite = load_suite(name)
         assert suite.title and suite.about and set(suite.sizes) == set(SIZES)
         for size in SIZES:
             arms = suite.arms(size, 3)
-            assert [arm.name for arm in arms] == [
+            assert [arm.name for arm in chosen_arms(arms, None)] == [
                 *("mle", "mle-continued", "mle-cooled", "seqgan", "seqgan-constant"),
                 *("seqgan-random", "seqgan-logodds", "seqgan-logodds-random"),
                 *(PAPERS if name == "oracle20" else ()),
@@ -48,7 +51,7 @@ def test_the_suites_of_the_harness():
                 config = run_config(arm.config, name)
                 assert config.seed == 3
                 for group in ("data", "corpus", "generator", "pretrain", "evaluation"):
-                    own = arm.name in PAPERS and group in ("generator", "pretrain")
+                    own = arm.name in (*PAPERS, "mle-larger") and group in ("generator", "pretrain")
                     # The cell's, not a method's, unless it begins with a model of its own.
                     assert (arm.config[group] == shared[group]) is not own
 
@@ -79,7 +82,7 @@ def test_a_method_with_a_start_of_its_own_begins_with_that_model():
     lab = Lab(shared, run_data(shared))
     lab.mle = Swept(make_generator(shared.generator, lab.data.spec, 0), lab.sweep)
     for own_start, config, hidden in ((False, shared, 8), (True, own, 12)):
-        method = Method("m", "m", call="benchmarks.arms:unchanged", own_start=own_start)
+        method = Method("m", "m", call="benchmarks.baselines:unchanged", own_start=own_start)
         first, second = (lab.model(method, config, lab.runtime())[0] for _ in range(2))
         assert first.lstm.hidden_size == hidden
         assert first is not second  # a copy each, of one start
@@ -112,7 +115,7 @@ def test_later_settings_win_and_groups_are_merged():
         ({"methods": {"m": {"own_start": "yes"}}}, "'yes' is neither true nor false"),
         ({"methods": {"m": {"controls": ["constnt"]}}}, "did you mean 'constant'?"),
         ({"methods": {"m": {"call": "nothing"}}}, "'nothing' is not of the form"),
-        ({"methods": {"m": {"kind": "good"}}}, "'good' is none of method, control"),
+        ({"methods": {"m": {"kind": "good"}}}, "'good' is none of method, control, ceiling"),
         ({"methods": {"m": {"call": "a:b", "controls": ["random"]}}}, "not ours to change"),
         ({"metrics": "a:b"}, "metrics: a str, not a list"),
         ({"metrics": ["nothing.there:x"]}, "nothing.there:x: cannot import"),

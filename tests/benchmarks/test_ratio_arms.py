@@ -1,0 +1,101 @@
+"""The arms of the ratio and its controls: chosen by name, with their compute."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks import prepared
+from benchmarks.cli import main
+from benchmarks.results import read_results
+from benchmarks.suite import load_suite, named_arms
+from benchmarks.tables import make_tables
+
+from .test_harness import TINY
+
+ARMS = (
+    "mle,ratio,ratio-random,members-distilled,mle-best,mle-averaged,mle-continued-plain,mle-larger,"
+    "ensemble-minimum"
+)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("arms")
+    suite = {key: value for key, value in TINY.items() if key not in ("methods", "metrics")}
+    suite["sizes"]["smoke"]["ensemble"] = {"size": 2}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(suite))
+    command = ["run", str(folder / "tiny.yaml"), "--size", "smoke", "--arms", ARMS]
+    assert main([*command, "--output_dir", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+def test_the_named_arms_and_no_others(results):
+    found = {result["arm"]: result for result in read_results(results)}
+    assert set(found) == set(ARMS.split(","))
+    assert found["ensemble-minimum"]["kind"] == "ceiling"
+    assert found["ratio"]["against_control"]["label"]
+
+
+def test_compute_counts_the_start_the_members_and_the_rest(results):
+    compute = {result["arm"]: result["compute"] for result in read_results(results)}
+    one = compute["mle"]["tokens"]
+    assert one == 60 * 5  # an epoch
+    assert compute["mle-best"]["tokens"] == compute["ensemble-minimum"]["tokens"] == 4 * one
+    assert compute["mle-continued-plain"]["tokens"] == 2 * one
+    assert compute["mle-larger"]["tokens"] == one
+    # two members, and a round of two steps of 8 samples of 5 tokens
+    assert compute["ratio"]["tokens"] == 3 * one + 2 * 8 * 5
+    assert all(each["seconds"] >= 0 for each in compute.values())
+
+
+def test_members_are_trained_once_and_kept(results):
+    cell = results / "tiny" / "smoke" / "seed-0"
+    kept = sorted(path.name for path in (cell / "members").iterdir())
+    assert kept == ["1", "2", "3"]
+    assert json.loads((cell / "members" / "1" / "training.json").read_text())["tokens"] == 300
+
+
+def test_compute_stands_beside_the_scores(results):
+    (table,) = [t for t in make_tables(read_results(results)) if t.name == "tiny-smoke"]
+    assert table.columns[-2:] == ["training tokens, M", "training, min"]
+    assert all(row[-1] for row in table.rows)
+
+
+def test_an_arm_that_is_not_there_is_refused(capsys):
+    assert main(["run", "grammar", "--arms", "mle,ratoi"]) == 2
+    assert "--arms: no arm or set 'ratoi' (did you mean 'ratio'?)" in capsys.readouterr().err
+
+
+def test_sets_name_arms_that_there_are():
+    suite = load_suite("grammar")
+    known = {arm.name for arm in suite.arms("standard", 0)}
+    for name in ("ratio-all", "ratio-few", "ratio-parts"):
+        assert named_arms(name, [suite]) <= known
+
+
+CAPTIONS = [
+    f"a {colour} {animal} near the {place}"
+    for animal in ("giraffe", "zebra", "cat", "dog", "bear", "horse", "duck", "goose")
+    for place in ("lake", "house", "road")
+    for colour in ("red", "small", "large", "brown", "grey")
+]
+
+
+def test_captions_of_a_family_are_on_one_side(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "VALIDATION", 15)
+    monkeypatch.setattr(prepared, "TEST", 30)
+    monkeypatch.setattr(prepared, "RARE", 0.13)
+    path = tmp_path / "captions.txt"
+    path.write_text("".join(f"{line}\n" for line in CAPTIONS))
+    first = prepared.families({"captions": path}, tmp_path)
+    splits = {role: Path(file).read_text().splitlines() for role, file in first.items()}
+    animals = {role: {line.split()[2] for line in lines} for role, lines in splits.items()}
+    assert animals["test_data"].isdisjoint(animals["data"] | animals["validation_data"])
+    assert len(splits["test_data"]) == 30 and len(splits["validation_data"]) == 15
+    assert set().union(*splits.values()) <= set(CAPTIONS)
+    again = prepared.families({"captions": path}, tmp_path)
+    assert {r: Path(f).read_text().splitlines() for r, f in again.items()} == splits
