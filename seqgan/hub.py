@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
-from rollout import DiscriminatorReward, Sequences
+from rollout import Reward, Sequences
 
 from .config.decoding import Decoding
 from .config.settings import settings_from
@@ -25,6 +25,7 @@ from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
 from .models import Discriminator, Generator, load_discriminator, load_generator, save_model
+from .models.discriminators.base import sequence_log_odds
 from .report.card import model_card
 from .runs.run_directory import RunDirectory, write_json
 from .training.decoding import decode, scores
@@ -165,11 +166,9 @@ class TextGenerator(
         found = decode(self.policy, settings, questions, number, forbidden, judge)
         return found, len(questions.prefix)
 
-    def _judge(self) -> DiscriminatorReward | None:
+    def _judge(self) -> Reward | None:
         """The discriminator's log-odds, if there is one."""
-        if self.discriminator is None:
-            return None
-        return DiscriminatorReward(self.discriminator, "log_odds")
+        return None if self.discriminator is None else sequence_log_odds(self.discriminator)
 
     def _ids(self, name: str, text: str) -> list[int]:
         """The token ids of a text that a setting holds."""

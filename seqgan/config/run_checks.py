@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
 from .checks import choice, require, seed
@@ -30,6 +30,7 @@ def check_run(config: RunConfig) -> None:
         config.reward.mean == "sum" or min(weights) >= 0 < sum(weights),
         f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
     )
+    _check_per_token(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -47,4 +48,24 @@ def check_run(config: RunConfig) -> None:
     require(
         not (config.resume and config.overwrite),
         "--overwrite replaces a run and --resume continues it: leave one of them out",
+    )
+
+
+def _check_per_token(config: RunConfig) -> None:
+    """Requires a reward and a loss that a discriminator with a logit per token can serve."""
+    judge: Any = config.discriminator
+    terms: list[Any] = [term for term in config.rewards if term.name == "discriminator"]
+    if not judge.per_token or not terms:
+        return
+    where = f"--discriminator.architecture: {judge.architecture} judges every token"
+    for term in terms:
+        require(
+            term.form == "log_odds",
+            f"{where}, and of all forms of its reward log_odds alone is a sum over the tokens; "
+            f"take that in the place of {term.form} in --rewards, or another discriminator",
+        )
+    require(
+        not config.critic.penalty,
+        f"{where}, and a gradient penalty asks for one logit per sequence; set "
+        "--critic.gradient_penalty 0, or take another discriminator",
     )

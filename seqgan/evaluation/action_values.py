@@ -11,9 +11,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rollout import DiscriminatorReward, Policy, Sequences, action_values
+from rollout import Policy, Sequences, action_values
 
 from ..data.codec import Codec
+from ..models.discriminators.base import sequence_log_odds
 from ..seeding import rng_for
 
 __all__ = ["token_values"]
@@ -34,7 +35,7 @@ def token_values(
 
     Args:
         policy: goes on after each token.
-        discriminator: module with ``forward(sequences) -> logits [B]``, positive for real.
+        discriminator: whose log-odds are the reward.
         samples: sequences of the policy.
         real: real sequences, for comparison.
         codec: ids back to token strings.
@@ -48,7 +49,7 @@ def token_values(
         each with its ``tokens`` (EOS left out), the ``values`` of those, their standard
         ``errors``, and ``whole``, the log-odds of the sequence as it stands.
     """
-    reward = DiscriminatorReward(discriminator, "log_odds")
+    reward = sequence_log_odds(discriminator)
     chosen = samples.select(slice(0, sentences)).trim()
 
     def squared(sequences: Sequences) -> Tensor:

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import logsigmoid, softplus
 
 from rollout.shapes import check_rank, check_rows
@@ -247,7 +248,8 @@ def gradient_penalty(
     recurrent = any(isinstance(module, nn.RNNBase) for module in discriminator.modules())
     # cuDNN has no second derivatives of recurrent layers; PyTorch's own kernels have.
     kernels = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    with torch.enable_grad(), kernels:
+    # Nor have the fast kernels of attention.
+    with torch.enable_grad(), kernels, sdpa_kernel(SDPBackend.MATH):
         logits = discriminator.forward_embedded(between, lengths, condition)
         (slope,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
     # A root at 0 has no gradient; nothing that a float32 norm near `target` shows.

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rollout import DiscriminatorReward, Policy, Sequences
+from rollout import Policy, Sequences
 
 from ..config import CriticConfig
 from ..data.prompts import prompts_of
 from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
 from ..models.conditions import without_noise
+from ..models.discriminators.base import sequence_log_odds
 from ..models.gan_losses import GAN_LOSSES, gradient_penalty
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
@@ -112,7 +113,10 @@ class Critic:
         # One batch, so that a step is one pass; the same length for both kinds.
         pairs = [real.select(part.rows), generated.select(part.rows)]
         with self.runtime.autocast():
-            logits = self.trained(Sequences.concat(pairs, pad_id=0))
+            both = Sequences.concat(pairs, pad_id=0)
+            logits = self.trained(both)
+        if self.trained.per_token:
+            logits = _of_prefixes(logits, both.lengths).flatten()
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         smoothing = self.config.label_smoothing
         more = {"smoothing": smoothing} if smoothing else {}
@@ -149,7 +153,7 @@ class Critic:
 
     def figures(self, negatives: Sequences, fresh: Sequences) -> dict[str, Any]:
         """As `measure`, for this process alone."""
-        score = DiscriminatorReward(self.trained, "log_odds")
+        score = sequence_log_odds(self.trained)
         # As many training sequences as held-out ones, at random: neighbouring lines are alike.
         rng = self.runtime.rng("discriminator", "watched")
         rows = torch.randperm(len(self.train), generator=rng)[: len(self.heldout)]
@@ -188,6 +192,16 @@ class Critic:
     def _draw(self, sequences: Sequences, count: int, rng: torch.Generator) -> Sequences:
         rows = torch.randint(len(sequences), (count,), generator=rng)
         return sequences.select(rows.to(sequences.device)).trim(wait=False)
+
+
+def _of_prefixes(logits: Tensor, lengths: Tensor) -> Tensor:
+    """Logits [B, T] of the prefixes of each sequence, out of those of its tokens.
+
+    The prefixes of a sequence that is shorter than T come again from the first, so that each counts
+    about the same, no padding counts, and the host need not know the lengths.
+    """
+    places = torch.arange(logits.shape[1], device=logits.device) % lengths[:, None].clamp(min=1)
+    return logits.cumsum(1).gather(1, places)
 
 
 def _accuracy(name: str, *right: Tensor) -> dict[str, float]:

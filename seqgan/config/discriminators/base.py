@@ -16,4 +16,6 @@ class DiscriminatorConfig(Component):
 
     group = "discriminator."
 
+    per_token: ClassVar[bool] = False
+    """If the network judges every token."""
     listed: ClassVar[str] = "seqgan.config.discriminators:DISCRIMINATORS"

@@ -25,9 +25,10 @@ class CNN(DiscriminatorConfig):
         filters: number of filters of each width.
         filter_share: share of these numbers of filters, for a narrower network.
         dropout: probability of dropping a feature in training, from 0 to below 1.
+        spectral_norm: divide each layer's weights by their largest singular value.
     """
 
-    rare = ("widths", "filters")
+    rare = ("widths", "filters", "spectral_norm")
 
     builds: ClassVar[str] = "seqgan.models.discriminators.cnn"
     architecture: str = "cnn"
@@ -36,6 +37,7 @@ class CNN(DiscriminatorConfig):
     filters: list[int] = field(default_factory=lambda: list(PAPER_FILTERS))
     filter_share: float = 1.0
     dropout: float = 0.25
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

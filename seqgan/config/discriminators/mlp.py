@@ -21,7 +21,10 @@ class MLP(DiscriminatorConfig):
         hidden: units of each hidden layer.
         layers: number of hidden layers.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        spectral_norm: divide each layer's weights by their largest singular value.
     """
+
+    rare = ("spectral_norm",)
 
     builds: ClassVar[str] = "seqgan.models.discriminators.mlp"
     architecture: str = "mlp"
@@ -29,6 +32,7 @@ class MLP(DiscriminatorConfig):
     hidden: int = 128
     layers: int = 1
     dropout: float = 0.5
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,12 +8,13 @@ Shapes: B sequences, T tokens, E embedding.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rollout import Sequences
+from rollout import DiscriminatorReward, Sequences
 from rollout.devices import autocast
 from rollout.sequences import refuse_condition
 
@@ -21,7 +22,7 @@ from ...config import DiscriminatorConfig
 from ...data.spec import TokenSpec
 from ..conditions import ReadsConditions, without_noise
 
-__all__ = ["Discriminator", "multiplies_bfloat16"]
+__all__ = ["Discriminator", "multiplies_bfloat16", "sequence_log_odds"]
 
 _BFLOAT16_CPUS = ("avx512_bf16", "amx_tile")
 
@@ -32,6 +33,12 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return True
     asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in _BFLOAT16_CPUS)
     return any(supported is not None and supported() for supported in asked)
+
+
+def sequence_log_odds(judge: nn.Module) -> Callable[[Sequences], Tensor]:
+    """A function that gives logits [B] of sequences: sums, where `judge` judges every token."""
+    log_odds = DiscriminatorReward(judge, "log_odds")
+    return (lambda sequences: log_odds(sequences).sum(1)) if log_odds.per_token else log_odds
 
 
 class Discriminator(ReadsConditions, nn.Module, ABC):

@@ -5,17 +5,17 @@ Shapes: B sequences, T tokens, E embedding.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-
-from rollout.devices import autocast
 
 from ...config import BiLSTM
 from ...data.spec import TokenSpec
 from ..recurrent import LSTM
 from .base import Discriminator
+from .pooling import pooled
 
 __all__ = ["BiLSTMDiscriminator"]
 
@@ -32,13 +32,14 @@ class BiLSTMDiscriminator(Discriminator):
     """
 
     reads = ("label",)
+    cells: ClassVar[Callable[..., nn.RNNBase]] = LSTM
 
     def __init__(self, settings: BiLSTM, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
         self.read_labels(spec, settings.embedding)
-        self.ahead = LSTM(settings.embedding, settings.hidden, batch_first=True)
-        self.back = LSTM(settings.embedding, settings.hidden, batch_first=True)
+        self.ahead = self.cells(settings.embedding, settings.hidden, batch_first=True)
+        self.back = self.cells(settings.embedding, settings.hidden, batch_first=True)
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(4 * settings.hidden, 1)
 
@@ -55,9 +56,4 @@ class BiLSTMDiscriminator(Discriminator):
         back = self.back(inputs.gather(1, turned.expand_as(inputs)))[0]
         back = back.gather(1, turned.expand_as(back))
         states = torch.cat([self.ahead(inputs)[0], back], dim=2)
-        states = states.to(torch.promote_types(states.dtype, torch.float32))
-        mask = inside[..., None]
-        mean = states.masked_fill(~mask, 0.0).sum(1) / lengths[:, None].clamp(min=1)
-        largest = states.masked_fill(~mask, -torch.inf).amax(1)
-        with autocast(states.device, None):  # the error of the logit would come from it
-            return self.output(self.dropout(torch.cat([mean, largest], dim=1)))[:, 0]
+        return pooled(states, lengths, self.dropout, self.output)

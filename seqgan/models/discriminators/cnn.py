@@ -17,6 +17,7 @@ from rollout.devices import autocast, reads_synchronise
 from ...config import CNN
 from ...data.spec import TokenSpec
 from .base import Discriminator, multiplies_bfloat16
+from .spectral import normalise
 from .windows import Windows, window_max
 
 __all__ = ["CNNDiscriminator"]
@@ -55,6 +56,8 @@ class CNNDiscriminator(Discriminator):
         nn.init.constant_(self.gate.bias, -2.0)  # begins by carrying its input through
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(total, 1)
+        if settings.spectral_norm:
+            normalise(self)
 
     def forward_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None

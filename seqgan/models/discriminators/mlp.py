@@ -16,6 +16,7 @@ from rollout.devices import autocast
 from ...config.discriminators.mlp import MLP
 from ...data.spec import TokenSpec
 from .base import Discriminator
+from .spectral import normalise
 
 __all__ = ["MLPDiscriminator"]
 
@@ -41,6 +42,8 @@ class MLPDiscriminator(Discriminator):
         sizes = [2 * settings.embedding, *[settings.hidden] * settings.layers]
         self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
         self.output = nn.Linear(settings.hidden, 1)
+        if settings.spectral_norm:
+            normalise(self)
 
     def forward_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None

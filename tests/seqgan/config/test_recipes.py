@@ -112,7 +112,7 @@ def test_the_paper_and_the_default_differ_where_they_should():
         ({"algorithm": {"name": "ppo"}}, "--algorithm.name: 'ppo' is none of policy_gradient"),
         (
             {"discriminator": {"architecture": "cnn", "hidden": 3}},
-            "cnn has no .*, bilstm and .* have$",
+            "cnn has no .*, bilstm, .* and .* have$",
         ),
         ({"generator": {"hiden": 3}}, "unknown setting 'generator.hiden' .*did you mean 'hidden'"),
         ({"pretrain": {"optimizer": {"lr": 3}}}, "unknown setting 'pretrain.optimizer.lr'"),

@@ -1,0 +1,57 @@
+"""An LSTM that judges a sequence token by token.
+
+Shapes: B sequences, T tokens, E embedding, H hidden units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout.devices import autocast
+
+from ...config.discriminators.causal_lstm import CausalLSTM
+from ...data.spec import TokenSpec
+from ..recurrent import LSTM
+from .base import Discriminator
+
+__all__ = ["CausalLSTMDiscriminator"]
+
+
+class CausalLSTMDiscriminator(Discriminator):
+    """A left-to-right LSTM; its logit at a token is what the token adds to the log-odds.
+
+    The sum up to token t is the log-odds of the prefix that ends there, and the whole sum those of
+    the sequence. So the logits are a reward per token whose sum is the reward of the sequence, and
+    no rollouts are needed to give a token its share.
+
+    Args:
+        settings: sizes and dropout.
+        spec: the token ids.
+    """
+
+    reads = ("label",)
+    per_token = True
+
+    def __init__(self, settings: CausalLSTM, spec: TokenSpec):
+        super().__init__(settings, spec)
+        size, hidden, layers = settings.embedding, settings.hidden, settings.layers
+        self.embedding = nn.Embedding(spec.vocab_size, size)
+        self.read_labels(spec, size)
+        between = settings.dropout if layers > 1 else 0.0
+        self.lstm = LSTM(size, hidden, layers, batch_first=True, dropout=between)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.output = nn.Linear(hidden, 1)
+
+    def forward_embedded(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Logits [B, T] of the tokens; 0 after a sequence's end."""
+        states = self.lstm(self.dropout(self.labelled(embeddings, condition)))[0]
+        states = states.to(torch.promote_types(states.dtype, torch.float32))
+        with autocast(states.device, None):
+            logits = self.output(self.dropout(states))[..., 0]
+        inside = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None]
+        return logits.masked_fill(~inside, 0.0)
