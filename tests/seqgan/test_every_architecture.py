@@ -92,6 +92,9 @@ def test_a_benchmark_takes_it(generator, discriminator, tmp_path, monkeypatch):
             }
         },
     }
+    if discriminator is not None and DISCRIMINATORS[discriminator].per_token:
+        form = [{"name": "discriminator", "form": "log_odds"}]
+        suite["methods"] = {"seqgan": {"recipe": "seqgan", "config": {"rewards": form}}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite))
     command = ["run", "tiny.yaml", "--size", "smoke"]
     assert bench([*command, "--output_dir", "out"]) == 0
