@@ -4,7 +4,7 @@ Nothing here imports torch: the command line reads settings before torch is load
 """
 
 from .adversarial import AdversarialConfig
-from .algorithms import ALGORITHMS, AlgorithmConfig, PolicyGradient, Ratio
+from .algorithms import ALGORITHMS, AlgorithmConfig, Distill, PolicyGradient, Ratio
 from .checkpoint import CheckpointConfig
 from .commands import CompareConfig, DataConfig, ReportConfig
 from .corpus import CorpusConfig
@@ -44,6 +44,7 @@ __all__ = [
     "CriticConfig",
     "DataConfig",
     "DiscriminatorConfig",
+    "Distill",
     "EnsembleConfig",
     "DiscriminatorTerm",
     "EvaluateConfig",

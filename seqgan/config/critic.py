@@ -48,10 +48,10 @@ class CriticConfig(Settings):
 
     group = "critic."
 
-    steps: int = 1_000
+    steps: int = 4_000
     early_stopping: bool = True
-    patience: int = 4
-    measure_every: int = 100
+    patience: int = 8
+    measure_every: int = 200
     negatives: int = 0
     loss: str = "minimax"
     gradient_penalty: float | None = None

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from ..components import Component
 from .base import AlgorithmConfig, PolicyOptimizer
+from .distill import Distill
 from .policy_gradient import PolicyGradient
 from .ratio import Ratio
 
-__all__ = ["ALGORITHMS", "AlgorithmConfig", "PolicyGradient", "PolicyOptimizer", "Ratio"]
+__all__ = [
+    "ALGORITHMS", "AlgorithmConfig", "Distill", "PolicyGradient", "PolicyOptimizer", "Ratio",
+]  # fmt: skip
 
-ALGORITHMS: dict[str, type[Component]] = {"policy_gradient": PolicyGradient, "ratio": Ratio}
+ALGORITHMS: dict[str, type[Component]] = {
+    "policy_gradient": PolicyGradient,
+    "ratio": Ratio,
+    "distill": Distill,
+}

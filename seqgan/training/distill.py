@@ -1,0 +1,130 @@
+"""Distillation: the player that learns a reweighted copy of the pretrained policy.
+
+A residual energy model (Deng et al. 2020) is p(y) exp(beta f(y)) / Z: the pretrained policy p, and
+what a discriminator's log-odds f say of its samples. It is sampled by drawing many of p's samples
+and choosing among them. Here the policy learns it instead, by maximum likelihood on samples of p
+with weights exp(beta f) (as distributional policy gradient with the proposal held fixed, Khalifa et
+al. 2021), mixed with training sequences, so that what the samples lack is not forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import Sequences, effective_sample_size, importance_weights, weighted_nll_loss
+from rollout.rewards import reward_values
+
+from ..config import Distill as Settings
+from ..runs.state import fields_of, set_fields
+from .learner import Learner
+from .players import Materials
+from .sampling import draw
+
+__all__ = ["Distillation"]
+
+FIELDS = ("step_number", "until")
+MOST_SAMPLES = 100_000
+
+
+class Distillation:
+    """The generator's player.
+
+    Args:
+        settings: samples, weights, batch, optimizer.
+        materials: generator, pretrained policy, reward, training sequences, device, log.
+    """
+
+    def __init__(self, settings: Settings, materials: Materials):
+        self.settings, self.runtime = settings, materials.runtime
+        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
+        self.reference, self.reward = materials.reference, materials.reward
+        self.train = materials.train.to(self.runtime.device)
+        self.stage, self.prompts = materials.stage, materials.prompts
+        self.learner = Learner(
+            self.policy, settings.optimizer, self.runtime, self.stage,
+            "lower --algorithm.optimizer.learning_rate",
+        )  # fmt: skip
+        self.step_number, self.until = 0, -1
+        self._pool: Sequences | None = None
+        self.weights: Tensor | None = None  # [N], mean 1, once the samples are drawn
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the weights, whose mean is 1."""
+        return 0.0 if self.weights is None else float(self.weights.double().std(unbiased=False))
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps, or what is left of them."""
+        if self.until < 0:
+            self.until = self.step_number + count
+        while self.step_number < self.until:
+            self.step()
+            self.runtime.pause()
+        self.until = -1
+
+    def step(self) -> None:
+        """One batch of samples and training sequences, and one update."""
+        pool, number = self.pool(), self.step_number
+        assert self.weights is not None
+        size = self.settings.batch_size
+        real = round(size * self.settings.real_share)
+        rng = self.runtime.rng(self.stage, "rows", number)
+        ours = torch.randint(len(self.train), (real,), generator=rng).to(self.train.device)
+        theirs = torch.randint(len(pool), (size - real,), generator=rng).to(pool.device)
+        batch = Sequences.concat([self.train.select(ours), pool.select(theirs)], pad_id=0)
+        weights = torch.cat([self.weights.new_ones(real), self.weights[theirs]])
+        part = self.runtime.processes.part(size)
+        mine = batch.select(part.rows).trim(wait=False)
+        self.runtime.count(batch.mask)
+        self.runtime.seed_dropout(self.stage, number)
+        self.policy.train()
+        with self.runtime.autocast():
+            scores = self.policy(mine)
+        self.policy.eval()
+        loss = weighted_nll_loss(scores.log_prob, weights[part.rows], mine.mask)
+        self.learner.update(part.of_tokens(loss, batch.mask))
+        self.step_number += 1
+        self.runtime.log_step(self.stage, self.step_number, {"loss": self.learner.mean_loss()})
+
+    @torch.no_grad()
+    def pool(self) -> Sequences:
+        """The samples of the pretrained policy; their weights stand in `weights`."""
+        if self._pool is None:
+            count = self.settings.samples or min(len(self.train), MOST_SAMPLES)
+            rng = self.runtime.rng(self.stage, "samples")
+            processes = self.runtime.processes
+            drawn = draw(self.reference, count, rng, self.prompts, processes=processes)
+            self._pool = drawn.sequences
+            if self.weights is None:  # before the first step: the policy is the pretrained one
+                self.weights = self._weights(self._pool)
+        return self._pool
+
+    def _weights(self, samples: Sequences) -> Tensor:
+        """Weights [N] in proportion to exp(beta f), with mean 1."""
+        values = reward_values(self.reward, samples)
+        log_ratios = self.settings.beta * (values if values.ndim == 1 else values.sum(1))
+        effective = float(effective_sample_size(log_ratios))
+        self.runtime.say(
+            f"Distillation: {len(samples):,} samples, effective sample size {effective:,.0f}"
+        )
+        return (importance_weights(log_ratios) * len(samples)).to(torch.float32)
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.until = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the policy's weights; the samples are drawn again."""
+        learner = self.learner.state_dict()
+        return {**fields_of(self, FIELDS), "learner": learner, "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.learner.load_state_dict(state["learner"])
+        weights = state["weights"]
+        self.weights = None if weights is None else weights.to(self.runtime.device)

@@ -1,0 +1,81 @@
+"""Distillation of a reweighted policy, where its exact density is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rollout import ConstantReward, Sequences
+from rollout.modules import frozen_copy
+from seqgan.config import Distill
+from seqgan.data.prompts import NoPrompts
+from seqgan.training.distill import Distillation
+from seqgan.training.players import Materials
+from seqgan.training.runtime import Runtime, make_accelerator
+
+from ..models.test_ensemble import all_sequences, models
+
+
+def zeros(sequences: Sequences) -> torch.Tensor:
+    """A reward: how often token 0 stands in a sequence."""
+    return ((sequences.tokens == 0) & sequences.mask).sum(1).double()
+
+
+def player(reward=zeros, **settings) -> Distillation:
+    (policy,) = models(1, seed=7)
+    runtime = Runtime(make_accelerator("cpu"), seed=0)
+    usual = {"samples": 4000, "real_share": 0.0, "batch_size": 64}
+    materials = Materials(
+        policy, frozen_copy(policy), reward, None, all_sequences(), NoPrompts(), runtime
+    )
+    return Distillation(Distill(**(usual | settings)), materials)
+
+
+def target(work: Distillation, beta: float) -> torch.Tensor:
+    """p exp(beta f) / Z of all sequences, by enumeration."""
+    every = all_sequences()
+    log_p = work.reference(every).log_prob.sum(1) + beta * zeros(every)
+    return log_p.log_softmax(0)
+
+
+def divergence(work: Distillation, beta: float) -> float:
+    wanted = target(work, beta)
+    log_q = work.policy(all_sequences()).log_prob.detach().sum(1)
+    return float((wanted.exp() * (wanted - log_q)).sum())
+
+
+def test_weights_are_those_of_the_reweighted_density():
+    work = player(beta=1.5)
+    pool = work.pool()
+    every, probs = all_sequences(), target(work, 1.5).exp()
+    for row, prob in zip(every.to_lists(), probs.tolist(), strict=True):
+        mine = torch.tensor([each == row for each in pool.to_lists()])
+        assert float(work.weights[mine].sum()) / len(pool) == pytest.approx(prob, abs=0.02)
+    assert float(work.weights.mean()) == pytest.approx(1)
+    assert work.spread == pytest.approx(float(work.weights.std(unbiased=False)))
+
+
+def test_the_policy_learns_the_reweighted_density():
+    work = player(beta=1.0, optimizer={"learning_rate": 0.02, "decay_steps": 150})
+    before = divergence(work, 1.0)
+    work.steps(150)
+    assert divergence(work, 1.0) < 0.1 * before
+
+
+def test_a_constant_reward_is_self_distillation():
+    work = player(ConstantReward(1.0))
+    work.pool()
+    assert torch.equal(work.weights, torch.ones(4000)) and work.spread == 0
+    work.steps(30)
+    assert divergence(work, 0.0) < 0.01
+
+
+def test_it_resumes_exactly():
+    whole, first, second = (player(samples=100, real_share=0.3) for _ in range(3))
+    whole.steps(6)
+    first.steps(2)
+    second.policy.load_state_dict(first.policy.state_dict())
+    second.load_state_dict(first.state_dict())
+    second.steps(4)
+    for found, wanted in zip(second.policy.parameters(), whole.policy.parameters(), strict=True):
+        assert torch.equal(found, wanted)
