@@ -1,4 +1,4 @@
-"""What maximum likelihood alone makes of the same data and work: the controls that are functions.
+"""Controls that are functions: maximum likelihood alone, with the same data and work.
 
 Each is ``(mle, data, config, runtime, **arguments) -> policy`` as a method of a user's own, and
 may ask for ``members``, MLE models of the same data with other seeds.

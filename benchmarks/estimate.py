@@ -1,4 +1,4 @@
-"""How long a run of benchmarks will take, from results that are there and from a measured list."""
+"""Estimates of the time that benchmarks take, from results that are there and a measured list."""
 
 from __future__ import annotations
 
