@@ -86,7 +86,7 @@ def run(
     """
     config = files_found(config)
     check_available(config.evaluation)
-    check_rewards(config.rewards, config.reward)
+    check_rewards(config.every_term(), config.reward)
     runtime, data = begin("run", config, console, callbacks=Callbacks(**callbacks))
     with runtime.interruption:
         generator = _pretrained(config, data, runtime)
@@ -119,7 +119,7 @@ def finetune(
         **callbacks: as of `run`.
     """
     check_config(config)
-    check_rewards(config.rewards, config.reward)
+    check_rewards(config.every_term(), config.reward)
     pretrained = source_run(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..config.format import CONFIG_FORMAT, check_format
 from ..config.reading import read_settings, run_config
 from ..config.recipes import GROUPS, merge
 from ..config.rewards import dotted_rewards
+from ..config.rewards.stages import StageConfig
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
 from ..terminal import warn
@@ -166,7 +168,7 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
-    if "rewards" not in {*typed, *of_file} and not (
+    if not {"rewards", "stages"} & {*typed, *of_file} and not (
         typed.get("trust") == "true" or of_file.get("trust") is True
     ):
         _refuse_functions(content)
@@ -175,7 +177,8 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
 
 def _refuse_functions(content: Mapping[str, Any]) -> None:
     """Refuses to import what the folder of a run names, which may be a stranger's."""
-    names = dotted_rewards(content.get("rewards", []))
+    stages = [each.get("rewards", []) for each in content.get("stages", [])]
+    names = dotted_rewards([*content.get("rewards", []), *chain(*stages)])
     if names:
         raise ConfigError(
             f"--rewards: {names[0]} is named by the settings of another run, which may be a "
@@ -272,7 +275,7 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     parser = ArgumentParser(prog=program, exit_on_error=False, allow_abbrev=False, add_help=False)
     parser.add_argument("--config", type=str)
     for each in shown:
-        hint = REWARDS if each.hint == list[RewardTerm] else each.hint
+        hint = REWARDS if each.hint in (list[RewardTerm], list[StageConfig]) else each.hint
         if each.name == words.native:
             parser.add_argument(each.name, type=str, nargs="+" if words.many else None)
             if each.default is not MISSING and "--" not in argv:  # a file has it

@@ -102,8 +102,24 @@ def _has(settings: RunConfig, reward: str) -> bool:
 
 
 def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]]:
-    if settings.loss != "clipped":
-        yield "without --algorithm.loss clipped", _in("algorithm", "updates", "clip")
+    if settings.loss == "reinforce" and not settings.importance_cap:
+        yield "without --algorithm.loss clipped", _in("algorithm", "updates")
+    if settings.loss not in ("clipped", "sequence"):
+        yield "without --algorithm.loss clipped", _in("algorithm", "clip", "clip_high")
+    if settings.loss in ("sequence", "augmented"):
+        names = ["aggregation", "importance_cap"]
+        yield f"with --algorithm.loss {settings.loss}", _in("algorithm", *names)
+    if settings.loss != "augmented":
+        yield "without --algorithm.loss augmented", ["algorithm.sigma"]
+    if not settings.kl_weight and settings.kl_target is None:
+        yield "without --algorithm.kl_weight", ["algorithm.kl_estimator"]
+    if settings.baseline != "value":
+        names = [each.name for each in settings_of(settings.value, "algorithm.value.")]
+        yield "without --algorithm.baseline value", names
+    if settings.replay.size == 0:
+        yield "without --algorithm.replay.size", _in("algorithm.replay", "batch", "weight")
+    if settings.diversity.filter == "none":
+        yield "without --algorithm.diversity.filter", ["algorithm.diversity.bucket"]
     if settings.rollouts == 0:
         names = ["positions", "stratified", "rollout_update_rate"]
         yield "without rollouts", _in("algorithm", *names)

@@ -11,6 +11,7 @@ from .format import CONFIG_FORMAT, check_format
 from .methods import SIZES, method_names
 from .recipes import GROUPS, recommended
 from .rewards import reward_terms
+from .rewards.stages import reward_stages
 from .run_checks import check_run
 from .settings import hints, settings_from
 from .task import Task
@@ -69,6 +70,7 @@ class RunConfig(Task):
         """Makes the groups that are mappings, on top of what method and size recommend."""
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = reward_terms(self.rewards or layers.rewards)
+        self.stages = reward_stages(self.stages)
         kinds["corpus"] = corpus_kind(self.data)
         for name in GROUPS:
             given = getattr(self, name)

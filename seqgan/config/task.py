@@ -16,6 +16,7 @@ from .generators import GeneratorConfig
 from .methods import DEFAULT_METHOD
 from .pretrain import PretrainConfig
 from .rewards import RewardConfig, RewardTerm
+from .rewards.stages import StageConfig
 from .settings import Settings
 
 __all__ = ["Task"]
@@ -46,6 +47,8 @@ class Task(Settings):
         rewards: terms of the reward: discriminator, ratio, length, repetition, bleu, regex,
             novelty, likelihood, constant, random, package.module:function, each with a weight if
             you like (length:0.5) or its own settings: '[{name: discriminator, form: probability}]'.
+        stages: rewards that come before these, each until an end, as in
+            '[{rewards: [length], steps: 50}, {rewards: [regex], reward: 0.9, steps: 500}]'.
         reward: the terms together, and calls of your own functions.
         on_reward_error: if a function fails: stop (the state is saved, the message shows the
             sequence), or skip (the term abstains there).
@@ -66,9 +69,15 @@ class Task(Settings):
     pretrain: PretrainConfig = _recommended()
     critic: CriticConfig = _recommended()
     rewards: list[RewardTerm] = _recommended()
+    stages: list[StageConfig] = field(default_factory=list)
     reward: RewardConfig = field(default_factory=RewardConfig)
     on_reward_error: str = "stop"
     ensemble: EnsembleConfig = _recommended()
     algorithm: AlgorithmConfig = _recommended()
     adversarial: AdversarialConfig = _recommended()
     evaluation: EvaluationConfig = _recommended()
+
+    def every_term(self) -> list[RewardTerm]:
+        """The terms of the reward in all of its stages."""
+        stages = [term for stage in self.stages for term in stage.rewards]
+        return [*stages, *self.rewards]

@@ -18,7 +18,7 @@ from rollout.rewards import judges_tokens, reward_values
 from .functions import FunctionReward
 from .shapes import shaped
 
-__all__ = ["Term", "Terms", "mean_and_spread"]
+__all__ = ["Term", "Terms", "at_the_end", "mean_and_spread"]
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Terms:
         if self.mean == "geometric":
             return self._geometric(sequences, each)
         if self.per_token:
-            each = [_at_the_end(values, sequences) for values in each]
+            each = [at_the_end(values, sequences) for values in each]
         weighted = [w * values for w, values in zip(self._weights, each, strict=True)]
         total = torch.stack([values.nan_to_num(nan=0.0) for values in weighted]).sum(0)
         return total if self.mean == "sum" else total / self._present(each)
@@ -161,7 +161,7 @@ def mean_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), spread.float()
 
 
-def _at_the_end(values: Tensor, sequences: Sequences) -> Tensor:
+def at_the_end(values: Tensor, sequences: Sequences) -> Tensor:
     """Values of sequences [B] at their last tokens [B, T]; values of tokens as they are."""
     if values.ndim == 2:
         return values

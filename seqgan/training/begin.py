@@ -166,7 +166,7 @@ def _check_conditions(config: RunConfig, data: Dataset) -> None:
     if condition is None:
         return
     groups = ["generator"]
-    if any(term.name == "discriminator" for term in config.rewards):
+    if any(term.needs_discriminator for term in config.every_term()):
         groups.append("discriminator")
     parts = [*condition] if isinstance(condition, dict) else ["condition"]
     for group, part in itertools.product(groups, parts):

@@ -19,6 +19,7 @@ from rollout import ConstantReward, Sequences
 
 from ..config import PolicyGradient as Settings
 from ..config import RunConfig
+from ..config.algorithms import DiversityConfig, ReplayConfig
 from ..data.dataset import Dataset
 from ..models import Generator
 from ..runs.state import Stateful
@@ -44,7 +45,11 @@ class NoiseGradient(PolicyGradient):
     def __init__(self, settings: Settings, materials: Materials, noise: float):
         self.noise = noise
         # What is transformed is a judgement; s is the spread of what came of the method's.
-        plain = replace(settings, rollouts=0, rollout_update_rate=0.0, transform="none")
+        plain = replace(
+            settings, rollouts=0, rollout_update_rate=0.0, transform="none",
+            baseline="leave_one_out" if settings.baseline == "value" else settings.baseline,
+            replay=ReplayConfig(), diversity=DiversityConfig(),
+        )  # fmt: skip
         super().__init__(plain, materials)
 
     def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:

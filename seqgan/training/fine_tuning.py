@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rollout import Reward
 
-from ..config import RunConfig
+from ..config import RewardTerm, RunConfig
 from ..config.components import build
 from ..data.codec import load_codec
 from ..data.dataset import Dataset
@@ -15,6 +16,7 @@ from ..errors import ConfigError
 from ..models import Discriminator, Ensemble, Generator, load_generator, make_discriminator
 from ..rewards.build import build_reward
 from ..rewards.ingredients import Ingredients
+from ..rewards.stages import Stages
 from ..runs.run_directory import RunDirectory
 from ..seeding import derive_seed
 from .adversarial import adversarial
@@ -52,30 +54,35 @@ class FineTuning:
     def __post_init__(self) -> None:
         config, runtime = self.config, self.runtime
         self.critic: Critic | None = None
-        if any(term.needs_discriminator for term in config.rewards):
+        if any(term.needs_discriminator for term in config.every_term()):
             seed = derive_seed(config.seed, "discriminator")
             model = make_discriminator(config.discriminator, self.data.spec, seed)
             split = (self.data.train, self.data.heldout)
             self.critic = Critic(model, self.generator, *split, config.critic, runtime)
             runtime.hold(discriminator=model, critic=self.critic)
         every = config.adversarial.measure_every * config.adversarial.generator_steps
+        stages, reward = None, self.reward(config.rewards)
+        if config.stages:
+            before = [self.reward(stage.rewards) for stage in config.stages]
+            stages = Stages(config.stages, [*before, reward])
         materials = Materials(
-            self.generator, self.reference, self.reward(), self.discriminator, self.data.train,
-            self.data.prompts(), runtime, ensemble=self.ensemble,
+            self.generator, self.reference, reward if stages is None else stages.reward,
+            self.discriminator, self.data.train, self.data.prompts(), runtime,
+            ensemble=self.ensemble,
             table=SampleTable(self.data.codec, config.evaluation.show, every, runtime),
-            calls=config.reward.calls,
+            calls=config.reward.calls, stages=stages,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
 
-    def reward(self) -> Reward:
-        """The reward that the settings describe, made anew."""
+    def reward(self, terms: Sequence[RewardTerm]) -> Reward:
+        """The reward that settings describe, made anew."""
         config, runtime = self.config, self.runtime
         given = Ingredients(
             self.data.train.to(runtime.device), self.data.codec, runtime.seed, self.discriminator,
             self.generator, self.reference, self.ensemble, config.reward,
             config.on_reward_error == "skip", self._other_model, runtime.say,
         )  # fmt: skip
-        return build_reward(config.rewards, given)
+        return build_reward(terms, given)
 
     def _other_model(self, folder: str) -> Generator:
         """The generator of another run, which reads the same token ids."""

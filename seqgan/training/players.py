@@ -11,6 +11,7 @@ from rollout import Reward, Sequences
 
 from ..data.prompts import Prompts
 from ..models import Discriminator, Ensemble, Generator
+from ..rewards.stages import Stages
 from .learner import Learner
 from .runtime import Runtime
 from .showing import SampleTable
@@ -70,6 +71,7 @@ class Materials:
         stage: name of the player's steps in the log, and of their random numbers.
         table: shows samples with their rewards; None: nobody looks.
         calls: sequences that functions of the user may judge; 0: no limit.
+        stages: rewards that follow one another, `reward` the first; None: it stays.
     """
 
     generator: Generator
@@ -83,3 +85,4 @@ class Materials:
     ensemble: Ensemble | None = None
     table: SampleTable | None = None
     calls: int = 0
+    stages: Stages | None = None

@@ -4,11 +4,16 @@ A step samples a batch from the policy, gives every token the value that Monte C
 the reward find for it, subtracts a baseline, and takes a gradient step. What differs from the paper
 is a setting: the reward's form (log-odds instead of P(real)), the baseline (the paper has none), an
 anchor to the pretrained policy. With ``--method seqgan`` they are the paper's.
+
+Other methods are settings too. Without rollouts every token has the reward of its sequence:
+REINFORCE, RLOO (baseline leave_one_out), GRPO (transform group_standardise, loss clipped), PPO
+(baseline value: a value head), REINVENT (loss augmented, with a memory of the best).
+
+Shapes: B sequences, T tokens.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,52 +24,34 @@ from rollout import (
     TRANSFORMS,
     LaggedPolicy,
     Sequences,
-    TokenScores,
     action_values,
     advantages,
-    clipped_surrogate_loss,
     entropy_bonus,
     kl_to_reference,
     make_baseline,
     nll_loss,
-    reinforce_loss,
     without_dropout,
 )
+from rollout.rewards import judges_tokens, reward_values
 
 from ..config import PolicyGradient as Settings
 from ..data.prompts import Grouped
 from ..errors import RewardError
-from ..rewards.terms import Terms, mean_and_spread
-from ..runs.state import fields_of, set_fields
+from ..rewards.stages import Stages
+from ..rewards.terms import Terms, at_the_end, mean_and_spread
+from ..runs.state import Stateful, fields_of, set_fields
 from .learner import Learner
 from .players import Materials
+from .policy_loss import PolicyBatch, Replayed, policy_loss, replay_loss, reuses
 from .processes import Part
+from .replay import DiversityFilter, Replay
 from .sampling import draw
+from .value_head import ValueHead
+from .weights import LossWeights
 
-__all__ = ["PolicyBatch", "PolicyGradient", "policy_loss"]
+__all__ = ["PolicyGradient"]
 
-
-@dataclass(frozen=True)
-class PolicyBatch:
-    """Samples with what the update needs to know of them.
-
-    Attributes:
-        whole: all samples of the batch.
-        part: the rows of them that this process works on; what follows is of these alone.
-        mine: the samples.
-        chosen: bool [B, T], the tokens of the whole batch that the policy chose itself.
-        advantage: [rows, T].
-        old: their scores under the policy that sampled them.
-        reference: their scores under the pretrained policy, if a KL weight asks for them.
-    """
-
-    whole: Sequences
-    part: Part
-    mine: Sequences
-    chosen: Tensor
-    advantage: Tensor
-    old: TokenScores
-    reference: TokenScores | None
+FIELDS = ("step_number", "until", "spread_sum", "chunk_size", "calls")
 
 
 class PolicyGradient:
@@ -83,19 +70,31 @@ class PolicyGradient:
         self.train = materials.train.to(self.runtime.device)
         if settings.group_size > 1:
             self.prompts = Grouped(self.prompts, settings.group_size)
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
-            "lower --algorithm.optimizer.learning_rate or raise --algorithm.kl_weight",
-        )  # fmt: skip
         self.transform = TRANSFORMS[settings.transform]
-        self.baseline = make_baseline(settings.baseline)
-        self.lagged: LaggedPolicy | None = None
-        if settings.rollout_update_rate > 0:
-            self.lagged = LaggedPolicy(self.policy, settings.rollout_update_rate)
         self.table, self.budget, self.calls = materials.table, materials.calls, 0
         self.step_number, self.until = 0, -1
         self.spread_sum = 0.0
         self.chunk_size = 0  # of the rollouts, if memory was once too small; 0: the default
+        self.learner = Learner(
+            self.policy, settings.optimizer, self.runtime, self.stage,
+            "lower --algorithm.optimizer.learning_rate or raise --algorithm.kl_weight",
+        )  # fmt: skip
+        self.weights = LossWeights(settings)
+        has_values, device = settings.baseline == "value", self.runtime.device
+        self.baseline = make_baseline("none" if has_values else settings.baseline)
+        self.lagged: LaggedPolicy | None = None
+        if settings.rollout_update_rate > 0:
+            self.lagged = LaggedPolicy(self.policy, settings.rollout_update_rate)
+        self.value_head: ValueHead | None = None
+        if has_values:
+            self.value_head = ValueHead(settings.value, self.policy, self.runtime, self.stage)
+        self.replay: Replay | None = None
+        if settings.replay.size:
+            self.replay = Replay(settings.replay, self.policy.pad_id, device)
+        self.filter: DiversityFilter | None = None
+        if settings.diversity.filter != "none":
+            self.filter = DiversityFilter(settings.diversity)
+        self.stages = materials.stages
 
     @property
     def spread(self) -> float:
@@ -125,18 +124,26 @@ class PolicyGradient:
             batch, figures = self._batch()
         except rollout.RewardError as error:
             raise RewardError(f"the reward: {error}{self.runtime.saved_before()}") from error
-        for _ in range(self.settings.updates if self.settings.loss == "clipped" else 1):
+        mean_reward, again = figures["mean_reward"], self._replayed()
+        for _ in range(self.settings.updates if reuses(self.settings) else 1):
             self.runtime.count(batch.chosen)
             with without_dropout(self.policy), self.runtime.autocast():
-                scores = self.policy(batch.mine)
-                real = self._mle() if self.settings.mle_weight else 0.0
-            own = policy_loss(scores, batch, self.settings)
-            self.learner.update(own + self.settings.mle_weight * real)
+                scores, more = self.policy(batch.mine), []
+                if again is not None:
+                    more.append(replay_loss(self.policy, again, mean_reward, self.settings))
+                if self.settings.mle_weight:
+                    more.append(self.settings.mle_weight * self._mle())
+            self.learner.update(sum(more, policy_loss(scores, batch, self.settings)))
         self.step_number += 1
-        loss = self.learner.mean_loss()
-        self.spread_sum += float(figures["spread"])  # of a step whose loss was finite
-        shown = {name: float(value) for name, value in figures.items() if name != "spread"}
-        self.runtime.log_step(self.stage, self.step_number, {"loss": loss, **shown})
+        loss_mean = self.learner.mean_loss()
+        self.weights.update(figures)
+        self.spread_sum += float(figures.pop("spread"))  # of a step whose loss was finite
+        shown = {name: float(value) for name, value in figures.items()}
+        if self.stages is not None and self.stages.after(shown["mean_reward"]):
+            self.reward = self.stages.reward
+            number = self.stages.number + 1
+            self.runtime.say(f"Step {self.step_number}: stage {number} of the reward begins")
+        self.runtime.log_step(self.stage, self.step_number, {"loss": loss_mean, **shown})
 
     def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
         """The action value of every token [rows, T] of this process's part of the batch."""
@@ -162,26 +169,37 @@ class PolicyGradient:
         self.until = -1
         if self.lagged is not None:
             self.lagged.synchronise()
+        if self.value_head is not None:
+            self.value_head.soften()
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
-        return {
-            **fields_of(self, FIELDS),
-            "learner": self.learner.state_dict(),
-            "lagged": None if self.lagged is None else self.lagged.state_dict(),
-            "baseline": self.baseline.state_dict(),
-            "reward": self.reward.state_dict() if isinstance(self.reward, Terms) else None,
-        }
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {**fields_of(self, FIELDS), **parts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
-        self.learner.load_state_dict(state["learner"])
-        if self.lagged is not None:
-            self.lagged.load_state_dict(state["lagged"])
-        self.baseline.load_state_dict(state["baseline"])
-        if isinstance(self.reward, Terms):
-            self.reward.load_state_dict(state["reward"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        if self.stages is not None:
+            self.reward = self.stages.reward
+
+    def _parts(self) -> dict[str, Stateful]:
+        """The parts that have a state, by name."""
+        parts: dict[str, Stateful | None] = {
+            "learner": self.learner,
+            "weights": self.weights,
+            "baseline": self.baseline,
+            "lagged": self.lagged,
+            "value_head": self.value_head,
+            "replay": self.replay,
+            "filter": self.filter,
+            "stages": self.stages,
+        }
+        if self.stages is None and isinstance(self.reward, Terms):
+            parts["reward"] = self.reward
+        return {name: part for name, part in parts.items() if part is not None}
 
     @torch.no_grad()
     def _batch(self) -> tuple[PolicyBatch, dict[str, Tensor]]:
@@ -194,33 +212,99 @@ class PolicyGradient:
         each = self.reward.begin(whole) if isinstance(self.reward, Terms) else {}
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
-        values = processes.gather(self.values(mine, part, rng), part)
-        transformed = self.transform(values, chosen, groups)
-        advantage = advantages(transformed, chosen, self.baseline, groups=groups)
+        values = self.values(mine, part, rng)
+        scores = processes.gather(self._scores(mine, values), part)
+        values = processes.gather(values, part)
+        rewarded = scores
+        if self.filter is not None:
+            keeps = self.filter.keeps(whole)
+            values, rewarded = values * keeps[:, None], scores * keeps
+        if self.value_head is None:
+            transformed = self.transform(values, chosen, groups)
+            advantage = advantages(transformed, chosen, self.baseline, groups=groups)
+        else:
+            advantage = self._by_values(mine, values, chosen, part, groups)
         with self.runtime.autocast():  # the same numbers as in the update
             old = self.policy(mine)
-            reference = self.reference(mine) if settings.kl_weight else None
-        batch = PolicyBatch(whole, part, mine, chosen, advantage[part.rows], old, reference)
-        reward = values.gather(1, (whole.lengths - 1)[:, None])[:, 0]
-        figures = {
-            "mean_reward": reward.mean(),
-            "entropy": self._entropy(batch),
-            "spread": _spread(advantage, chosen),
-        }
-        for name, found in each.items():
-            mean, spread = mean_and_spread(found)
-            figures |= {f"reward_{name}": mean, f"reward_{name}_sd": spread}
+            reference = self.reference(mine) if self.weights.needs_reference else None
+        batch = PolicyBatch(
+            whole, part, mine, chosen, advantage[part.rows], old, reference, rewarded[part.rows],
+            self.policy.max_length, self.weights.entropy, self.weights.kl,
+        )  # fmt: skip
+        figures = self._figures(batch, scores, _spread(advantage, chosen), each)
+        if self.replay is not None:
+            self.replay.add(whole, scores)
         if self.table is not None:
-            self.table.show(self.step_number + 1, whole, reward, each)
-        self._count_calls()
+            self.table.show(self.step_number + 1, whole, scores, each)
         return batch, figures
 
-    def _count_calls(self) -> None:
-        """Adds the calls of this step, in all processes, to those before."""
-        if self.budget and isinstance(self.reward, Terms):
-            calls = torch.tensor(float(self.reward.take_calls()), device=self.runtime.device)
+    def _scores(self, mine: Sequences, values: Tensor) -> Tensor:
+        """The reward of each sequence [rows] of this process's part."""
+        if judges_tokens(self.reward):
+            return reward_values(self.reward, mine).sum(1)
+        return values.gather(1, (mine.lengths - 1)[:, None])[:, 0]
+
+    def _by_values(
+        self, mine: Sequences, values: Tensor, chosen: Tensor, part: Part, groups: Tensor | None
+    ) -> Tensor:
+        """Advantages [B, T] from the value head, which then learns from what came.
+
+        Args:
+            mine: the sequences of this process's part.
+            values: [B, T], the reward to go from each token, known at the end.
+            chosen: bool [B, T].
+            part: of this process.
+            groups: as the prompts have them.
+        """
+        assert self.value_head is not None
+        own = values[part.rows]
+        after = torch.nn.functional.pad(own, (0, 1))[:, 1:]
+        rewards = own - after if judges_tokens(self.reward) else at_the_end(own[:, 0], mine)
+        features = self.value_head.features(mine)
+        found, targets = self.value_head.advantages(rewards, features, mine.mask)
+        with torch.enable_grad():
+            self.value_head.update(features, targets, chosen, part)
+        whole = self.runtime.processes.gather(found, part)
+        return self.transform(whole, chosen, groups)
+
+    def _figures(
+        self, batch: PolicyBatch, scores: Tensor, spread: Tensor, each: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Figures of the step for the log."""
+        part, mask = batch.part, batch.chosen[batch.part.rows]
+        entropy = -part.of_tokens(entropy_bonus(batch.old.entropy, mask), batch.chosen)
+        figures = {"mean_reward": scores.mean(), "entropy": entropy, "spread": spread}
+        shared = [entropy]
+        if batch.reference is not None:
+            kl = kl_to_reference(batch.old.log_prob, batch.reference.log_prob, mask, "k1")
+            figures["kl"] = part.of_sequences(kl)
+            shared.append(figures["kl"])
+        self.runtime.processes.add_up(*shared)
+        for name, found in each.items():
+            mean, deviation = mean_and_spread(found)
+            figures |= {f"reward_{name}": mean, f"reward_{name}_sd": deviation}
+        if self.budget:
+            source = self.stages or self.reward
+            made = source.take_calls() if isinstance(source, (Terms, Stages)) else 0
+            calls = torch.tensor(float(made), device=self.runtime.device)
             self.runtime.processes.add_up(calls)
             self.calls += int(calls)
+        return figures
+
+    @torch.no_grad()
+    def _replayed(self) -> Replayed | None:
+        """The remembered sequences that this step trains on too."""
+        if self.replay is None:
+            return None
+        rng = self.runtime.rng(self.stage, "replay", self.step_number)
+        sequences, rewards = self.replay.draw(rng)
+        part = self.runtime.processes.part(len(sequences))
+        mine = sequences.select(part.rows)
+        prior = None
+        if self.settings.loss == "augmented":
+            with self.runtime.autocast():
+                prior = self.reference(mine).log_prob
+        return Replayed(part, mine, rewards[part.rows], prior)
 
     def _mle(self) -> Tensor:
         """The share of this process in the NLL per token of a batch of real sequences."""
@@ -231,13 +315,6 @@ class PolicyGradient:
         mine = real.select(part.rows).trim(wait=False)
         return part.of_tokens(nll_loss(self.policy(mine).log_prob, mine.mask), real.mask)
 
-    def _entropy(self, batch: PolicyBatch) -> Tensor:
-        """Entropy of the policy that sampled the batch, in nats per token."""
-        mean = entropy_bonus(batch.old.entropy, batch.chosen[batch.part.rows])
-        entropy = -batch.part.of_tokens(mean, batch.chosen)
-        self.runtime.processes.add_up(entropy)
-        return entropy
-
     def _smaller_chunks(self, chunk_size: int) -> None:
         """Keeps a chunk size that memory was enough for, for the rollouts to come."""
         if not self.chunk_size:
@@ -247,34 +324,6 @@ class PolicyGradient:
                 "memory too"
             )
         self.chunk_size = chunk_size
-
-
-FIELDS = ("step_number", "until", "spread_sum", "chunk_size", "calls")
-
-
-def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> Tensor:
-    """The share of this process in the loss of the batch.
-
-    Args:
-        scores: of ``batch.mine`` under the policy that is trained.
-        batch: the samples.
-        settings: which loss, and the weights of what is added to it.
-    """
-    part, mask = batch.part, batch.chosen[batch.part.rows]
-    if settings.loss == "clipped":
-        loss = clipped_surrogate_loss(
-            scores.log_prob, batch.old.log_prob, batch.advantage, mask, settings.clip
-        )
-    else:
-        loss = reinforce_loss(scores.log_prob, batch.advantage, mask)
-    loss = part.of_sequences(loss)
-    if settings.entropy_weight:
-        bonus = part.of_tokens(entropy_bonus(scores.entropy, mask), batch.chosen)
-        loss = loss + settings.entropy_weight * bonus
-    if batch.reference is not None:
-        kl = part.of_sequences(kl_to_reference(scores.log_prob, batch.reference.log_prob, mask))
-        loss = loss + settings.kl_weight * kl
-    return loss
 
 
 def _spread(advantage: Tensor, mask: Tensor) -> Tensor:

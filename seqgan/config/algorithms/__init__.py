@@ -5,11 +5,13 @@ from __future__ import annotations
 from ..components import Component
 from .base import AlgorithmConfig, PolicyOptimizer
 from .distill import Distill
+from .parts import DiversityConfig, ReplayConfig, ValueConfig
 from .policy_gradient import PolicyGradient
 from .ratio import Ratio
 
 __all__ = [
-    "ALGORITHMS", "AlgorithmConfig", "Distill", "PolicyGradient", "PolicyOptimizer", "Ratio",
+    "ALGORITHMS", "AlgorithmConfig", "Distill", "DiversityConfig", "PolicyGradient",
+    "PolicyOptimizer", "Ratio", "ReplayConfig", "ValueConfig",
 ]  # fmt: skip
 
 ALGORITHMS: dict[str, type[Component]] = {

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..checks import choice, not_negative, positive, require, shares, sizes
 from .base import AlgorithmConfig, PolicyOptimizer
+from .checks import check_policy_gradient
+from .parts import DiversityConfig, ReplayConfig, ValueConfig
 
 __all__ = ["PolicyGradient"]
-
-TRANSFORMS = ("none", "maligan", "rank", "standardise", "group_standardise", "group_centre")
-BASELINES = ("none", "mean", "leave_one_out", "moving_average")
-LOSSES = ("reinforce", "clipped")
 
 
 @dataclass
@@ -30,31 +27,40 @@ class PolicyGradient(AlgorithmConfig):
             of itself in each round (0.8 in the SeqGAN code); 0: by the generator itself.
         group_size: samples for each question, which baseline and transform compare with each other
             alone; 1: all samples of a step are compared.
-        transform: of the action values, before the baseline: none, maligan (the weights of Che et
-            al. 2017, from log-odds), rank (LeakGAN's sigmoid of the rank), standardise (mean 0,
-            spread 1 over the batch), group_standardise (in each group, as GRPO), group_centre (as
-            Dr. GRPO).
-        baseline: subtracted from the action values: none, mean, leave_one_out, moving_average.
-        loss: reinforce, or clipped (the surrogate of PPO, over `updates` updates per batch).
-        updates: gradient updates on each batch of samples (clipped).
-        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped).
+        transform: of the action values, before the baseline (of the advantages, with the baseline
+            value): none, maligan (the weights of Che et al. 2017, from log-odds), rank (LeakGAN's
+            sigmoid of the rank), standardise (mean 0, spread 1 over the batch), group_standardise
+            (in each group, as GRPO), group_centre (as Dr. GRPO).
+        baseline: subtracted from the action values: none, mean, leave_one_out, moving_average, or
+            value (a value head, without rollouts).
+        loss: reinforce; clipped (the surrogate of PPO), sequence (the same with one ratio per
+            sequence, GSPO); augmented (REINVENT's likelihood, towards prior * exp(sigma reward)).
+        aggregation: of the tokens' losses: sequence_sum, sequence_mean (GRPO), token_mean (DAPO),
+            constant (Dr. GRPO).
+        updates: gradient updates on each batch of samples; with reinforce it takes importance_cap.
+        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped, sequence).
+        clip_high: the same above 1 (DAPO: 0.28); none: as below.
+        importance_cap: largest importance weight of samples that an older policy has drawn, for
+            later updates (reinforce); 0: they are not corrected.
+        sigma: nats per unit of reward (augmented).
         entropy_weight: weight of the policy's mean entropy per token, in nats.
+        entropy_target: the weight follows this entropy, nats per token; none: it stays.
         kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
+        kl_target: the weight follows this divergence, nats per sequence; none: it stays.
+        kl_estimator: k2 (its gradient is that of the divergence), or k3 (GRPO's).
         mle_weight: weight of the MLE loss per token of as many real sequences, added to each
             update.
+        value: the value head.
+        replay: the memory of the best sequences.
+        diversity: the filter against repetitions.
         optimizer: of the generator.
     """
 
     rare = (
-        "positions",
-        "stratified",
-        "group_size",
-        "transform",
-        "clip",
-        "updates",
-        "rollout_update_rate",
-        "mle_weight",
-    )
+        "positions", "stratified", "group_size", "transform", "clip", "updates",
+        "rollout_update_rate", "aggregation", "clip_high", "importance_cap", "sigma",
+        "entropy_target", "kl_target", "kl_estimator", "mle_weight",
+    )  # fmt: skip
 
     builds: ClassVar[str] = "seqgan.training.policy_gradient:PolicyGradient"
     name: str = "policy_gradient"
@@ -67,28 +73,26 @@ class PolicyGradient(AlgorithmConfig):
     transform: str = "none"
     baseline: str = "leave_one_out"
     loss: str = "reinforce"
+    aggregation: str = "sequence_sum"
     updates: int = 1
     clip: float = 0.2
+    clip_high: float | None = None
+    importance_cap: float = 0.0
+    sigma: float = 128.0
     entropy_weight: float = 0.0
+    entropy_target: float | None = None
     kl_weight: float = 0.0
+    kl_target: float | None = None
+    kl_estimator: str = "k2"
     mle_weight: float = 0.0
+    value: ValueConfig = field(default_factory=ValueConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    diversity: DiversityConfig = field(default_factory=DiversityConfig)
     optimizer: PolicyOptimizer = field(default_factory=PolicyOptimizer)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes(self, "batch_size", "positions", "updates", "group_size")
-        require(
-            self.batch_size % self.group_size == 0,
-            f"--{self.group}batch_size ({self.batch_size}) must be a multiple of "
-            f"{self.group}group_size ({self.group_size})",
-        )
-        sizes(self, "rollouts", least=0)
-        choice(self, "transform", TRANSFORMS)
-        choice(self, "baseline", BASELINES)
-        choice(self, "loss", LOSSES)
-        shares(self, "rollout_update_rate")
-        positive(self, "clip")
-        not_negative(self, "entropy_weight", "kl_weight", "mle_weight")
+        check_policy_gradient(self)
 
     def as_policy_gradient(self) -> PolicyGradient:
         """These settings themselves."""

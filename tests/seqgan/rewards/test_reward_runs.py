@@ -11,8 +11,9 @@ import seqgan
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
 from seqgan.training.callbacks import Sample
+from seqgan.training.policy_gradient import PolicyGradient
 
-from ..tiny import TINY, without_report
+from ..tiny import TINY, differences, outcome, without_report
 
 HERE = "tests.seqgan.rewards.functions"
 OWN = [*TINY, "--evaluation.control", "false", "--algorithm.rollouts", "0"]
@@ -114,3 +115,35 @@ def test_callbacks(tmp_path, monkeypatch):
     ((step, found),) = samples
     assert step == 2 and isinstance(found[0], Sample)
     assert found[0].reward == len(found[0].text.split()) and torch.is_grad_enabled()
+
+
+def test_resumed_in_the_middle_of_memory_stages_and_budget(tmp_path, monkeypatch, capsys):
+    """The same bits as a run that nobody ended."""
+    without_report(monkeypatch)
+    words = [
+        "run", *OWN, "--algorithm.baseline", "value", "--algorithm.rollout_update_rate", "0",
+        "--rewards", f"{HERE}:long", "--reward.calls", "1000", "--adversarial.generator_steps", "2",
+        "--stages", "[{rewards: [{name: length, shape: standardise}], steps: 3}]",
+        "--algorithm.replay.size", "9", "--algorithm.replay.batch", "4",
+        "--algorithm.diversity.filter", "unique", "--algorithm.entropy_target", "2",
+        "--algorithm.kl_target", "1", "--checkpoint.every_steps", "1",
+    ]  # fmt: skip
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    assert main([*words, "--output_dir", str(whole)]) == 0
+    assert "stage 2 of the reward begins" in capsys.readouterr().out
+    first = log(whole, "adversarial")
+    assert len(first) == 6 and "reward_length" in first[2] and "reward_long" in first[3]
+    original = PolicyGradient.step
+
+    def interrupted(self):
+        if self.step_number == 4:
+            raise KeyboardInterrupt
+        original(self)
+
+    monkeypatch.setattr(PolicyGradient, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        seqgan.run(parse("run", [*words[1:], "--output_dir", str(parted)]))
+    monkeypatch.setattr(PolicyGradient, "step", original)
+    assert len(log(parted, "adversarial")) == 4
+    assert main(["run", "--resume", str(parted), "--trust"]) == 0
+    assert not differences(outcome(whole), outcome(parted))

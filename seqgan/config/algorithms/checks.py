@@ -1,0 +1,50 @@
+"""Checks of the settings of policy gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..checks import choice, not_negative, positive, require, shares, sizes
+
+if TYPE_CHECKING:
+    from .policy_gradient import PolicyGradient
+
+__all__ = ["check_policy_gradient"]
+
+TRANSFORMS = ("none", "maligan", "rank", "standardise", "group_standardise", "group_centre")
+BASELINES = ("none", "mean", "leave_one_out", "moving_average", "value")
+LOSSES = ("reinforce", "clipped", "sequence", "augmented")
+AGGREGATIONS = ("sequence_sum", "sequence_mean", "token_mean", "constant")
+ESTIMATORS = ("k2", "k3")
+
+
+def check_policy_gradient(settings: PolicyGradient) -> None:
+    """Requires numbers that make sense, alone and together."""
+    group = settings.group
+    sizes(settings, "batch_size", "positions", "updates", "group_size")
+    require(
+        settings.batch_size % settings.group_size == 0,
+        f"--{group}batch_size ({settings.batch_size}) must be a multiple of "
+        f"{group}group_size ({settings.group_size})",
+    )
+    sizes(settings, "rollouts", least=0)
+    choice(settings, "transform", TRANSFORMS)
+    choice(settings, "baseline", BASELINES)
+    choice(settings, "loss", LOSSES)
+    choice(settings, "aggregation", AGGREGATIONS)
+    choice(settings, "kl_estimator", ESTIMATORS)
+    shares(settings, "rollout_update_rate")
+    positive(settings, "clip", "sigma")
+    not_negative(settings, "entropy_weight", "kl_weight", "importance_cap", "mle_weight")
+    if settings.clip_high is not None:
+        positive(settings, "clip_high")
+    if settings.kl_target is not None:
+        positive(settings, "kl_target")
+    require(
+        settings.baseline != "value" or settings.rollouts == 0,
+        f"--{group}baseline value takes the place of rollouts: --{group}rollouts 0",
+    )
+    require(
+        settings.loss not in ("sequence", "augmented") or settings.rollouts == 0,
+        f"--{group}loss {settings.loss} needs one value per sequence: --{group}rollouts 0",
+    )

@@ -1,0 +1,126 @@
+"""The memory of the best sequences ("inception memory" in REINVENT), and the filter beside it.
+
+Shapes: B sequences, T tokens, N remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import Sequences
+
+from ..config.algorithms import DiversityConfig, ReplayConfig
+
+__all__ = ["DiversityFilter", "Replay"]
+
+
+class Replay:
+    """The distinct sequences with the highest rewards so far.
+
+    Args:
+        settings: how many are kept and drawn.
+        pad_id: fills the columns after a sequence's end.
+        device: where the sequences lie.
+    """
+
+    def __init__(self, settings: ReplayConfig, pad_id: int, device: torch.device):
+        self.settings, self.pad_id, self.device = settings, pad_id, device
+        self.kept: Sequences | None = None
+        self.rewards = torch.zeros(0)
+
+    def add(self, sequences: Sequences, rewards: Tensor) -> None:
+        """Remembers those of a batch that are among the best.
+
+        Args:
+            sequences: B of them.
+            rewards: [B].
+        """
+        both, values = sequences, rewards.cpu()
+        if self.kept is not None:
+            both = Sequences.concat([self.kept, sequences], self.pad_id)
+            values = torch.cat([self.rewards, values])
+        order = values.argsort(descending=True, stable=True).tolist()
+        rows: list[int] = []
+        seen: set[int] = set()
+        keys = _digests(both)
+        for row in order:
+            if keys[row] not in seen and len(rows) < self.settings.size:
+                seen.add(keys[row])
+                rows.append(row)
+        chosen = torch.tensor(rows)
+        self.kept = both.select(chosen.to(both.device)).trim()
+        self.rewards = values[chosen]
+
+    def draw(self, rng: torch.Generator) -> tuple[Sequences, Tensor]:
+        """Some of them with their rewards, each equally likely."""
+        assert self.kept is not None, "nothing was remembered"
+        count = min(self.settings.batch, len(self.kept))
+        rows = torch.randperm(len(self.kept), generator=rng)[:count]
+        return self.kept.select(rows.to(self.device)), self.rewards[rows].to(self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        if self.kept is None:
+            return {}
+        return {
+            "tokens": self.kept.tokens,
+            "lengths": self.kept.lengths,
+            "terminated": self.kept.terminated,
+            "condition": self.kept.condition,
+            "rewards": self.rewards,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        if not state:
+            return
+        names = ("tokens", "lengths", "terminated", "condition")
+        self.kept = Sequences(*(state[name] for name in names)).to(self.device)
+        self.rewards = state["rewards"]
+
+
+class DiversityFilter:
+    """Takes the reward from what was sampled too often (Blaschke et al. 2020, in REINVENT).
+
+    Args:
+        settings: how often is too often.
+    """
+
+    def __init__(self, settings: DiversityConfig):
+        self.settings = settings
+        self.counts: dict[int, int] = {}
+
+    def keeps(self, sequences: Sequences) -> Tensor:
+        """1 for each sequence that is rewarded and 0 for the others, [B]; then counts them.
+
+        Of equal ones in a batch the first come first.
+        """
+        kept = []
+        for key in _digests(sequences):
+            count = self.counts[key] = self.counts.get(key, 0) + 1
+            kept.append(float(count <= self.settings.bucket))
+        return torch.tensor(kept, device=sequences.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {
+            "keys": torch.tensor(list(self.counts), dtype=torch.int64),
+            "counts": torch.tensor(list(self.counts.values()), dtype=torch.int64),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        keys, counts = state["keys"].tolist(), state["counts"].tolist()
+        self.counts = dict(zip(keys, counts, strict=True))
+
+
+def _digests(sequences: Sequences) -> list[int]:
+    """A number of 63 bits for each sequence, equal for equal tokens."""
+    return [
+        int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=8).digest(), "big") >> 1
+        for row in sequences.to_lists()
+    ]
