@@ -102,10 +102,11 @@ def _has(settings: RunConfig, reward: str) -> bool:
 
 
 def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]]:
-    if settings.loss == "reinforce" and not settings.importance_cap:
-        yield "without --algorithm.loss clipped", _in("algorithm", "updates")
     if settings.loss not in ("clipped", "sequence"):
-        yield "without --algorithm.loss clipped", _in("algorithm", "clip", "clip_high")
+        names = ["clip", "clip_high"]
+        if settings.loss == "reinforce" and not settings.importance_cap:
+            names.insert(0, "updates")
+        yield "without --algorithm.loss clipped", _in("algorithm", *names)
     if settings.loss in ("sequence", "augmented"):
         names = ["aggregation", "importance_cap"]
         yield f"with --algorithm.loss {settings.loss}", _in("algorithm", *names)
