@@ -56,6 +56,11 @@ class Distillation:
         """Standard deviation of the weights, whose mean is 1."""
         return 0.0 if self.weights is None else float(self.weights.double().std(unbiased=False))
 
+    @property
+    def done(self) -> bool:
+        """False: the updates go on as long as the rounds do."""
+        return False
+
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
         if self.until < 0:
