@@ -9,6 +9,7 @@ causes an import.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +22,7 @@ from .config.decoding import Decoding
 from .config.settings import settings_from
 from .config.version import __version__
 from .data.codec import Codec, load_codec, save_codec
+from .data.conditions import Conditions, load_conditions
 from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
@@ -45,12 +47,16 @@ class Sample(NamedTuple):
             trained: temperature 1, no rules.
         tokens: number of tokens that follow the prefix, EOS counted.
         log_odds: the discriminator's, positive for real; None without one.
+        label: the label that was asked for; None without labels.
+        source: the source text; None without sources.
     """
 
     text: str
     log_prob: float
     tokens: int
     log_odds: float | None = None
+    label: str | None = None
+    source: str | None = None
 
 
 class TextGenerator(
@@ -63,6 +69,7 @@ class TextGenerator(
         codec: text to token ids and back.
         facts: what the model card says: "source", "scores", "verdict", "command".
         discriminator: of the fine-tuning, to rate samples by; None: there is none.
+        conditions: what the policy can be asked for: labels, source texts.
     """
 
     def __init__(
@@ -71,9 +78,10 @@ class TextGenerator(
         codec: Codec,
         facts: dict[str, Any],
         discriminator: Discriminator | None = None,
+        conditions: Conditions | None = None,
     ):
         self.policy, self.codec, self.facts = policy.eval(), codec, facts
-        self.discriminator = discriminator
+        self.discriminator, self.conditions = discriminator, conditions or Conditions()
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
@@ -109,46 +117,56 @@ class TextGenerator(
             "verdict": results["verdict"],
             "command": directory.command(),
         }
-        codec = run_codec(directory, policy, tokenizer)
-        return cls(policy, codec, facts, load_discriminator(place / JUDGE))
+        codec, conditions = run_codec(directory, policy, tokenizer)
+        return cls(policy, codec, facts, load_discriminator(place / JUDGE), conditions)
 
-    def sample(self, number: int | None = None, **settings: Any) -> list[str]:
+    def sample(
+        self, number: int | None = None, *, sources: Sequence[str] | None = None, **settings: Any
+    ) -> list[str]:
         """Samples as lines of text.
 
         Args:
-            number: how many; None: 10.
+            number: how many; None: 10. With sources, for each of them; None: 1.
+            sources: texts to answer, for a model that was trained with such.
             **settings: of `seqgan.config.decoding.Decoding`, which are those of ``seqgan sample``:
-                prefix, temperature, top_k, top_p, min_p, greedy, beams, repetition_penalty, forbid,
-                allow_unk, min_length, max_length, unique, best_of, best_by, seed.
+                condition, prefix, temperature, top_k, top_p, min_p, greedy, beams,
+                repetition_penalty, forbid, allow_unk, min_length, max_length, unique, best_of,
+                best_by, seed.
 
         Raises:
             ConfigError: a setting is unknown, or does not fit the model.
         """
-        asked = settings_from(Decoding, {"number": number, **settings})
-        return self.codec.texts(self._decoded(asked)[0])
+        return self.lines(settings_from(Decoding, {"number": number, **settings}), sources)
 
-    def samples(self, number: int | None = None, **settings: Any) -> list[Sample]:
+    def samples(
+        self, number: int | None = None, *, sources: Sequence[str] | None = None, **settings: Any
+    ) -> list[Sample]:
         """As `sample`, each text with its figures."""
-        return self.decode(settings_from(Decoding, {"number": number, **settings}))
+        return self.decode(settings_from(Decoding, {"number": number, **settings}), sources)
 
-    def decode(self, settings: Decoding) -> list[Sample]:
-        """Samples with their figures, by settings that are made already."""
-        found, prefix = self._decoded(settings)
-        figures = scores(self.policy, found, prefix, self._judge())
-        odds = figures.log_odds
-        columns = (
-            self.codec.texts(found), figures.log_prob.tolist(), figures.tokens.tolist(),
-            [None] * len(found) if odds is None else odds.tolist(),
-        )  # fmt: skip
-        return [Sample(*row) for row in zip(*columns, strict=True)]
-
-    def lines(self, settings: Decoding) -> list[str]:
+    def lines(self, settings: Decoding, sources: Sequence[str] | None = None) -> list[str]:
         """Samples as lines of text, by settings that are made already."""
-        return self.codec.texts(self._decoded(settings)[0])
+        return self.codec.texts(self._decoded(settings, sources)[0])
 
-    def _decoded(self, settings: Decoding) -> tuple[Sequences, int]:
+    def decode(self, settings: Decoding, sources: Sequence[str] | None = None) -> list[Sample]:
+        """Samples with their figures, by settings that are made already."""
+        found, prefix = self._decoded(settings, sources)
+        figures = scores(self.policy, found, prefix, self._judge())
+        count, odds = len(found), figures.log_odds
+        asked = self.conditions.described(found.condition) or [{}] * count
+        rows = zip(
+            self.codec.texts(found), figures.log_prob.tolist(), figures.tokens.tolist(),
+            [None] * count if odds is None else odds.tolist(), strict=True,
+        )  # fmt: skip
+        return [
+            Sample(*row, names.get("label"), names.get("source"))
+            for row, names in zip(rows, asked, strict=True)
+        ]
+
+    def _decoded(self, settings: Decoding, sources: Sequence[str] | None) -> tuple[Sequences, int]:
         """Sequences, and the length of their prefix."""
-        questions = Questions(self._encoded(settings.prefix, settings.max_length))
+        prefix = self._encoded(settings.prefix, settings.max_length)
+        questions = Questions(prefix, self.conditions.asked(settings.condition, sources))
         forbidden = [token for word in settings.forbid for token in self._ids("forbid", word)]
         if not settings.allow_unk:
             forbidden += self._unknown_ids()
@@ -160,7 +178,8 @@ class TextGenerator(
                     "--best_by: discriminator: this model has none; take likelihood, or the "
                     "fine-tuned model of a run that has a discriminator"
                 )
-        number = 10 if settings.number is None else settings.number
+        usual = 10 if sources is None else 1
+        number = usual if settings.number is None else settings.number
         if settings.beams:
             number = min(number, settings.beams)
         found = decode(self.policy, settings, questions, number, forbidden, judge)
@@ -222,6 +241,7 @@ class TextGenerator(
         if self.discriminator is not None:
             save_model(self.discriminator, save_directory / JUDGE)
         save_codec(self.codec, save_directory)
+        self.conditions.save(save_directory)
         description = {"format": FORMAT, "version": __version__, "facts": self.facts}
         write_json(save_directory / DESCRIPTION, description)
 
@@ -264,16 +284,19 @@ class TextGenerator(
         description = _read_description(folder / DESCRIPTION)
         policy = load_generator(folder / WEIGHTS)
         codec = load_codec(folder, policy.spec, tokenizer)
+        conditions = load_conditions(folder, policy.spec, tokenizer)
         facts = dict(description.get("facts") or {})
-        return cls(policy, codec, facts, load_discriminator(folder / JUDGE))
+        return cls(policy, codec, facts, load_discriminator(folder / JUDGE), conditions)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The model card: what it is, its scores with intervals, the command that made it."""
         return ModelCard(model_card(self.facts))
 
 
-def run_codec(directory: RunDirectory, policy: Generator, tokenizer: str | None = None) -> Codec:
-    """The codec of a run's generator.
+def run_codec(
+    directory: RunDirectory, policy: Generator, tokenizer: str | None = None
+) -> tuple[Codec, Conditions]:
+    """The codec of a run's generator, and what it can be asked for.
 
     Args:
         directory: the run; it may be a stranger's, and alone never causes an import.
@@ -285,7 +308,8 @@ def run_codec(directory: RunDirectory, policy: Generator, tokenizer: str | None 
         CheckpointError: the generator was trained with another vocabulary.
     """
     made = None if tokenizer is None else make_tokenizer(tokenizer, "--tokenizer")
-    return load_codec(directory.path, policy.spec, made)
+    codec = load_codec(directory.path, policy.spec, made)
+    return codec, load_conditions(directory.path, policy.spec, made)
 
 
 def _read_description(path: Path) -> dict[str, Any]:

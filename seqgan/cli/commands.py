@@ -31,7 +31,7 @@ from ..data.codec import Codec
 from ..data.dataset import fingerprint
 from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
-from ..data.text.readers import Record
+from ..data.text.readers import Record, read_lines
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
@@ -82,18 +82,25 @@ def sample(settings: SampleConfig, console: Console) -> int:
     device = make_accelerator(settings.device).device
     place = directory.checkpoint(directory.final(settings.model))
     policy = load_generator(place / "generator", device)
-    codec = run_codec(directory, policy, settings.tokenizer)
-    model = TextGenerator(policy, codec, {}, load_discriminator(place / JUDGE, device))
+    codec, conditions = run_codec(directory, policy, settings.tokenizer)
+    judge = load_discriminator(place / JUDGE, device)
+    model = TextGenerator(policy, codec, {}, judge, conditions)
+    sources = None if settings.source is None else _lines_of(settings.source)
     if settings.jsonl or (settings.output or "").endswith(".jsonl"):
-        lines = [_as_json(each._asdict()) for each in model.decode(settings)]
+        lines = [_as_json(each._asdict()) for each in model.decode(settings, sources)]
     else:
-        lines = model.lines(settings)
+        lines = model.lines(settings, sources)
     if settings.output is None:
         for line in lines:
             print(line)
     else:
         write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
     return 0
+
+
+def _lines_of(path: str) -> list[str]:
+    """The lines of a file of source texts."""
+    return [record.text for record in read_lines(path, flags="--source ")]
 
 
 def _as_json(values: dict[str, Any]) -> str:
@@ -137,7 +144,13 @@ def _run_scores(
             f"{directory.path}: the run has no finished model yet; resume it first"
         )
     # This also keeps a stranger's settings from causing an import.
-    codec = run_codec(directory, next(iter(models.values())), settings.tokenizer)
+    codec, conditions = run_codec(directory, next(iter(models.values())), settings.tokenizer)
+    if settings.references is not None and conditions:
+        answered = " and ".join(conditions.parts)
+        raise ConfigError(
+            f"--references: the models of {directory.path} answer {answered}; leave it out to "
+            "measure them on the run's own data"
+        )
     if settings.references is not None:
         return _against_references(settings, config, codec, models, console)
     return _against_own_data(settings, config, directory, models)

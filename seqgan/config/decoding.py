@@ -18,7 +18,8 @@ class Decoding(Settings):
     """The way from a model to sequences: drawn, greedy, or by beam search.
 
     Attributes:
-        number: how many sequences; none: 10.
+        number: how many sequences, with source texts for each of them; none: 10, or 1 for each.
+        condition: the label that is asked for, of a model that was trained with labels.
         prefix: text that every sequence begins with, in words of the run's vocabulary.
         temperature: softmax temperature, above 0; below 1 is more careful.
         top_k: keep only the k most likely tokens at each step; none: all.
@@ -44,6 +45,7 @@ class Decoding(Settings):
     rare = ("length_penalty", "min_p", "best_by")
 
     number: int | None = None
+    condition: str | None = None
     prefix: str = ""
     temperature: float = 1.0
     top_k: int | None = None

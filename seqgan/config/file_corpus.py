@@ -34,6 +34,10 @@ class FileCorpus(ReadingConfig, CorpusConfig):
             is given; from 0 to 0.5.
         num_train: number of training sequences at most; 0: all.
         eos: sequences end in a token of their own, EOS; off: all have one length (pictures, say).
+        label: column of a table or field of JSON that holds the label of each sequence, by which
+            it can be asked for (of WordNet: pos, noun or verb); none: there are no labels.
+        source: column or field that holds the text that each sequence answers (the sentence to
+            translate, say); none: there is none.
     """
 
     rare = (
@@ -64,10 +68,14 @@ class FileCorpus(ReadingConfig, CorpusConfig):
     test_share: float = 0.1
     num_train: int = 0
     eos: bool = True
+    label: str | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_tokenizer("--corpus.tokenizer", self.tokenizer)
+        for name in ("label", "source"):
+            require(getattr(self, name) != "", f"--corpus.{name}: an empty name; leave it out")
         choice(self, "too_long", ("error", "truncate", "drop"))
         choice(self, "empty", ("error", "drop"))
         choice(self, "split", ("random", "contiguous"))

@@ -17,15 +17,17 @@ class SampleConfig(Decoding):
 
     Attributes:
         run: folder of the run.
+        source: file with one source text per line, of a model that was trained with them.
         model: finetuned (mle if there is none), mle, latest.
-        jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, and the
-            discriminator's log-odds if the run has one.
+        jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, the
+            discriminator's log-odds if the run has one, and label and source if there are any.
         output: file to write to, one sequence per line; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.
         device: auto, cpu, cuda, mps.
     """
 
     run: str = field(kw_only=True)
+    source: str | None = None
     model: str = "finetuned"
     jsonl: bool = False
     output: str | None = None

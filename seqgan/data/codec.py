@@ -13,13 +13,12 @@ from typing import Any, ClassVar, Protocol
 
 from rollout import Sequences
 
-from ..config.names import TOKENIZERS
-from ..errors import CheckpointError, ConfigError, DataError, did_you_mean
+from ..errors import CheckpointError, DataError, did_you_mean
 from .id_codec import IdCodec, LineCodec
 from .picture_codec import PictureCodec
 from .spec import TokenSpec
 from .text.one_line import one_line
-from .text.tokenizers import Tokenizer, make_tokenizer
+from .text.tokenizers import Tokenizer, built_in_tokenizer
 from .text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 
 __all__ = ["CODEC", "Codec", "IdCodec", "WordCodec", "load_codec", "save_codec"]
@@ -155,12 +154,7 @@ class WordCodec(LineCodec):
                 "it was trained with another vocabulary"
             )
         name = str(content.get("tokenizer"))
-        if tokenizer is None and name not in TOKENIZERS:
-            raise ConfigError(
-                f"{folder}: the tokenizer {name!r} is not built in; "
-                "name it with --tokenizer (in Python: tokenizer=...) to use it"
-            )
-        return cls(vocabulary, tokenizer or make_tokenizer(name), spec)
+        return cls(vocabulary, tokenizer or built_in_tokenizer(name, folder), spec)
 
 
 CODECS: dict[str, Any] = {"words": WordCodec, "ids": IdCodec, "pictures": PictureCodec}

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from rollout import Sequences
 
 from .codec import Codec
+from .conditions import Conditions
 from .prompts import Prompts, prompts_of
 from .spec import TokenSpec
 
@@ -46,6 +47,7 @@ class Dataset:
         report_lines: the same for people.
         labels: for each split the labels int64 [n] of its sequences, if they are known. Metrics
             read them; models see none but those of a condition.
+        conditions: what the sequences can be asked for by: labels, source texts.
     """
 
     source: str
@@ -59,6 +61,7 @@ class Dataset:
     report: dict[str, Any] = field(default_factory=dict)
     report_lines: list[str] = field(default_factory=list)
     labels: dict[str, Tensor] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=Conditions)
 
     @property
     def spec(self) -> TokenSpec:
@@ -79,4 +82,5 @@ def fingerprint(data: Dataset) -> str:
         for part in (split.tokens, split.lengths, *conditions):
             digest.update(np.ascontiguousarray(part.numpy()).data)
     digest.update(data.codec.fingerprint().encode())
+    digest.update(data.conditions.fingerprint().encode())
     return digest.hexdigest()[:16]

@@ -84,9 +84,7 @@ def load_data(
         return load_pictures(source, config, test, validation, seed)
     assert isinstance(config, FileCorpus)
     if source == "wordnet" and not Path(source).exists():
-        from .wordnet import wordnet_lines
-
-        return _text(source, corpus_from_lines(wordnet_lines(), config, name=source, seed=seed))
+        return _text(source, _wordnet(config, seed))
     if not Path(source).exists():
         near = did_you_mean(source, SOURCES) or near_file(Path(source))
         raise DataError(
@@ -108,6 +106,20 @@ def run_data(config: RunConfig) -> Dataset:
         validation_data=config.validation_data,
         seed=config.seed,
     )
+
+
+def _wordnet(config: FileCorpus, seed: int) -> TextCorpus:
+    """WordNet's definitions and examples; with labels, the definitions of nouns and of verbs."""
+    from .wordnet import wordnet_definitions, wordnet_lines
+
+    if config.source is not None:
+        raise ConfigError("--corpus.source: WordNet has no source texts; leave it out")
+    if config.label is None:
+        return corpus_from_lines(wordnet_lines(), config, name="wordnet", seed=seed)
+    if config.label != "pos":
+        raise ConfigError(f"--corpus.label: {config.label!r}: the label of WordNet is pos")
+    lines, labels = zip(*wordnet_definitions(), strict=True)
+    return corpus_from_lines(lines, config, name="wordnet", seed=seed, labels=labels)
 
 
 def _oracle(config: OracleCorpus, seed: int) -> LSTMOracle:
@@ -132,6 +144,7 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         forbidden=forbidden,
         withheld=withheld,
     )
+    spec = corpus.conditions.announced(spec)
     return Dataset(
         source,
         corpus.train,
@@ -141,7 +154,8 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         WordCodec(vocabulary, corpus.tokenizer, spec),
         corpus.token_rows,
         report=corpus.report.to_dict(),
-        report_lines=corpus.report.lines(),
+        report_lines=[*corpus.report.lines(), *corpus.conditions.lines(corpus.train.condition)],
+        conditions=corpus.conditions,
     )
 
 

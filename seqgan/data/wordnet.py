@@ -19,7 +19,7 @@ from pathlib import Path
 from ..errors import DataError
 from .text.words import Words
 
-__all__ = ["wordnet_glosses", "wordnet_lines"]
+__all__ = ["wordnet_definitions", "wordnet_glosses", "wordnet_lines"]
 
 _DEBIAN = Path("/usr/share/wordnet")
 _FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
@@ -65,12 +65,43 @@ def wordnet_glosses(root: str | os.PathLike[str] | None = None) -> Iterator[str]
     """
     place = _find() if root is None else Path(root)
     for name in _FILES:
-        for line in _read(place, name).splitlines():
-            _, bar, gloss = line.partition("|")
-            if line.startswith(" ") or not bar:  # the licence, at the head of each file
-                continue
-            yield _EXAMPLE.sub("", gloss).strip().strip("; ")
-            yield from _EXAMPLE.findall(gloss)
+        for definition, examples in _glosses(place, name):
+            yield definition
+            yield from examples
+
+
+def _glosses(place: Path, name: str) -> Iterator[tuple[str, list[str]]]:
+    """The definitions of a file, each with its examples."""
+    for line in _read(place, name).splitlines():
+        _, bar, gloss = line.partition("|")
+        if line.startswith(" ") or not bar:  # the licence, at the head of each file
+            continue
+        yield _EXAMPLE.sub("", gloss).strip().strip("; "), _EXAMPLE.findall(gloss)
+
+
+def wordnet_definitions(
+    root: str | os.PathLike[str] | None = None,
+    *,
+    most_frequent: int = 5_000,
+    shortest: int = 5,
+    longest: int = 32,
+) -> list[tuple[str, str]]:
+    """Definitions of nouns and of verbs in common words, each once with its part of speech.
+
+    A definition that stands with both is left out. Arguments and errors as of `wordnet_lines`.
+    """
+    place, words = _find() if root is None else Path(root), Words()
+    of: dict[str, set[str]] = {}
+    for kind in ("noun", "verb"):
+        for gloss, _ in _glosses(place, f"data.{kind}"):
+            of.setdefault(gloss.lower(), set()).add(kind)
+    counts = Counter(token for text in of for token in words.tokenize(text))
+    common = {token for token, _ in counts.most_common(most_frequent)}
+    return [
+        (text, next(iter(kinds)))
+        for text, kinds in of.items()
+        if len(kinds) == 1 and _fits(words.tokenize(text), common, shortest, longest)
+    ]
 
 
 def _fits(tokens: list[str], common: set[str], shortest: int, longest: int) -> bool:

@@ -217,4 +217,5 @@ def _read(config: RunConfig, run: RunDirectory | None) -> tuple[Dataset, str]:
 def _describe(directory: RunDirectory, data: Dataset, whole: str) -> None:
     """Writes what a run is trained on."""
     save_codec(data.codec, directory.path)
+    data.conditions.save(directory.path)
     write_json(directory.path / DATA, {"fingerprint": whole, "report": data.report})

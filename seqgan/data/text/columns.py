@@ -36,6 +36,10 @@ def table(source: Source, rows: Iterator[Row]) -> Iterator[Record]:
         )
     ahead = list(islice(rows, _AHEAD))
     place, header = _chosen(source, begins, first, [row for _, row in ahead if row])
+    others = [
+        _other(source, f"{source.path}, line {begins}", first, *each, header=header)
+        for each in source.also.items()
+    ]
     source.notes.header = ", ".join(first) if header else "none"
     if header and not ahead:
         raise DataError(f"{source.path} has a header and no rows")
@@ -45,7 +49,27 @@ def table(source: Source, rows: Iterator[Row]) -> Iterator[Record]:
                 f"{source.path}, line {number}: has {len(row)} columns, the "
                 f"{'header' if header else 'first row'} {len(first)}; {_cure(source)}"
             )
-        yield Record(row[place] if row else "", number)
+        more = tuple(row[other] if row else "" for other in others)
+        yield Record(row[place] if row else "", number, more)
+
+
+def _other(
+    source: Source, where: str, first: list[str], setting: str, name: str, *, header: bool
+) -> int:
+    """The place of a further column: by its name, or by its place in a table without a header."""
+    flag = f"{source.flags}{setting}"
+    if not header:
+        if name.isdecimal() and 1 <= int(name) <= len(first):
+            return int(name) - 1
+        raise ConfigError(
+            f"{flag} {name}: a table without a header has no names; give the place of the column, "
+            f"1 to {len(first)}"
+        )
+    if first.count(name) != 1:
+        many = "several columns" if name in first else "no column"
+        near = did_you_mean(name, first) if name not in first else ""
+        raise DataError(f"{where}: has {many} {name!r} ({flag}; columns: {', '.join(first)}){near}")
+    return first.index(name)
 
 
 def _cure(source: Source) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from rollout.sequences import Sequences
 
 from ...config import FileCorpus
 from ...errors import DataError
+from ..conditions import Conditions
+from .asked import Asking, asked_for, conditions_of
 from .cautions import unknown_cure
 from .readers import Notes, Record, check_used, fitting, read_lines
 from .report import CorpusReport, counted_lines, file_report, split_reports
@@ -39,6 +42,7 @@ class TextCorpus:
         report: counts, shares and warnings.
         source_names: the file each split comes from.
         eos: sequences end in EOS; False: all have one length.
+        conditions: labels and source tokens, if the sequences have them.
     """
 
     train: Sequences
@@ -50,6 +54,7 @@ class TextCorpus:
     report: CorpusReport
     source_names: dict[str, str]
     eos: bool
+    conditions: Conditions
     _strings: list[str] = field(repr=False)
     _parts: dict[str, Part] = field(repr=False)
 
@@ -100,9 +105,10 @@ def load_corpus(
     """Reads a corpus from one file, or from up to three.
 
     Sequences that were cut out of one file share none: all copies of a sequence, equal token for
-    token before unknown ones are replaced, are in one split. The shares of `config` therefore
-    count *distinct* sequences (see `split_rows`). A test or validation file of its own is taken
-    as it is; what it has in common with the training split is counted in the report, and no share
+    token before unknown ones are replaced, are in one split; of pairs, all answers to a source. The
+    shares of `config` therefore count *distinct* sequences (see `split_rows`). A test or validation
+    file of its own is taken as it is; what it has in common with the training split is counted in
+    the report, and no share
     for it is taken from `path`. A share of 0 gives a split without sequences.
 
     ``max_length`` counts EOS. A sequence that the limit cut has ``max_length`` tokens, no EOS, and
@@ -135,6 +141,7 @@ def corpus_from_lines(
     name: str = "the lines",
     seed: int = 0,
     vocabulary: Vocabulary | None = None,
+    labels: Iterable[str] | None = None,
 ) -> TextCorpus:
     """A corpus of lines that are in memory (or a generator); otherwise as `load_corpus`.
 
@@ -144,17 +151,19 @@ def corpus_from_lines(
         name: what messages and the report call them.
         seed: of the random split.
         vocabulary: one to use instead of making one.
+        labels: the label of each line, if ``config.label`` names what they are.
 
     Raises:
         DataError, ConfigError: as `load_corpus`.
     """
     notes = Notes()
+    more = repeat(()) if labels is None else ((label,) for label in labels)
 
     def records() -> Iterator[Record]:
-        for number, line in enumerate(lines, start=1):
+        for number, (line, label) in enumerate(zip(lines, more, strict=False), start=1):
             text = line.strip() if config.strip else line
             notes.stripped += len(text) < len(line)
-            yield Record(text, number)
+            yield Record(text, number, label)
 
     return _corpus([("train", name, records(), notes)], config, seed, vocabulary)
 
@@ -167,9 +176,17 @@ def _corpus(
 ) -> TextCorpus:
     """The corpus of (split, file name, texts, notes); the first one is the file to train on."""
     tokenizer = make_tokenizer(config.tokenizer)
-    types = Types()
+    types, asking = Types(), Asking(config, tokenizer)
     tables = {
-        split: read_table(name, records, tokenizer, types, config, notes)
+        split: read_table(
+            name,
+            records,
+            tokenizer,
+            types,
+            config,
+            notes,
+            asking.reader() if asking.names else None,
+        )
         for split, name, records, notes in sources
     }
     limit = config.max_length if config.eos else _one_length(tables)
@@ -192,13 +209,21 @@ def _corpus(
         [file_report(table, keys[split], types, config) for split, table in tables.items()],
         split_reports(parts, ids, strings, config.eos),
     )
+    conditions = conditions_of(asking, parts)
+    splits = {
+        split: replace(
+            _sequences(part, ids, config.eos), condition=asked_for(asking, conditions, part)
+        )
+        for split, part in parts.items()
+    }
     return TextCorpus(
-        **{split: _sequences(part, ids, config.eos) for split, part in parts.items()},
+        **splits,
         vocabulary=vocabulary,
         tokenizer=tokenizer,
         report=report,
         source_names={split: part.table.name for split, part in parts.items()},
         eos=config.eos,
+        conditions=conditions,
         _strings=strings,
         _parts=parts,
     )
@@ -206,8 +231,9 @@ def _corpus(
 
 def _source(split: str, path: str, config: FileCorpus) -> tuple[str, str, Iterable[Record], Notes]:
     """One of the files, as `_corpus` takes it."""
-    notes = Notes()
-    return split, path, read_lines(path, fitting(config, path), notes=notes), notes
+    notes, names = Notes(), {"label": config.label, "source": config.source}
+    also = {setting: name for setting, name in names.items() if name is not None}
+    return split, path, read_lines(path, fitting(config, path), notes=notes, also=also), notes
 
 
 def _rows(
@@ -229,7 +255,7 @@ def _rows(
     shares = {name: getattr(config, f"{name}_share") for name in SPLITS[1:] if name not in tables}
     try:
         rows = split_rows(
-            keys["train"],
+            keys["train"] if source.sources is None else source.sources.keys(),
             shares,
             contiguous=config.split == "contiguous",
             seed=seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import IO, Any, NamedTuple
@@ -36,10 +36,12 @@ class Record(NamedTuple):
     Attributes:
         text: the text, without its line end.
         line_number: the line it begins in, from 1; in a JSON document, its place in the list.
+        more: the texts of further columns or fields that were asked for.
     """
 
     text: str
     line_number: int
+    more: tuple[str, ...] = ()
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Source:
         reading: how it is read.
         flags: what the flags of `reading` begin with.
         notes: filled while it is read.
+        also: names of further columns or fields to read, by the settings that name them.
     """
 
     path: str
@@ -81,6 +84,7 @@ class Source:
     reading: ReadingConfig
     flags: str
     notes: Notes = field(default_factory=Notes)
+    also: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[str]:
         return self.lines.read(self.stream)
@@ -91,13 +95,13 @@ def json_lines(source: Source) -> Iterator[Record]:
     for line in source:
         number = source.lines.number
         if not line.strip():
-            yield Record("", number)
+            yield Record("", number, ("",) * len(source.also))
             continue
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise source.lines.error(f"is not JSON: {error}") from error
-        yield Record(_text_of(source, found, f"{source.path}, line {number}"), number)
+        yield _record(source, found, f"{source.path}, line {number}", number)
 
 
 def json_document(source: Source) -> Iterator[Record]:
@@ -130,12 +134,27 @@ def json_document(source: Source) -> Iterator[Record]:
         )
     for number, element in enumerate(found, start=1):
         source.lines.number = number
-        yield Record(_text_of(source, element, f"{source.path}, item {number}"), number)
+        yield _record(source, element, f"{source.path}, item {number}", number)
 
 
-def _text_of(source: Source, found: Any, where: str) -> str:
-    """The text of a JSON value; tokens of a list are joined by blanks."""
-    name, what = source.reading.field, ""
+def _record(source: Source, found: Any, where: str, number: int) -> Record:
+    """The text of a JSON value, and those of its other fields that were asked for."""
+    text = _text_of(source, found, where, source.reading.field, "field")
+    more = []
+    for setting, name in source.also.items():
+        if not isinstance(found, dict):
+            raise DataError(f"{where}: is no JSON object, so it has no field {name!r}")
+        value = found.get(name)
+        if isinstance(value, (int, float)):  # a label may be a number or true
+            more.append(json.dumps(value))
+        else:
+            more.append(_text_of(source, found, where, name, setting))
+    return Record(text, number, tuple(more))
+
+
+def _text_of(source: Source, found: Any, where: str, name: str | None, setting: str) -> str:
+    """The text of a field of a JSON value; tokens of a list are joined by blanks."""
+    what = ""
     if isinstance(found, dict):
         if name is None:
             raise ConfigError(
@@ -144,7 +163,8 @@ def _text_of(source: Source, found: Any, where: str) -> str:
             )
         if name not in found:
             raise DataError(
-                f"{where}: has no field {name!r} ({source.flags}field){did_you_mean(name, found)}"
+                f"{where}: has no field {name!r} ({source.flags}{setting})"
+                f"{did_you_mean(name, found)}"
             )
         found, what = found[name], f"the field {name!r} "
     elif name is not None:

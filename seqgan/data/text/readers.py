@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ _USED = {
     "header": ("csv", "tsv", "smi"),
 }
 """The settings that some formats alone have."""
+_FIELDS = ("jsonl", "json", "csv", "tsv")
+"""The formats whose records have several parts."""
 
 
 def read_lines(
@@ -63,6 +65,7 @@ def read_lines(
     flags: str = FLAGS,
     max_line: int = MAX_LINE,
     max_bytes: int = MAX_BYTES,
+    also: Mapping[str, str] | None = None,
 ) -> Iterator[Record]:
     """The sequences of a file in their order, read as they are asked for.
 
@@ -77,6 +80,7 @@ def read_lines(
         flags: how the flags of `reading` begin, for messages.
         max_line: most characters of a line (of a row, in a table).
         max_bytes: most bytes that a ``.gz`` file may hold.
+        also: names of further columns or fields, by the settings that name them.
 
     Yields:
         A `Record` per sequence.
@@ -89,18 +93,25 @@ def read_lines(
     reading = reading or ReadingConfig()
     kind = file_kind(path, reading.format)
     check_used([path], reading, flags)
+    for setting, name in (also or {}).items():
+        if kind not in _FIELDS:
+            raise ConfigError(
+                f"{flags}{setting} {name}: {path} is read as {kind}; it has to be a .csv or .tsv "
+                "file with such a column, or a .jsonl or .json file with such a field"
+            )
     lines = Lines(str(path), max_line)
     notes = notes or Notes()
     notes.kind = kind
     found = False
     with open_file(path, max_bytes) as stream:
         try:
-            for text, number in _records(Source(str(path), stream, lines, reading, flags, notes)):
+            source = Source(str(path), stream, lines, reading, flags, notes, also or {})
+            for text, number, more in _records(source):
                 whole, found = text, True
                 if reading.strip:
                     text = text.strip()
                     notes.stripped += len(text) < len(whole)
-                yield Record(read_line(text) if kind == "lines" else text, number)
+                yield Record(read_line(text) if kind == "lines" else text, number, more)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"cannot read {path} after line {lines.number}: {error}") from error
     if not found:

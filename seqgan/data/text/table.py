@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,13 @@ from .readers import Notes, Record
 from .special import SpecialWords
 from .tokenizers import FLAG, Tokenizer
 
+if TYPE_CHECKING:
+    from .asked import Reader
+
 __all__ = [
     "ROWS",
     "Part",
+    "Ragged",
     "TokenTable",
     "Types",
     "check_listed",
@@ -49,13 +54,48 @@ class Types(dict[str, int]):
 
 
 @dataclass
-class TokenTable:
+class Ragged:
+    """Rows of types of any lengths, B of them.
+
+    Attributes:
+        types: int32, one row after the other.
+        starts: int64 [B + 1], where each row begins in `types`, and the end.
+    """
+
+    types: Int32
+    starts: Int64
+
+    def gather(self, rows: Int64) -> tuple[Int32, Int64]:
+        """The types of the rows `rows` one after the other, and their places in them.
+
+        Returns:
+            types int32 [S] and place int64 [S] of each in its row, from 0.
+        """
+        lengths = self.starts[rows + 1] - self.starts[rows]
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1] if len(rows) else 0) - np.repeat(ends - lengths, lengths)
+        return self.types[np.repeat(self.starts[rows], lengths) + places], places
+
+    def keys(self) -> UInt64:
+        """uint64 [B], equal for equal rows; others share one with a chance of 2^-64."""
+        count = len(self.starts) - 1
+        keys = np.empty(count, dtype=np.uint64)
+        for rows in _chunks(np.arange(count)):
+            types, places = self.gather(rows)
+            terms = mix(types.astype(np.uint64) + (places.astype(np.uint64) << np.uint64(32)))
+            begins = (self.starts[rows] - self.starts[rows[0]]).astype(np.intp)
+            keys[rows] = np.add.reduceat(terms, begins)
+        return keys
+
+
+@dataclass
+class TokenTable(Ragged):
     """The sequences of one source, B of them, and what was met on reading it.
 
     Attributes:
-        name: the file, or what messages call the source.
         types: int32, the types of all sequences one after the other, without EOS.
         starts: int64 [B + 1], where each sequence begins in `types`, and the end.
+        name: the file, or what messages call the source.
         cut: bool [B], True where the length limit cut the sequence.
         words: int32 [B], blank-separated words of the text.
         characters: int32 [B], code points of the text.
@@ -65,11 +105,11 @@ class TokenTable:
         padded: sequences whose padding was left out.
         notes: what was met in the file besides its sequences.
         glance: what its first sequences look like.
+        labels: int32 [B], the number of each sequence's label; None without labels.
+        sources: the source tokens of each sequence; None without sources.
     """
 
     name: str
-    types: Int32
-    starts: Int64
     cut: npt.NDArray[np.bool_]
     words: Int32
     characters: Int32
@@ -79,6 +119,8 @@ class TokenTable:
     padded: int
     notes: Notes
     glance: Glance
+    labels: Int32 | None = None
+    sources: Ragged | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -87,27 +129,6 @@ class TokenTable:
     def lengths(self) -> Int64:
         """int64 [B], tokens of each sequence, EOS not counted."""
         return np.diff(self.starts)
-
-    def gather(self, rows: Int64) -> tuple[Int32, Int64]:
-        """The types of the sequences `rows` one after the other, and their places in them.
-
-        Returns:
-            types int32 [S] and place int64 [S] of each in its sequence, from 0.
-        """
-        lengths = self.starts[rows + 1] - self.starts[rows]
-        ends = np.cumsum(lengths)
-        places = np.arange(ends[-1] if len(rows) else 0) - np.repeat(ends - lengths, lengths)
-        return self.types[np.repeat(self.starts[rows], lengths) + places], places
-
-    def keys(self) -> UInt64:
-        """uint64 [B], equal for equal sequences; others share one with a chance of 2^-64."""
-        keys = np.empty(len(self), dtype=np.uint64)
-        for rows in _chunks(np.arange(len(self))):
-            types, places = self.gather(rows)
-            terms = mix(types.astype(np.uint64) + (places.astype(np.uint64) << np.uint64(32)))
-            begins = (self.starts[rows] - self.starts[rows[0]]).astype(np.intp)
-            keys[rows] = np.add.reduceat(terms, begins)
-        return keys
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,7 @@ def read_table(
     types: Types,
     config: FileCorpus,
     notes: Notes | None = None,
+    reader: Reader | None = None,
 ) -> TokenTable:
     """The sequences of `records`, the empty and the too long dealt with as `config` says.
 
@@ -176,6 +198,7 @@ def read_table(
         types: the types met so far; new ones are added.
         config: `max_length` (EOS counted), `too_long`, `empty` and `padding` are read.
         notes: what reading `records` fills.
+        reader: notes the conditions of the sequences; None: they have none.
 
     Raises:
         ConfigError: the sequences are lists of tokens, which the tokenizer would cut anew.
@@ -188,9 +211,10 @@ def read_table(
     notes, glance = notes or Notes(), Glance()
     padding = None if config.padding is None else SpecialWords().read([config.padding])[0]
     lines = empty = padded = 0
-    for text, line in records:
+    for text, line, more in records:
         lines += 1
         tokens = cut_text(name, text, line, tokenizer)
+        asked = (-1, []) if reader is None else reader.cut(name, line, more)
         if not glance.full:
             glance.add(text, tokens)
         if padding is not None and tokens and tokens[-1] == padding:
@@ -198,21 +222,24 @@ def read_table(
             padded += 1
             text = tokenizer.detokenize(tokens)
         length = len(tokens) + config.eos
-        if not tokens:
+        if not tokens or asked is None:
             if config.empty == "error":
                 raise DataError(
                     f"{name}, line {line}: is empty (--corpus.empty drop leaves it out)"
                 )
             empty += 1
             continue
+        length = max(length, len(asked[1]) + 1)
         too_long = length > config.max_length
         if too_long:
             _refuse_long(name, line, length, config)
             long_lengths.append(length)
             if config.too_long == "drop":
                 continue
-            tokens = tokens[: config.max_length]
+            too_long = len(tokens) + config.eos > config.max_length
+            tokens = tokens[: config.max_length] if too_long else tokens
             text = tokenizer.detokenize(tokens)
+            asked = asked[0], asked[1][: config.max_length - 1]
         if not config.eos and lengths and len(tokens) != lengths[0]:
             raise DataError(
                 f"{name}, line {line}: has {len(tokens)} tokens, and the sequences before it have "
@@ -223,15 +250,18 @@ def read_table(
         words.append(len(text.split()))
         characters.append(len(text))
         cut.append(too_long)
+        if reader is not None:
+            reader.add(*asked)
     check_listed(name, notes, tokenizer)
     if not lengths:
         raise DataError(_nothing_left(name, lines, empty, long_lengths, config, glance))
     starts = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(np.frombuffer(lengths, dtype=np.int32), out=starts[1:])
+    labels, sources = (None, None) if reader is None else reader.result()
     return TokenTable(
-        name,
         np.frombuffer(flat, dtype=np.int32),
         starts,
+        name,
         np.frombuffer(cut, dtype=np.bool_),
         np.frombuffer(words, dtype=np.int32),
         np.frombuffer(characters, dtype=np.int32),
@@ -241,6 +271,8 @@ def read_table(
         padded,
         notes,
         glance,
+        labels,
+        sources,
     )
 
 

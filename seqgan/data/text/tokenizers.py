@@ -11,10 +11,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from ...config.dotted import import_dotted
-from ...config.names import check_tokenizer
+from ...config.names import TOKENIZERS, check_tokenizer
 from ...errors import ConfigError, DataError, MissingExtraError
 from .special import SpecialWords
 from .vocabulary import SPECIAL_TOKENS, UNK
@@ -26,6 +27,7 @@ __all__ = [
     "Spaces",
     "Tokenizer",
     "UserTokenizer",
+    "built_in_tokenizer",
     "make_tokenizer",
 ]
 
@@ -304,3 +306,17 @@ def _user_tokenizer(name: str, flag: str, special: SpecialWords) -> Tokenizer:
                 f"{type(error).__name__}: {error}"
             ) from error
     return UserTokenizer(name, found, flag, special)
+
+
+def built_in_tokenizer(name: str, folder: Path) -> Tokenizer:
+    """The tokenizer that a saved model names, if it is built in: nothing is imported.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if name not in TOKENIZERS:
+        raise ConfigError(
+            f"{folder}: the tokenizer {name!r} is not built in; "
+            "name it with --tokenizer (in Python: tokenizer=...) to use it"
+        )
+    return make_tokenizer(name)

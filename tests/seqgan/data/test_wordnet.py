@@ -4,7 +4,7 @@ import pytest
 
 from seqgan.data import wordnet
 from seqgan.data.text.words import Words
-from seqgan.data.wordnet import wordnet_glosses, wordnet_lines
+from seqgan.data.wordnet import wordnet_definitions, wordnet_glosses, wordnet_lines
 from seqgan.errors import DataError
 
 LICENCE = "  1 This is a | licence\n"
@@ -71,3 +71,11 @@ def test_wordnet_itself():
     assert len(lines) == len(set(lines))
     assert 25_000 < len(lines) < 35_000
     assert "we were at last able to buy a car" in lines
+
+
+def test_definitions_have_their_part_of_speech(folder):
+    found = wordnet_definitions(folder, shortest=1)
+    assert found == [("the act of swimming:", "noun"), ("having the means", "verb")]
+    with open(folder / "data.noun", "a") as file:
+        file.write("00000002 00 n 01 means 0 000 | having the means\n")
+    assert wordnet_definitions(folder, shortest=1) == [("the act of swimming:", "noun")]
