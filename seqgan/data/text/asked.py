@@ -1,4 +1,4 @@
-"""What the sequences of a file are asked for by: a label, a source sequence, or both.
+"""Conditions of the sequences of a file: a label, a source sequence, or both.
 
 They stand in columns or fields beside the text. While a file is read, labels and source tokens get
 numbers by first appearance, as the tokens of the texts do.

@@ -281,7 +281,7 @@ def test_endless_quote_stays_within_the_limit(write):
 def test_lines_are_read_as_they_are_asked_for(write):
     path = write("a.txt", "some words in a line\n" * 200_000)
     tracemalloc.start()
-    assert sum(len(text) for text, _ in read_lines(path)) == 200_000 * 20
+    assert sum(len(text) for text, *_ in read_lines(path)) == 200_000 * 20
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 500_000
@@ -290,7 +290,7 @@ def test_lines_are_read_as_they_are_asked_for(write):
 def test_reading_may_stop_early(write):
     for name in ("a.txt", "a.txt.gz"):
         lines = read_lines(write(name, "a\n" * 100_000))
-        assert [text for text, _ in itertools.islice(lines, 2)] == ["a", "a"]
+        assert [text for text, *_ in itertools.islice(lines, 2)] == ["a", "a"]
         lines.close()
 
 
@@ -333,7 +333,7 @@ def test_bytes_raise_nothing_but_data_errors(scratch, name, settings, content):
         assert str(path) in str(error)
         return
     assert found
-    for text, number in found:
+    for text, number, _ in found:
         text.encode("utf-8")
         assert "\0" not in text and number >= 1
 
