@@ -19,6 +19,10 @@ Turn: TypeAlias = tuple[Tensor, Tensor]
 """Cosines and signed sines of the angles of positions, [..., 1, D]; see `turned`."""
 
 
+Memory: TypeAlias = tuple[Tensor, Tensor]
+"""A layer's keys and values [B, S, 2 E] of an encoder's outputs, and where they count, [B, S]."""
+
+
 def turn_at(positions: Tensor, units: int, like: Tensor) -> Turn:
     """The rotations of rotary positions: pair i turns by ``p 10000^(-2 i / D)`` radians.
 
@@ -53,9 +57,10 @@ class Block(nn.Module):
         width: E.
         heads: H.
         dropout: probability.
+        across: attention to the outputs of an encoder [B, S, E] comes between.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float):
+    def __init__(self, width: int, heads: int, dropout: float, across: bool = False):
         super().__init__()
         self.heads = heads
         self.attention_norm, self.hidden_norm = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -64,8 +69,20 @@ class Block(nn.Module):
         self.hidden = nn.Linear(width, 4 * width, bias=False)
         self.output = nn.Linear(4 * width, width, bias=False)
         self.dropout = nn.Dropout(dropout)
+        if across:
+            self.across_norm = nn.LayerNorm(width)
+            self.asked = nn.Linear(width, width, bias=False)
+            self.remembered = nn.Linear(width, 2 * width, bias=False)
+            self.found = nn.Linear(width, width, bias=False)
 
-    def forward(self, inputs: Tensor, turn: Turn, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def memory(self, encoded: Tensor) -> Tensor:
+        """Keys and values [B, S, 2 E] of an encoder's outputs [B, S, E]."""
+        keys: Tensor = self.remembered(encoded)
+        return keys
+
+    def forward(
+        self, inputs: Tensor, turn: Turn, mask: Tensor | None, memory: Memory | None = None
+    ) -> tuple[Tensor, Tensor]:
         """All positions at once.
 
         Args:
@@ -73,16 +90,19 @@ class Block(nn.Module):
             turn: rotations of the positions, [T, 1, D].
             mask: bool, True where a position may be looked at, to broadcast to [B, H, T, T];
                 None: each looks at itself and those before it.
+            memory: of the encoder.
 
         Returns:
             The outputs [B, T, E], and keys and values [2, B, H, T, D].
         """
         query, key, value = (each.transpose(1, 2) for each in self._projected(inputs, turn))
         mixed = scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
-        outputs = self._finished(inputs, mixed.transpose(1, 2))
+        outputs = self._finished(inputs, mixed.transpose(1, 2), memory)
         return outputs, torch.stack([key, value])
 
-    def advance(self, inputs: Tensor, turn: Turn, cache: Cache, layer: int) -> Tensor:
+    def advance(
+        self, inputs: Tensor, turn: Turn, cache: Cache, layer: int, memory: Memory | None = None
+    ) -> Tensor:
         """One more position of every row in flight.
 
         Args:
@@ -90,12 +110,16 @@ class Block(nn.Module):
             turn: rotations of the rows' positions, [R, 1, D].
             cache: takes the keys and values of the new position.
             layer: number of this layer in the cache.
+            memory: of the encoder, for the R rows.
 
         Returns:
             The outputs [R, E].
         """
         query, key, value = self._projected(inputs, turn)
-        return self._finished(inputs, cache.attend(layer, query, key, value))
+        mixed = cache.attend(layer, query, key, value)
+        if memory is None:
+            return self._finished(inputs, mixed)
+        return self._finished(inputs[:, None], mixed[:, None], memory)[:, 0]
 
     def _projected(self, inputs: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [..., H, D] of `inputs` [..., E]."""
@@ -104,11 +128,21 @@ class Block(nn.Module):
         query, key = turned(both, (turn[0][..., None, :, :], turn[1][..., None, :, :])).unbind(-3)
         return query, key, value.squeeze(-3)
 
-    def _finished(self, inputs: Tensor, mixed: Tensor) -> Tensor:
+    def _finished(self, inputs: Tensor, mixed: Tensor, memory: Memory | None = None) -> Tensor:
         """The layer's outputs [..., E], from the values [..., H, D] that attention has mixed."""
         middle = inputs + self.dropout(self.mixed(mixed.flatten(-2)))
+        if memory is not None:
+            middle = middle + self.dropout(self._across(middle, *memory))
         hidden = gelu(self.hidden(self.hidden_norm(middle)))
         return middle + self.dropout(self.output(hidden))
+
+    def _across(self, middle: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """What positions [B, T, E] find in the memory [B, S, 2 E], where `mask` [B, S]."""
+        query = self.asked(self.across_norm(middle)).unflatten(-1, (self.heads, -1))
+        key, value = memory.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = scaled_dot_product_attention(query.transpose(1, 2), key, value, mask[:, None, None])
+        found: Tensor = self.found(mixed.transpose(1, 2).flatten(-2))
+        return found
 
 
 def initialise(model: nn.Module, width: int, layers: int) -> None:

@@ -23,10 +23,63 @@ from torch.utils._pytree import register_pytree_node
 
 from rollout.devices import reads_synchronise
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "SelectsRows", "Shared"]
 
 _GROWTH = 8
 """Columns that a buffer grows by."""
+
+
+class SelectsRows:
+    """Base of parts of a state that are not a tensor, row by row: they select and join rows."""
+
+    def select(self, rows: Tensor) -> Any:
+        """The part for `rows`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def concat(states: list[Any]) -> Any:
+        """One part out of several."""
+        raise NotImplementedError
+
+
+@dataclass
+class Shared(SelectsRows):
+    """Tensors that several rows in flight have in common, such as an encoded source.
+
+    Attributes:
+        pool: tensors [P, ...], never written to.
+        rows: int64 [R], which of the P each row reads.
+    """
+
+    pool: list[Tensor]
+    rows: Tensor
+
+    def of_rows(self) -> list[Tensor]:
+        """The tensors [R, ...] of the rows."""
+        return [each.index_select(0, self.rows) for each in self.pool]
+
+    def select(self, rows: Tensor) -> Shared:
+        """The part for `rows` [R]; the pool stays where it is."""
+        return Shared(self.pool, self.rows[rows])
+
+    @staticmethod
+    def concat(states: list[Shared]) -> Shared:
+        """One out of several; nothing is copied if their pool is the same."""
+        distinct = {id(state.pool): state.pool for state in states}
+        firsts, total = {}, 0
+        for key, pool in distinct.items():
+            firsts[key], total = total, total + len(pool[0])
+        pools = [*distinct.values()]
+        if len(pools) > 1:
+            widest = max(pool[0].shape[1] for pool in pools)
+            pools = [[_to_width(each, widest) for each in pool] for pool in pools]
+        joined = pools[0] if len(pools) == 1 else [torch.cat(x) for x in zip(*pools, strict=True)]
+        return Shared(joined, torch.cat([each.rows + firsts[id(each.pool)] for each in states]))
+
+
+def _to_width(tensor: Tensor, width: int) -> Tensor:
+    """A tensor [P, S, ...] with zeros up to `width` in its second dimension."""
+    return pad(tensor, [0, 0] * (tensor.ndim - 2) + [0, width - tensor.shape[1]])
 
 
 @dataclass
@@ -43,7 +96,7 @@ class _Buffer:
 
 
 @dataclass
-class Cache:
+class Cache(SelectsRows):
     """The state of a Transformer for R rows.
 
     Attributes:
@@ -227,3 +280,6 @@ def _unflatten(children: Any, context: Any) -> Cache:
 
 
 register_pytree_node(Cache, _flatten, _unflatten)
+register_pytree_node(
+    Shared, lambda part: ([part.pool, part.rows], None), lambda children, _: Shared(*children)
+)

@@ -20,6 +20,8 @@ from rollout import ConditionError, Sequences
 from rollout.randomness import UniformStream
 
 from ..data.spec import TokenSpec
+from .recurrent import GRU
+from .source import SourceVector
 
 __all__ = ["ReadsConditions", "blank_condition", "with_noise", "without_noise"]
 
@@ -32,6 +34,7 @@ class ReadsConditions:
         conditional: if this model reads a part; without, sequences that have a condition are
             refused.
         labels: embeddings of the labels, in a model that reads them by `read_labels`.
+        source: the reader of sources, in a model that reads them by `read_source`.
         noise_size: Z; 0 in a model that reads none.
     """
 
@@ -40,7 +43,8 @@ class ReadsConditions:
     labels: nn.Embedding
     noise: nn.Linear
     noise_size = 0
-    _labelled = False
+    source: nn.Module
+    _labelled = _sourced = False
 
     def announce(self, spec: TokenSpec) -> None:
         """Notes from the token ids if there is a condition to read."""
@@ -58,17 +62,26 @@ class ReadsConditions:
         if size:
             self.noise, self.conditional = nn.Linear(size, width, bias=False), True
 
+    def read_source(self, spec: TokenSpec, width: int) -> None:
+        """Makes a reader of the sources that gives a vector [E], if there are any."""
+        if spec.source_vocab:
+            self.source = SourceVector(spec, GRU, width)
+            self._sourced = True
+
     def condition_vectors(self, condition: Any) -> list[Tensor]:
         """The vector [R, E] that is added to each token embedding; none without a condition.
 
         A list of one or none: it is a part of a generator's state, row by row.
 
         Raises:
-            rollout.ConditionError: the model reads a label or noise, and there is none.
+            rollout.ConditionError: the model reads a part of it that is not there.
         """
         parts = []
         if self._labelled:
             parts.append(self.labels(self.part(condition, "label")))
+        if self._sourced:
+            found = self.part(condition, "source"), self.part(condition, "source_length")
+            parts.append(self.source(*found))
         if self.noise_size:
             noise = self.part(condition, "noise")
             parts.append(self.noise(noise.to(self.noise.weight.dtype)))

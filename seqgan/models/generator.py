@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
 from rollout.modules import frozen_copy
@@ -22,6 +22,7 @@ from rollout.sequences import map_tree, refuse_condition
 from ..config import GeneratorConfig
 from ..data.prompts import Prompts, WithNoise
 from ..data.spec import TokenSpec
+from .cache import SelectsRows
 from .conditions import ReadsConditions, blank_condition, with_noise
 from .head import TokenHead
 
@@ -132,6 +133,28 @@ class Generator(ReadsConditions, nn.Module, Policy):
             states.append(state)
         return Prefixes(sequences, self.concat(states))
 
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of `rows` (int64 [R]) in that order; rows may repeat."""
+
+        def selected(part: Any) -> Any:
+            if isinstance(part, SelectsRows):
+                return part.select(rows)
+            return part.index_select(0, rows.to(part.device))
+
+        return tree_map(selected, state, is_leaf=_selects_rows)
+
+    def concat(self, states: list[State]) -> State:
+        """One state out of several, rows in the order given."""
+        if len(states) == 1:
+            return states[0]
+
+        def joined(first: Any, *others: Any) -> Any:
+            if isinstance(first, SelectsRows):
+                return first.concat([first, *others])
+            return torch.cat([first, *others])
+
+        return tree_map(joined, *states, is_leaf=_selects_rows)
+
     def tempered(self, temperature: float) -> Policy:
         """The same policy with its logits divided by `temperature`; other layers are shared.
 
@@ -171,6 +194,10 @@ class Generator(ReadsConditions, nn.Module, Policy):
         if not self.noise_size:
             return sequences
         return with_noise(sequences, self.noise_size, fresh=self.training)
+
+
+def _selects_rows(part: Any) -> bool:
+    return isinstance(part, SelectsRows)
 
 
 def prompted(policy: Policy, prompts: Prompts) -> Prompts:

@@ -6,11 +6,11 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rollout import without_dropout
 
-__all__ = ["GRU", "LSTM"]
+__all__ = ["GRU", "LSTM", "both_ways"]
 
 
 class _WithGradients(nn.RNNBase):
@@ -34,3 +34,21 @@ class LSTM(_WithGradients, nn.LSTM):
 
 class GRU(_WithGradients, nn.GRU):
     """As `torch.nn.GRU`, with gradients in evaluation mode."""
+
+
+def both_ways(inputs: Tensor, lengths: Tensor, ahead: nn.Module, back: nn.Module) -> Tensor:
+    """Outputs [B, T, 2 H] of two recurrent networks, one from each end of the sequences.
+
+    Args:
+        inputs: [B, T, E].
+        lengths: int64 [B]; what comes after is not read.
+        ahead: reads from the first token on.
+        back: reads from the last one back.
+    """
+    places = torch.arange(inputs.shape[1], device=lengths.device)[None, :]
+    # Each sequence is turned around within its own length; the padding stays behind it.
+    turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+    turned = turned[..., None]
+    behind = back(inputs.gather(1, turned.expand_as(inputs)))[0]
+    behind = behind.gather(1, turned.expand_as(behind))
+    return torch.cat([ahead(inputs)[0], behind], dim=2)

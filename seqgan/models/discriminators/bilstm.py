@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ...config import BiLSTM
 from ...data.spec import TokenSpec
-from ..recurrent import LSTM
+from ..recurrent import LSTM, both_ways
 from .base import Discriminator
 from .pooling import pooled
 
@@ -31,13 +30,14 @@ class BiLSTMDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
     cells: ClassVar[Callable[..., nn.RNNBase]] = LSTM
 
     def __init__(self, settings: BiLSTM, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
         self.read_labels(spec, settings.embedding)
+        self.read_source(spec, settings.embedding)
         self.ahead = self.cells(settings.embedding, settings.hidden, batch_first=True)
         self.back = self.cells(settings.embedding, settings.hidden, batch_first=True)
         self.dropout = nn.Dropout(settings.dropout)
@@ -49,11 +49,5 @@ class BiLSTMDiscriminator(Discriminator):
         """Logits [B] of embedded sequences."""
         embeddings = self.labelled(embeddings, condition)
         inputs = self.dropout(embeddings)
-        places = torch.arange(inputs.shape[1], device=lengths.device)[None, :]
-        inside = places < lengths[:, None]
-        # Each sequence is turned around within its own length; the padding stays behind it.
-        turned = torch.where(inside, lengths[:, None] - 1 - places, places)[..., None]
-        back = self.back(inputs.gather(1, turned.expand_as(inputs)))[0]
-        back = back.gather(1, turned.expand_as(back))
-        states = torch.cat([self.ahead(inputs)[0], back], dim=2)
+        states = both_ways(inputs, lengths, self.ahead, self.back)
         return pooled(states, lengths, self.dropout, self.output)

@@ -32,7 +32,7 @@ class CausalLSTMDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
     per_token = True
 
     def __init__(self, settings: CausalLSTM, spec: TokenSpec):
@@ -40,6 +40,7 @@ class CausalLSTMDiscriminator(Discriminator):
         size, hidden, layers = settings.embedding, settings.hidden, settings.layers
         self.embedding = nn.Embedding(spec.vocab_size, size)
         self.read_labels(spec, size)
+        self.read_source(spec, size)
         between = settings.dropout if layers > 1 else 0.0
         self.lstm = LSTM(size, hidden, layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(settings.dropout)

@@ -38,12 +38,13 @@ class CNNDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
 
     def __init__(self, settings: CNN, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
         self.read_labels(spec, settings.embedding)
+        self.read_source(spec, settings.embedding)
         self.widths = tuple(settings.widths)
         counts = [max(1, round(count * settings.filter_share)) for count in settings.filters]
         self.convolutions = nn.ModuleList(

@@ -32,12 +32,13 @@ class MLPDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
 
     def __init__(self, settings: MLP, spec: TokenSpec):
         super().__init__(settings, spec)
         self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
         self.read_labels(spec, settings.embedding)
+        self.read_source(spec, settings.embedding)
         self.dropout = nn.Dropout(settings.dropout)
         sizes = [2 * settings.embedding, *[settings.hidden] * settings.layers]
         self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))

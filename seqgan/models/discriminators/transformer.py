@@ -30,7 +30,7 @@ class TransformerDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
 
     def __init__(self, settings: TransformerEncoder, spec: TokenSpec):
         super().__init__(settings, spec)
@@ -38,6 +38,7 @@ class TransformerDiscriminator(Discriminator):
         self.units = width // heads
         self.embedding = nn.Embedding(spec.vocab_size, width)
         self.read_labels(spec, width)
+        self.read_source(spec, width)
         self.blocks = nn.ModuleList(Block(width, heads, settings.dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(settings.dropout)

@@ -17,9 +17,11 @@ from rollout import Sequences, State
 from ...config import LSTM
 from ...config.generators.gru import GRU
 from ...data.spec import TokenSpec
+from ..cache import Shared
 from ..generator import Generator
 from ..grid import Grid
 from ..head import TokenHead
+from ..source import Attention, RecurrentEncoder, inside
 
 __all__ = ["RecurrentGenerator"]
 
@@ -35,7 +37,7 @@ class RecurrentGenerator(Generator):
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
     cells: ClassVar[tuple[str, Callable[..., nn.RNNBase]]]
     """Name of the recurrent layers in a saved model, and their class."""
 
@@ -56,6 +58,9 @@ class RecurrentGenerator(Generator):
         self.head = TokenHead(outputs, spec.vocab_size, spec.forbidden)
         if settings.tied:
             self.head.tie(self.embedding)
+        if spec.source_vocab:
+            self.encoder = RecurrentEncoder(spec, kind, size, hidden, settings.dropout)
+            self.attention = Attention(outputs, hidden)
 
     @property
     def layers(self) -> nn.RNNBase:
@@ -77,12 +82,13 @@ class RecurrentGenerator(Generator):
         zeros = self.head.weight.new_zeros(batch_size, self.layers.hidden_size)
         layers = [self.initial_layer(zeros) for _ in range(self.layers.num_layers)]
         position = [] if self.grid is None else [zeros[:, 0].to(torch.int64)]
-        return [*layers, *position, *self.condition_vectors(condition)]
+        vectors = self.condition_vectors(condition)
+        return [*layers, *position, *vectors, *self._memory(condition)]
 
     def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
         """The features [R, H] after one more token, and the new state."""
-        count = self.layers.num_layers
-        layers, more = state[:count], state[count:]
+        count, last = self.layers.num_layers, len(state) - ("encoder" in self._modules)
+        layers, more, memory = state[:count], state[count:last], state[last:]
         if self.grid is not None:
             position, *condition = more
             embeddings, more = embeddings + self.grid(position), [position + 1, *condition]
@@ -92,7 +98,10 @@ class RecurrentGenerator(Generator):
         for weights, layer in zip(self.layers.all_weights, layers, strict=True):
             units, layer = self.cell(self.dropout(units), layer, weights)
             after.append(layer)
-        return self._projected(self.dropout(units)), [*after, *more]
+        features = self._projected(self.dropout(units))
+        for each in memory:
+            features = self.attention(features[:, None], *each.of_rows())[:, 0]
+        return features, [*after, *more, *memory]
 
     def features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, H] before every token."""
@@ -102,7 +111,18 @@ class RecurrentGenerator(Generator):
             places = torch.arange(embeddings.shape[1], device=embeddings.device)
             embeddings = embeddings + self.grid(places)
         inputs = self.dropout(sum(condition, embeddings))
-        return self._projected(self.dropout(self.layers(inputs)[0]))
+        features = self._projected(self.dropout(self.layers(inputs)[0]))
+        for memory in self._memory(sequences.condition):
+            features = self.attention(features, *memory.pool)
+        return features
+
+    def _memory(self, condition: Any) -> list[Shared]:
+        """The encoded source [B, S, H] and its mask [B, S]; nothing without a source."""
+        if "encoder" not in self._modules:
+            return []
+        source, lengths = self.part(condition, "source"), self.part(condition, "source_length")
+        pool = [self.encoder(source, lengths), inside(lengths, source.shape[1])]
+        return [Shared(pool, torch.arange(len(source), device=source.device))]
 
     def _projected(self, units: Tensor) -> Tensor:
         """Features of the size of the embeddings, where the output layer has their weights."""

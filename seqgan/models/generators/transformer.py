@@ -16,10 +16,11 @@ from rollout.sequences import select_tree
 
 from ...config.generators.transformer import Transformer
 from ...data.spec import TokenSpec
-from ..attention import Block, initialise, turn_at
-from ..cache import Cache
+from ..attention import Block, Memory, initialise, turn_at
+from ..cache import Cache, Shared
 from ..generator import Generator
 from ..head import TokenHead
+from ..source import TransformerEncoder, inside
 
 __all__ = ["TransformerGenerator"]
 
@@ -29,14 +30,15 @@ class TransformerGenerator(Generator):
 
     Pre-norm, with rotary positions (Su et al. 2021) in the place of learned ones, so a longer
     sequence than those of training can be scored. The embedding of a label, and of a noise
-    vector, is added to every token's.
+    vector, is added to every token's. If the data have sources, it is an encoder-decoder: every
+    layer looks at the outputs of an encoder of as many layers.
 
     Args:
         settings: sizes and dropout.
         spec: the token ids.
     """
 
-    reads = ("label",)
+    reads = ("label", "source")
 
     def __init__(self, settings: Transformer, spec: TokenSpec):
         super().__init__(settings, spec)
@@ -45,7 +47,10 @@ class TransformerGenerator(Generator):
         self.embedding = nn.Embedding(spec.vocab_size, width)
         self.read_labels(spec, width)
         self.read_noise(settings.noise, width)
-        self.blocks = nn.ModuleList(Block(width, heads, settings.dropout) for _ in range(layers))
+        across, dropout = bool(spec.source_vocab), settings.dropout
+        if across:
+            self.encoder = TransformerEncoder(spec, width, layers, heads, dropout)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout, across) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = TokenHead(width, spec.vocab_size, spec.forbidden)
@@ -66,62 +71,74 @@ class TransformerGenerator(Generator):
         return start + (2 * len(self.blocks) + 1) * layer
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
-        """A cache that holds nothing, and the label's vector [R, E]."""
+        """A cache that holds nothing, the encoded source, and the label's vector [R, E]."""
         heads = self.embedding.embedding_dim // self.units
         like = self.head.weight
         cache = Cache.empty(batch_size, len(self.blocks), heads, self.units, like)
-        return [cache, *self.condition_vectors(condition)]
+        memory = self._memory(condition)
+        return [cache, *memory, *self.condition_vectors(condition)]
 
     def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
         """The features [R, E] after one more token, and the new state."""
-        cache, *label = state
+        cache, memory, label = state[0], state[1 : 1 + self._across], state[1 + self._across :]
         turn = turn_at(cache.positions, self.units, self.head.weight)
         cache = cache.extended()
         units = self.dropout(sum(label, embeddings))
+        held = [each.of_rows() for each in memory]
         for layer, block in enumerate(self._blocks()):
-            units = block.advance(units, turn, cache, layer)
-        return self.norm(units), [cache, *label]
+            units = block.advance(units, turn, cache, layer, _of_layer(held, layer))
+        return self.norm(units), [cache, *memory, *label]
 
     def features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, E] before every token."""
-        return self.norm(self._passed(sequences, []))
+        return self.norm(self._passed(sequences, [], self._memory(sequences.condition)))
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The keys and values of all positions, in one pass."""
         sequences = self._asked(sequences)
         pool: list[Tensor] = []
-        self._passed(sequences, pool)
-        return Prefixes(sequences, pool)
+        memory = self._memory(sequences.condition)
+        self._passed(sequences, pool, memory)
+        return Prefixes(sequences, (pool, memory))
 
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
         """The states before the tokens at `positions`: their prefixes stay in the pool."""
-        condition = select_tree(prefixes.sequences.condition, rows)
-        return [
-            Cache.branch(prefixes.states, rows, positions + 1),
-            *self.condition_vectors(condition),
-        ]
+        pool, memory = prefixes.states
+        vectors = self.condition_vectors(select_tree(prefixes.sequences.condition, rows))
+        cache = Cache.branch(pool, rows, positions + 1)
+        return [cache, *(each.select(rows) for each in memory), *vectors]
 
-    def select(self, state: State, rows: Tensor) -> State:
-        """The state of `rows`; what is shared is not copied."""
-        cache, *label = state
-        return [cache.select(rows), *(each[rows] for each in label)]
+    def _memory(self, condition: Any) -> list[Shared]:
+        """Each layer's keys and values of the source, and its mask; nothing without a source."""
+        if not self._across:
+            return []
+        source, lengths = self.part(condition, "source"), self.part(condition, "source_length")
+        encoded = self.encoder(source, lengths)
+        held = [block.memory(encoded) for block in self._blocks()]
+        rows = torch.arange(len(source), device=source.device)
+        return [Shared([*held, inside(lengths, source.shape[1])], rows)]
 
-    def concat(self, states: list[State]) -> State:
-        """One state out of several; what is shared is not copied."""
-        caches, *labels = zip(*states, strict=True)
-        return [Cache.concat(list(caches)), *(torch.cat(each) for each in labels)]
+    @property
+    def _across(self) -> int:
+        """1 with an encoder of sources, else 0."""
+        return int("encoder" in self._modules)
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]
 
-    def _passed(self, sequences: Sequences, pool: list[Tensor]) -> Tensor:
+    def _passed(self, sequences: Sequences, pool: list[Tensor], memory: list[Shared]) -> Tensor:
         """The last layer's outputs [B, T, E]; puts each layer's keys and values into `pool`."""
         inputs = self._inputs(sequences)
         label = [each[:, None] for each in self.condition_vectors(sequences.condition)]
         places = torch.arange(inputs.shape[1], device=inputs.device)
         turn = turn_at(places, self.units, self.head.weight)
         units = self.dropout(sum(label, self.embedding(inputs)))
-        for block in self._blocks():
-            units, held = block(units, turn, None)
+        for layer, block in enumerate(self._blocks()):
+            units, held = block(units, turn, None, _of_layer([each.pool for each in memory], layer))
             pool.append(held)
         return units
+
+
+def _of_layer(held: list[list[Tensor]], layer: int) -> Memory | None:
+    """A layer's memory of the source, if there is one."""
+    return (held[0][layer], held[0][-1]) if held else None

@@ -72,7 +72,7 @@ def test_a_prefix_is_kept_once():
     state = policy.select(state, torch.arange(2).repeat_interleave(50))
     later = policy.branch(prefixes, rows, torch.tensor([7, 7]))
     (joined,) = policy.concat([state, policy.step(torch.tensor([4, 5]), later)[1]])
-    assert all(mine is theirs for mine, theirs in zip(joined.pool, prefixes.states, strict=True))
+    assert all(mine is theirs for mine, theirs in zip(joined.pool, prefixes.states[0], strict=True))
     own = [each for each in tree_leaves(joined) if not any(each is one for one in joined.pool)]
     held = sum(each.element_size() * each.numel() for each in own) / 102
     one_column = 2 * 2 * 8 * 4  # keys and values, two layers, width 8, float32
