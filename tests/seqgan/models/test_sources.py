@@ -181,8 +181,8 @@ def test_it_learns_to_copy_the_source(name):
         GENERATORS[name](**{**SMALL, "dropout": 0.0} if name == "transformer" else {
             "embedding": 16, "hidden": 32, "dropout": 0.0}), spec, seed=0,
     )  # fmt: skip
-    optimizer = torch.optim.Adam(policy.parameters(), 0.01)
-    for step in range(200):
+    optimizer = torch.optim.Adam(policy.parameters(), 0.006)
+    for step in range(250):
         rows = torch.randint(3, 9, (64, 3), generator=rng(step))
         tokens = torch.cat([rows, torch.full((64, 1), 2)], 1)
         lengths = torch.full((64,), 4)
