@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rollout import Sampler, Sequences, TokenScores
 from rollout.devices import reads_synchronise
+from rollout.kernels import draws_from
 
 from .token_loss import token_log_probs
 
@@ -74,7 +75,18 @@ class TokenHead(nn.Linear):
         )
 
     def sample_next(self, features: Tensor, uniforms: Tensor, sampler: Sampler) -> Tensor:
-        """Tokens [R] or [R, N] drawn from features [R, H] with uniform numbers of that shape."""
+        """Tokens [R] or [R, N] drawn from features [R, H] with uniform numbers of that shape.
+
+        On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`).
+        """
+        if draws_from(features, self.weight, sampler):
+            from rollout.kernels.sampling import sample  # it imports triton, which is optional
+
+            bias = self.bias + self._forbidden
+            return sample(
+                features.detach(), self.weight.detach(), bias.detach(), uniforms,
+                sampler.temperature,
+            )  # fmt: skip
         return sampler.sample(self(features), uniforms)
 
     def withholding(self, tokens: Sequence[int]) -> TokenHead:
