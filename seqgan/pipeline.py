@@ -21,11 +21,12 @@ from .evaluation.action_values import token_values
 from .evaluation.answer import Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.models import Evaluator, real_texts
+from .evaluation.objective import Objective, verdict_of
 from .evaluation.text_scores import check_available
 from .metrics import Score
 from .models import Generator, load_generator, make_generator
 from .report import write_report
-from .report.console import print_results
+from .report.console import print_objective, print_results
 from .rewards.build import check_rewards
 from .runs.run_directory import FORMAT, PRETRAINING, RESULTS, RunDirectory, write_json, write_text
 from .seeding import derive_seed
@@ -165,14 +166,16 @@ class Tuned:
     Attributes:
         work: generator, reference and discriminator.
         rounds: the record of the rounds.
-        sweep: measures models at temperatures.
+        sweep: measures models at temperatures; None: they are measured by the objective.
+        objective: measures models by a reward of the user's, or None.
         control: the record of the rounds with a random reward, or None.
         noise: the generator that those rounds made, or None.
     """
 
     work: FineTuning
     rounds: Rounds
-    sweep: Sweep
+    sweep: Sweep | None
+    objective: Objective | None
     control: Rounds | None
     noise: Generator | None
 
@@ -191,6 +194,12 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
     runtime.hold(reference=reference)
     ensemble = run_members(config, data, runtime)
     work = FineTuning(config, data, generator, reference, runtime, ensemble)
+    if config.for_objective:
+        reward = work.reward(config.rewards)
+        objective = Objective(
+            reward, reference, data, config.evaluation, config.seed, runtime.saved_before
+        )  # fmt: skip
+        return Tuned(work, work.run(objective.validate), None, objective, None, None)
     sweep = Sweep(data, config.evaluation, config.seed)
     runtime.hold(sweep=sweep)
     if not runtime.past("critic"):  # otherwise it was settled before
@@ -201,7 +210,7 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
         noise = own_copy(reference).requires_grad_(True)
         spread = work.player.spread
         control = run_control(noise, reference, spread, config, data, half.validate, runtime, half)
-    return Tuned(work, rounds, sweep, control, noise)
+    return Tuned(work, rounds, sweep, None, control, noise)
 
 
 def _finish(
@@ -237,7 +246,11 @@ def _finish(
         scores["real"] = evaluator.real()
         bar.advance()
         pretraining = convergence_of(pretrained)
-        if tuned is not None:
+        if tuned is not None and tuned.objective is not None:
+            made = _reward_calls(config, tuned)
+            judged = verdict_of(tuned.objective, models["finetuned"], made, config, runtime)
+            found = {"adversarial": tuned.summary(), "objective": judged.to_dict()}
+        elif tuned is not None:
             compared = _compared(models, tuned)
             said = answer(
                 compared, pretraining, config, tuned.summary(), len(data.test),
@@ -257,6 +270,7 @@ def _finish(
         "scores": {name: [asdict(score) for score in rows] for name, rows in scores.items()},
         "sweep": None,
         "action_values": None,
+        "objective": None,
         **found,
     }
     shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
@@ -269,11 +283,24 @@ def _finish(
             runtime.show_picture(f"samples/{name}", picture.read_bytes())
     write_json(path / RESULTS, results)
     print_results(runtime.console, scores, shown, said)
+    if found.get("objective"):
+        print_objective(runtime.console, found["objective"])
     runtime.end_tracking()
     runtime.say(f"Report: {write_report(runtime.run)}")
     runtime.say(f"Run: {path}")
     comparison = None if compared is None else compared.method
     return RunResult(path, data, models["mle"], finetuned, scores, comparison, results, said)
+
+
+def _reward_calls(config: RunConfig, tuned: Tuned) -> int:
+    """Sequences that training has judged: as functions have counted, or all of its steps."""
+    counted = int(getattr(tuned.work.player, "calls", 0))
+    if counted:
+        return counted
+    same = config.algorithm.as_policy_gradient()
+    steps = tuned.rounds.rounds_done * config.adversarial.generator_steps
+    prefixes = -(-tuned.work.generator.max_length // same.positions)
+    return steps * same.batch_size * (1 + same.rollouts * prefixes)
 
 
 def _picture(data: Dataset, sequences: Sequences, place: Path) -> Path | None:
@@ -283,6 +310,7 @@ def _picture(data: Dataset, sequences: Sequences, place: Path) -> Path | None:
 
 def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:
     """The method, its control and MLE, each with each."""
+    assert tuned.sweep is not None
     mle = Swept(models["mle"], tuned.sweep)
     method, control = Swept(models["finetuned"], tuned.sweep), None
     if tuned.noise is not None:

@@ -81,3 +81,8 @@ class Task(Settings):
         """The terms of the reward in all of its stages."""
         stages = [term for stage in self.stages for term in stage.rewards]
         return [*stages, *self.rewards]
+
+    @property
+    def for_objective(self) -> bool:
+        """Tells if the rewards say what is wanted, and none of them compares with the data."""
+        return all(term.objective for term in self.rewards)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ..evaluation.answer import Answer
+from ..evaluation.objective import TITLES as OBJECTIVE
 from ..metrics import Score
 from ..metrics.catalogue import ARROWS, score_label
 from ..terminal import say
 
-__all__ = ["print_results"]
+__all__ = ["print_objective", "print_results"]
 
 TITLES = {
     "mle": "MLE",
@@ -43,6 +45,29 @@ def print_results(
         console.print("\nRead with care", style="bold")
         for caution in said.cautions:
             say(console, f"- {caution}")
+
+
+def print_objective(console: Console, found: dict[str, Any]) -> None:
+    """Prints how the models fare by a reward of the user's, and the verdict.
+
+    Args:
+        console: the terminal.
+        found: the entry "objective" of results.json.
+    """
+    table = Table(title="Mean reward of fresh samples (± half the interval)")
+    table.add_column("model")
+    for name in ("reward", "distinct", "new", "KL to MLE", "calls"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in found["rows"]:
+        half = (row["high"] - row["low"]) / 2
+        table.add_row(
+            OBJECTIVE[row["name"]], f"{row['reward']:.4f} ± {half:.4f}", f"{row['unique']:.1%}",
+            f"{row['novel']:.1%}", f"{row['kl']:.2f}", f"{row['calls']:,}",
+        )  # fmt: skip
+    console.print()
+    console.print(table)
+    console.print(f"\nVerdict: {found['label']}", style="bold")
+    say(console, found["sentence"])
 
 
 def scores_table(scores: dict[str, list[Score]]) -> Table:

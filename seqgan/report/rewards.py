@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..evaluation.objective import TITLES
 from .drawing import COLOURS, Plot, legend, whole_numbers
 from .record import Record
 
-__all__ = ["SampleRewards", "sample_rewards", "term_curves"]
+__all__ = ["SampleRewards", "objective_table", "sample_rewards", "term_curves"]
 
 SampleRewards = dict[str, Any]
 """The step of the samples, the columns, and rows of cells with a sample at the end of each."""
@@ -52,6 +53,28 @@ def _paint(axes: Axes, lines: list[dict[str, Any]], name: str) -> None:
     axes.set_ylabel(name)
     whole_numbers(axes)
     legend(axes)
+
+
+def objective_table(record: Record) -> dict[str, Any] | None:
+    """The verdict by a reward of the user's: label, sentence, columns and rows; None: none."""
+    found = record.results.get("objective")
+    if not found:
+        return None
+    rows = [
+        [
+            TITLES.get(row["name"], row["name"]),
+            f"{row['reward']:.4f} [{row['low']:.4f}, {row['high']:.4f}]",
+            f"{row['unique']:.1%}", f"{row['novel']:.1%}", f"{row['kl']:.2f}", f"{row['calls']:,}",
+        ]
+        for row in found["rows"]
+    ]  # fmt: skip
+    columns = ["Model", "Mean reward", "Distinct", "New", "KL to MLE, nats", "Reward calls"]
+    return {
+        "label": found["label"],
+        "sentence": found["sentence"],
+        "columns": columns,
+        "rows": rows,
+    }
 
 
 def sample_rewards(record: Record) -> SampleRewards | None:

@@ -19,7 +19,7 @@ from .drawing import Drawn, draw
 from .facts import data_facts, environment_facts, split_table
 from .heat import heat_map
 from .record import MODELS, Record, read_record
-from .rewards import sample_rewards, term_curves
+from .rewards import objective_table, sample_rewards, term_curves
 from .scores import score_table
 from .tradeoff import tradeoff_plots, verdict_plot
 from .words import cautions, explanation, headline, short_answer
@@ -76,6 +76,7 @@ def _content(record: Record) -> dict[str, Any]:
         "curves": [draw(p) for p in (*learning_curves(record), *term_curves(record))],
         "samples": _samples(record),
         "rewarded": sample_rewards(record),
+        "objective": objective_table(record),
         "heat": heat_map(record),
         "facts_of_data": data_facts(record),
         "split_columns": split_columns,

@@ -283,10 +283,9 @@ class PolicyGradient:
         for name, found in each.items():
             mean, deviation = mean_and_spread(found)
             figures |= {f"reward_{name}": mean, f"reward_{name}_sd": deviation}
-        if self.budget:
-            source = self.stages or self.reward
-            made = source.take_calls() if isinstance(source, (Terms, Stages)) else 0
-            calls = torch.tensor(float(made), device=self.runtime.device)
+        source = self.stages or self.reward
+        if isinstance(source, (Terms, Stages)):
+            calls = torch.tensor(float(source.take_calls()), device=self.runtime.device)
             self.runtime.processes.add_up(calls)
             self.calls += int(calls)
         return figures

@@ -15,6 +15,7 @@ class ConstantTerm(RewardTerm):
     """1 for every sequence."""
 
     builds: ClassVar[str] = "seqgan.rewards.controls:constant"
+    objective = False
     name: str = "constant"
 
 
@@ -23,4 +24,5 @@ class RandomTerm(RewardTerm):
     """A number in [0, 1] that depends on the tokens and the run's seed alone."""
 
     builds: ClassVar[str] = "seqgan.rewards.controls:random"
+    objective = False
     name: str = "random"

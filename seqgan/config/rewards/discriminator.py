@@ -32,6 +32,7 @@ class DiscriminatorTerm(RewardTerm):
 
     builds: ClassVar[str] = "seqgan.rewards.gan:discriminator_reward"
     needs_discriminator = True
+    objective = False
 
     name: str = "discriminator"
     form: str = "log_odds"

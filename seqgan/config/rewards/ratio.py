@@ -15,4 +15,5 @@ class RatioTerm(RewardTerm):
     """log p - log q per token, p the density of --ensemble and q the policy's."""
 
     builds: ClassVar[str] = "seqgan.rewards.ratio:ratio_reward"
+    objective = False
     name: str = "ratio"

@@ -147,3 +147,31 @@ def test_resumed_in_the_middle_of_memory_stages_and_budget(tmp_path, monkeypatch
     assert len(log(parted, "adversarial")) == 4
     assert main(["run", "--resume", str(parted), "--trust"]) == 0
     assert not differences(outcome(whole), outcome(parted))
+
+
+def test_the_verdict_by_the_mean_reward(tmp_path, monkeypatch, capsys):
+    without_report(monkeypatch)
+    path = tmp_path / "run"
+    words = [
+        "run", *OWN, "--rewards", f"{HERE}:long:-1", "--adversarial.rounds", "12",
+        "--algorithm.optimizer.learning_rate", "0.01", "--algorithm.batch_size", "16",
+    ]  # fmt: skip
+    assert main([*words, "--output_dir", str(path)]) == 0
+    results = json.loads((path / "results.json").read_text())
+    assert results["verdict"] is None and results["control"] is None
+    found = results["objective"]
+    rows = {row["name"]: row for row in found["rows"]}
+    assert list(rows) == ["mle", "best-of-n", "best-tenth", "finetuned"]
+    calls = rows["finetuned"]["calls"]
+    assert 16 < calls <= 16 * results["adversarial"]["rounds"]  # repeated ones are judged once
+    assert found["n"] == calls // 30 and rows["best-of-n"]["calls"] == 30 * found["n"]
+    assert rows["best-of-n"]["reward"] > rows["mle"]["reward"] and rows["mle"]["kl"] == 0
+    assert rows["best-tenth"]["calls"] == min(64, max(20, calls))
+    assert all(row["low"] < row["reward"] < row["high"] for row in rows.values())
+    assert found["label"] == "too small to judge" and "mean reward" in found["sentence"]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Verdict: too small to judge" in printed
+    validation = log(path, "validation")
+    assert all(line["score"] == -line["reward"] for line in validation)
+    best = min(validation, key=lambda line: line["score"])
+    assert results["adversarial"]["best_round"] == best["round"] > 0
