@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..errors import ConfigError
 from .corpus import CorpusConfig
-from .drawn_corpus import GrammarCorpus, OracleCorpus
+from .drawn_corpus import GrammarCorpus, OracleCorpus, StylesCorpus, TranslationCorpus
 from .file_corpus import FileCorpus
 from .picture_corpus import PictureCorpus, is_pictures
 
@@ -17,6 +17,8 @@ SOURCES: dict[str, type[CorpusConfig]] = {
     "oracle": OracleCorpus,
     "wordnet": FileCorpus,
     "digits": PictureCorpus,
+    "styles": StylesCorpus,
+    "translation": TranslationCorpus,
 }
 """The sources that need no file; every other name of data is a file's."""
 KINDS: Mapping[str, type[CorpusConfig]] = {"a file": FileCorpus, **SOURCES}

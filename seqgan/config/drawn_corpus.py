@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from .checks import require, sizes
 from .corpus import CorpusConfig
 
-__all__ = ["DrawnCorpus", "GrammarCorpus", "OracleCorpus"]
+__all__ = [
+    "DrawnCorpus", "GrammarCorpus", "OracleCorpus", "StylesCorpus", "TranslationCorpus",
+]  # fmt: skip
 
 
 @dataclass
@@ -25,6 +27,14 @@ class DrawnCorpus(CorpusConfig):
     num_validation: int = 2_000
     num_heldout: int = 2_000
     num_test: int = 5_000
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of sequences of each split."""
+        return {
+            "train": self.num_train, "validation": self.num_validation,
+            "heldout": self.num_heldout, "test": self.num_test,
+        }  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +58,26 @@ class GrammarCorpus(DrawnCorpus):
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "max_length", least=21)
+
+
+@dataclass
+class StylesCorpus(DrawnCorpus):
+    """Short letters in two styles, casual and formal, which are their labels.
+
+    Attributes:
+        max_length: longest sequence in tokens, EOS counted; 21 or more.
+    """
+
+    max_length: int = 21
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "max_length", least=21)
+
+
+@dataclass
+class TranslationCorpus(DrawnCorpus):
+    """Sentences of a toy language, each the translation of an English source sentence."""
 
 
 @dataclass

@@ -23,12 +23,14 @@ from ..config import (
     RunConfig,
 )
 from ..config.data import check_corpus
-from ..config.drawn_corpus import DrawnCorpus
+from ..config.drawn_corpus import DrawnCorpus, StylesCorpus, TranslationCorpus
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .codec import Codec, IdCodec, WordCodec
 from .dataset import Dataset
 from .grammar.policy import GrammarPolicy
+from .grammar.styles import load_styles
+from .grammar.translation import load_translation
 from .oracle import LSTMOracle
 from .spec import TokenSpec
 from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
@@ -55,7 +57,7 @@ def load_data(
     """Reads or draws the data that `source` names.
 
     Args:
-        source: a file, or grammar, oracle, wordnet, digits.
+        source: a file, or one of the names in `config.data.SOURCES`.
         config: tokenizer, limits, shares, sizes.
         test_data: a file with the test sequences (for a file).
         validation_data: a file with the validation sequences (for a file).
@@ -67,7 +69,7 @@ def load_data(
     """
     source, seed = os.fspath(source), config.data_seed(seed)
     check_corpus(source, config)
-    if source in ("grammar", "oracle") or (source == "wordnet" and test_data):
+    if isinstance(config, DrawnCorpus) or (source == "wordnet" and test_data):
         for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
             if value is not None:
                 raise ConfigError(f"--{flag}: {source} brings its own splits; leave it out")
@@ -75,6 +77,10 @@ def load_data(
         return _drawn(source, GrammarPolicy(max_length=config.max_length), config, seed)
     if isinstance(config, OracleCorpus):
         return _drawn(source, _oracle(config, seed), config, seed)
+    if isinstance(config, StylesCorpus):
+        return load_styles(config, seed)
+    if isinstance(config, TranslationCorpus):
+        return load_translation(config, seed)
     if isinstance(config, PictureCorpus):
         from .pictures import load_pictures
 
@@ -213,12 +219,7 @@ def _drawn(
     source: str, policy: GrammarPolicy | LSTMOracle, config: DrawnCorpus, seed: int
 ) -> Dataset:
     """Four independent draws from a source with a density."""
-    counts = {
-        "train": config.num_train,
-        "validation": config.num_validation,
-        "heldout": config.num_heldout,
-        "test": config.num_test,
-    }
+    counts = config.counts
     splits = {
         name: generate(policy, count, rng=rng_for(seed, source, name))
         for name, count in counts.items()

@@ -47,6 +47,7 @@ class GrammarPolicy(nn.Module, Policy):
         grammar: the rules; by default the caption grammar.
         max_length: largest number of tokens of a sequence, EOS counted; not below that of the
             longest sentence, which would be cut.
+        words: the words that have ids, those of the grammar among them; None: those alone.
 
     Attributes:
         grammar: the rules.
@@ -62,7 +63,12 @@ class GrammarPolicy(nn.Module, Policy):
     _next_states: Tensor  # int64 [S, V]
     _entropies: Tensor  # float [S], of the next token
 
-    def __init__(self, grammar: Grammar | None = None, max_length: int = 21):
+    def __init__(
+        self,
+        grammar: Grammar | None = None,
+        max_length: int = 21,
+        words: Sequence[str] | None = None,
+    ):
         super().__init__()
         self.grammar = caption_grammar() if grammar is None else grammar
         self.automaton = Automaton(self.grammar)
@@ -77,7 +83,7 @@ class GrammarPolicy(nn.Module, Policy):
                 f"the grammar writes {', '.join(taken)}, which has a meaning of its own"
             )
         self.pad_id, self.bos_id, self.eos_id, self.unk_id = PAD, BOS, EOS, UNK
-        self.tokens = SPECIALS + self.grammar.words
+        self.tokens = SPECIALS + tuple(self.grammar.words if words is None else words)
         self.vocab_size = len(self.tokens)
         self.max_length = max_length
         self._ids = {token: index for index, token in enumerate(self.tokens)}
