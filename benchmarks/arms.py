@@ -235,6 +235,17 @@ class Lab:
             )
         return policy, None
 
+    def scores(self, method: Method, config: RunConfig, runtime: Recorder) -> list[Score]:
+        """Scores of a method that makes no policy."""
+        assert method.measure is not None
+        function: Callable[..., list[Score]] = import_dotted(method.measure, "measure")
+        started = time.monotonic()
+        found = function(
+            self._begin(method, config), self.data, config, runtime, **method.arguments
+        )
+        runtime.seconds = time.monotonic() - started
+        return found
+
     def control(self, method: Method, config: RunConfig, spread: float) -> tuple[Policy, Recorder]:
         """The control of a method, with the record of its rounds; it is trained once per cell.
 

@@ -224,6 +224,11 @@ def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
     if arm.method is None:
         return _measured(lab.ceiling(arm.name))
     config = _config(arm.config, {})
+    if arm.method.measure is not None:
+        runtime = lab.runtime()
+        scores = lab.scores(arm.method, config, runtime)
+        compute = lab.compute(arm.method, config, runtime)
+        return {**_curves(runtime), "compute": compute._asdict(), **_measured(Measured(scores))}
     if arm.control_of is not None and config.rewards[0].name == "random":
         policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
         body = {**_curves(runtime), "compute": lab.compute(arm.method, config, runtime)._asdict()}
@@ -291,6 +296,8 @@ def _method(arm: Arm) -> dict[str, Any] | None:
     own: dict[str, Any] = {"own_start": True} if arm.method.own_start else {}
     if arm.method.call is not None:
         own |= {"call": arm.method.call, "arguments": arm.method.arguments}
+    if arm.method.measure is not None:
+        own |= {"measure": arm.method.measure, "arguments": arm.method.arguments}
     if arm.method.members:
         own["members"] = arm.method.members
     return own or None

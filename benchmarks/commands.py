@@ -72,8 +72,9 @@ def _check(suite: Suite, folder: Path | None) -> None:
     """Refuses a suite whose files or functions are not there, before anything is run."""
     find_files(suite, folder)
     for method in suite.methods.values():
-        if method.call is not None:
-            import_dotted(method.call, f"method {method.name}: call")
+        for path in (method.call, method.measure):
+            if path is not None:
+                import_dotted(path, f"method {method.name}: call")
     own = [name for name in (suite.source, suite.prepare) if name is not None]
     for name in (*suite.metrics, *own):
         import_dotted(name, f"suite {suite.name}")

@@ -60,6 +60,8 @@ class Method:
         recipe: the method of ``seqgan run --method`` that it is; None: the default one.
         members: MLE models with other seeds that the function is called with, as ``members``.
         extra: it is run only if ``--arms`` names it.
+        measure: dotted path of a function ``(mle, data, config, runtime, **arguments) -> scores``
+            of something that is no policy: its arm has scores and no verdict; or None.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Method:
     recipe: str | None = None
     members: int = 0
     extra: bool = False
+    measure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -327,17 +330,18 @@ def checked(content: Mapping, where: str) -> RunConfig:
 def _method(name: str, entry: Mapping, where: str) -> Method:
     where = f"{where}: methods.{name}"
     known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
-    check_keys(entry, (*known, "own_start", "like", "recipe", "members", "extra"), where)
+    check_keys(entry, (*known, "own_start", "like", "recipe", "members", "extra", "measure"), where)
     recipe = entry.get("recipe")
     if recipe is not None:
         found = read_method(str(recipe))
         entry = {"title": found.title, "about": found.about, **entry}
     call = dotted(entry.get("call"), f"{where}.call")
+    measure = dotted(entry.get("measure"), f"{where}.measure")
     kind = str(entry.get("kind", "method"))
     if kind not in KINDS:
         raise ConfigError(f"{where}.kind: {kind!r} is none of {', '.join(KINDS)}")
     controls = listed(entry, "controls", where) if "controls" in entry else []
-    if "controls" not in entry and call is None:
+    if "controls" not in entry and call is None and measure is None:
         controls = list(REWARDS)
     for reward in controls:
         if reward not in REWARDS:
@@ -366,6 +370,7 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
         recipe,
         members,
         extra,
+        measure,
     )
 
 

@@ -20,6 +20,7 @@ from seqgan.metrics.catalogue import (
     JENSEN_SHANNON,
     NLL,
     NLL_SOURCE,
+    RESIDUAL_GAIN,
     label,
 )
 from seqgan.runs.run_directory import write_text
@@ -33,11 +34,12 @@ __all__ = ["Table", "make_tables", "scores_csv", "write_tables"]
 PUBLISHED = Path(__file__).parent / "published.yaml"
 COLUMNS = {
     True: (
-        NLL, ENTROPY, NLL_SOURCE, "forward-kl", "reverse-kl", JENSEN_SHANNON, "unique", "copied",
+        NLL, RESIDUAL_GAIN, ENTROPY, NLL_SOURCE, "forward-kl", "reverse-kl", JENSEN_SHANNON,
+        "unique", "copied",
     ),
     False: (
-        NLL, ENTROPY, "bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-2", "self-bleu-3",
-        "self-bleu-4", "self-bleu-5", "unique", "copied",
+        NLL, RESIDUAL_GAIN, ENTROPY, "bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-2",
+        "self-bleu-3", "self-bleu-4", "self-bleu-5", "unique", "copied",
     ),
 }  # fmt: skip
 """The scores of a suite's table, by whether the density of its source is known."""

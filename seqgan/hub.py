@@ -131,7 +131,7 @@ class TextGenerator(
             **settings: of `seqgan.config.decoding.Decoding`, which are those of ``seqgan sample``:
                 condition, prefix, temperature, top_k, top_p, min_p, greedy, beams,
                 repetition_penalty, forbid, allow_unk, min_length, max_length, unique, best_of,
-                best_by, seed.
+                best_by, rescore, rescore_beta, seed.
 
         Raises:
             ConfigError: a setting is unknown, or does not fit the model.
@@ -171,11 +171,13 @@ class TextGenerator(
         if not settings.allow_unk:
             forbidden += self._unknown_ids()
         judge = None
-        if settings.best_of > 1 and settings.best_by == "discriminator":
+        best = settings.best_of > 1 and settings.best_by == "discriminator"
+        if best or settings.rescore > 1:
             judge = self._judge()
             if judge is None:
+                what = "--best_by: discriminator" if best else "--rescore"
                 raise ConfigError(
-                    "--best_by: discriminator: this model has none; take likelihood, or the "
+                    f"{what}: this model has none; take {'likelihood, or ' if best else ''}the "
                     "fine-tuned model of a run that has a discriminator"
                 )
         usual = 10 if sources is None else 1

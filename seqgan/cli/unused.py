@@ -54,6 +54,8 @@ def _rules(settings: Any) -> Iterator[tuple[str, list[str]]]:
             yield "without --beams", ["length_penalty"]
         if settings.best_of == 1:
             yield "without --best_of", ["best_by"]
+        if settings.rescore == 1:
+            yield "without --rescore", ["rescore_beta"]
     if isinstance(settings, EvaluateConfig):
         if settings.judge == "none":
             yield "without --judge", ["judge_samples"]

@@ -39,10 +39,13 @@ class Decoding(Settings):
         best_of: sequences drawn for each one that is returned, the best of them.
         best_by: judge of the best: likelihood (log-probability per token), discriminator (of a
             fine-tuned run).
+        rescore: sequences drawn for each one that is returned, which is drawn from them with
+            weights exp(rescore_beta f), f the log-odds of the run's discriminator.
+        rescore_beta: factor of the log-odds; below 1 trusts them less.
         seed: of the samples.
     """
 
-    rare = ("length_penalty", "min_p", "best_by")
+    rare = ("length_penalty", "min_p", "best_by", "rescore_beta")
 
     number: int | None = None
     condition: str | None = None
@@ -62,6 +65,8 @@ class Decoding(Settings):
     unique: bool = False
     best_of: int = 1
     best_by: str = "likelihood"
+    rescore: int = 1
+    rescore_beta: float = 1.0
     seed: int = 0
 
     @classmethod
@@ -79,7 +84,12 @@ class Decoding(Settings):
             value = getattr(self, name)
             require(value is None or 0 < value <= 1, f"--{name}: {value} is not in (0, 1]")
         sizes(self, "min_length", "beams", least=0)
-        sizes(self, "best_of")
+        sizes(self, "best_of", "rescore")
+        not_negative(self, "rescore_beta")
+        require(
+            self.best_of == 1 or self.rescore == 1,
+            "--best_of and --rescore are two ways to choose among samples: leave one out",
+        )
         not_negative(self, "length_penalty")
         if self.max_length is not None:
             sizes(self, "max_length")
@@ -93,7 +103,7 @@ class Decoding(Settings):
 
     def _check_search(self) -> None:
         """Refuses settings of drawing where nothing is drawn."""
-        drawing = ["temperature", "top_k", "top_p", "min_p", "best_of"]
+        drawing = ["temperature", "top_k", "top_p", "min_p", "best_of", "rescore"]
         for name, why in (
             ("beams", "beam search draws nothing"),
             ("greedy", "the most likely token is taken"),

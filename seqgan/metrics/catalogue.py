@@ -17,6 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 NLL, ENTROPY, NLL_SOURCE = "nll", "entropy", "nll-source"
+RESIDUAL_GAIN = "residual-gain"
 JENSEN_SHANNON, FRECHET, PICTURES = "js", "fed", "picture-distance"
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "none": ""}
 
@@ -70,6 +71,10 @@ _METRICS = (
     ),
     Metric(
         ENTROPY, "own entropy", "none", TOKEN, "how varied the model's own output is", LIKELIHOOD,
+    ),
+    Metric(
+        RESIDUAL_GAIN, "residual gain", "higher", SEQUENCE,
+        "held-out likelihood that reweighting by a discriminator's log-odds adds", LIKELIHOOD,
     ),
     Metric(
         "reverse-perplexity", "reverse perplexity", "lower", "per token",

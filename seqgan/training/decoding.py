@@ -19,6 +19,7 @@ from rollout import (
     Sampler,
     Sequences,
     beam_search,
+    resample,
 )
 from rollout.completion import policy_device
 from rollout.modules import evaluating
@@ -71,7 +72,7 @@ def decode(
         questions: what is asked for.
         number: N.
         forbidden: ids that are never emitted.
-        judge: log-odds of a discriminator, for the best by it.
+        judge: log-odds of a discriminator, for the best by it and for `rescore`.
 
     Raises:
         ConfigError: the settings do not fit the model, or too few distinct sequences are found.
@@ -85,8 +86,11 @@ def decode(
 
     def drawn(turn: int) -> Sequences:
         rng = rng_for(settings.seed, "sample", *([turn] if turn else []))
-        count = len(questions) * number * settings.best_of
+        count = len(questions) * number * settings.best_of * settings.rescore
         found = draw(policy, count, rng, questions, sampler=sampler).sequences
+        if settings.rescore > 1:
+            assert judge is not None
+            return found.select(_rescored(judge(found), settings, turn).to(found.device))
         if settings.best_of == 1:
             return found
         figures = scores(model, found, len(questions.prefix), judge)
@@ -162,6 +166,15 @@ def _best(found: Scores, settings: Decoding) -> Tensor:
         score = found.log_prob / found.tokens.clamp(min=1)
     groups = score.view(-1, settings.best_of)
     return torch.arange(len(groups)) * settings.best_of + groups.argmax(1)
+
+
+def _rescored(log_odds: Tensor, settings: Decoding, turn: int) -> Tensor:
+    """A row of each group of `rescore`, drawn with weights exp(beta f)."""
+    groups = settings.rescore_beta * log_odds.cpu().double().view(-1, settings.rescore)
+    rng = rng_for(settings.seed, "rescore", *([turn] if turn else []))
+    uniforms = torch.rand(len(groups), 1, generator=rng, dtype=torch.float64)
+    chosen = resample(groups, 1, uniforms.clamp(min=1e-12), "multinomial")[:, 0]
+    return torch.arange(len(groups)) * settings.rescore + chosen
 
 
 def _distinct(drawn: Callable[[int], Sequences], questions: int, number: int) -> Sequences:

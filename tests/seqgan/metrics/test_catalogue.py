@@ -19,7 +19,7 @@ from seqgan.models import make_generator
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 PICTURES = {name for name, metric in CATALOGUE.items() if metric.group == CLASSES}
-NOT_HERE = {"mauve", "reverse-perplexity", *PICTURES}
+NOT_HERE = {"mauve", "reverse-perplexity", "residual-gain", *PICTURES}
 """Scores that take a package or data of their own, or a training run."""
 
 

@@ -20,7 +20,7 @@ from seqgan.data.text.vocabulary import Vocabulary
 from seqgan.errors import ConfigError
 from seqgan.models import make_generator
 from seqgan.seeding import rng_for
-from seqgan.training.decoding import decode
+from seqgan.training.decoding import _rescored, decode
 
 from ...small import bilstm
 from ..tiny import TINY, without_report
@@ -106,6 +106,31 @@ def test_the_best_of_several():
         assert each.text == max(every[4 * i : 4 * i + 4], key=lambda x: x.log_odds).text
 
 
+def test_rescoring_draws_one_of_each_group_by_its_weight():
+    ours = model(discriminator=True)
+    every = ours.samples(40, seed=2)
+    for beta in (0.0, 1e6):
+        found = ours.samples(10, rescore=4, rescore_beta=beta, seed=2)
+        groups = [every[4 * i : 4 * i + 4] for i in range(10)]
+        assert all(
+            each.text in [x.text for x in mine] for each, mine in zip(found, groups, strict=True)
+        )
+        best = [max(mine, key=lambda x: x.log_odds).text for mine in groups]
+        same = sum(each.text == text for each, text in zip(found, best, strict=True))
+        assert same == 10 if beta else same < 10
+    texts = ours.sample(10, rescore=4, rescore_beta=1e6, seed=2)
+    assert texts == [each.text for each in found]
+
+
+def test_rescored_frequencies_are_those_of_the_reweighted_samples():
+    log_odds = torch.tensor([0.0, 1.0, 2.0]).repeat(20_000)
+    rows = _rescored(log_odds, Decoding(rescore=3, rescore_beta=0.5), 0)
+    assert torch.equal(rows // 3, torch.arange(20_000))
+    shares = (rows % 3).bincount(minlength=3) / 20_000
+    wanted = torch.tensor([0.0, 0.5, 1.0]).softmax(0)
+    assert (shares - wanted).abs().max() < 0.015
+
+
 def test_each_question_has_its_own_sequences():
     ours = model()
     questions = Questions([4], {"nothing": torch.zeros(3)})
@@ -127,6 +152,9 @@ WRONG = [
     ({"forbid": ["e"]}, "--forbid: 'e' is not in the vocabulary"),
     ({"forbid": WORDS, "allow_unk": False}, "--forbid: no word is left"),
     ({"best_of": 2, "best_by": "discriminator"}, "--best_by: discriminator: this model has none"),
+    ({"rescore": 2}, "--rescore: this model has none"),
+    ({"rescore": 2, "best_of": 2}, "--best_of and --rescore are two ways to choose"),
+    ({"beams": 2, "rescore": 2}, "leave out --rescore"),
     ({"best_by": "liklihood"}, "did you mean 'likelihood'"),
     ({"temprature": 2.0}, "did you mean 'temperature'"),
 ]
