@@ -4,7 +4,7 @@ Nothing here imports torch: the command line reads settings before torch is load
 """
 
 from .adversarial import AdversarialConfig
-from .algorithms import ALGORITHMS, AlgorithmConfig, Distill, PolicyGradient, Ratio
+from .algorithms import ALGORITHMS, AlgorithmConfig, Distill, PolicyGradient, Ratio, Relaxed
 from .checkpoint import CheckpointConfig
 from .commands import CompareConfig, DataConfig, ReportConfig
 from .corpus import CorpusConfig
@@ -60,6 +60,7 @@ __all__ = [
     "PolicyGradient",
     "PretrainConfig",
     "Ratio",
+    "Relaxed",
     "ReadingConfig",
     "ReportConfig",
     "RewardConfig",

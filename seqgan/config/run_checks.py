@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
+from .algorithms.relaxed import LOSS_OF, Relaxed
 from .checks import choice, require, seed
 from .data import check_corpus
 from .names import DEVICES, TRACKERS
@@ -31,6 +32,7 @@ def check_run(config: RunConfig) -> None:
         f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
     )
     _check_per_token(config)
+    _check_relaxed(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -68,4 +70,24 @@ def _check_per_token(config: RunConfig) -> None:
         not config.critic.penalty,
         f"{where}, and a gradient penalty asks for one logit per sequence; set "
         "--critic.gradient_penalty 0, or take another discriminator",
+    )
+
+
+def _check_relaxed(config: RunConfig) -> None:
+    """Requires what gradients through samples need: the discriminator alone, and its loss."""
+    algorithm = config.algorithm
+    if not isinstance(algorithm, Relaxed):
+        return
+    flag = f"--{algorithm.group}name: relaxed"
+    terms = [term.name for term in config.every_term()]
+    require(
+        terms == ["discriminator"],
+        f"{flag} takes the gradient of the discriminator, and --rewards are {', '.join(terms)}; "
+        "give --rewards '[discriminator]', or take another algorithm",
+    )
+    wanted = LOSS_OF[algorithm.loss]
+    require(
+        config.critic.loss == wanted,
+        f"--{algorithm.group}loss: {algorithm.loss} goes with a discriminator of the loss "
+        f"{wanted}, and --critic.loss is {config.critic.loss}; set --critic.loss {wanted}",
     )

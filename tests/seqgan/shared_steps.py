@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rollout import ConstantReward
 from rollout.modules import own_copy
-from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig, Ratio
+from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig, Ratio, Relaxed
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.models import Ensemble, make_discriminator, make_generator
@@ -23,6 +24,7 @@ from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.ratio import RatioUpdates
+from seqgan.training.relaxed import RelaxedUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .rounds import control_of, critic_of, work_of
@@ -93,6 +95,7 @@ class Steps:
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
         self.ratios()
+        self.relaxed()
         control = control_of(own_copy(self.generator), work)
         control.steps(10)
         self.keep("control", control.policy)
@@ -117,6 +120,19 @@ class Steps:
             player.steps(5)
             self.numbers.append(player.spread)
             self.keep(f"ratio {estimator}", policy)
+
+    def relaxed(self) -> None:
+        """Updates through samples, by a loss that looks at real sequences and one that does not."""
+        for loss in ("non_saturating", "relativistic"):
+            policy = own_copy(self.generator)
+            materials = Materials(
+                policy, own_copy(policy), ConstantReward(0.0), self.judge, self.data.train,
+                self.data.prompts(), self.runtime,
+            )  # fmt: skip
+            player = RelaxedUpdates(Relaxed(loss=loss, batch_size=BATCH), materials)
+            player.steps(3)
+            self.numbers.append(player.spread)
+            self.keep(f"relaxed {loss}", policy)
 
 
 def shared_steps() -> Steps:

@@ -8,14 +8,16 @@ from .distill import Distill
 from .parts import DiversityConfig, ReplayConfig, ValueConfig
 from .policy_gradient import PolicyGradient
 from .ratio import Ratio
+from .relaxed import Relaxed
 
 __all__ = [
     "ALGORITHMS", "AlgorithmConfig", "Distill", "DiversityConfig", "PolicyGradient",
-    "PolicyOptimizer", "Ratio", "ReplayConfig", "ValueConfig",
+    "PolicyOptimizer", "Ratio", "Relaxed", "ReplayConfig", "ValueConfig",
 ]  # fmt: skip
 
 ALGORITHMS: dict[str, type[Component]] = {
     "policy_gradient": PolicyGradient,
     "ratio": Ratio,
     "distill": Distill,
+    "relaxed": Relaxed,
 }

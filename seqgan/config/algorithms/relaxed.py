@@ -1,0 +1,78 @@
+"""Settings of the differentiable player: gradients through relaxed samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..checks import choice, positive, sizes
+from .base import AlgorithmConfig, PolicyOptimizer
+from .policy_gradient import PolicyGradient
+
+__all__ = ["LOSS_OF", "Relaxed"]
+
+ESTIMATORS = ("straight_through", "soft")
+SCHEDULES = ("constant", "linear", "exponential")
+LOSS_OF = {
+    "minimax": "minimax",
+    "non_saturating": "minimax",
+    "log_odds": "minimax",
+    "probability": "minimax",
+    "least_squares": "least_squares",
+    "hinge": "hinge",
+    "wasserstein": "wasserstein",
+    "relativistic": "relativistic",
+    "relativistic_average": "relativistic_average",
+}
+"""The loss of the discriminator that goes with each loss of the generator."""
+
+
+@dataclass
+class RelaxedOptimizer(PolicyOptimizer):
+    """The optimizer of the generator in the rounds."""
+
+    learning_rate: float = 1e-4
+
+
+@dataclass
+class Relaxed(AlgorithmConfig):
+    """Gradients of the discriminator through samples of the Gumbel-softmax (Jang et al. 2017).
+
+    Attributes:
+        name: kind of update.
+        loss: of the generator: minimax, non_saturating, log_odds, probability, least_squares,
+            hinge, wasserstein, relativistic, relativistic_average.
+        estimator: straight_through (true tokens ahead, the soft gradient back), or soft (mixtures
+            of tokens both ways).
+        temperature: of the softmax, in the first step.
+        last_temperature: the same after `temperature_steps` steps.
+        schedule: of the temperature: constant, linear, exponential (RelGAN's).
+        temperature_steps: steps until the last temperature.
+        batch_size: sequences per step.
+        optimizer: of the generator.
+    """
+
+    rare = ("temperature_steps",)
+
+    builds: ClassVar[str] = "seqgan.training.relaxed:RelaxedUpdates"
+    name: str = "relaxed"
+    loss: str = "non_saturating"
+    estimator: str = "straight_through"
+    temperature: float = 1.0
+    last_temperature: float = 0.1
+    schedule: str = "exponential"
+    temperature_steps: int = 1_000
+    batch_size: int = 64
+    optimizer: RelaxedOptimizer = field(default_factory=RelaxedOptimizer)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice(self, "loss", LOSS_OF)
+        choice(self, "estimator", ESTIMATORS)
+        choice(self, "schedule", SCHEDULES)
+        positive(self, "temperature", "last_temperature", below=1e3)
+        sizes(self, "batch_size", "temperature_steps")
+
+    def as_policy_gradient(self) -> PolicyGradient:
+        """REINFORCE with the same batches and optimizer: the control's updates."""
+        return PolicyGradient(batch_size=self.batch_size, rollouts=0, optimizer=self.optimizer)

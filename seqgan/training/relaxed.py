@@ -1,0 +1,243 @@
+"""The differentiable player: the discriminator's gradient through relaxed samples.
+
+A sample is drawn by the Gumbel-max trick. In its place the next step and the discriminator read a
+relaxed one-hot vector times their embeddings, so that a gradient flows from the discriminator's
+logit into the policy (Jang et al. 2017; RelGAN, Nie et al. 2019). The gradient is biased, and has
+less variance than that of policy gradient. Evaluation and verdict are the same.
+
+Shapes: B sequences, T tokens, R rows of this process, V vocabulary, E embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout import (
+    TEMPERATURE_SCHEDULES,
+    Sequences,
+    gumbel_noise_at,
+    gumbel_softmax,
+    without_dropout,
+)
+from rollout.randomness import UniformStream
+from rollout.sequences import map_tree
+
+from ..config import Relaxed as Settings
+from ..models.conditions import without_noise
+from ..models.gan_losses import GAN_LOSSES
+from ..models.generator import Generator, prompted
+from ..runs.state import fields_of, set_fields
+from .learner import Learner
+from .players import Materials
+from .processes import Part
+
+__all__ = ["RelaxedSamples", "RelaxedUpdates", "relaxed_samples"]
+
+FIELDS = ("step_number", "until", "spread_sum")
+
+
+@dataclass(frozen=True)
+class RelaxedSamples:
+    """Samples whose tokens are vectors.
+
+    Attributes:
+        vectors: [R, T, V], rows that sum to 1.
+        sequences: the tokens at which they are largest, with the condition asked for.
+        entropy: [R, T], of the distributions that the tokens were drawn from, in nats.
+    """
+
+    vectors: Tensor
+    sequences: Sequences
+    entropy: Tensor
+
+
+def relaxed_samples(
+    policy: Generator,
+    rows: Tensor,
+    stream: UniformStream,
+    temperature: float,
+    *,
+    hard: bool,
+    condition: Any = None,
+) -> RelaxedSamples:
+    """Draws sequences with gradients.
+
+    Args:
+        policy: the generator.
+        rows: int64 [R], numbers of the sequences in the batch: random numbers belong to them.
+        stream: the random numbers.
+        temperature: of the softmax.
+        hard: one-hot vectors, with the gradient of the soft ones.
+        condition: of the R sequences.
+    """
+    keys, state = stream.rows(rows), policy.initial_state(len(rows), condition)
+    inputs = policy.embedding(torch.full_like(rows, policy.bos_id))
+    vectors, entropies = [], []
+    for position in range(policy.max_length):
+        features, state = policy.advance_embedded(inputs, state)
+        logits = policy.head(features)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        noise = gumbel_noise_at(stream, keys, position, policy.vocab_size)
+        vectors.append(gumbel_softmax(logits, noise, temperature, hard=hard))
+        weight = policy.embedding.weight
+        inputs = vectors[-1].to(weight.dtype) @ weight
+        log_probs = logits.detach().log_softmax(-1)
+        entropies.append(-(log_probs.exp() * log_probs.clamp(min=-1e30)).sum(-1))
+    drawn = torch.stack(vectors, 1)
+    tokens = drawn.detach().argmax(-1)
+    ended = torch.zeros_like(tokens) if policy.eos_id is None else (tokens == policy.eos_id).long()
+    before = (ended.cumsum(1) - ended) == 0  # no EOS before the token
+    lengths, terminated = before.sum(1), ended.sum(1) > 0
+    tokens = tokens.masked_fill(~before, policy.pad_id)
+    sequences = Sequences(tokens, lengths, terminated, condition)
+    return RelaxedSamples(drawn, sequences, torch.stack(entropies, 1))
+
+
+class RelaxedUpdates:
+    """The generator's player.
+
+    Args:
+        settings: loss, estimator, temperature, batch, optimizer.
+        materials: generator, discriminator, training sequences, device, log.
+    """
+
+    def __init__(self, settings: Settings, materials: Materials):
+        assert materials.discriminator is not None, "the settings ask for a discriminator"
+        self.settings, self.runtime = settings, materials.runtime
+        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
+        self.judge, self.train = materials.discriminator, materials.train.to(self.runtime.device)
+        self.stage, self.prompts = materials.stage, materials.prompts
+        self.loss = GAN_LOSSES[settings.loss]
+        self.learner = Learner(
+            self.policy, settings.optimizer, self.runtime, self.stage,
+            "lower --algorithm.optimizer.learning_rate or raise --algorithm.last_temperature",
+        )  # fmt: skip
+        self.step_number, self.until = 0, -1
+        self.spread_sum = 0.0
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the reward that the loss means, mean of the steps so far."""
+        return self.spread_sum / max(1, self.step_number)
+
+    @property
+    def done(self) -> bool:
+        """False: the updates go on as long as the rounds do."""
+        return False
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the next step."""
+        settings = self.settings
+        done = min(1.0, self.step_number / settings.temperature_steps)
+        schedule = TEMPERATURE_SCHEDULES[settings.schedule]
+        return schedule(done, settings.temperature, settings.last_temperature)
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps, or what is left of them."""
+        if self.until < 0:
+            self.until = self.step_number + count
+        while self.step_number < self.until:
+            self.step()
+            self.runtime.pause()
+        self.until = -1
+
+    def step(self) -> None:
+        """One batch of relaxed samples and one update."""
+        self.policy.eval()
+        self.judge.eval()
+        size, runtime = self.settings.batch_size, self.runtime
+        part = runtime.processes.part(size)
+        rng = runtime.rng(self.stage, self.step_number)
+        temperature = self.temperature
+        with without_dropout(self.policy), runtime.autocast():
+            drawn = self._drawn(part, rng, temperature)
+        runtime.count(drawn.sequences.mask)
+        with without_dropout(self.judge), _frozen(self.judge), runtime.autocast():
+            logits = self._logits(drawn)
+            real = self._real(part, rng) if self.loss.relativistic else logits.detach()
+        loss = self.loss.generator(real, logits)
+        self.learner.update(part.of_sequences(loss))
+        self.step_number += 1
+        mean = self.learner.mean_loss()
+        figures = self._figures(drawn, logits.detach(), real, part)
+        self.spread_sum += figures.pop("spread")
+        shown = {"loss": mean, **figures, "temperature": temperature}
+        runtime.log_step(self.stage, self.step_number, shown)
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.until = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the policy's weights."""
+        return {**fields_of(self, FIELDS), "learner": self.learner.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.learner.load_state_dict(state["learner"])
+
+    def _drawn(self, part: Part, rng: torch.Generator, temperature: float) -> RelaxedSamples:
+        """The samples of this process's part of the batch."""
+        device = self.runtime.device
+        asked = prompted(self.policy, self.prompts).draw(part.total, rng)
+        condition = map_tree(lambda each: each[part.rows].to(device), asked.condition)
+        stream = UniformStream(rng, device)
+        rows = torch.arange(part.total, device=device)[part.rows]
+        hard = self.settings.estimator == "straight_through"
+        return relaxed_samples(
+            self.policy, rows, stream, temperature, hard=hard, condition=condition
+        )
+
+    def _logits(self, drawn: RelaxedSamples) -> Tensor:
+        """The discriminator's logits [R], with gradients for the samples."""
+        weight = self.judge.embedding.weight
+        embedded = drawn.vectors.to(weight.dtype) @ weight
+        shown = without_noise(drawn.sequences)
+        logits = self.judge.forward_embedded(embedded, shown.lengths, shown.condition)
+        logits = logits.sum(1) if self.judge.per_token else logits
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    @torch.no_grad()
+    def _real(self, part: Part, rng: torch.Generator) -> Tensor:
+        """The discriminator's logits [R] of as many real sequences."""
+        rows = torch.randint(len(self.train), (part.total,), generator=rng)[part.rows]
+        logits = self.judge(self.train.select(rows.to(self.train.device)))
+        logits = logits.sum(1) if self.judge.per_token else logits
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    @torch.no_grad()
+    def _figures(
+        self, drawn: RelaxedSamples, logits: Tensor, real: Tensor, part: Part
+    ) -> dict[str, float]:
+        """Figures of the step for the log, of the whole batch."""
+        gather, mask = self.runtime.processes.gather, drawn.sequences.mask
+        reward = self.loss.reward(gather(logits, part), gather(real, part))
+        entropy = gather((drawn.entropy * mask).sum(1), part).sum()
+        tokens = gather(drawn.sequences.lengths, part).sum()
+        return {
+            "mean_reward": float(reward.mean()),
+            "entropy": float(entropy / tokens),
+            "spread": float(reward.std(unbiased=False)),
+        }
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Takes gradients through a model, and none of its own parameters."""
+    trained = [each for each in model.parameters() if each.requires_grad]
+    for each in trained:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in trained:
+            each.requires_grad_(True)
