@@ -126,3 +126,15 @@ def test_the_transformers_cache_pays_and_its_memory_is_what_it_says():
     assert training["seconds"] <= training["seconds_of_torch"] / 0.8
     if found["measured_row_bytes"] is not None:
         assert found["measured_row_bytes"] <= found["row_bytes"]
+
+
+def test_the_policy_methods_are_measured_on_a_task_that_can_be_failed(tmp_path, monkeypatch):
+    from benchmarks import policy_methods
+
+    assert policy_methods.steps_to_reach("GSPO", 0, share=0.3) > 0
+    monkeypatch.setattr(policy_methods, "MOST", 1)
+    assert policy_methods.steps_to_reach("RLOO", 0, share=0.99) is None
+    monkeypatch.setattr(policy_methods, "METHODS", {"RLOO": ("rloo", {})})
+    monkeypatch.setattr("sys.argv", ["x", "--seeds", "1", "--output", str(tmp_path / "found.md")])
+    policy_methods.main()
+    assert "| RLOO | - | not reached |" in (tmp_path / "found.md").read_text()

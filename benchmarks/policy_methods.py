@@ -1,0 +1,126 @@
+"""Steps that each policy-gradient method needs on the token-counting task.
+
+The reward is the share of one token among eight of six kinds, so the best return is 1. A method has
+reached 95% of it when the mean reward of a step's samples has. ``python -m benchmarks.policy_methods``
+writes `benchmarks/results/policy-methods.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from rollout import Sequences
+from rollout.modules import frozen_copy
+from seqgan.config import LSTM, PolicyGradient, RunConfig
+from seqgan.config.algorithms import DiversityConfig, ReplayConfig
+from seqgan.data.prompts import NoPrompts
+from seqgan.data.spec import TokenSpec
+from seqgan.models import make_generator
+from seqgan.training.players import Materials
+from seqgan.training.policy_gradient import PolicyGradient as Player
+from seqgan.training.runtime import Runtime, make_accelerator
+
+__all__ = ["METHODS", "counting_player", "steps_to_reach"]
+
+OUTPUT = Path(__file__).parent / "results" / "policy-methods.md"
+MOST = 500
+"""Steps after which a method has failed."""
+METHODS: dict[str, tuple[str, dict[str, object]]] = {
+    "REINFORCE": ("rloo", {"baseline": "none"}),
+    "REINFORCE, moving average": ("rloo", {"baseline": "moving_average"}),
+    "RLOO": ("rloo", {}),
+    "RLOO, 3 updates, corrected": ("rloo", {"updates": 3, "importance_cap": 2.0}),
+    "RLOO with a memory": ("rloo", {"replay": ReplayConfig(size=20, batch=8)}),
+    "rollouts (2 per prefix)": ("rloo", {"rollouts": 2}),
+    "GRPO": ("grpo", {}),
+    "DAPO": ("grpo", {"clip_high": 0.28, "aggregation": "token_mean"}),
+    "Dr. GRPO": ("grpo", {"transform": "group_centre", "aggregation": "constant"}),
+    "GSPO": ("grpo", {"loss": "sequence"}),
+    "PPO": ("ppo", {}),
+    "REINVENT": ("reinvent", {"sigma": 60.0, "replay": ReplayConfig(size=1, batch=1)}),
+}
+"""The method's file, and what is changed. A memory of many must hold sequences that are not the
+best where only one is, so REINVENT's holds one here."""
+
+
+def ones(sequences: Sequences) -> torch.Tensor:
+    """Share of token 1 in each sequence [B]."""
+    return (sequences.tokens == 1).float().mean(1)
+
+
+def counting_player(name: str, seed: int) -> Player:
+    """The player of a method, with a small LSTM that has learnt nothing."""
+    method, changes = METHODS[name]
+    settings = RunConfig(method=method).algorithm
+    assert isinstance(settings, PolicyGradient)
+    settings = replace(
+        settings, batch_size=32, kl_weight=0.0, diversity=DiversityConfig(),
+        optimizer=replace(settings.optimizer, learning_rate=0.02), **changes,  # type: ignore[arg-type]
+    )  # fmt: skip
+    spec = TokenSpec(vocab_size=6, bos_id=0, eos_id=None, pad_id=0, max_length=8, forbidden=())
+    policy = make_generator(LSTM(embedding=8, hidden=16, dropout=0.0), spec, seed)
+    nothing = Sequences(torch.zeros(1, 8, dtype=torch.int64), torch.tensor([8]))
+    runtime = Runtime(make_accelerator("cpu"), seed=seed)
+    return Player(
+        settings,
+        Materials(policy, frozen_copy(policy), ones, None, nothing, NoPrompts(), runtime),
+    )
+
+
+def steps_to_reach(name: str, seed: int, share: float = 0.95) -> int | None:
+    """Steps until the mean reward of a step's samples is `share`; None: more than `MOST`."""
+    player = counting_player(name, seed)
+    for step in range(1, MOST + 1):
+        _, figures = player._batch()
+        if float(figures["mean_reward"]) >= share:
+            return step - 1
+        player.step()
+    return None
+
+
+def main() -> None:
+    """Measures all methods and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    lines = [
+        "# Policy-gradient methods on the token-counting task",
+        "",
+        f"Steps of 32 samples until their mean reward is 95% of the best, Adam at 0.02, "
+        f"{options.seeds} seeds: median and range. One task and one learning rate: the table shows "
+        "that every method learns, not which is best elsewhere.",
+        "",
+        f"`python -m benchmarks.policy_methods --seeds {options.seeds}`, torch "
+        f"{torch.__version__}, Python {platform.python_version()}, {platform.machine()}, one "
+        "thread.",
+        "",
+        "| method | median steps | range | seconds for all seeds |",
+        "|---|---:|---|---:|",
+    ]
+    for name in METHODS:
+        start = time.perf_counter()
+        found = [steps_to_reach(name, seed) for seed in range(options.seeds)]
+        seconds = time.perf_counter() - start
+        known = [step for step in found if step is not None]
+        missing = (
+            f", {len(found) - len(known)} of {len(found)} not" if len(known) < len(found) else ""
+        )
+        median = f"{statistics.median(known):g}" if known else "-"
+        spread = f"{min(known)} to {max(known)}{missing}" if known else "not reached"
+        lines.append(f"| {name} | {median} | {spread} | {seconds:.1f} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
