@@ -1,8 +1,8 @@
 """Steps that each policy-gradient method needs on the token-counting task.
 
 The reward is the share of one token among eight of six kinds, so the best return is 1. A method has
-reached 95% of it when the mean reward of a step's samples has. ``python -m benchmarks.policy_methods``
-writes `benchmarks/results/policy-methods.md`.
+reached 95% of it when the mean reward of a step's samples has.
+``python -m benchmarks.policy_methods`` writes `benchmarks/results/policy-methods.md`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from seqgan.config.algorithms import DiversityConfig, ReplayConfig
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.spec import TokenSpec
 from seqgan.models import make_generator
+from seqgan.training.callbacks import Callbacks
 from seqgan.training.players import Materials
 from seqgan.training.policy_gradient import PolicyGradient as Player
 from seqgan.training.runtime import Runtime, make_accelerator
@@ -56,7 +57,7 @@ def ones(sequences: Sequences) -> torch.Tensor:
     return (sequences.tokens == 1).float().mean(1)
 
 
-def counting_player(name: str, seed: int) -> Player:
+def counting_player(name: str, seed: int, callbacks: Callbacks) -> Player:
     """The player of a method, with a small LSTM that has learnt nothing."""
     method, changes = METHODS[name]
     settings = RunConfig(method=method).algorithm
@@ -68,7 +69,7 @@ def counting_player(name: str, seed: int) -> Player:
     spec = TokenSpec(vocab_size=6, bos_id=0, eos_id=None, pad_id=0, max_length=8, forbidden=())
     policy = make_generator(LSTM(embedding=8, hidden=16, dropout=0.0), spec, seed)
     nothing = Sequences(torch.zeros(1, 8, dtype=torch.int64), torch.tensor([8]))
-    runtime = Runtime(make_accelerator("cpu"), seed=seed)
+    runtime = Runtime(make_accelerator("cpu"), seed=seed, callbacks=callbacks)
     return Player(
         settings,
         Materials(policy, frozen_copy(policy), ones, None, nothing, NoPrompts(), runtime),
@@ -77,12 +78,13 @@ def counting_player(name: str, seed: int) -> Player:
 
 def steps_to_reach(name: str, seed: int, share: float = 0.95) -> int | None:
     """Steps until the mean reward of a step's samples is `share`; None: more than `MOST`."""
-    player = counting_player(name, seed)
-    for step in range(1, MOST + 1):
-        _, figures = player._batch()
-        if float(figures["mean_reward"]) >= share:
-            return step - 1
+    rewards: list[float] = []
+    told = Callbacks(on_step=lambda step, figures: rewards.append(figures["mean_reward"]))
+    player = counting_player(name, seed, told)
+    for step in range(MOST + 1):  # a step samples before it updates
         player.step()
+        if rewards[-1] >= share:
+            return step
     return None
 
 
@@ -112,9 +114,8 @@ def main() -> None:
         found = [steps_to_reach(name, seed) for seed in range(options.seeds)]
         seconds = time.perf_counter() - start
         known = [step for step in found if step is not None]
-        missing = (
-            f", {len(found) - len(known)} of {len(found)} not" if len(known) < len(found) else ""
-        )
+        lost = len(found) - len(known)
+        missing = f", {lost} of {len(found)} not" if lost else ""
         median = f"{statistics.median(known):g}" if known else "-"
         spread = f"{min(known)} to {max(known)}{missing}" if known else "not reached"
         lines.append(f"| {name} | {median} | {spread} | {seconds:.1f} |")
