@@ -20,6 +20,7 @@ from .errors import ConfigError
 from .evaluation.action_values import token_values
 from .evaluation.answer import Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
+from .evaluation.extremes import extremes
 from .evaluation.models import Evaluator, real_texts
 from .evaluation.objective import Objective, verdict_of
 from .evaluation.text_scores import check_available
@@ -257,7 +258,7 @@ def _finish(
                 scores["real"], tuned.control is not None and tuned.control.stopped,
             )  # fmt: skip
             found = _found(tuned, compared, said)
-            found["action_values"] = _token_values(config, data, models, tuned, drawn)
+            found |= _looked_into(config, data, models, tuned, drawn)
     results = {
         "format": FORMAT,
         "source": config.data,
@@ -270,6 +271,7 @@ def _finish(
         "scores": {name: [asdict(score) for score in rows] for name, rows in scores.items()},
         "sweep": None,
         "action_values": None,
+        "explained": None,
         "objective": None,
         **found,
     }
@@ -334,16 +336,19 @@ def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
     return found
 
 
-def _token_values(
+def _looked_into(
     config: RunConfig,
     data: Dataset,
     models: dict[str, Generator],
     tuned: Tuned,
     drawn: dict[str, Sequences],
-) -> dict[str, Any] | None:
-    """The action value of every token of some samples of the fine-tuned model."""
+) -> dict[str, Any]:
+    """Samples of the fine-tuned model token by token: action values, and the extremes."""
     judge = tuned.work.discriminator
     if judge is None:
-        return None
+        return {}
     policy, samples = models["finetuned"], drawn["finetuned"]
-    return token_values(policy, judge, samples, data.test, data.codec, config.seed)
+    return {
+        "action_values": token_values(policy, judge, samples, data.test, data.codec, config.seed),
+        "explained": extremes(policy, judge, samples, data),
+    }

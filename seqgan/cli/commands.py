@@ -51,8 +51,19 @@ from ..terminal import say
 from ..training.progress import make_progress
 from ..training.runtime import make_accelerator
 from ..training.sampling import draw
+from .explain import explain
 
-__all__ = ["compare", "data", "evaluate", "finetune", "pretrain", "report", "run", "sample"]
+__all__ = [
+    "compare",
+    "data",
+    "evaluate",
+    "explain",
+    "finetune",
+    "pretrain",
+    "report",
+    "run",
+    "sample",
+]
 
 Models = dict[str, Generator]
 

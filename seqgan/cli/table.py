@@ -8,6 +8,7 @@ from ..config import (
     CompareConfig,
     DataConfig,
     EvaluateConfig,
+    ExplainConfig,
     FinetuneConfig,
     ReportConfig,
     RunConfig,
@@ -63,6 +64,11 @@ COMMANDS = {
         "measure the generators of a run, or any file of samples",
         EvaluateConfig, Words(("run",), files=("samples", "references")),
         "seqgan evaluate --samples generated.txt --references test.txt",
+    ),
+    "explain": Command(
+        "explain sequences token by token: likelihood, alternatives, what the discriminator sees",
+        ExplainConfig, Words(("run",)),
+        "seqgan explain --run runs/captions --text \"a red cat\"",
     ),
     "compare": Command(
         "show several runs side by side",

@@ -15,6 +15,7 @@ from .drawn_corpus import GrammarCorpus, OracleCorpus
 from .ensemble import EnsembleConfig
 from .evaluate import EvaluateConfig
 from .evaluation import EvaluationConfig
+from .explain import ExplainConfig
 from .file_corpus import FileCorpus
 from .files import EvaluateReadingConfig, ReadingConfig
 from .finetune import FinetuneConfig
@@ -50,6 +51,7 @@ __all__ = [
     "EvaluateConfig",
     "EvaluateReadingConfig",
     "EvaluationConfig",
+    "ExplainConfig",
     "FileCorpus",
     "FinetuneConfig",
     "GeneratorConfig",

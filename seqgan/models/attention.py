@@ -100,6 +100,14 @@ class Block(nn.Module):
         outputs = self._finished(inputs, mixed.transpose(1, 2), memory)
         return outputs, torch.stack([key, value])
 
+    def weights(self, inputs: Tensor, turn: Turn, mask: Tensor | None) -> Tensor:
+        """The attention weights [B, H, T, T] of `forward` for the same arguments."""
+        query, key, _ = (each.transpose(1, 2) for each in self._projected(inputs, turn))
+        scores = query @ key.mT / query.shape[-1] ** 0.5
+        if mask is None:
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+
     def advance(
         self, inputs: Tensor, turn: Turn, cache: Cache, layer: int, memory: Memory | None = None
     ) -> Tensor:

@@ -155,6 +155,13 @@ class Generator(ReadsConditions, nn.Module, Policy):
 
         return tree_map(joined, *states, is_leaf=_selects_rows)
 
+    def attention_weights(self, sequences: Sequences) -> Tensor | None:
+        """Attention weights [B, layers, heads, T, T]: from each token's prediction to its inputs.
+
+        Rows sum to 1; the inputs are BOS and all tokens but the last. None without attention.
+        """
+        return None
+
     def tempered(self, temperature: float) -> Policy:
         """The same policy with its logits divided by `temperature`; other layers are shared.
 

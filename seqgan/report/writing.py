@@ -16,6 +16,7 @@ from markupsafe import Markup
 from ..runs.run_directory import RunDirectory, write_bytes, write_text
 from .curves import learning_curves
 from .drawing import Drawn, draw
+from .extremes import extreme_samples
 from .facts import data_facts, environment_facts, split_table
 from .heat import heat_map
 from .record import MODELS, Record, read_record
@@ -24,7 +25,7 @@ from .scores import score_table
 from .tradeoff import tradeoff_plots, verdict_plot
 from .words import cautions, explanation, headline, short_answer
 
-__all__ = ["write_report"]
+__all__ = ["templates", "write_report"]
 
 SHOW = 10
 """Samples of each model, where a run's settings do not say."""
@@ -50,9 +51,9 @@ def write_report(run: RunDirectory | str | os.PathLike[str]) -> Path:
     content = _content(record)
     for figure in _figures(content):
         write_bytes(run.path / "figures" / f"{figure.name}.png", figure.png)
-    templates = _templates()
+    pages = templates()
     for name in ("report.md", "report.html"):
-        write_text(run.path / name, templates.get_template(name).render(content))
+        write_text(run.path / name, pages.get_template(name).render(content))
     return run.path / "report.html"
 
 
@@ -78,6 +79,7 @@ def _content(record: Record) -> dict[str, Any]:
         "rewarded": sample_rewards(record),
         "objective": objective_table(record),
         "heat": heat_map(record),
+        "extremes": extreme_samples(record),
         "facts_of_data": data_facts(record),
         "split_columns": split_columns,
         "splits": splits,
@@ -126,9 +128,9 @@ def _url(picture: bytes | None) -> str | None:
     return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
     """Both templates escape what they are given: samples hold anything."""
-    templates = Environment(
+    made = Environment(
         loader=PackageLoader("seqgan.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -136,13 +138,13 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {
+    made.filters |= {
         "flags": _flags,
         "prose": _prose,
         "markdown": _markdown,
         "fenced": _fenced,
     }
-    return templates
+    return made
 
 
 def _flags(text: object) -> Markup:

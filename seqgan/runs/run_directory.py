@@ -42,6 +42,7 @@ EVENTS = "events.out.tfevents"
 OURS = {
     CONFIG, LOG, RESULTS, ENVIRONMENT, "codec.json", "vocabulary.json", DATA, PRETRAINING,
     "checkpoints", MEMBERS, "samples", "figures", "report.html", "report.md", "wandb",
+    "explain",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from ...config import DiscriminatorConfig
 from ...data.spec import TokenSpec
 from ..conditions import ReadsConditions, without_noise
 
-__all__ = ["Discriminator", "multiplies_bfloat16", "sequence_log_odds"]
+__all__ = ["Discriminator", "Window", "multiplies_bfloat16", "sequence_log_odds"]
 
 _BFLOAT16_CPUS = ("avx512_bf16", "amx_tile")
 
@@ -39,6 +39,20 @@ def sequence_log_odds(judge: nn.Module) -> Callable[[Sequences], Tensor]:
     """A function that gives logits [B] of sequences: sums, where `judge` judges every token."""
     log_odds = DiscriminatorReward(judge, "log_odds")
     return (lambda sequences: log_odds(sequences).sum(1)) if log_odds.per_token else log_odds
+
+
+class Window(NamedTuple):
+    """A piece of a sequence that a convolution has responded to.
+
+    Attributes:
+        start: its first token, from 0.
+        width: its tokens.
+        share: what the filters that respond to it add to the log-odds, to first order.
+    """
+
+    start: int
+    width: int
+    share: float
 
 
 class Discriminator(ReadsConditions, nn.Module, ABC):
@@ -117,3 +131,20 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
             lengths: int64 [B], tokens of each sequence; what comes after is not read.
             condition: a pytree of tensors, batch first, or None.
         """
+
+    def windows(self, sequences: Sequences, most: int = 8) -> list[list[Window]]:
+        """The windows of each sequence that the log-odds rest on most; of a CNN.
+
+        Args:
+            sequences: B sequences.
+            most: windows per sequence.
+
+        Returns:
+            For each sequence its windows, those with the largest shares first; empty for a network
+            without windows.
+        """
+        return [[] for _ in range(len(sequences))]
+
+    def attention_weights(self, sequences: Sequences) -> Tensor | None:
+        """Attention weights [B, layers, heads, T, T], rows sum to 1; None without attention."""
+        return None

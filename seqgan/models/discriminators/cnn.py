@@ -16,9 +16,9 @@ from rollout.devices import autocast, reads_synchronise
 
 from ...config import CNN
 from ...data.spec import TokenSpec
-from .base import Discriminator, multiplies_bfloat16
+from .base import Discriminator, Window, multiplies_bfloat16
 from .spectral import normalise
-from .windows import Windows, window_max
+from .windows import Windows, window_max, window_place
 
 __all__ = ["CNNDiscriminator"]
 
@@ -91,6 +91,31 @@ class CNNDiscriminator(Discriminator):
                 for part in zip(*(each.split(batch_size) for each in largest), strict=True):
                     logits.append(self._judge(part).float())
         return torch.cat(logits)
+
+    def windows(self, sequences: Sequences, most: int = 8) -> list[list[Window]]:
+        """The windows that the log-odds rest on most: each filter's largest response is one."""
+        with torch.no_grad():
+            own = self.labelled(self.embedding(sequences.tokens), sequences.condition)
+            own = own.masked_fill(~sequences.mask[..., None], 0.0)
+            found = [window_place(own, sequences.lengths, each.weight) for each in self._each()]
+        with torch.enable_grad():
+            largest = [responses.clone().requires_grad_(True) for responses, _ in found]
+            slopes = torch.autograd.grad(self._judge(largest).sum(), largest)
+        shares: list[dict[tuple[int, int], float]] = [{} for _ in range(len(sequences))]
+        for width, (responses, starts), slope in zip(self.widths, found, slopes, strict=True):
+            products = (slope * responses).tolist()
+            for row, (places, values) in enumerate(zip(starts.tolist(), products, strict=True)):
+                for place, value in zip(places, values, strict=True):
+                    shares[row][place, width] = shares[row].get((place, width), 0.0) + value
+        lengths = sequences.lengths.tolist()
+        return [
+            [
+                Window(start, min(width, length - start), round(share, 5))
+                for (start, width), share in sorted(each.items(), key=lambda x: -abs(x[1]))[:most]
+                if share
+            ]
+            for each, length in zip(shares, lengths, strict=True)
+        ]
 
     def _each(self) -> Iterator[nn.Conv1d]:
         return cast(Iterator[nn.Conv1d], iter(self.convolutions))

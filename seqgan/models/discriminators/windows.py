@@ -26,7 +26,7 @@ from torch.nn import functional
 from rollout import Sequences
 from rollout.devices import reads_synchronise
 
-__all__ = ["Windows", "window_max"]
+__all__ = ["Windows", "window_max", "window_place"]
 
 _STARTS = 5
 """Window starts near the end that are multiplied together. The later a window starts, the fewer of
@@ -56,6 +56,12 @@ def window_max(embeddings: Tensor, lengths: Tensor, weight: Tensor) -> Tensor:
     padded = functional.pad(embeddings.transpose(1, 2), (0, weight.shape[2] - 1))
     responses = functional.conv1d(padded, weight)
     return responses.masked_fill(beyond[:, None, :], -torch.inf).amax(2)
+
+
+def window_place(embeddings: Tensor, lengths: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The responses [B, F] of `window_max`, and the starts int64 [B, F] of their windows."""
+    beyond = _beyond(lengths, embeddings.shape[1])
+    return _best_windows(embeddings, beyond, weight.transpose(1, 2).flatten(1), weight.shape[2])
 
 
 def _beyond(lengths: Tensor, width: int) -> Tensor:

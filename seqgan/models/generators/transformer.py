@@ -123,17 +123,34 @@ class TransformerGenerator(Generator):
         """1 with an encoder of sources, else 0."""
         return int("encoder" in self._modules)
 
+    def attention_weights(self, sequences: Sequences) -> Tensor:
+        """Attention weights [B, layers, H, T, T]."""
+        sequences, weights = self._asked(sequences), list[Tensor]()
+        self._passed(sequences, [], self._memory(sequences.condition), weights)
+        return torch.stack(weights, 1)
+
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]
 
-    def _passed(self, sequences: Sequences, pool: list[Tensor], memory: list[Shared]) -> Tensor:
-        """The last layer's outputs [B, T, E]; puts each layer's keys and values into `pool`."""
+    def _passed(
+        self,
+        sequences: Sequences,
+        pool: list[Tensor],
+        memory: list[Shared],
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
+        """The last layer's outputs [B, T, E].
+
+        Puts each layer's keys and values into `pool`, and its attention into `weights`.
+        """
         inputs = self._inputs(sequences)
         label = [each[:, None] for each in self.condition_vectors(sequences.condition)]
         places = torch.arange(inputs.shape[1], device=inputs.device)
         turn = turn_at(places, self.units, self.head.weight)
         units = self.dropout(sum(label, self.embedding(inputs)))
         for layer, block in enumerate(self._blocks()):
+            if weights is not None:
+                weights.append(block.weights(units, turn, None))
             units, held = block(units, turn, None, _of_layer([each.pool for each in memory], layer))
             pool.append(held)
         return units

@@ -1,0 +1,131 @@
+"""Shares of tokens in log-odds, in closed form; windows and attention of networks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from rollout import Sequences, generate
+from seqgan.config import DISCRIMINATORS, GENERATORS
+from seqgan.evaluation.attribution import baseline_of, integrated_gradients, judged, occlusion
+from seqgan.models import Discriminator, make_discriminator, make_generator
+
+from ...small import bilstm, cnn, ids, small
+
+
+class Linear(Discriminator):
+    """Log-odds 3 + sum of w e_t."""
+
+    def __init__(self, per_token=False):
+        super().__init__(small(next(iter(DISCRIMINATORS.values()))), ids(4))
+        self.embedding = nn.Embedding(4, 2)
+        self.per_token = per_token
+        with torch.no_grad():
+            self.embedding.weight[:] = torch.tensor(
+                [[0.0, 0.0], [1.0, 2.0], [3.0, -1.0], [5.0, 1.0]]
+            )
+
+    def forward_embedded(self, embeddings, lengths, condition=None):
+        values = embeddings @ torch.tensor([2.0, -1.0])
+        if self.per_token:
+            return values
+        inside = torch.arange(values.shape[1])[None, :] < lengths[:, None]
+        return 3 + values.masked_fill(~inside, 0.0).sum(1)
+
+
+BATCH = Sequences(torch.tensor([[1, 2, 3], [2, 1, 0]]), torch.tensor([3, 2]))
+BASELINE = torch.tensor([1.0, 0.0])
+EXACT = torch.tensor([[-2.0, 5.0, 7.0], [5.0, -2.0, 0.0]])  # 2 x - y, minus the baseline's 2
+
+
+@pytest.mark.parametrize("per_token", [False, True])
+@pytest.mark.parametrize("method", [occlusion, integrated_gradients])
+def test_a_linear_discriminator_in_closed_form(method, per_token):
+    found = method(Linear(per_token), BATCH, BASELINE)
+    assert torch.allclose(found, EXACT, atol=1e-5)
+
+
+def test_the_baseline_is_the_mean_embedding_of_the_tokens():
+    # Tokens 1, 2, 3, 2, 1: (1 + 3 + 5 + 3 + 1) / 5 and (2 - 1 + 1 - 1 + 2) / 5
+    assert baseline_of(Linear(), BATCH).tolist() == pytest.approx([13 / 5, 3 / 5])
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_integrated_gradients_sum_to_the_difference(name):
+    torch.manual_seed(0)
+    model = make_discriminator(small(DISCRIMINATORS[name]), ids(9), seed=1).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    batch = Sequences(torch.randint(9, (3, 6)), torch.tensor([6, 4, 1]))
+    baseline = baseline_of(model, batch)
+    found = integrated_gradients(model, batch, baseline, steps=400).sum(1)
+    with torch.no_grad():
+        embeddings = model.embedding(batch.tokens)
+        whole = judged(model, embeddings, batch.lengths, None)
+        empty = judged(model, baseline.expand_as(embeddings), batch.lengths, None)
+    assert (whole - empty).abs().max() > 0.01
+    assert torch.allclose(
+        found, whole - empty, atol=0.01 * float((whole - empty).abs().max()) + 1e-4
+    )
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_occlusion_is_the_difference_of_two_judgements(name):
+    torch.manual_seed(0)
+    model = make_discriminator(small(DISCRIMINATORS[name]), ids(9), seed=1).eval()
+    batch = Sequences(torch.randint(9, (2, 5)), torch.tensor([5, 3]))
+    # The baseline is the embedding of token 7: occluding is writing 7.
+    found = occlusion(model, batch, model.embedding.weight[7].detach())
+    for place in range(5):
+        tokens = batch.tokens.clone()
+        tokens[:, place] = 7
+        other = Sequences(tokens, batch.lengths)
+        expected = (model(batch) - model(other)).detach() * (place < batch.lengths)
+        assert torch.allclose(found[:, place], expected, atol=1e-5)
+
+
+def test_a_filter_finds_its_window():
+    model = cnn(6, 6, [1, 2], [1, 1], dropout=0.0).eval()
+    with torch.no_grad():
+        model.embedding.weight[:] = torch.eye(6)
+        for parameter in (*model.convolutions.parameters(), *model.highway.parameters()):
+            parameter.zero_()
+        model.gate.weight.zero_()
+        model.gate.bias.fill_(-50.0)  # the highway carries its input through
+        model.convolutions[0].weight[0, 4, 0] = 1.0  # one token: 4
+        model.convolutions[1].weight[0, 2, 0] = model.convolutions[1].weight[0, 3, 1] = 2.0  # 2 3
+        model.output.weight[:] = torch.tensor([[3.0, -1.0]])
+    batch = Sequences(torch.tensor([[1, 4, 2, 3], [2, 3, 1, 1]]), torch.tensor([4, 4]))
+    # Shares: weight of the output times response: 3 x 1 for token 4, -1 x 4 for the pair.
+    first, second = model.windows(batch)
+    assert [tuple(each) for each in first] == [(2, 2, -4.0), (1, 1, 3.0)]
+    assert [tuple(each) for each in second] == [(0, 2, -4.0)]
+    assert bilstm(6).windows(batch) == [[], []]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_rows_of_attention_sum_to_one_and_look_back_only(name):
+    policy = make_generator(small(GENERATORS[name]), ids(7, 5), seed=0).eval()
+    batch = generate(policy, 3, rng=torch.Generator().manual_seed(0))
+    weights = policy.attention_weights(batch)
+    if name == "transformer":
+        assert weights is not None
+    if weights is None:
+        return
+    assert weights.shape[0] == 3 and weights.shape[3:] == (5, 5)
+    assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-5)
+    assert (weights.triu(1) == 0).all()
+
+
+def test_attention_weights_are_those_that_mix_the_values():
+    from seqgan.models.attention import Block, turn_at
+
+    torch.manual_seed(0)
+    block = Block(8, 2, 0.0).eval()
+    inputs, turn = torch.randn(1, 4, 8), turn_at(torch.arange(4), 4, torch.zeros(1))
+    weights = block.weights(inputs, turn, None)
+    value = block._projected(inputs, turn)[2].transpose(1, 2)
+    expected = block._finished(inputs, (weights @ value).transpose(1, 2))
+    assert torch.allclose(block(inputs, turn, None)[0], expected, atol=1e-6)
