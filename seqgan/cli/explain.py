@@ -9,11 +9,14 @@ import torch
 from rich.console import Console
 
 from rollout import Sequences
+from rollout.sequences import select_tree
 
 from ..config import ExplainConfig, FileCorpus
 from ..config.reading import run_config
 from ..data.codec import Codec
+from ..data.conditions import Conditions
 from ..data.dataset import Dataset, fingerprint
+from ..data.prompts import Questions
 from ..data.text.readers import read_lines
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.attribution import baseline_of
@@ -43,11 +46,11 @@ def explain(settings: ExplainConfig, console: Console) -> int:
     name = directory.final(settings.model)
     checkpoint = directory.checkpoint(name)
     policy = load_generator(checkpoint / "generator", device)
-    codec, _ = run_codec(directory, policy, settings.tokenizer)
+    codec, conditions = run_codec(directory, policy, settings.tokenizer)
     judge = load_discriminator(checkpoint / JUDGE, device)
     data = _data(settings, directory)
     against, other = _other(settings, directory, name, policy, codec)
-    sequences = _sequences(settings, policy, codec, data).to(device)
+    sequences = _sequences(settings, policy, codec, conditions, data).to(device)
     baseline = None if judge is None else baseline_of(judge, data.train.to(device))
     found = explained(
         policy, sequences, codec, judge, baseline, None if other is None else other.to(device),
@@ -97,24 +100,34 @@ def _other(
 
 
 def _sequences(
-    settings: ExplainConfig, policy: Generator, codec: Codec, data: Dataset
+    settings: ExplainConfig,
+    policy: Generator,
+    codec: Codec,
+    conditions: Conditions,
+    data: Dataset,
 ) -> Sequences:
     """The sequences to explain."""
-    if settings.text is None and settings.file is None:
-        rng = rng_for(settings.seed, "explain", "samples")
-        return draw(policy.emitting(), settings.number, rng, data.prompts("test")).sequences
-    if policy.spec.condition:
-        what = " and a ".join(policy.spec.condition)
+    sampled = settings.text is None and settings.file is None
+    if "source" in policy.spec.condition and not sampled:
         raise ConfigError(
-            f"--text, --file: the model is asked for a {what}, and a text has none; leave them out "
+            "--text, --file: the model answers source texts, and these have none; leave them out "
             "to explain samples"
         )
+    asked = None
+    if settings.condition is not None or not sampled:
+        asked = conditions.asked(settings.condition, None)
+    if sampled:
+        rng = rng_for(settings.seed, "explain", "samples")
+        prompts = data.prompts("test") if asked is None else Questions(condition=asked)
+        return draw(policy.emitting(), settings.number, rng, prompts).sequences
     if settings.text is not None:
-        lines = [settings.text]
+        found = _encoded([settings.text], policy, codec, "--text")
     else:
         assert settings.file is not None
         lines = [record.text for record in read_lines(settings.file)][: settings.number]
-    return _encoded(lines, policy, codec, "--text" if settings.file is None else settings.file)
+        found = _encoded(lines, policy, codec, settings.file)
+    rows = torch.zeros(len(found), dtype=torch.int64)
+    return Sequences(found.tokens, found.lengths, None, select_tree(asked, rows))
 
 
 def _encoded(lines: list[str], policy: Generator, codec: Codec, where: str) -> Sequences:

@@ -19,6 +19,8 @@ class ExplainConfig(Settings):
         run: folder of the run.
         text: the sequence to explain; none: samples of the model.
         file: file of sequences to explain, one per line.
+        condition: the label that sequences are asked for, of a model that was trained with labels;
+            none: samples have the labels of test sequences.
         number: samples that are explained, or lines of the file at most.
         model: finetuned (mle if there is none), mle, latest.
         against: model that the likelihood of each token is compared with: mle, finetuned, the
@@ -36,6 +38,7 @@ class ExplainConfig(Settings):
     run: str = field(kw_only=True)
     text: str | None = None
     file: str | None = None
+    condition: str | None = None
     number: int = 6
     model: str = "finetuned"
     against: str = "mle"

@@ -15,6 +15,7 @@ from rollout import Sequences
 
 from ..config import PictureCorpus
 from ..errors import DataError, MissingExtraError
+from .conditions import Conditions
 from .dataset import Dataset
 from .idx import read_idx
 from .picture_codec import PictureCodec
@@ -96,6 +97,7 @@ def load_pictures(
         codec,
         lambda name: codec.rows(splits[name]),
         labels=labels,
+        conditions=Conditions(tuple(map(str, range(number)))),
         report=report,
         report_lines=_lines(source, report, codec),
     )

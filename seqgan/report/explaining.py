@@ -16,7 +16,7 @@ from ..evaluation.explain import Explanation
 from ..runs.run_directory import write_bytes, write_json, write_text
 from .drawing import COLOURS, Plot, draw
 from .heat import STRONGEST
-from .writing import templates
+from .templating import templates
 
 __all__ = ["Cell", "Picture", "View", "coloured", "views", "write_explanations"]
 

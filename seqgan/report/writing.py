@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from ..runs.run_directory import RunDirectory, write_bytes, write_text
 from .curves import learning_curves
@@ -22,10 +17,11 @@ from .heat import heat_map
 from .record import MODELS, Record, read_record
 from .rewards import objective_table, sample_rewards, term_curves
 from .scores import score_table
+from .templating import templates
 from .tradeoff import tradeoff_plots, verdict_plot
 from .words import cautions, explanation, headline, short_answer
 
-__all__ = ["templates", "write_report"]
+__all__ = ["write_report"]
 
 SHOW = 10
 """Samples of each model, where a run's settings do not say."""
@@ -126,45 +122,3 @@ def _url(picture: bytes | None) -> str | None:
     if picture is None:
         return None
     return "data:image/png;base64," + base64.b64encode(picture).decode()
-
-
-def templates() -> Environment:
-    """Both templates escape what they are given: samples hold anything."""
-    made = Environment(
-        loader=PackageLoader("seqgan.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters |= {
-        "flags": _flags,
-        "prose": _prose,
-        "markdown": _markdown,
-        "fenced": _fenced,
-    }
-    return made
-
-
-def _flags(text: object) -> Markup:
-    """Sentences in HTML, their command line flags as code, which does not break at hyphens."""
-    return Markup(re.sub(r"--[a-z][\w.]*\w", r"<code>\g<0></code>", escape(str(text))))
-
-
-def _prose(text: object) -> Markup:
-    """Our own sentences in Markdown: nothing in them is HTML, and quotes stay quotes."""
-    return Markup(escape(str(text), quote=False))
-
-
-def _markdown(text: object) -> Markup:
-    """Text of the user's that Markdown shows as it is, on one line."""
-    line = escape(" ".join(str(text).split()), quote=False)
-    return Markup(re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", line))
-
-
-def _fenced(text: str, kind: str = "text") -> Markup:
-    """A block of code around text, with a fence that the text cannot close."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return Markup(f"{fence}{kind}\n{text}\n{fence}")
