@@ -145,7 +145,7 @@ class Block(nn.Module):
         return middle + self.dropout(self.output(hidden))
 
     def _across(self, middle: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """What positions [B, T, E] find in the memory [B, S, 2 E], where `mask` [B, S]."""
+        """Findings of positions [B, T, E] in the memory [B, S, 2 E], where `mask` [B, S]."""
         query = self.asked(self.across_norm(middle)).unflatten(-1, (self.heads, -1))
         key, value = memory.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mixed = scaled_dot_product_attention(query.transpose(1, 2), key, value, mask[:, None, None])
