@@ -24,6 +24,7 @@ from ..metrics.likelihood import SequenceScores, sequence_scores, spelling_nll
 from ..models.generator import emitting
 from ..seeding import rng_for
 from ..training.sampling import draw
+from .answers import AnswerScores
 from .pictures import PictureScores, PictureSpace, has_pictures
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
@@ -99,11 +100,14 @@ class Evaluator:
         self.pictures = (
             PictureScores(PictureSpace(data), self.score) if has_pictures(data) else None
         )
+        self.answers: AnswerScores | None = None
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))
         self.training = real_words(data, config, "train")
         # Self-BLEU grows with the number of sentences: models and real data get the same.
         self.count = min(config.num_samples, len(data.test))
+        if data.conditions:
+            self.answers = AnswerScores(data, self.score, self.count)
         # The same holds of distances and of what a model learns from samples.
         self.equal = min(self.count, len(data.train))
         rows = {
@@ -133,6 +137,7 @@ class Evaluator:
             *self._reverse(samples),
             *self.texts.scores(texts, self.test_texts, "test"),
             *([] if self.pictures is None else self.pictures.scores(samples)),
+            *([] if self.answers is None else self.answers.model(policy, samples, test)),
             *self.score.overlap(tokens, self.references, self.wording, "test"),
             *self.score.surface(tokens, self.wording, self.training),
         ]
@@ -166,6 +171,8 @@ class Evaluator:
         scores += self.texts.judged(self.test_texts)
         if self.pictures is not None:
             scores += self.pictures.real()
+        if self.answers is not None:
+            scores += self.answers.real()
         others = [
             row
             for split in ("validation", "heldout")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from .score import Direction, Score
 
 __all__ = [
-    "ARROWS", "CATALOGUE", "CLASSES", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON", "NLL",
-    "NLL_SOURCE", "PICTURES", "Metric", "family", "find", "label", "score_label",
+    "ANSWERS", "ARROWS", "CATALOGUE", "CLASSES", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON",
+    "NLL", "NLL_SOURCE", "PICTURES", "Metric", "family", "find", "label", "score_label",
 ]  # fmt: skip
 
 NLL, ENTROPY, NLL_SOURCE = "nll", "entropy", "nll-source"
@@ -27,9 +27,10 @@ PRECISION = "Overlap with real sequences: n-grams of the samples that occur in r
 RECALL = "Overlap with real sequences: n-grams of real sequences that occur in the samples"
 EMBEDDINGS = "Distance between embeddings of samples and of real sequences"
 CLASSES = "Pictures as a classifier of real ones sees them"
+ANSWERS = "Answers to what is asked: labels and source texts"
 ALIKE = "Overlap with each other: n-grams of a sample that occur in the others"
 VARIETY = "Variety"
-GROUPS = (LIKELIHOOD, SOURCE, PRECISION, RECALL, EMBEDDINGS, CLASSES, ALIKE, VARIETY)
+GROUPS = (LIKELIHOOD, SOURCE, PRECISION, RECALL, EMBEDDINGS, CLASSES, ANSWERS, ALIKE, VARIETY)
 """Titles of the groups, in the order of the report."""
 
 TOKEN, SEQUENCE = "nats per token", "nats per sequence"
@@ -141,6 +142,15 @@ _METRICS = (
         "class-confidence", "confidence of the classifier", "none", "",
         "mean probability of the label that it finds likeliest", CLASSES,
     ),
+    Metric(
+        "label-accuracy", "label found", "higher", "",
+        "samples in which a classifier of real sequences finds the label asked for", ANSWERS,
+    ),
+    Metric(
+        "pair-bleu", "corpus BLEU of answers", "higher", "",
+        "likeliest answers against the test split's, by sacreBLEU", ANSWERS,
+    ),
+    Metric("pair-chrf", "chrF of answers", "higher", "", "the same by characters", ANSWERS),
     Metric("self-bleu-", "self-BLEU-{}", "lower", "", "", ALIKE),
     Metric(
         "distinct-", "distinct {}-grams", "higher", "", "share of all n-grams that are different",
@@ -170,11 +180,18 @@ CATALOGUE = {metric.name: metric for metric in _METRICS}
 
 def family(name: str) -> str:
     """Name of a metric's family, such as ``self-bleu-`` of ``self-bleu-4``; else the name."""
-    return re.sub(r"(?<=-)\d+$", "", name)
+    return re.sub(r"(?<=-)\d+$", "", name.partition("@")[0])
 
 
 def find(name: str) -> Metric | None:
-    """The entry of a metric, with its order in the label; None for one that is not listed."""
+    """The entry of a metric, with its order in the label; None for one that is not listed.
+
+    ``nll@positive`` is the score of the sequences with the label "positive".
+    """
+    whole, at, asked = name.partition("@")
+    if at:
+        found = find(whole)
+        return found and found._replace(name=name, label=f"{found.label} of {asked}")
     entry = CATALOGUE.get(family(name))
     if entry is None or entry.name == name:
         return entry

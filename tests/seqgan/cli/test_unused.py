@@ -65,7 +65,7 @@ OF_ANOTHER = [
         "tokenizer: oracle has no such setting",
     ),
     ("data oracle --corpus.min_count 3", "--corpus.min_count: oracle has no such setting"),
-    ("data a.txt --corpus.num_test 9", "num_test: a file has no such setting, grammar and oracle"),
+    ("data a.txt --corpus.num_test 9", "num_test: a file has no such setting, grammar, oracle"),
     ("run a.txt --corpus.length 9", "--corpus.length: a file has no such setting, oracle has"),
     (
         "run --data oracle --corpus.max_length 9",

@@ -13,12 +13,21 @@ from seqgan.config import LSTM, EvaluationConfig, FileCorpus, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score
-from seqgan.metrics.catalogue import CATALOGUE, CLASSES, GROUPS, family, find, label, score_label
+from seqgan.metrics.catalogue import (
+    ANSWERS,
+    CATALOGUE,
+    CLASSES,
+    GROUPS,
+    family,
+    find,
+    label,
+    score_label,
+)
 from seqgan.metrics.judge import JudgeScores
 from seqgan.models import make_generator
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
-PICTURES = {name for name, metric in CATALOGUE.items() if metric.group == CLASSES}
+PICTURES = {name for name, metric in CATALOGUE.items() if metric.group in (ANSWERS, CLASSES)}
 NOT_HERE = {"mauve", "reverse-perplexity", "residual-gain", *PICTURES}
 """Scores that take a package or data of their own, or a training run."""
 
@@ -66,6 +75,7 @@ def test_every_metric_is_documented_with_its_direction():
         ("backward-bleu-2", "backward BLEU-2"),
         ("repetition-4", "repeated 4-grams"),
         ("my-own-2", "my-own-2"),
+        ("nll@positive", "held-out NLL of positive, nats per token"),
     ],
 )
 def test_labels(name, expected):

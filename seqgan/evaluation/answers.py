@@ -1,0 +1,145 @@
+"""Scores of conditional models: do samples have the label asked for, do answers fit their source.
+
+A label is found by a classifier that learns from real sequences alone; its accuracy on real test
+sequences, among the scores of real data, says how far it can be trusted. Answers to source texts
+are the model's likeliest tokens, compared with the test split's answers to the same source by
+sacreBLEU: corpus BLEU and chrF, with the signatures that reproduce them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rollout import Policy, Sampler, Sequences
+
+from ..data.dataset import Dataset
+from ..data.prompts import Questions
+from ..metrics import Score
+from ..metrics.label_classifier import LabelClassifier
+from ..metrics.likelihood import SequenceScores
+from ..models.generator import emitting
+from ..training.sampling import draw
+from .scoring import Scorer
+
+__all__ = ["AnswerScores", "per_label"]
+
+MOST_LABELS = 20
+"""Labels that have scores of their own; with more there is the score over all."""
+
+
+def per_label(name: str, label: str) -> str:
+    """Name of a score of the sequences with one label: ``nll@positive``."""
+    return f"{name}@{label.replace('|', '/')}"
+
+
+class AnswerScores:
+    """Scores of what the models of a conditional data set answer.
+
+    Args:
+        data: with labels, source texts, or both.
+        score: makes scores and their intervals.
+        count: answers to source texts, at most.
+    """
+
+    def __init__(self, data: Dataset, score: Scorer, count: int):
+        self.data, self.score = data, score
+        self.names = data.conditions.labels
+        if self.names:
+            self.classifier = LabelClassifier(
+                data.codec.tokens(data.train), data.train.condition["label"].tolist(),
+                len(self.names),
+            )  # fmt: skip
+        if data.conditions.source is not None:
+            self._read_pairs(count)
+
+    def model(self, policy: Policy, samples: Sequences, test: SequenceScores) -> list[Score]:
+        """All scores of a model.
+
+        Args:
+            policy: the model.
+            samples: drawn for the conditions of test sequences.
+            test: likelihoods of the test split.
+        """
+        scores = []
+        if self.names:
+            scores += self._accuracy(samples)
+            labels = self.data.test.condition["label"]
+            for i, name in self._shown():
+                mine = (labels == i).numpy()
+                scores.append(self.score.ratio(
+                    per_label("nll", name), -test.log_prob.numpy()[mine],
+                    test.tokens.numpy()[mine], "lower", on="test", label=_plain(name),
+                ))  # fmt: skip
+        if self.data.conditions.source is not None:
+            scores += self._pairs(policy)
+        return scores
+
+    def real(self) -> list[Score]:
+        """The accuracy of the classifier on real test sequences, which it has not seen."""
+        return self._accuracy(self.data.test) if self.names else []
+
+    def _accuracy(self, sequences: Sequences) -> list[Score]:
+        asked = sequences.condition["label"].cpu().numpy()
+        found = self.classifier.labels(self.data.codec.tokens(sequences))
+        right = (found == asked).astype(float)
+        settings: dict[str, Any] = {"classifier": "naive-bayes-1-2", "on": "train"}
+        scores = [self.score.share("label-accuracy", right, "higher", **settings)]
+        for i, name in self._shown():
+            if (mine := asked == i).any():
+                scores.append(self.score.share(
+                    per_label("label-accuracy", name), right[mine], "higher",
+                    **settings, label=_plain(name),
+                ))  # fmt: skip
+        return scores
+
+    def _shown(self) -> list[tuple[int, str]]:
+        """The labels that have scores of their own."""
+        return list(enumerate(self.names)) if 1 < len(self.names) <= MOST_LABELS else []
+
+    def _read_pairs(self, count: int) -> None:
+        """Notes the different sources of the test split, and the answers to each."""
+        condition, texts = self.data.test.condition, self.data.codec.texts(self.data.test)
+        columns = [condition["source"].tolist(), condition["source_length"].tolist()]
+        labels = condition["label"].tolist() if self.names else [0] * len(texts)
+        rows = zip(*columns, labels, strict=True)
+        keys = [(label, *source[:length]) for source, length, label in rows]
+        first: dict[Any, int] = {}
+        answers: dict[Any, list[str]] = {}
+        for row, (key, text) in enumerate(zip(keys, texts, strict=True)):
+            first.setdefault(key, row)
+            answers.setdefault(key, []).append(text)
+        chosen = list(first)[:count]
+        self.questions = self.data.test.select(torch.tensor([first[key] for key in chosen]))
+        self.answers = [answers[key] for key in chosen]
+
+    def _pairs(self, policy: Policy) -> list[Score]:
+        """Corpus BLEU and chrF of the likeliest answers."""
+        from sacrebleu.metrics import BLEU, CHRF
+
+        asked = Questions(condition=self.questions.condition)
+        rng = torch.Generator().manual_seed(0)  # nothing is drawn
+        found = draw(emitting(policy), len(asked), rng, asked, sampler=Sampler(top_k=1)).sequences
+        texts = self.data.codec.texts(found)
+        most = max(map(len, self.answers))
+        # A stream per reference; None where a source has fewer answers than others.
+        streams: Any = [
+            [each[k] if k < len(each) else None for each in self.answers] for k in range(most)
+        ]
+        scores = []
+        for name, metric in (("pair-bleu", BLEU()), ("pair-chrf", CHRF())):
+            # It marks each score with the spread of its own bootstrap.
+            result: Any = metric.corpus_score(texts, streams, n_bootstrap=self.score.resamples)
+            middle, margin = result._mean / 100, result._ci / 100
+            scores.append(Score(
+                name, result.score / 100, (middle - margin, middle + margin), len(texts), "higher",
+                f"metric:{name}|scale:0-1|decoding:greedy|refs:test|n:{len(texts)}|"
+                f"{metric.get_signature()}",
+            ))  # fmt: skip
+        return scores
+
+
+def _plain(name: str) -> str:
+    """A label as a signature can hold it."""
+    return name.replace("|", "/")
