@@ -69,7 +69,7 @@ OF_ANOTHER = [
     ("run a.txt --corpus.length 9", "--corpus.length: a file has no such setting, oracle has"),
     (
         "run --data oracle --corpus.max_length 9",
-        "max_length: oracle has no such setting, a file, grammar and wordnet have",
+        "max_length: oracle has no such setting, a file, grammar",
     ),
     ("run --discriminator.filter_share .5", "filter_share: bilstm has no such setting, cnn has"),
     (
