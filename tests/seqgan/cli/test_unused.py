@@ -74,11 +74,11 @@ OF_ANOTHER = [
     ("run --discriminator.filter_share .5", "filter_share: bilstm has no such setting, cnn has"),
     (
         "run --discriminator.architecture cnn --discriminator.hidden 9",
-        "--discriminator.hidden: cnn has no such setting, bilstm and",
+        "--discriminator.hidden: cnn has no such setting, bilstm",
     ),
     (
         "run --method seqgan --discriminator.hidden 9",
-        "--discriminator.hidden: cnn has no such setting, bilstm and",
+        "--discriminator.hidden: cnn has no such setting, bilstm",
     ),
 ]
 
@@ -93,7 +93,7 @@ def test_settings_of_another_component_are_refused(capsys, tmp_path, command, li
 def test_in_files_and_in_python_too(capsys, tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text("discriminator: {architecture: cnn, hidden: 9}\n")
-    line = "--discriminator.hidden: cnn has no such setting, bilstm and"
+    line = "--discriminator.hidden: cnn has no such setting, bilstm"
     assert main(["run", "--config", str(path)]) == 2
     assert line in capsys.readouterr().err
     with pytest.raises(ConfigError, match=line):
