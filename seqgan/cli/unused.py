@@ -89,6 +89,8 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
         ]  # fmt: skip
     if isinstance(settings.algorithm, PolicyGradient):
         yield from _policy_gradient(settings.algorithm)
+    if not settings.critic.augment:
+        yield "without --critic.augment", _in("critic", "augment_share", "augment_generated")
     for group in ("pretrain", "critic", "adversarial"):
         if not getattr(settings, group).early_stopping:
             yield f"without --{group}.early_stopping", _in(group, "patience")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .augmentations import check_augmentations
 from .checks import choice, not_negative, positive, require, shares, sizes
 from .names import GAN_LOSSES
 from .optimizers import OptimizerConfig
@@ -41,10 +42,25 @@ class CriticConfig(Settings):
         label_smoothing: share of "generated" in the label of real sequences (minimax).
         batch_size: real sequences per step, and as many generated ones.
         rounds_learning_rate: learning rate in the adversarial rounds.
+        augment: changes of the sequences that it is trained on, one after the other: token_dropout,
+            swap (of neighbours), window_crop, mask, reversal, random_smiles (the same molecule from
+            another atom on; needs the extra `molecules`), or package.module:function.
+        augment_share: share of tokens, or of sequences, that each of them changes.
+        augment_generated: change generated sequences in the same way; off where a changed real
+            sequence is as real as before.
         optimizer: of the training.
     """
 
-    rare = ("negatives", "patience", "measure_every", "gradient_penalty", "label_smoothing")
+    rare = (
+        "negatives",
+        "patience",
+        "measure_every",
+        "gradient_penalty",
+        "label_smoothing",
+        "augment",
+        "augment_share",
+        "augment_generated",
+    )
 
     group = "critic."
 
@@ -58,6 +74,9 @@ class CriticConfig(Settings):
     label_smoothing: float = 0.0
     batch_size: int = 128
     rounds_learning_rate: float = 5e-4
+    augment: list[str] = field(default_factory=list)
+    augment_share: float = 0.1
+    augment_generated: bool = True
     optimizer: CriticOptimizer = field(default_factory=CriticOptimizer)
 
     @property
@@ -80,3 +99,5 @@ class CriticConfig(Settings):
             "--critic.label_smoothing is for --critic.loss minimax",
         )
         positive(self, "rounds_learning_rate", below=10)
+        check_augmentations("--critic.augment", self.augment)
+        shares(self, "augment_share")

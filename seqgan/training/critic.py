@@ -16,6 +16,7 @@ from torch import Tensor
 from rollout import Policy, Sequences
 
 from ..config import CriticConfig
+from ..data.augmentation import Augmentation
 from ..data.prompts import prompts_of
 from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
@@ -43,6 +44,7 @@ class Critic:
         heldout: real sequences that neither model is trained on, to measure by.
         config: settings.
         runtime: device, seed, log.
+        augment: changes sequences before each step; None: they stay as they are.
 
     Attributes:
         trained: the discriminator.
@@ -57,8 +59,10 @@ class Critic:
         heldout: Sequences,
         config: CriticConfig,
         runtime: Runtime,
+        augment: Augmentation | None = None,
     ):
         self.config, self.runtime, self.policy = config, runtime, policy
+        self.augment = augment
         self.train, self.heldout = train.to(runtime.device), heldout.to(runtime.device)
         self.trained = discriminator.to(runtime.device)
         self.learner = Learner(
@@ -106,6 +110,11 @@ class Critic:
         size, number = self.config.batch_size, self.learner.step
         rng = self.runtime.rng("discriminator", "rows", number)
         real, generated = self._draw(self.train, size, rng), self._draw(negatives, size, rng)
+        if self.augment is not None:
+            changes = self.runtime.rng("discriminator", "augmentation", number)
+            real = self.augment(real, changes)
+            if self.config.augment_generated:
+                generated = self.augment(generated, changes)
         self.runtime.seed_dropout("discriminator", number)
         for each in (real, generated):
             self.runtime.count(each.mask)

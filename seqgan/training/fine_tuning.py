@@ -10,6 +10,7 @@ from rollout import Reward
 
 from ..config import RewardTerm, RunConfig
 from ..config.components import build
+from ..data.augmentation import augmentation
 from ..data.codec import load_codec
 from ..data.dataset import Dataset
 from ..errors import ConfigError
@@ -58,7 +59,10 @@ class FineTuning:
             seed = derive_seed(config.seed, "discriminator")
             model = make_discriminator(config.discriminator, self.data.spec, seed)
             split = (self.data.train, self.data.heldout)
-            self.critic = Critic(model, self.generator, *split, config.critic, runtime)
+            augment = augmentation(
+                config.critic.augment, config.critic.augment_share, self.data.codec
+            )
+            self.critic = Critic(model, self.generator, *split, config.critic, runtime, augment)
             runtime.hold(discriminator=model, critic=self.critic)
         every = config.adversarial.measure_every * config.adversarial.generator_steps
         stages, reward = None, self.reward(config.rewards)

@@ -302,3 +302,25 @@ def test_pretraining_with_every_option_resumes(data):
         whole.generator.parameters(), second.generator.parameters(), strict=True
     ):
         assert torch.equal(ours, theirs)
+
+
+def test_both_kinds_of_sequences_are_changed_before_a_step(data):
+    from seqgan.config import BiLSTM, CriticConfig
+    from seqgan.models import make_discriminator
+    from seqgan.training.critic import Critic
+
+    seen = []
+
+    def augment(sequences, rng):
+        seen.append((sequences, rng.initial_seed()))
+        return sequences
+
+    for both in (True, False):
+        config = CriticConfig(batch_size=8, augment_generated=both)
+        judge = make_discriminator(BiLSTM(embedding=4, hidden=4), data.spec, 0)
+        policy = small(data)
+        critic = Critic(judge, policy, data.train, data.heldout, config, runtime(), augment)
+        seen.clear()
+        critic.steps(2)
+        assert len(seen) == (4 if both else 2) and all(len(each) == 8 for each, _ in seen)
+        assert len({seed for _, seed in seen}) == 2  # fresh numbers for each step
