@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from rollout import Sequences
 from rollout.modules import frozen_copy, own_copy
 
-from .config import RunConfig
+from .config import FinetuneConfig, RunConfig
 from .config.reading import run_config
 from .data.dataset import Dataset
 from .errors import ConfigError
@@ -39,6 +39,7 @@ from .training.members import run_members
 from .training.pretrain import convergence_of, pretrain
 from .training.rounds import Rounds
 from .training.runtime import Runtime
+from .training.transfer import beginning, like_its_beginning
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 
@@ -86,7 +87,7 @@ def run(
             written then.
         RunInterrupted: SIGINT or SIGTERM came; the message says how to resume.
     """
-    config = files_found(config)
+    config = like_its_beginning(files_found(config))
     check_available(config.evaluation)
     check_rewards(config.every_term(), config.reward)
     runtime, data = begin("run", config, console, callbacks=Callbacks(**callbacks))
@@ -98,7 +99,7 @@ def run(
 
 def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
     """MLE pretraining alone, and its scores."""
-    config = files_found(config)
+    config = like_its_beginning(files_found(config))
     check_available(config.evaluation)
     runtime, data = begin("pretrain", config, console)
     with runtime.interruption:
@@ -125,7 +126,11 @@ def finetune(
     pretrained = source_run(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
-    config = on_data_of(config, trained, pretrained)
+    if isinstance(config, FinetuneConfig) and config.transfer:
+        first = replace(config.pretrain, run=str(pretrained.path))
+        config = replace(config, pretrain=first)
+    else:
+        config = on_data_of(config, trained, pretrained)
     if config.generator != trained.generator:
         raise ConfigError(
             f"--generator: {pretrained.path} holds a generator of other settings; leave them out"
@@ -147,7 +152,10 @@ def finetune(
 
 def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> Generator:
     """The generator after MLE; from a checkpoint, if the run is resumed behind that."""
-    generator = make_generator(config.generator, data.spec, derive_seed(config.seed, "generator"))
+    generator = beginning(config)
+    if generator is None:
+        seed = derive_seed(config.seed, "generator")
+        generator = make_generator(config.generator, data.spec, seed)
     runtime.hold(runtime=runtime, generator=generator)
     if not runtime.past("pretrain"):
         pretrain(generator, data.train, data.validation, config.pretrain, runtime)

@@ -93,6 +93,8 @@ def _read(
 ) -> tuple[Any, set[str]]:  # fmt: skip
     """The settings, and the names of those that the user gave; None if something was printed."""
     known = every_setting(kind)
+    if command in ("run", "pretrain"):  # --run names where to begin, as it does in fine-tuning
+        argv = [re.sub(r"^--run(?==|$)", "--pretrain.run", word) for word in argv]
     argv = arranged(argv, {name: each.hint for name, each in known.items()}, words, program)
     typed = _typed(argv)
     content = _content(kind, typed, command)

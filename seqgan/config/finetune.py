@@ -16,9 +16,12 @@ class FinetuneConfig(RunConfig):
 
     Attributes:
         run: folder of the pretrained run.
+        transfer: fine-tune on other data than the run's, which --data names; they are read with its
+            vocabulary.
     """
 
     run: str = ""
+    transfer: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -39,6 +39,8 @@ class PretrainConfig(Settings):
         scheduled_sampling: share of inputs that are the model's own tokens in the place of the real
             ones (Bengio et al. 2015), from 0 to 1; it rises from 0 along a line.
         scheduled_sampling_steps: gradient steps until it is reached.
+        run: folder of a run whose pretrained generator and vocabulary training begins with, on
+            other data; none: a new generator.
         optimizer: of the training.
     """
 
@@ -54,6 +56,7 @@ class PretrainConfig(Settings):
     label_smoothing: float = 0.0
     scheduled_sampling: float = 0.0
     scheduled_sampling_steps: int = 1_000
+    run: str | None = None
     optimizer: PretrainOptimizer = field(default_factory=PretrainOptimizer)
 
     def __post_init__(self) -> None:

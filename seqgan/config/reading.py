@@ -28,7 +28,9 @@ def run_config(content: Mapping[str, Any], where: str) -> RunConfig:
     try:
         check_format(content.get("config_format", CONFIG_FORMAT))  # before names that it lacks
         # A fine-tuned run also names the run it began with.
-        return settings_from(RunConfig, {k: v for k, v in content.items() if k != "run"})
+        return settings_from(
+            RunConfig, {k: v for k, v in content.items() if k not in ("run", "transfer")}
+        )
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 

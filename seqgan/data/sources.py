@@ -53,6 +53,7 @@ def load_data(
     test_data: str | os.PathLike[str] | None = None,
     validation_data: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    vocabulary: Vocabulary | None = None,
 ) -> Dataset:
     """Reads or draws the data that `source` names.
 
@@ -62,6 +63,7 @@ def load_data(
         test_data: a file with the test sequences (for a file).
         validation_data: a file with the validation sequences (for a file).
         seed: of the splits or of the draws, unless `config` has one.
+        vocabulary: one to use for a text instead of making one.
 
     Raises:
         DataError: the source cannot be read or does not hold enough.
@@ -73,6 +75,8 @@ def load_data(
         for flag, value in (("test_data", test_data), ("validation_data", validation_data)):
             if value is not None:
                 raise ConfigError(f"--{flag}: {source} brings its own splits; leave it out")
+    if vocabulary is not None and (source == "wordnet" or not isinstance(config, FileCorpus)):
+        raise ConfigError(f"--data: {source}: only a text file can take another run's vocabulary")
     if isinstance(config, GrammarCorpus):
         return _drawn(source, GrammarPolicy(max_length=config.max_length), config, seed)
     if isinstance(config, OracleCorpus):
@@ -98,19 +102,30 @@ def load_data(
             f"sources are {', '.join(SOURCES)}"
         )
     corpus = load_corpus(
-        source, config, test_path=test_data, validation_path=validation_data, seed=seed
+        source,
+        config,
+        test_path=test_data,
+        validation_path=validation_data,
+        seed=seed,
+        vocabulary=vocabulary,
     )
     return _text(source, corpus)
 
 
-def run_data(config: RunConfig) -> Dataset:
-    """The data of a run's settings; errors as of `load_data`."""
+def run_data(config: RunConfig, vocabulary: Vocabulary | None = None) -> Dataset:
+    """The data of a run's settings; errors as of `load_data`.
+
+    Args:
+        config: the settings.
+        vocabulary: as of `load_data`.
+    """
     return load_data(
         config.data,
         config.corpus,
         test_data=config.test_data,
         validation_data=config.validation_data,
         seed=config.seed,
+        vocabulary=vocabulary,
     )
 
 

@@ -14,9 +14,11 @@ from types import MappingProxyType
 
 from ..config import SOURCES, RunConfig
 from ..config.names import JUDGES
+from ..data.codec import VOCABULARY
 from ..data.dataset import Dataset
 from ..data.sources import run_data
 from ..data.text.readers import near_file
+from ..data.text.vocabulary import Vocabulary
 from ..errors import DataError
 from .run_directory import RunDirectory
 
@@ -72,13 +74,28 @@ def data_of(config: RunConfig, run: RunDirectory | None) -> Dataset:
     Raises:
         DataError, ConfigError: as `run_data`, or a file of the run is nowhere.
     """
+    vocabulary = _vocabulary(config, run)
     if run is None:
-        return run_data(config)
+        return run_data(config, vocabulary)
     config = with_files_found(config, run)
     try:
-        return run_data(config)
+        return run_data(config, vocabulary)
     except DataError as error:
         raise DataError(f"{not_its_data(config, run)}: {error}") from None
+
+
+def _vocabulary(config: RunConfig, run: RunDirectory | None) -> Vocabulary | None:
+    """The vocabulary of the run that training began with; of a run itself, if it has one."""
+    if config.pretrain.run is None:
+        return None
+    places = [Path(config.pretrain.run), *([] if run is None else [run.path])]
+    found = [place / VOCABULARY for place in reversed(places) if (place / VOCABULARY).is_file()]
+    if not found:
+        raise DataError(
+            f"--pretrain.run: {config.pretrain.run} has no vocabulary of words to read other data "
+            "with"
+        )
+    return Vocabulary.load(found[0])
 
 
 def not_its_data(config: RunConfig, run: RunDirectory) -> str:

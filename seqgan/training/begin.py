@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from ..config import RunConfig
+from ..config import FinetuneConfig, RunConfig
 from ..config.components import Component, build, named
 from ..data.bounded import bounded
 from ..data.codec import save_codec
@@ -32,6 +32,7 @@ from .callbacks import Callbacks
 from .members import check_runs
 from .processes import Processes
 from .runtime import Runtime, make_accelerator
+from .transfer import check_fits
 
 __all__ = ["begin", "check_config", "default_folder", "files_found", "on_data_of", "source_run"]
 
@@ -112,10 +113,12 @@ def begin(
     name, going_on = processes.agree(lambda: _place(config))
     path = Path(name)
     data, whole = _read(config, pretrained or (RunDirectory(path) if going_on else None))
-    if pretrained is not None and whole != pretrained.data_fingerprint():
+    moved = isinstance(config, FinetuneConfig) and config.transfer and not going_on
+    if pretrained is not None and not moved and whole != pretrained.data_fingerprint():
         raise ConfigError(
             f"{not_its_data(config, pretrained)}; name the place of its data with --data PATH, and "
-            "leave the --corpus settings as they were"
+            "leave the --corpus settings as they were; to go on training on other data, add "
+            "--transfer"
         )
     if processes.agree(lambda: whole) != whole:
         raise ConfigError(
@@ -127,6 +130,7 @@ def begin(
         build(config.generator, data.spec)
     if not going_on:
         check_runs(config, whole)
+        check_fits(config, data)
     saved = None
     if going_on:
         saved = _saved(command, config, path, whole, processes, partial(say, console))

@@ -1,0 +1,69 @@
+"""Training that begins with the generator of another run, on other data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from ..config import RunConfig
+from ..data.dataset import Dataset
+from ..data.text.splits import SPLITS
+from ..errors import ConfigError, DataError
+from ..models import Generator, load_generator
+from ..runs.run_directory import RunDirectory
+
+__all__ = ["beginning", "check_fits", "like_its_beginning"]
+
+
+def beginning(config: RunConfig) -> Generator | None:
+    """The generator that training begins with; None: a new one.
+
+    Raises:
+        RunDirectoryError, CheckpointError: the run is not there, or has no such generator.
+    """
+    if config.pretrain.run is None:
+        return None
+    run = RunDirectory.open(config.pretrain.run)
+    return load_generator(run.checkpoint("mle") / "generator")
+
+
+def like_its_beginning(config: RunConfig) -> RunConfig:
+    """The settings with those of the generator that training begins with."""
+    model = beginning(config)
+    return config if model is None else replace(config, generator=model.settings)
+
+
+def check_fits(config: RunConfig, data: Dataset) -> None:
+    """Requires data that the generator of another run can emit.
+
+    Raises:
+        ConfigError: sequences are too long for it.
+        DataError: tokens that it lacks, or never emits.
+    """
+    model = beginning(config)
+    if model is None:
+        return
+    where, longest = config.pretrain.run, data.spec.max_length
+    if longest > model.max_length:
+        raise ConfigError(
+            f"--corpus.max_length: the sequences of {config.data} have up to {longest} tokens, "
+            f"those of {where} at most {model.max_length}; set --corpus.max_length "
+            f"{model.max_length}"
+        )
+    used = torch.zeros(model.vocab_size, dtype=torch.bool)
+    for name in SPLITS:
+        split = getattr(data, name)
+        used[split.tokens[split.mask]] = True
+    never = [token for token in model.spec.forbidden if used[token]]
+    if not never:
+        return
+    codec = data.codec
+    rows = (row for name in SPLITS for row in data.real_tokens(name))
+    lacking = dict.fromkeys(token for row in rows for token in codec.lacks(row))
+    words = list(lacking) or [f"token {token}" for token in never]
+    more = f" and {len(words) - 1:,} other tokens" if len(words) > 1 else ""
+    raise DataError(
+        f"--data: {config.data} does not fit the vocabulary of {where}: the model knows neither "
+        f"{words[0]!r}{more} nor a token for unknown ones; train a model on these data, or on both"
+    )

@@ -1,0 +1,79 @@
+"""Training that begins with the generator of another run, on other data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seqgan.cli.main import main
+from seqgan.runs.run_directory import RunDirectory
+
+from ..tiny import TINY_WORK, weights, without_report
+
+ANIMALS = ("dog", "cat", "bird", "horse", "cow")
+DEEDS = ("runs", "sits", "eats", "sleeps")
+
+
+def lines(*words: str) -> str:
+    found = [f"a {animal} {deed} {word}" for animal in ANIMALS for deed in DEEDS for word in words]
+    return "\n".join(found) + "\n"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("transfer")
+    (folder / "a.txt").write_text(lines("here", "there", "now", "then"))
+    (folder / "b.txt").write_text(lines("here now", "there then", "then here"))
+    (folder / "c.txt").write_text(lines("elsewhere", "anywhere", "nowhere"))
+    with pytest.MonkeyPatch.context() as patch:
+        without_report(patch)
+        words = ["--data", str(folder / "a.txt"), *TINY_WORK, "--corpus.max_length", "8"]
+        assert main(["pretrain", *words, "--output_dir", str(folder / "a")]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch):
+    without_report(monkeypatch)
+
+
+def test_mle_goes_on_with_other_data(first, tmp_path):
+    path = tmp_path / "ab"
+    words = ["--run", str(first / "a"), "--data", str(first / "b.txt"), *TINY_WORK]
+    words += ["--corpus.max_length", "8", "--pretrain.optimizer.learning_rate", "1e-7"]
+    assert main(["pretrain", *words, "--output_dir", str(path)]) == 0
+    before, after = weights(first / "a", "mle"), weights(path, "mle")
+    assert all((before[name] - after[name]).abs().max() < 1e-4 for name in before)
+    config = RunDirectory(path).config()
+    assert config["generator"] == RunDirectory(first / "a").config()["generator"]
+    vocabularies = {(run / "vocabulary.json").read_text() for run in (first / "a", path)}
+    assert len(vocabularies) == 1
+    assert main(["evaluate", "--run", str(path)]) == 0  # it has the vocabulary itself
+    assert main(["finetune", "--run", str(path), "--output_dir", str(tmp_path / "tuned")]) == 0
+
+
+def test_fine_tuning_on_other_data(first, tmp_path, capsys):
+    path = tmp_path / "tuned"
+    words = ["finetune", "--run", str(first / "a"), "--data", str(first / "b.txt")]
+    assert main([*words, "--output_dir", str(path)]) == 2
+    assert "to go on training on other data, add --transfer" in capsys.readouterr().err
+    assert not path.exists()
+    assert main([*words, "--transfer", "--output_dir", str(path)]) == 0
+    assert json.loads((path / "results.json").read_text())["source"] == str(first / "b.txt")
+    assert all(map(bool, [weights(path, "finetuned"), main(["evaluate", "--run", str(path)]) == 0]))
+
+
+def test_vocabularies_must_fit(first, tmp_path, capsys):
+    path = tmp_path / "no"
+    words = ["--run", str(first / "a"), "--data", str(first / "c.txt"), "--output_dir", str(path)]
+    assert main(["finetune", *words, "--transfer"]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "error" in x]
+    assert "c.txt does not fit the vocabulary of" in line
+    assert "knows neither 'elsewhere' and 2 other tokens nor a token for unknown ones" in line
+    assert main(["pretrain", *words, *TINY_WORK, "--corpus.max_length", "9"]) == 2
+    assert "set --corpus.max_length 8" in capsys.readouterr().err and not path.exists()
+    grammar = ["pretrain", "--run", str(first / "a"), "--data", "grammar", *TINY_WORK]
+    assert main([*grammar, "--output_dir", str(path)]) == 2
+    assert "only a text file can take another run's vocabulary" in capsys.readouterr().err
