@@ -18,6 +18,15 @@ from rollout import (
     nll_loss,
     reinforce_loss,
 )
+from seqgan.config import Ratio
+from seqgan.data.prompts import NoPrompts
+from seqgan.models import Ensemble
+from seqgan.models.token_divergence import rows_of
+from seqgan.rewards.ratio import RatioReward
+from seqgan.training.players import Materials
+from seqgan.training.processes import Part
+from seqgan.training.ratio import RatioBatch, RatioUpdates
+from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...small import bilstm, cnn, lstm
 from ...synchronisation import NoReading
@@ -118,3 +127,30 @@ def test_the_mode_notices():
             reads()
     with pytest.raises(Exception, match="wait|meta"), NoReading():
         batch.lengths.to("meta").cpu()
+
+
+@pytest.mark.parametrize("estimator", ["exact", "exact_to_go", "reinforce"])
+def test_updates_towards_an_ensemble(device, estimator):
+    generator, _ = models(device)
+    reference, *members = (models(device)[0] for _ in range(3))
+    ensemble = Ensemble(members, "minimum").requires_grad_(False).eval()
+    batch = sequences_on(device)
+    runtime = Runtime(make_accelerator("cpu"), seed=0)
+    settings = Ratio(estimator=estimator, objective="jensen_shannon", kl_weight=0.1)
+    reward = RatioReward(ensemble, generator)
+    generator.to = lambda device: generator  # the runtime runs on the host
+    materials = Materials(
+        generator, reference, reward, None, sequences_on("cpu"), NoPrompts(), runtime,
+        ensemble=ensemble,
+    )  # fmt: skip
+    work = RatioUpdates(settings, materials)
+    with NoReading():
+        rows = rows_of(batch.mask)
+        drawn = RatioBatch(batch, batch.mask, Part(0, 4, 4), batch, rows)
+        loss, figures = work.loss(drawn)
+        loss.backward()
+        assert set(figures) == {"mean_reward", "entropy", "spread"}
+        ensemble(batch)
+    if device == "cpu":
+        assert all(bool(each.isfinite()) for each in figures.values())
+        assert bool(generator.head.weight.grad.isfinite().all())
