@@ -92,15 +92,14 @@ class Ensemble(nn.Module, Policy):
         rows, mask = rows_of(sequences.mask), sequences.mask
         features = [each.flatten(0, 1)[rows] for each in self.features(sequences)]
         tokens = sequences.tokens.flatten()[rows]
-        log_prob, entropy = (features[0].new_zeros(mask.numel()) for _ in range(2))
-        found = []
+        dtype = torch.promote_types(features[0].dtype, torch.float32)
+        found = features[0].new_empty(2, len(tokens), dtype=dtype)
         for part in chunk_rows(len(tokens), self.vocab_size, len(features), tokens.device):
             chunk = self.log_probs([each[part] for each in features])
-            taken = chunk.gather(1, tokens[part, None])[:, 0]
-            found.append((taken, -(chunk.exp() * chunk.clamp(min=-1e30)).sum(1)))
-        log_prob[rows], entropy[rows] = (torch.cat(each) for each in zip(*found, strict=True))
-        shaped = (each.view(mask.shape) for each in (log_prob, entropy))
-        return TokenScores(*(torch.where(mask, each, 0.0) for each in shaped))
+            found[0, part] = chunk.gather(1, tokens[part, None])[:, 0]
+            found[1, part] = -torch.linalg.vecdot(chunk.exp(), chunk.clamp(min=-1e30))
+        blank = found.new_zeros(2, mask.numel()).index_copy(1, rows, found).view(2, *mask.shape)
+        return TokenScores(*torch.where(mask, blank, 0.0))
 
     def emitting(self) -> Ensemble:
         """The policy that samples are drawn from: without the tokens that training lacks."""

@@ -147,7 +147,10 @@ class _Work:
         sums = [torch.zeros_like(each) for each in parameters]
         of_hidden = torch.zeros_like(hidden)
         dtype = torch.promote_types(hidden.dtype, torch.float32)
-        total, found = hidden.new_zeros((), dtype=dtype), []
+        total = hidden.new_zeros((), dtype=dtype)
+        # Written in place: small pieces that outlive a chunk would lie in the memory that large ones
+        # left, which the next large ones then cannot use.
+        found = hidden.new_empty(4, len(hidden), dtype=dtype)
         with torch.no_grad():
             count = sum(len(target.features) for target in self.targets)
             vocabulary = self._logits(hidden[:1]).shape[-1]
@@ -157,7 +160,7 @@ class _Work:
                     logits = self._logits(inputs)
                 value, slope, figures = self._chunk(logits.detach(), rows)
                 total += value
-                found.append(figures)
+                torch.stack(figures, out=found[:, rows])
                 if with_gradients:
                     gradients = torch.autograd.grad(
                         logits, [inputs, *parameters], slope.to(logits.dtype)
@@ -165,7 +168,7 @@ class _Work:
                     of_hidden[rows] = gradients[0]
                     for each, gradient in zip(sums, gradients[1:], strict=True):
                         each += gradient
-        self.figures = TokenFigures(*(torch.cat(each) for each in zip(*found, strict=True)))
+        self.figures = TokenFigures(*found)
         return total, [of_hidden, *sums]
 
     def _logits(self, hidden: Tensor) -> Tensor:
