@@ -148,8 +148,8 @@ class _Work:
         of_hidden = torch.zeros_like(hidden)
         dtype = torch.promote_types(hidden.dtype, torch.float32)
         total = hidden.new_zeros((), dtype=dtype)
-        # Written in place: small pieces that outlive a chunk would lie in the memory that large ones
-        # left, which the next large ones then cannot use.
+        # Written in place: small pieces that outlive a chunk would lie in memory that large ones
+        # left, and the next large ones could not use it.
         found = hidden.new_empty(4, len(hidden), dtype=dtype)
         with torch.no_grad():
             count = sum(len(target.features) for target in self.targets)
