@@ -129,6 +129,10 @@ class Sequences:
         longest = int(self.lengths.max()) if len(self) else 0
         return Sequences(self.tokens[:, :longest], self.lengths, self.terminated, self.condition)
 
+    def narrow(self, width: int) -> Sequences:
+        """The same sequences in their first `width` columns; the others must be padding."""
+        return Sequences(self.tokens[:, :width], self.lengths, self.terminated, self.condition)
+
     def to(self, device: torch.device | str) -> Sequences:
         """The same sequences on another device."""
         assert self.terminated is not None
@@ -179,6 +183,16 @@ class Sequences:
             torch.cat([batch.terminated for batch in batches if batch.terminated is not None]),
             concat_trees([batch.condition for batch in batches]),
         )
+
+
+_STEP = 8
+"""Widths on devices that record shapes are multiples of this, so that there are few."""
+
+
+def padded_width(lengths: Tensor, width: int) -> int:
+    """Columns that hold sequences of these lengths (on the host), of `width` at most."""
+    longest = int(lengths.max()) if len(lengths) else 0
+    return min(width, -(-longest // _STEP) * _STEP)
 
 
 _FEW = 0.9

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from rollout import Policy, Sequences
+from rollout.devices import reads_synchronise
+from rollout.sequences import padded_width
 
 from ..config import CriticConfig
 from ..data.augmentation import Augmentation
@@ -99,28 +101,42 @@ class Critic:
     def train_until(self, step: int, negatives: Sequences) -> float:
         """Trains up to a step on random real sequences and rows of `negatives`; the mean loss."""
         self.trained.train()
+        lengths = [each.lengths.cpu() for each in (self.train, negatives)]
         while self.learner.step < step:
-            self.learner.update(self._loss(negatives))
+            self.learner.update(self._loss, *self._drawn(negatives, lengths))
             self.runtime.pause()
         self.trained.eval()
         return self.learner.mean_loss()
 
-    def _loss(self, negatives: Sequences) -> Tensor:
-        """The share of this process in the loss of the next batch of pairs."""
+    def _drawn(
+        self, negatives: Sequences, lengths: list[Tensor]
+    ) -> tuple[list[Sequences], Part, Tensor | None]:
+        """This process's part of the next batch of pairs, and numbers for the gradient penalty.
+
+        Args:
+            negatives: generated sequences.
+            lengths: those of the training sequences and of `negatives`, on the host.
+        """
         size, number = self.config.batch_size, self.learner.step
         rng = self.runtime.rng("discriminator", "rows", number)
-        real, generated = self._draw(self.train, size, rng), self._draw(negatives, size, rng)
+        sources = zip((self.train, negatives), lengths, strict=True)
+        pairs = [self._draw(each, size, rng, known) for each, known in sources]
         if self.augment is not None:
             changes = self.runtime.rng("discriminator", "augmentation", number)
-            real = self.augment(real, changes)
-            if self.config.augment_generated:
-                generated = self.augment(generated, changes)
+            count = 2 if self.config.augment_generated else 1
+            pairs[:count] = [self.augment(each, changes) for each in pairs[:count]]
         self.runtime.seed_dropout("discriminator", number)
-        for each in (real, generated):
+        for each in pairs:
             self.runtime.count(each.mask)
-        part = self.runtime.processes.part(size)
+        part, uniforms = self.runtime.processes.part(size), None
+        if self.config.penalty:
+            rng = self.runtime.rng("discriminator", "between", number)
+            uniforms = torch.rand(part.total, generator=rng)[part.rows].to(self.runtime.device)
+        return [each.select(part.rows) for each in pairs], part, uniforms
+
+    def _loss(self, pairs: list[Sequences], part: Part, uniforms: Tensor | None) -> Tensor:
+        """The share of this process in the loss of a batch of pairs, real and generated."""
         # One batch, so that a step is one pass; the same length for both kinds.
-        pairs = [real.select(part.rows), generated.select(part.rows)]
         with self.runtime.autocast():
             both = Sequences.concat(pairs, pad_id=0)
             logits = self.trained(both)
@@ -130,15 +146,13 @@ class Critic:
         smoothing = self.config.label_smoothing
         more = {"smoothing": smoothing} if smoothing else {}
         loss = self.loss.discriminator(*logits.chunk(2), **more)
-        if self.config.penalty:
-            loss = loss + self.config.penalty * self._penalty(pairs, part, number)
+        if uniforms is not None:
+            loss = loss + self.config.penalty * self._penalty(pairs, uniforms)
         return part.of_sequences(loss)
 
-    def _penalty(self, pairs: list[Sequences], part: Part, number: int) -> Tensor:
-        """The gradient penalty on this process's part of a batch of pairs, real and generated."""
+    def _penalty(self, pairs: list[Sequences], uniforms: Tensor) -> Tensor:
+        """The gradient penalty on a batch of pairs, real and generated."""
         real, generated = pairs
-        rng = self.runtime.rng("discriminator", "between", number)
-        uniforms = torch.rand(part.total, generator=rng)[part.rows].to(real.device)
         embedded = self.trained.embedding
         return gradient_penalty(
             self.trained, embedded(real.tokens), real.lengths, embedded(generated.tokens),
@@ -198,9 +212,14 @@ class Critic:
         set_fields(self, FIELDS, state)
         self.learner.load_state_dict(state["learner"])
 
-    def _draw(self, sequences: Sequences, count: int, rng: torch.Generator) -> Sequences:
+    def _draw(
+        self, sequences: Sequences, count: int, rng: torch.Generator, lengths: Tensor
+    ) -> Sequences:
         rows = torch.randint(len(sequences), (count,), generator=rng)
-        return sequences.select(rows.to(sequences.device)).trim(wait=False)
+        drawn = sequences.select(rows.to(sequences.device))
+        if reads_synchronise(sequences.device):  # the host knows the lengths
+            return drawn.narrow(padded_width(lengths[rows], drawn.tokens.shape[1]))
+        return drawn.trim()
 
 
 def _of_prefixes(logits: Tensor, lengths: Tensor) -> Tensor:

@@ -1,13 +1,19 @@
-"""The one gradient step of all trainings: model, optimizer, schedule, clipping, mean loss."""
+"""The one gradient step of all trainings: model, optimizer, schedule, clipping, mean loss.
+
+On CUDA devices a whole step, from the loss to the optimizer, is recorded as a graph if its loss
+comes as a function of its inputs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from rollout.graphs import Graphs
 
 from ..config import OptimizerConfig
 from ..config.optimizers import RISING
@@ -53,21 +59,35 @@ class Learner:
                 mode="max" if config.plateau_metric in RISING else "min",
                 factor=config.factor, patience=config.plateau_patience, threshold=PROGRESS,
             )  # fmt: skip
+        self.graphs: Graphs | None = None
+        if runtime.records and not config.lookahead_steps:  # Lookahead counts its steps on the host
+            self.graphs = Graphs(on_failure=lambda line: runtime.say(f"warning: {line}"))
+        self._rate = float(plain.param_groups[0]["lr"])
+        self._prepare_groups()
         self.average = Average(model, config.average_decay) if config.average_decay else None
         self.step = 0
         self._sum: Tensor | None = None
         self._count = 0
 
-    def update(self, loss: Tensor) -> None:
+    def update(self, loss: Tensor | Callable[..., Tensor], *inputs: Any) -> None:
         """One gradient step.
 
         Args:
-            loss: the share of this process in the loss of the batch (see `Part`).
+            loss: the share of this process in the loss of the batch (see `Part`); or a function
+                that makes it of the model and of `inputs` alone, so that the step can be recorded
+                (see `rollout.graphs.Graphs.run`).
+            inputs: of that function.
         """
-        loss, norm = self.runtime.update(loss, self.model, self.optimizer, self.config.clip_norm)
+        if isinstance(loss, Tensor):
+            total, norm = self._step(loss)
+        elif self.graphs is None:
+            total, norm = self._step(loss(*inputs))
+        else:
+            total, norm = self.graphs.run(self._recordable, loss, self.model.training, *inputs)
+        self.runtime.steps_done += 1
         # A gradient that is not finite spoils the parameters though the loss was fine.
-        loss = loss.detach() + 0.0 * norm.to(loss.device)
-        self._sum = loss if self._sum is None else self._sum.to(loss.device) + loss
+        total = total.detach() + 0.0 * norm.to(total.device)
+        self._sum = total if self._sum is None else self._sum.to(total.device) + total
         self._count += 1
         self.step += 1
         before, now = rate_share(self.config, self.step - 1), rate_share(self.config, self.step)
@@ -75,6 +95,46 @@ class Learner:
             self.rate = self.rate * (now / before)
         if self.average is not None:
             self.average.update()
+
+    def _recordable(
+        self, loss: Callable[..., Tensor], training: bool, *inputs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """A step from its inputs; the mode of the model is one of them."""
+        return self._step(loss(*inputs))
+
+    def _step(self, loss: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients, clipping and the optimizer's step.
+
+        Returns:
+            The loss of the whole batch, and the gradient's norm before it was clipped (0 for a
+            step that was skipped because the loss's scale was too large for fp16).
+        """
+        self.optimizer.zero_grad()
+        self.runtime.accelerator.backward(loss)
+        loss = self.runtime.add_up(loss, self.model)
+        norm = self._clipped()
+        self.optimizer.step()
+        return loss, norm
+
+    def _clipped(self) -> Tensor:
+        """Clips the gradient; its norm before that, 0 for a step that fp16's scaler skips."""
+        # Of this optimizer alone: another one may have the same parameters, and the gradient
+        # would be divided by the scale once for each.
+        self.runtime.accelerator.unscale_gradients(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        scaler = self.runtime.accelerator.scaler
+        if scaler is None:
+            return norm
+        # A gradient that overflows because it was scaled is no fault of the model: the step is
+        # skipped, and the scale halved. At a scale of 1 the fault is the model's.
+        scale = scaler.scale(norm.new_ones(()))
+        return torch.where((scale > 1) & ~norm.isfinite(), 0.0, norm)
+
+    def _prepare_groups(self) -> None:
+        """Makes the optimizer's settings ones that a recording follows: the rate is a tensor."""
+        for group in self.optimizer.param_groups if self.graphs is not None else ():
+            group["capturable"] = True
+            group["lr"] = torch.tensor(self._rate, device=self.runtime.device)
 
     def mean_loss(self) -> float:
         """The mean loss since the last call; NaN if there was no step.
@@ -105,6 +165,7 @@ class Learner:
         if self.schedule is not None:
             name = self.config.plateau_metric
             self.schedule.step(value if name is None else figures[name])
+            self._rate = float(self.optimizer.param_groups[0]["lr"])
 
     def averaged(self) -> AbstractContextManager[None]:
         """The model as it is validated, kept and sampled: with averaged weights, if asked for."""
@@ -113,12 +174,17 @@ class Learner:
     @property
     def rate(self) -> float:
         """The learning rate now."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        # Kept on the host too: reading a device's number would make it wait.
+        return float(self.optimizer.param_groups[0]["lr"]) if self.graphs is None else self._rate
 
     @rate.setter
     def rate(self, value: float) -> None:
+        self._rate = value
         for group in self.optimizer.param_groups:
-            group["lr"] = value
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(value)
+            else:
+                group["lr"] = value
 
     def forget(self) -> None:
         """Clears the optimizer's moments, and the losses since the last reading.
@@ -126,6 +192,8 @@ class Learner:
         Averages and slow weights begin again from the weights as they are.
         """
         self.optimizer.state.clear()
+        if self.graphs is not None:
+            self.graphs.clear()
         behind = getattr(self.optimizer, "optimizer", self.optimizer)  # accelerate's
         if hasattr(behind, "optimizer"):  # Lookahead in front of another
             behind.optimizer.state.clear()
@@ -157,9 +225,13 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the model's weights."""
+        optimizer = self.optimizer.state_dict()
+        if self.graphs is not None:  # the same as of a learner without graphs
+            for group in optimizer["param_groups"]:
+                group |= {"lr": self._rate, "capturable": False}
         return {
             "step": self.step,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": optimizer,
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "sum": self._sum,
@@ -170,6 +242,10 @@ class Learner:
         """Restores it."""
         set_fields(self, ("step",), state)
         load_optimizer(self.optimizer, state["optimizer"])
+        if self.graphs is not None:
+            self.graphs.clear()
+            self._rate = float(self.optimizer.param_groups[0]["lr"])
+            self._prepare_groups()
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:

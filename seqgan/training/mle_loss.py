@@ -35,7 +35,12 @@ class MLELoss:
         return self.config.scheduled_sampling * risen
 
     def __call__(
-        self, generator: Generator, batch: Sequences, part: Part, step: int, rng: torch.Generator
+        self,
+        generator: Generator,
+        batch: Sequences,
+        part: Part,
+        step: int,
+        rng: torch.Generator | None,
     ) -> Tensor:
         """The share of this process in the mean loss per token of a batch.
 
@@ -44,7 +49,8 @@ class MLELoss:
             batch: the whole batch.
             part: the rows of it that this process works on.
             step: gradient steps before this one.
-            rng: of the model's own tokens, in the same state in all processes.
+            rng: of the model's own tokens, in the same state in all processes; None: there are
+                none, as at step 0.
         """
         mine = batch.select(part.rows).trim(wait=False)
         smoothing, share = self.config.label_smoothing, self.share(step)

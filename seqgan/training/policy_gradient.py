@@ -127,13 +127,7 @@ class PolicyGradient:
         mean_reward, again = figures["mean_reward"], self._replayed()
         for _ in range(self.settings.updates if reuses(self.settings) else 1):
             self.runtime.count(batch.chosen)
-            with without_dropout(self.policy), self.runtime.autocast():
-                scores, more = self.policy(batch.mine), []
-                if again is not None:
-                    more.append(replay_loss(self.policy, again, mean_reward, self.settings))
-                if self.settings.mle_weight:
-                    more.append(self.settings.mle_weight * self._mle())
-            self.learner.update(sum(more, policy_loss(scores, batch, self.settings)))
+            self.learner.update(self._loss, batch, mean_reward, again, self._real())
         self.step_number += 1
         loss_mean = self.learner.mean_loss()
         self.weights.update(figures)
@@ -305,14 +299,33 @@ class PolicyGradient:
                 prior = self.reference(mine).log_prob
         return Replayed(part, mine, rewards[part.rows], prior)
 
-    def _mle(self) -> Tensor:
-        """The share of this process in the NLL per token of a batch of real sequences."""
+    def _loss(
+        self,
+        batch: PolicyBatch,
+        mean_reward: Tensor,
+        again: Replayed | None,
+        real: tuple[Sequences, Part] | None,
+    ) -> Tensor:
+        """The share of this process in the loss of a batch, and of what is trained on besides."""
+        with without_dropout(self.policy), self.runtime.autocast():
+            loss = policy_loss(self.policy(batch.mine), batch, self.settings)
+            if again is not None:
+                loss = loss + replay_loss(self.policy, again, mean_reward, self.settings)
+            if real is not None:
+                whole, part = real
+                mine = whole.select(part.rows).trim(wait=False)
+                nll = nll_loss(self.policy(mine).log_prob, mine.mask)
+                loss = loss + self.settings.mle_weight * part.of_tokens(nll, whole.mask)
+        return loss
+
+    def _real(self) -> tuple[Sequences, Part] | None:
+        """A batch of real sequences for the likelihood, if it is part of the loss."""
+        if not self.settings.mle_weight:
+            return None
         rng = self.runtime.rng(self.stage, "real", self.learner.step)
         rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
         real = self.train.select(rows.to(self.train.device))
-        part = self.runtime.processes.part(len(real))
-        mine = real.select(part.rows).trim(wait=False)
-        return part.of_tokens(nll_loss(self.policy(mine).log_prob, mine.mask), real.mask)
+        return real, self.runtime.processes.part(len(real))
 
     def _smaller_chunks(self, chunk_size: int) -> None:
         """Keeps a chunk size that memory was enough for, for the rollouts to come."""

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 from rollout import Sequences
+from rollout.devices import reads_synchronise
+from rollout.sequences import padded_width
 
 from ..config import PretrainConfig
 from ..config.reading import run_config
@@ -29,6 +31,7 @@ from ..runs.run_directory import LOG, PRETRAINING, RunDirectory
 from ..runs.state import fields_of, set_fields, weights_for
 from .learner import PROGRESS, Learner
 from .mle_loss import MLELoss
+from .processes import Part
 from .runtime import Runtime
 
 __all__ = ["Convergence", "Pretraining", "convergence", "convergence_of", "pretrain"]
@@ -142,6 +145,7 @@ class Pretraining:
     ):
         self.config, self.runtime, self.stage = config, runtime, stage
         self.train, self.validation = train.to(runtime.device), validation.to(runtime.device)
+        self._lengths = train.lengths.cpu()
         self.generator = generator.to(runtime.device)
         self.learner = Learner(
             generator, config.optimizer, runtime, "MLE pretraining",
@@ -167,10 +171,13 @@ class Pretraining:
             self.runtime.seed_dropout(self.stage, self.learner.step)
             self.runtime.count(batch.mask)
             part, step = self.runtime.processes.part(len(batch)), self.learner.step
-            rng = self.runtime.rng(self.stage, "inputs", step)
-            with self.runtime.autocast():
-                loss = self.loss(self.generator, batch, part, step, rng)
-            self.learner.update(loss)
+            if self.loss.share(step):
+                rng = self.runtime.rng(self.stage, "inputs", step)
+                with self.runtime.autocast():
+                    loss = self.loss(self.generator, batch, part, step, rng)
+                self.learner.update(loss)
+            else:
+                self.learner.update(self._loss, batch, part)
             self.runtime.pause()
         self.epochs_done += 1
         self._measure(self.learner.mean_loss())
@@ -192,6 +199,11 @@ class Pretraining:
         self.generator.load_state_dict(self.best_state)
         self.generator.eval()
 
+    def _loss(self, batch: Sequences, part: Part) -> Tensor:
+        """The share of this process in the loss, if no input is one of the model's own tokens."""
+        with self.runtime.autocast():
+            return self.loss(self.generator, batch, part, 0, None)
+
     def _batches(self) -> Iterator[Sequences]:
         """The batches up to the end of the epoch; the step alone says which they are."""
         whole = -(-len(self.train) // self.config.batch_size)
@@ -203,7 +215,10 @@ class Pretraining:
             for rows in order.split(self.config.batch_size)[
                 done : done + until - self.learner.step
             ]:
-                yield self.train.select(rows.to(self.runtime.device))
+                batch = self.train.select(rows.to(self.runtime.device))
+                if reads_synchronise(self.runtime.device):  # the host knows the lengths
+                    batch = batch.narrow(padded_width(self._lengths[rows], batch.tokens.shape[1]))
+                yield batch
 
     def _measure(self, train_nll: float) -> None:
         with self.learner.averaged():

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rollout.devices import autocast, reads_synchronise
+from rollout.graphs import records_on
 from rollout.randomness import seed_everything
 
 from ..config.rewards import dotted_rewards
@@ -52,6 +53,7 @@ class Runtime:
         steps_done: gradient steps of all models so far: the number of the next checkpoint.
         interruption: notes signals.
         callbacks: functions of the user's that are told how the rounds go.
+        graphs: record gradient steps as CUDA graphs, on devices that have them.
         processes: those that share the work.
     """
 
@@ -63,6 +65,7 @@ class Runtime:
     command: str = "run"
     steps_done: int = 0
     callbacks: Callbacks = field(default_factory=Callbacks)
+    graphs: bool = True
 
     def __post_init__(self) -> None:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
@@ -83,6 +86,16 @@ class Runtime:
         """Tells if optimizers update all parameters in one pass: on devices with that kernel."""
         return self.device.type in ("cpu", "cuda")
 
+    @property
+    def records(self) -> bool:
+        """Tells if gradient steps are recorded as CUDA graphs.
+
+        Several processes exchange their gradients within a step, and the scaler of fp16 reads what
+        it did; those steps are taken one operation after another.
+        """
+        alone = self.processes.count == 1 and self.accelerator.scaler is None
+        return self.graphs and alone and records_on(self.device)
+
     def rng(self, *purpose: str | int) -> torch.Generator:
         """A random generator for one piece of work."""
         return rng_for(self.seed, *purpose)
@@ -98,7 +111,7 @@ class Runtime:
         self.tokens = self.tokens + mask.sum()
 
     def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
-        """A model on its device, and its optimizer for `update`.
+        """A model on its device, and its optimizer for `Learner.update`.
 
         The model is not handed to accelerate, which would put a `forward` with mixed precision on
         it: measurements, samples and copies of the model are in full precision.
@@ -109,45 +122,13 @@ class Runtime:
         """The precision of training steps, for the forward pass and what it is compared with."""
         return autocast(self.device, _PRODUCTS[self.accelerator.mixed_precision])
 
-    def update(
-        self, loss: torch.Tensor, model: nn.Module, optimizer: Any, clip_norm: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One gradient step.
+    def add_up(self, loss: torch.Tensor, model: nn.Module) -> torch.Tensor:
+        """Gradients and loss of the whole batch, and the signals that came to any process.
 
         Args:
             loss: what this process's part adds to the loss of the batch (see `Part`).
             model: whose parameters have the gradients.
-            optimizer: takes the step.
-            clip_norm: largest norm of the gradient.
-
-        Returns:
-            The loss of the whole batch, and the gradient's norm before it was clipped (0 for a
-            step that was skipped because the loss's scale was too large for fp16).
         """
-        optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        loss = self._add_up(loss, model)
-        norm = self._clipped(model, optimizer, clip_norm)
-        optimizer.step()
-        self.steps_done += 1
-        return loss, norm
-
-    def _clipped(self, model: nn.Module, optimizer: Any, clip_norm: float) -> torch.Tensor:
-        """Clips the gradient; its norm before that, 0 for a step that fp16's scaler skips."""
-        # Of this optimizer alone: another one may have the same parameters, and the gradient
-        # would be divided by the scale once for each.
-        self.accelerator.unscale_gradients(optimizer)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-        scaler = self.accelerator.scaler
-        if scaler is None:
-            return norm
-        # A gradient that overflows because it was scaled is no fault of the model: the step is
-        # skipped, and the scale halved. At a scale of 1 the fault is the model's.
-        scale = scaler.scale(norm.new_ones(()))
-        return torch.where((scale > 1) & ~norm.isfinite(), 0.0, norm)
-
-    def _add_up(self, loss: torch.Tensor, model: nn.Module) -> torch.Tensor:
-        """Gradients and loss of the whole batch, and the signals that came to any process."""
         if self.processes.count == 1:
             return loss
         came = [float(number == self.interruption.number) for number in SIGNALS]

@@ -74,7 +74,9 @@ def learner_of(runtime: Runtime, model: nn.Module, fused: bool = False) -> Learn
 
 class TestTheScaler:
     def step(self, runtime, model, optimizer, factor=1.0):
-        return runtime.update(factor * model(torch.ones(1, 1)).sum(), model, optimizer, 0.5)
+        learner = learner_of(runtime, model)
+        learner.optimizer = optimizer
+        return learner._step(factor * model(torch.ones(1, 1)).sum())
 
     def test_the_norm_whatever_other_optimizers_there_are(self):
         runtime, model = runtime_of("fp16"), nn.Linear(1, 1)

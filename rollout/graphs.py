@@ -1,0 +1,188 @@
+"""CUDA graphs: work of one shape is recorded once, and launched as a whole ever after.
+
+A step of a small model is hundreds of kernels of microseconds, and the host takes longer to launch
+them than the device to run them. A CUDA graph launches them together. It has its price: a graph
+reads and writes the same memory every time, so inputs are copied into it and outputs out of it;
+numbers of Python's are those of the recording; and whatever makes the host wait, reads from it or
+draws random numbers there is refused (`tests/capture.py` is a double of those rules).
+
+How much it gains has not yet been measured; ``make gpu`` measures it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["CudaGraph", "Graphs", "records_on"]
+
+_WARM = 2
+"""Calls of a shape before it is recorded: libraries allocate their memory, kernels are compiled."""
+_DEVICES = ("cuda",)
+
+
+def records_on(device: torch.device) -> bool:
+    """Tells if a device has graphs."""
+    return device.type in _DEVICES
+
+
+class CudaGraph:
+    """One recording.
+
+    Args:
+        pool: memory that all recordings of one owner share.
+    """
+
+    def __init__(self, pool: Any):
+        self.graph, self.pool = torch.cuda.CUDAGraph(), pool
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """What happens within is recorded, and does not happen."""
+        with torch.cuda.graph(self.graph, pool=self.pool):
+            yield
+
+    def replay(self) -> None:
+        """It happens."""
+        self.graph.replay()
+
+
+class _Shape(NamedTuple):
+    """A tensor of a tree, without its values."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+
+
+class _Node(NamedTuple):
+    """A dataclass, mapping, list or tuple of a tree, with the names of its parts."""
+
+    kind: Any
+    names: tuple[Any, ...]
+    parts: tuple[Hashable, ...]
+
+
+class _Recorded:
+    """A function that was recorded with inputs of one shape."""
+
+    def __init__(self, graph: CudaGraph, function: Callable[..., Any], inputs: Any):
+        tensors: list[Tensor] = []
+        structure = _taken(inputs, tensors)
+        self.graph = graph
+        self.inputs = [each.detach().clone() for each in tensors]
+        self.outputs: list[Tensor] = []
+        # Objects of their own: what others have kept in theirs was computed before the recording.
+        arguments = _rebuilt(structure, iter(self.inputs))
+        with graph.recording():
+            self.structure = _taken(function(*arguments), self.outputs)
+
+    def __call__(self, tensors: list[Tensor]) -> Any:
+        torch._foreach_copy_(self.inputs, tensors)
+        self.graph.replay()
+        return _rebuilt(self.structure, iter([each.detach().clone() for each in self.outputs]))
+
+
+class Graphs:
+    """Recordings of functions, one for each shape of their inputs.
+
+    Args:
+        limit: recordings at most; inputs of further shapes are worked on without one.
+        on_failure: called with one line if something cannot be recorded; from then on nothing is.
+            By default it warns.
+    """
+
+    def __init__(self, limit: int = 16, on_failure: Callable[[str], None] | None = None):
+        self.limit, self.on_failure = limit, on_failure or _warn
+        self.failed = False
+        self._calls: dict[Hashable, int] = {}
+        self._recorded: dict[Hashable, _Recorded] = {}
+        self._pool: Any = None
+
+    def clear(self) -> None:
+        """Forgets all recordings: where memory that they use was put in another place."""
+        self._calls.clear()
+        self._recorded.clear()
+
+    def run(self, function: Callable[..., Any], *inputs: Any) -> Any:
+        """``function(*inputs)``, by a recording if there is one.
+
+        Args:
+            function: depends on nothing but `inputs` and on tensors that stay in their place. It
+                must be equal from call to call, as methods and functions are.
+            inputs: trees (dataclasses, mappings, lists, tuples) of tensors without gradients and
+                of hashable values; other values are other shapes.
+
+        Returns:
+            A tree of tensors that are the caller's own, without gradients from a recording.
+        """
+        tensors: list[Tensor] = []
+        structure = _taken(inputs, tensors)
+        if self.failed or not tensors or not records_on(tensors[0].device):
+            return function(*inputs)
+        key = (function, structure)
+        if key not in self._recorded:
+            self._calls[key] = self._calls.get(key, 0) + 1
+            full = len(self._recorded) >= self.limit
+            if self._calls[key] <= _WARM or full or not self._record(key, function, inputs):
+                return function(*inputs)
+        return self._recorded[key](tensors)
+
+    def _record(self, key: Hashable, function: Callable[..., Any], inputs: Any) -> bool:
+        if self._pool is None and torch.cuda.is_available():
+            self._pool = torch.cuda.graph_pool_handle()
+        try:
+            self._recorded[key] = _Recorded(CudaGraph(self._pool), function, inputs)
+        except Exception as error:  # of CUDA, cuDNN, Triton or of a rule that was broken
+            self.clear()
+            self.failed = True
+            lines = str(error).strip().splitlines()
+            self.on_failure(
+                f"no CUDA graph could be recorded ({lines[0] if lines else type(error).__name__}): "
+                "continuing without graphs, which is slower"
+            )
+        return not self.failed
+
+
+def _taken(tree: Any, tensors: list[Tensor]) -> Hashable:
+    """The structure of a tree, whose tensors are added to `tensors`."""
+    if isinstance(tree, Tensor):
+        tensors.append(tree)
+        return _Shape(tree.shape, tree.dtype, tree.device)
+    kind = type(tree)
+    if dataclasses.is_dataclass(tree):
+        names: tuple[Any, ...] = tuple(each.name for each in dataclasses.fields(tree))
+        parts = [getattr(tree, name) for name in names]
+    elif isinstance(tree, dict):
+        names, parts = tuple(tree), list(tree.values())
+    elif isinstance(tree, (list, tuple)):
+        names, parts = tuple(range(len(tree))), list(tree)
+    else:
+        return tree
+    return _Node(kind, names, tuple(_taken(each, tensors) for each in parts))
+
+
+def _rebuilt(structure: Any, tensors: Iterator[Tensor]) -> Any:
+    """The tree of a structure, with other tensors."""
+    if isinstance(structure, _Shape):
+        return next(tensors)
+    if not isinstance(structure, _Node):
+        return structure
+    parts = [_rebuilt(each, tensors) for each in structure.parts]
+    if dataclasses.is_dataclass(structure.kind) and callable(structure.kind):
+        return structure.kind(**dict(zip(structure.names, parts, strict=True)))
+    if issubclass(structure.kind, dict):
+        return structure.kind(zip(structure.names, parts, strict=True))
+    if hasattr(structure.kind, "_fields"):
+        return structure.kind(*parts)
+    return structure.kind(parts)
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, RuntimeWarning, stacklevel=5)

@@ -1,0 +1,122 @@
+"""Recordings of work, by a double of CUDA's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rollout import Sequences
+from rollout.graphs import Graphs
+
+from ..capture import NoCapture, use_recorded_graphs
+
+
+@pytest.fixture(autouse=True)
+def recorded(monkeypatch):
+    return use_recorded_graphs(monkeypatch)
+
+
+def of_lengths(batch: Sequences, factor: int) -> dict[str, torch.Tensor]:
+    return {"tokens": batch.mask.sum(1) * factor, "first": batch.tokens[:, 0]}
+
+
+def batch(*lengths: int, width: int = 4) -> Sequences:
+    tokens = torch.arange(len(lengths) * width).view(len(lengths), width)
+    return Sequences(tokens, torch.tensor(lengths), condition={"label": torch.tensor(lengths)})
+
+
+def test_outputs_follow_the_inputs(recorded):
+    graphs, kept = Graphs(), []
+    for lengths in ((1, 2), (3, 4), (2, 2), (4, 1), (1, 1)):
+        given = batch(*lengths)
+        assert given.mask.any()  # it keeps its mask, which is not that of the next
+        kept.append((lengths, graphs.run(of_lengths, given, 10)))
+    for lengths, found in kept:  # none was overwritten by the next
+        assert found["tokens"].tolist() == [10 * each for each in lengths]
+        assert found["first"].tolist() == [0, 4]
+    assert (recorded.made, recorded.replays) == (1, 3)
+
+
+def test_other_shapes_and_other_numbers_are_recorded_apart(recorded):
+    graphs = Graphs(limit=2)
+    for factor, width in ((1, 4), (2, 4), (1, 5)):
+        for _ in range(4):
+            found = graphs.run(of_lengths, batch(3, 1, width=width), factor)
+            assert found["tokens"].tolist() == [3 * factor, factor]
+    assert recorded.made == 2  # the third is beyond the limit
+    graphs.clear()
+    for _ in range(3):
+        graphs.run(of_lengths, batch(3, 1, width=5), 1)
+    assert recorded.made == 3
+
+
+def test_a_number_of_pythons_is_that_of_the_recording():
+    """The double shows what goes wrong on a GPU where an input is not handed over."""
+    graphs, hidden = Graphs(), [0.0]
+
+    def wrong(values):
+        return values + hidden[0]
+
+    found = []
+    for step in range(4):
+        hidden[0] = float(step)
+        found.append(float(graphs.run(wrong, torch.zeros(1))))
+    assert found == [0.0, 1.0, 2.0, 2.0]
+
+
+def test_memory_that_was_there_before_changes_by_replays_alone():
+    graphs, total = Graphs(), torch.zeros(1)
+    for step in range(1, 6):
+        graphs.run(total.add_, torch.ones(1))
+        assert float(total) == step
+
+
+def read(values):
+    return values * values.sum().item()
+
+
+def host(values):
+    return values + torch.tensor([1.0])
+
+
+def drawn(values):
+    return values + torch.rand(1, generator=torch.Generator())
+
+
+@pytest.mark.parametrize("refused", [read, host, drawn])
+def test_a_recording_that_fails_is_said_once_and_changes_nothing(refused):
+    said: list[str] = []
+    graphs = Graphs(on_failure=said.append)
+    for _ in range(5):
+        assert graphs.run(refused, torch.ones(1)) is not None
+    assert graphs.failed and len(said) == 1 and "\n" not in said[0]
+    assert said[0].startswith("no CUDA graph could be recorded (")
+
+
+def test_it_warns_by_default():
+    graphs = Graphs()
+    with pytest.warns(RuntimeWarning, match="continuing without graphs"):
+        for _ in range(3):
+            graphs.run(read, torch.ones(1))
+
+
+def test_other_devices_are_left_alone(recorded, monkeypatch):
+    monkeypatch.setattr("rollout.graphs._DEVICES", ("cuda",))
+    graphs = Graphs()
+    for _ in range(5):
+        graphs.run(of_lengths, batch(1, 2), 1)
+    assert recorded.made == 0
+
+
+def test_copies_from_the_host_are_noticed():
+    there, index = torch.zeros(3, device="meta"), torch.tensor([0, 2])
+    for copies in (
+        lambda: there[index],
+        lambda: index.to("meta"),
+        lambda: there.copy_(index),
+        lambda: torch.tensor([1.0], device="meta"),
+    ):
+        with pytest.raises(AssertionError, match="host"), NoCapture("meta"):
+            copies()
+    with NoCapture("meta"):
+        assert (there + 1).sum().device.type == "meta"

@@ -1,0 +1,170 @@
+"""Gradient steps that are recorded, by a double of CUDA's graphs: what they do is what steps do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from rollout import DiscriminatorReward, Sequences
+from seqgan.config import LSTM, CriticConfig, GrammarCorpus, PolicyGradient, PretrainConfig
+from seqgan.data.prompts import NoPrompts
+from seqgan.data.sources import load_data
+from seqgan.errors import NonFiniteLossError
+from seqgan.models import make_generator
+from seqgan.training import policy_gradient
+from seqgan.training.critic import Critic
+from seqgan.training.players import Materials
+from seqgan.training.pretrain import Pretraining
+from seqgan.training.runtime import Runtime, make_accelerator
+
+from ...capture import use_recorded_graphs
+from ...small import bilstm, cnn, lstm
+
+EOS = 2
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    return use_recorded_graphs(monkeypatch)
+
+
+def runtime(graphs: bool) -> Runtime:
+    return Runtime(make_accelerator("cpu"), seed=0, graphs=graphs)
+
+
+def sequences(count: int, seed: int = 0, longest: int = 12) -> Sequences:
+    rng = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(3, 30, (count, 12), generator=rng)
+    return Sequences(tokens, torch.randint(1, longest + 1, (count,), generator=rng))
+
+
+def generator():
+    torch.manual_seed(1)
+    return lstm(30, 12, 1, EOS, 0, 6, 8, dropout=0.3, forbidden=(0, 1))
+
+
+def pretraining(graphs: bool, **settings: Any) -> Pretraining:
+    optimizer = {"schedule": "cosine", "decay_steps": 20, "warmup_steps": 3}
+    config = PretrainConfig(epochs=2, batch_size=8, optimizer=optimizer, **settings)
+    return Pretraining(generator(), sequences(44), sequences(9, 1), config, runtime(graphs))
+
+
+def critic(graphs: bool, judge: Any, **settings: Any) -> Critic:
+    config = CriticConfig(batch_size=6, steps=4, **settings)
+    real, held = sequences(40), sequences(9, 1)
+    return Critic(judge, generator().eval(), real, held, config, runtime(graphs))
+
+
+def player(graphs: bool, **settings: Any) -> policy_gradient.PolicyGradient:
+    torch.manual_seed(3)
+    reward = DiscriminatorReward(cnn(30, 5, (1, 2), (4, 4)))
+    made = policy_gradient.PolicyGradient(
+        PolicyGradient(batch_size=6, rollouts=2, **settings),
+        Materials(
+            generator=generator(), reference=generator().eval(), reward=reward,
+            discriminator=None, train=sequences(40), prompts=NoPrompts(), runtime=runtime(graphs),
+        ),
+    )  # fmt: skip
+    return made
+
+
+def same(one: Any, other: Any, tolerance: float = 1e-6) -> None:
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=tolerance), (mine - theirs).abs().max()
+
+
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}], ids=str)
+def test_epochs_of_mle(recorded, settings):
+    works = [pretraining(graphs, **settings) for graphs in (False, True)]
+    for work in works:
+        while not work.finished:
+            work.epoch()
+    same(works[0].generator, works[1].generator)
+    assert works[0].history == pytest.approx(works[1].history, abs=1e-6)
+    assert works[0].learner.rate == pytest.approx(works[1].learner.rate)
+    assert recorded.made >= 1 and recorded.replays >= 6
+
+
+def test_an_interrupted_training_resumes(recorded):
+    whole, first, second = (pretraining(True) for _ in range(3))
+    for _ in range(2):
+        whole.epoch()
+    first.epoch()
+    second.generator.load_state_dict(first.generator.state_dict())
+    second.load_state_dict(first.state_dict())
+    second.epoch()
+    same(whole.generator, second.generator, 0.0)
+    assert whole.history == second.history
+
+
+def test_a_checkpoint_does_not_show_that_there_were_graphs(recorded):
+    states = []
+    for graphs in (False, True):
+        work = pretraining(graphs)
+        work.epoch()
+        states.append(work.learner.state_dict()["optimizer"]["param_groups"])
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("cnn", {}), ("bilstm", {"loss": "wasserstein", "gradient_penalty": 10.0}), ("bilstm", {})],
+)
+def test_steps_of_the_critic(recorded, kind, settings):
+    works = []
+    for graphs in (False, True):
+        torch.manual_seed(2)
+        judge = cnn(30, 5, (1, 2), (4, 4)) if kind == "cnn" else bilstm(30, 5, 4, dropout=0.2)
+        works.append(critic(graphs, judge, **settings))
+    for work in works:
+        work.train_until(14, sequences(50, 5))
+        work.soften()  # the moments are cleared, and recordings with them
+        work.train_until(20, sequences(50, 6, longest=6))
+    same(works[0].trained, works[1].trained)
+    assert recorded.replays >= 6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"kl_target": 0.1, "kl_weight": 0.1, "entropy_weight": 0.01},
+        {"loss": "clipped", "updates": 2, "mle_weight": 0.5},
+    ],
+    ids=str,
+)
+def test_steps_of_the_policy_gradient(recorded, settings):
+    works = [player(graphs, **settings) for graphs in (False, True)]
+    for work in works:
+        work.steps(5)
+    same(works[0].policy, works[1].policy)
+    assert recorded.replays >= 3
+
+
+def test_a_loss_that_is_not_finite_is_seen(recorded):
+    work = pretraining(True)
+    work.epoch()
+    with torch.no_grad():
+        work.generator.head.bias.fill_(torch.nan)
+    with pytest.raises(NonFiniteLossError):
+        work.epoch()
+
+
+def test_it_can_be_switched_off_and_is_off_elsewhere(recorded, monkeypatch):
+    assert pretraining(False).learner.graphs is None
+    monkeypatch.setattr("rollout.graphs._DEVICES", ("cuda",))
+    assert pretraining(True).learner.graphs is None
+
+
+def test_real_data_of_many_lengths_make_few_shapes(recorded):
+    data = load_data("grammar", GrammarCorpus(num_train=60, num_validation=10), seed=1)
+    assert data.train.lengths.unique().numel() > 5
+    config = PretrainConfig(epochs=3, batch_size=10)
+    torch.manual_seed(0)
+    model = make_generator(LSTM(embedding=6, hidden=8), data.spec, 0)
+    work = Pretraining(model, data.train, data.validation, config, runtime(True))
+    for _ in range(3):
+        work.epoch()
+    assert recorded.made <= 3 and recorded.replays > 8
