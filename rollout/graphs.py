@@ -44,12 +44,12 @@ class CudaGraph:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """What happens within is recorded, and does not happen."""
+        """Records the work within, which is not done."""
         with torch.cuda.graph(self.graph, pool=self.pool):
             yield
 
     def replay(self) -> None:
-        """It happens."""
+        """Does it."""
         self.graph.replay()
 
 

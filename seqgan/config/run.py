@@ -40,6 +40,10 @@ class RunConfig(Task):
         device: auto, cpu, cuda, mps.
         precision: of the products in training steps: no (32 bits), bf16 (CUDA devices and CPUs),
             fp16 (CUDA devices).
+        matmul_precision: of products of 32-bit numbers on CUDA devices: highest, or high: TF32,
+            which rounds the factors to 10 bits and is several times faster.
+        graphs: record training steps as CUDA graphs, on CUDA devices; false: take them one
+            operation after another.
     """
 
     rare = ("config_format",)
@@ -54,6 +58,8 @@ class RunConfig(Task):
     seed: int = 0
     device: str = "auto"
     precision: str = "no"
+    matmul_precision: str = "highest"
+    graphs: bool = True
 
     def __post_init__(self) -> None:
         check_format(self.config_format)

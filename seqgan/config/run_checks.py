@@ -25,6 +25,7 @@ def check_run(config: RunConfig) -> None:
     check_corpus(config.data, config.corpus)
     choice(config, "device", DEVICES)
     choice(config, "precision", ("no", "bf16", "fp16"))
+    choice(config, "matmul_precision", ("highest", "high"))
     choice(config, "on_reward_error", ("stop", "skip"))
     weights = [term.weight for term in config.rewards]
     require(

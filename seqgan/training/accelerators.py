@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..terminal import processes
 from .trackers import check_trackers, make_trackers
 
-__all__ = ["make_accelerator"]
+__all__ = ["make_accelerator", "set_matmul_precision"]
 
 
 def make_accelerator(
@@ -57,6 +57,18 @@ def make_accelerator(
         log_with=make_trackers(trackers, folder) or None,  # it warns of an empty list
         project_config=ProjectConfiguration(logging_dir=str(folder)),
     )
+
+
+def set_matmul_precision(device: torch.device, precision: str) -> None:
+    """Sets how CUDA devices multiply 32-bit numbers, convolutions and recurrent layers included.
+
+    Args:
+        device: of the run; other devices are left as they are.
+        precision: highest, or high for TF32.
+    """
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.allow_tf32 = precision != "highest"
 
 
 def _check_precision(precision: str, device: str) -> None:

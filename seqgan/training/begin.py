@@ -28,6 +28,7 @@ from ..runs.resume import Say, check_same_settings, folder_of, resumes, rewind, 
 from ..runs.run_directory import DATA, LAST, RunDirectory, write_json
 from ..runs.saver import Saved, Saver, read_checkpoint
 from ..terminal import say
+from .accelerators import set_matmul_precision
 from .callbacks import Callbacks
 from .members import check_runs
 from .processes import Processes
@@ -146,7 +147,9 @@ def begin(
         if is_main:
             accelerator = make_accelerator(config.device, config.precision, path, config.trackers)
         saver = Saver(directory.checkpoints, config.checkpoint, saved)
+        set_matmul_precision(accelerator.device, config.matmul_precision)
         runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
+        runtime.graphs = config.graphs
         runtime.callbacks = callbacks or runtime.callbacks
         runtime.begin_tracking()
     data = bounded(data, config.evaluation)

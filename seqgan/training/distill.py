@@ -21,6 +21,7 @@ from ..config import Distill as Settings
 from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .players import Materials
+from .processes import Part
 from .sampling import draw
 
 __all__ = ["Distillation"]
@@ -86,13 +87,16 @@ class Distillation:
         self.runtime.count(batch.mask)
         self.runtime.seed_dropout(self.stage, number)
         self.policy.train()
-        with self.runtime.autocast():
-            scores = self.policy(mine)
+        self.learner.update(self._loss, mine, weights[part.rows], batch.mask, part)
         self.policy.eval()
-        loss = weighted_nll_loss(scores.log_prob, weights[part.rows], mine.mask)
-        self.learner.update(part.of_tokens(loss, batch.mask))
         self.step_number += 1
         self.runtime.log_step(self.stage, self.step_number, {"loss": self.learner.mean_loss()})
+
+    def _loss(self, mine: Sequences, weights: Tensor, mask: Tensor, part: Part) -> Tensor:
+        """The share of this process in the loss of a batch with a weight per sequence."""
+        with self.runtime.autocast():
+            log_prob = self.policy(mine).log_prob
+        return part.of_tokens(weighted_nll_loss(log_prob, weights, mine.mask), mask)
 
     @torch.no_grad()
     def pool(self) -> Sequences:

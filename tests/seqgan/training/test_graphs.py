@@ -11,9 +11,10 @@ from rollout import DiscriminatorReward, Sequences
 from seqgan.config import LSTM, CriticConfig, GrammarCorpus, PolicyGradient, PretrainConfig
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.sources import load_data
-from seqgan.errors import NonFiniteLossError
+from seqgan.errors import ConfigError, NonFiniteLossError
 from seqgan.models import make_generator
 from seqgan.training import policy_gradient
+from seqgan.training.accelerators import set_matmul_precision
 from seqgan.training.critic import Critic
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
@@ -21,6 +22,7 @@ from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...capture import use_recorded_graphs
 from ...small import bilstm, cnn, lstm
+from ..settings import run_settings
 
 EOS = 2
 
@@ -168,3 +170,16 @@ def test_real_data_of_many_lengths_make_few_shapes(recorded):
     for _ in range(3):
         work.epoch()
     assert recorded.made <= 3 and recorded.replays > 8
+
+
+def test_the_settings_of_a_run(monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", seen.append)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    for device, precision, allowed in (("cpu", "high", True), ("cuda", "highest", False)):
+        set_matmul_precision(torch.device(device), precision)
+        assert torch.backends.cudnn.allow_tf32 == allowed
+    assert seen == ["highest"]
+    assert run_settings(graphs=False).graphs is False
+    with pytest.raises(ConfigError, match="matmul_precision"):
+        run_settings(matmul_precision="tf32")

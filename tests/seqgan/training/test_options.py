@@ -206,9 +206,8 @@ def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):
         rows = torch.randint(60, (8,), generator=rng)
         real = data.train.select(rows)
         nll = -work.generator.eval()(real).log_prob.sum() / real.lengths.sum()
-        monkeypatch.setattr(
-            work.player.learner, "update", lambda loss, w=weight: losses.update({w: loss.item()})
-        )
+        noting = lambda loss, *inputs, w=weight: losses.update({w: loss(*inputs).item()})  # noqa: E731
+        monkeypatch.setattr(work.player.learner, "update", noting)
         work.player.step()
     assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll.item(), rel=1e-4)
 
