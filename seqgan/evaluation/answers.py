@@ -131,9 +131,9 @@ class AnswerScores:
         for name, metric in (("pair-bleu", BLEU()), ("pair-chrf", CHRF())):
             # It marks each score with the spread of its own bootstrap.
             result: Any = metric.corpus_score(texts, streams, n_bootstrap=self.score.resamples)
-            middle, margin = result._mean / 100, result._ci / 100
+            middle, margin = float(result._mean) / 100, float(result._ci) / 100
             scores.append(Score(
-                name, result.score / 100, (middle - margin, middle + margin), len(texts), "higher",
+                name, float(result.score) / 100, (middle - margin, middle + margin), len(texts), "higher",
                 f"metric:{name}|scale:0-1|decoding:greedy|refs:test|n:{len(texts)}|"
                 f"{metric.get_signature()}",
             ))  # fmt: skip
