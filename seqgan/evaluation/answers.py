@@ -133,7 +133,8 @@ class AnswerScores:
             result: Any = metric.corpus_score(texts, streams, n_bootstrap=self.score.resamples)
             middle, margin = float(result._mean) / 100, float(result._ci) / 100
             scores.append(Score(
-                name, float(result.score) / 100, (middle - margin, middle + margin), len(texts), "higher",
+                name, float(result.score) / 100, (middle - margin, middle + margin), len(texts),
+                "higher",
                 f"metric:{name}|scale:0-1|decoding:greedy|refs:test|n:{len(texts)}|"
                 f"{metric.get_signature()}",
             ))  # fmt: skip

@@ -1,0 +1,263 @@
+"""Each option of training against its absence, three seeds, on the caption grammar.
+
+    python -m benchmarks.training_options --output training-options.json
+
+An option of MLE is measured by the NLL of test sequences, one of the discriminator by its held-out
+gain against MLE's samples (nats per sequence), one of the rounds by the Jensen-Shannon divergence
+from the grammar after them. The difference is the option's value minus that of the same seed
+without it. An option is named measurable if Student's interval of its mean difference over the
+seeds does not hold 0; with three seeds that takes a large effect, and of many options one in twenty
+would be so named by chance.
+
+Runs that are in the output file already are not done again, so the command continues where it was
+ended. After the first run of each kind it says how long all of them will take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from rollout.modules import frozen_copy, own_copy
+from seqgan.config import RunConfig
+from seqgan.config.recipes import merge
+from seqgan.data.dataset import Dataset
+from seqgan.data.sources import run_data
+from seqgan.evaluation.models import Evaluator
+from seqgan.evaluation.significance import student
+from seqgan.evaluation.sweep import Sweep
+from seqgan.metrics.catalogue import JENSEN_SHANNON
+from seqgan.metrics.likelihood import token_nll
+from seqgan.models import Generator, make_generator
+from seqgan.runs.files import write_json, write_text
+from seqgan.seeding import derive_seed
+from seqgan.training.critic_pretraining import pretrain_critic
+from seqgan.training.fine_tuning import FineTuning
+from seqgan.training.pretrain import pretrain
+from seqgan.training.runtime import Runtime, make_accelerator
+
+from .results import machine
+
+__all__ = ["OPTIONS", "SIZES", "Option", "main", "table"]
+
+
+class Option(NamedTuple):
+    """An option of training.
+
+    Attributes:
+        stage: mle, discriminator or rounds: what is trained with it, and how it is measured.
+        settings: on top of the size's.
+    """
+
+    stage: str
+    settings: Mapping[str, Any]
+
+
+def _mle(**settings: Any) -> Option:
+    return Option("mle", {"pretrain": settings})
+
+
+def _optimizer(**settings: Any) -> Option:
+    return _mle(optimizer=settings)
+
+
+def _augmented(*names: str) -> Option:
+    return Option("discriminator", {"critic": {"augment": list(names)}})
+
+
+OPTIONS: dict[str, Option] = {
+    "Adam": _optimizer(name="adam", weight_decay=0.0),
+    "RAdam": _optimizer(name="radam"),
+    "Lookahead (5 steps)": _optimizer(lookahead_steps=5),
+    "constant learning rate": _optimizer(schedule="constant"),
+    "cosine schedule": _optimizer(schedule="cosine", decay_steps=1_500),
+    "linear schedule": _optimizer(schedule="linear", decay_steps=1_500),
+    "warm-up (100 steps)": _optimizer(warmup_steps=100),
+    "averaged weights (0.99)": _optimizer(average_decay=0.99),
+    "label smoothing (0.1)": _mle(label_smoothing=0.1),
+    "scheduled sampling (0.25)": _mle(scheduled_sampling=0.25, scheduled_sampling_steps=500),
+    "token dropout": _augmented("token_dropout"),
+    "swapped neighbours": _augmented("swap"),
+    "window crop": _augmented("window_crop"),
+    "masked tokens": _augmented("mask"),
+    "smoothed label of real sequences (0.1)": Option(
+        "discriminator", {"critic": {"label_smoothing": 0.1}}
+    ),
+    "averaged discriminator (0.99)": Option(
+        "discriminator", {"critic": {"optimizer": {"average_decay": 0.99}}}
+    ),
+    "mixed loss (0.5)": Option("rounds", {"algorithm": {"mle_weight": 0.5}}),
+    "averaged policy (0.9)": Option("rounds", {"algorithm": {"optimizer": {"average_decay": 0.9}}}),
+}
+"""The options by name; the baseline of each stage is the size's own settings (AdamW, plateau)."""
+BASELINE = "without"
+MEASURES = {
+    "mle": "test NLL, nats per token (lower is better)",
+    "discriminator": "held-out gain, nats per sequence (higher is better)",
+    "rounds": "Jensen-Shannon after the rounds, nats per sequence (lower is better)",
+}
+SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "corpus": {"num_train": 80, "num_validation": 20, "num_heldout": 20, "num_test": 30},
+        "generator": {"embedding": 8, "hidden": 8},
+        "discriminator": {"embedding": 8, "hidden": 8},
+        "pretrain": {"epochs": 2},
+        "critic": {"steps": 4, "measure_every": 2, "batch_size": 16},
+        "algorithm": {"batch_size": 8, "rollouts": 1},
+        "adversarial": {"rounds": 1, "measure_every": 1, "critic_steps": 1},
+        "evaluation": {"num_samples": 30, "sweep_samples": 20, "resamples": 10},
+    },
+    "quick": {
+        "corpus": {
+            "num_train": 2_000,
+            "num_validation": 500,
+            "num_heldout": 500,
+            "num_test": 1_000,
+        },
+        "generator": {"embedding": 64, "hidden": 128},
+        "critic": {"steps": 600, "measure_every": 100},
+        "adversarial": {"rounds": 10},
+        "evaluation": {"num_samples": 1_000, "sweep_samples": 500, "resamples": 200},
+    },
+}
+"""Settings of each size, on top of those of ``seqgan run --size quick``."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--size", choices=SIZES, default="quick")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", choices=MEASURES, help="options of one stage")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    content: dict[str, Any] = {"environment": machine(), "size": options.size, "runs": []}
+    if options.output.is_file():
+        content = json.loads(options.output.read_text(encoding="utf-8"))
+    if content["size"] != options.size:
+        raise SystemExit(
+            f"{options.output} holds runs of size {content['size']}; name another file"
+        )
+    stages = [options.only] if options.only else list(MEASURES)
+    jobs = [
+        (stage, name, seed)
+        for seed in range(options.seeds)
+        for stage in stages
+        for name in (BASELINE, *(each for each, option in OPTIONS.items() if option.stage == stage))
+    ]
+    _work(jobs, content, options.output)
+    text = table(content["runs"])
+    write_text(options.output.with_suffix(".md"), text)
+    print(text)
+
+
+def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Path) -> None:
+    """Does the runs that are not in the file yet, and writes it after each."""
+    runs = content["runs"]
+    done = {(each["stage"], each["option"], each["seed"]) for each in runs}
+    left = [job for job in jobs if job not in done]
+    told = set()
+    for number, (stage, name, seed) in enumerate(left):
+        started = time.monotonic()
+        value = _value(stage, name, seed, content["size"])
+        seconds = time.monotonic() - started
+        runs.append({
+            "stage": stage, "option": name, "seed": seed, "value": value,
+            "seconds": round(seconds, 1),
+        })  # fmt: skip
+        write_json(output, content)
+        print(f"{stage}, {name}, seed {seed}: {value:.4f} ({seconds:.0f} s)", flush=True)
+        if stage not in told:
+            told.add(stage)
+            same = sum(each[0] == stage for each in left[number + 1 :])
+            minutes = same * seconds / 60
+            print(f"estimate: {same} more runs of {stage}, {minutes:.1f} minutes", flush=True)
+
+
+def _value(stage: str, name: str, seed: int, size: str) -> float:
+    """The measurement of a run."""
+    own = {} if name == BASELINE else OPTIONS[name].settings
+    config = RunConfig(size="quick", seed=seed, **merge(SIZES[size], own))
+    if stage == "mle":
+        data = run_data(config)
+        return token_nll(_trained(config, data), data.test)
+    plain, data = _plain(seed, size)
+    generator, runtime = own_copy(plain), _runtime(seed)
+    work = FineTuning(config, data, generator, frozen_copy(plain), runtime)
+    if stage == "discriminator":
+        assert work.critic is not None
+        pretrain_critic(work.critic, runtime)
+        count = 2 * len(data.heldout)
+        fresh = work.critic.draw(count, runtime.rng("benchmark", "fresh"), data.heldout)
+        gain: float = work.critic.figures(fresh, fresh)["heldout_gain"]
+        return gain
+    work.run(Sweep(data, config.evaluation, seed).validate)
+    scores, _ = Evaluator(data, config.evaluation, seed).model(generator, "tuned")
+    return next(score.value for score in scores if score.name == JENSEN_SHANNON)
+
+
+@functools.cache
+def _plain(seed: int, size: str) -> tuple[Generator, Dataset]:
+    """The generator after MLE without any option, from which later stages begin."""
+    config = RunConfig(size="quick", seed=seed, **SIZES[size])
+    data = run_data(config)
+    return _trained(config, data), data
+
+
+def _trained(config: RunConfig, data: Dataset) -> Generator:
+    """A generator after MLE."""
+    seed = derive_seed(config.seed, "generator")
+    generator = make_generator(config.generator, data.spec, seed)
+    pretrain(generator, data.train, data.validation, config.pretrain, _runtime(config.seed))
+    return generator
+
+
+def _runtime(seed: int) -> Runtime:
+    return Runtime(make_accelerator("cpu", trackers=()), seed)
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """The options in Markdown: value, difference with its interval over seeds, and what it says."""
+    lines = []
+    for stage, measure in MEASURES.items():
+        values = {(each["option"], each["seed"]): each["value"] for each in runs
+                  if each["stage"] == stage}  # fmt: skip
+        names = list(dict.fromkeys(name for name, _ in values))
+        if not names:
+            continue
+        lines += [f"**{stage}**: {measure}", "", "| option | mean | difference | |"]
+        lines.append("|---|---|---|---|")
+        for name in names:
+            seeds = [seed for other, seed in values if other == name and (BASELINE, seed) in values]
+            mean = np.mean([values[name, seed] for seed in seeds])
+            if name == BASELINE:
+                lines.append(f"| {name} | {mean:.4f} | | |")
+                continue
+            differences = [values[name, seed] - values[BASELINE, seed] for seed in seeds]
+            lines.append(f"| {name} | {mean:.4f} | {_difference(differences)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _difference(differences: list[float]) -> str:
+    """Mean, interval over seeds, and if 0 lies outside it."""
+    mean = float(np.mean(differences))
+    if len(differences) < 2:
+        return f"{mean:+.4f} | one seed"
+    error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
+    _, low, high, _ = student(mean, error, len(differences) - 1)
+    found = "measurable" if low > 0 or high < 0 else "nothing measurable"
+    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}] | {found}"
+
+
+if __name__ == "__main__":
+    main()

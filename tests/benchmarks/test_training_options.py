@@ -1,0 +1,40 @@
+"""The benchmark of training options, on a tiny size."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.training_options import BASELINE, OPTIONS, main, table
+
+
+def test_a_table_by_hand():
+    runs = [
+        {"stage": "mle", "option": name, "seed": seed, "value": value}
+        for name, values in ((BASELINE, (2.0, 3.0)), ("A", (1.9, 2.9)), ("B", (2.1, 2.9)))
+        for seed, value in enumerate(values)
+    ]
+    lines = table(runs).splitlines()
+    assert "| without | 2.5000 | | |" in lines
+    # equal differences: known exactly
+    assert "| A | 2.4000 | -0.1000 [-0.1000, -0.1000] | measurable |" in lines
+    # +0.1 and -0.1: error 0.1, t 12.706 with one degree of freedom
+    assert "| B | 2.5000 | +0.0000 [-1.2706, +1.2706] | nothing measurable |" in lines
+
+
+@pytest.mark.parametrize("stage", ["mle", "discriminator", "rounds"])
+def test_every_option_runs_and_continues(stage, tmp_path, capsys, monkeypatch):
+    names = [name for name, option in OPTIONS.items() if option.stage == stage][-2:]
+    few = {name: OPTIONS[name] for name in names}
+    monkeypatch.setattr("benchmarks.training_options.OPTIONS", few)
+    out = tmp_path / "options.json"
+    arguments = ["--output", str(out), "--size", "tiny", "--only", stage]
+    main([*arguments, "--seeds", "1"])
+    assert "estimate: 2 more runs of" in capsys.readouterr().out
+    found = json.loads(out.read_text())["runs"]
+    assert [each["option"] for each in found] == [BASELINE, *names]
+    assert all(abs(each["value"]) < 100 for each in found)
+    main([*arguments, "--seeds", "1"])
+    assert json.loads(out.read_text())["runs"] == found  # nothing is done again
+    assert all(name in out.with_suffix(".md").read_text() for name in names)
