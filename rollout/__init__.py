@@ -5,6 +5,7 @@ It knows nothing of files, corpora, command lines or GANs.
 
 from .beam import Beams, beam_search
 from .coefficients import AdaptiveEntropy, AdaptiveKL
+from .constraints import ConstrainedPolicy, Constraint, allowed_after
 from .environments.agent import PolicyAgent
 from .generate import generate
 from .lagged import LaggedPolicy
@@ -76,6 +77,8 @@ __all__ = [
     "Baseline",
     "Beams",
     "ConditionError",
+    "ConstrainedPolicy",
+    "Constraint",
     "ConstantReward",
     "DiscriminatorReward",
     "LaggedPolicy",
@@ -104,6 +107,7 @@ __all__ = [
     "WeightedMean",
     "action_values",
     "advantages",
+    "allowed_after",
     "aggregate",
     "augmented_likelihood_loss",
     "beam_search",

@@ -24,7 +24,8 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
 
     **Action**: a token id, ``Discrete(vocab_size)``. ``info["action_mask"]`` (int8 [V]) has 1 for
     the legal ones, as ``action_space.sample(mask)`` wants it (`action_masks` is the same for
-    sb3-contrib); a forbidden one raises `IllegalTokenError`.
+    sb3-contrib); one that is not allowed raises `IllegalTokenError`, or with `penalty` ends the
+    episode. What is allowed is all but `forbidden`, and what `constraint` says of the prefix.
 
     **Observation**, a ``Dict``:
 
@@ -65,7 +66,7 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         render_mode: None, "ansi" (`render` returns the prefix as text) or "rgb_array" (as a picture
             of a fixed size, uint8 [H, W, 3], which recorders and gymnasium's "human" mode need).
         **settings: `eos_id`, `bos_id`, `pad_id`, `forbidden`, `decode`, `condition`,
-            `limit_terminates`, `device`: see `TokenTask`.
+            `constraint`, `penalty`, `potential`, `limit_terminates`, `device`: see `TokenTask`.
 
     Raises:
         ValueError: an argument makes no sense; the message begins with its name.
@@ -89,6 +90,8 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         self._tokens = np.full(self.task.max_length, self.task.pad_id, dtype=np.int64)
         self._length = self._condition = 0
         self._running = False
+        self._mask = self.task.allowed.astype(np.int8)
+        self._potential = 0.0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -107,25 +110,36 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         self._tokens[:] = self.task.pad_id
         self._length = 0
         self._running = True
-        return self._observation(), {"action_mask": self.task.masks(1)[0]}
+        self._look(over=False)
+        return self._observation(), {"action_mask": self._mask.copy()}
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Emits one token.
 
         Raises:
-            IllegalTokenError: the action is no token id, or a forbidden one.
+            IllegalTokenError: the action is no token id, or one that is not allowed (unless that
+                costs a penalty).
             gymnasium.error.ResetNeeded: the sequence has ended, or none has begun.
         """
         if not self._running:
             raise gymnasium.error.ResetNeeded("the sequence has ended: call reset() first")
-        task, token = self.task, self.task.legal(action)
+        task, token = self.task, self.task.legal(action, self._mask)
+        if token is None:
+            assert task.penalty is not None
+            self._running = False
+            before = self._potential
+            self._look(over=True)
+            info = {"action_mask": self._mask.copy()}
+            return self._observation(), task.penalty - before, True, False, info
         self._tokens[self._length] = token
         self._length += 1
         ended = token == task.eos_id
         full = not ended and self._length == task.max_length
         self._running = not (ended or full)
-        info = {"action_mask": task.masks(1)[0]}
-        reward = 0.0
+        before = self._potential
+        self._look(over=not self._running)
+        info = {"action_mask": self._mask.copy()}
+        reward = self._potential - before
         if not self._running:
             total, values = task.score(
                 self._tokens[None].copy(),
@@ -133,7 +147,7 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
                 np.array([ended]),
                 np.array([self._condition]),
             )
-            reward = float(total[0])
+            reward += float(total[0])
             if values is not None:
                 info["token_rewards"] = values[0]
         terminated = ended or (full and task.limit_terminates)
@@ -141,7 +155,7 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def action_masks(self) -> np.ndarray:
         """The mask of the legal actions as bool [V]: sb3-contrib's MaskablePPO asks for it."""
-        return self.task.allowed.copy()
+        return self._mask.astype(bool)
 
     def render(self) -> str | np.ndarray | None:
         """The prefix as text or as a picture, as `render_mode` says."""
@@ -149,6 +163,13 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
             warn_of_no_mode()
             return None
         return rendered(self.task.text(self._tokens, self._length), self.render_mode)
+
+    def _look(self, over: bool) -> None:
+        """Finds the mask and the potential of the prefix."""
+        tokens, lengths = self._tokens[None], np.array([self._length])
+        ended, condition = np.array([over]), np.array([self._condition])
+        self._mask = self.task.masks(tokens, lengths, ended)[0]
+        self._potential = float(self.task.potentials(tokens, lengths, condition, ended)[0])
 
     def _observation(self) -> dict[str, Any]:
         last = self._tokens[self._length - 1] if self._length else self.task.bos_id

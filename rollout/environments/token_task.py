@@ -16,6 +16,7 @@ from gymnasium import spaces
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from ..constraints import Constraint, allowed_after
 from ..rewards import Reward, reward_values
 from ..sequences import Sequences, select_tree
 
@@ -43,6 +44,13 @@ class TokenTask:
         decode: turns the ids of a prefix (EOS left out) into text, for ``render``.
         condition: what `Sequences.condition` of a finished sequence holds: a pytree of tensors
             with first dimension K. Every episode draws one of the K rows.
+        constraint: ``constraint(prefixes) -> bool [N, V]``, the tokens that may follow each of N
+            prefixes (lists of ids), as of `rollout.ConstrainedPolicy`; None: all but `forbidden`.
+        penalty: an action that is not allowed ends the episode with this reward, for agents that
+            know no masks; None: it is an error.
+        potential: ``potential(prefixes: Sequences) -> [B]``: each step is paid by how much the
+            potential of the prefix rises, ``phi(s') - phi(s)`` with phi 0 at the end (Ng et al.
+            1999), which changes no agent's best policy; None: nothing before the end.
         limit_terminates: call the length limit an end of the task (``terminated``) instead of a
             cut from outside (``truncated``).
         device: where the sequences lie that the reward gets.
@@ -68,13 +76,18 @@ class TokenTask:
         forbidden: Iterable[int] = (),
         decode: Callable[[list[int]], str] | None = None,
         condition: Any = None,
+        constraint: Constraint | None = None,
+        penalty: float | None = None,
+        potential: Callable[[Sequences], Tensor] | None = None,
         limit_terminates: bool = False,
         device: torch.device | str = "cpu",
     ):
-        for name, function in (("reward", reward), ("decode", decode)):
+        optional = (("decode", decode), ("constraint", constraint), ("potential", potential))
+        for name, function in (("reward", reward), *optional):
             if not callable(function) and (name == "reward" or function is not None):
                 raise ValueError(f"{name} must be a callable, got {function!r}")
         self.reward, self.decode = reward, decode
+        self.constraint, self.penalty, self.potential = constraint, penalty, potential
         self.vocab_size = checked_integer("vocab_size", vocab_size, 2)
         self.max_length = checked_integer("max_length", max_length, 1)
         self.bos_id = checked_integer("bos_id", bos_id, 0)
@@ -87,8 +100,12 @@ class TokenTask:
         self.action_space = spaces.Discrete(self.vocab_size)
         self.observation_space = self._observation_space()
 
-    def legal(self, action: Any) -> int:
-        """The token id that an action is.
+    def legal(self, action: Any, mask: np.ndarray) -> int | None:
+        """The token id that an action is; None: it is not allowed, and costs a penalty.
+
+        Args:
+            action: of an agent.
+            mask: int8 [V], the tokens that may follow the prefix.
 
         Raises:
             IllegalTokenError: it is no id, outside the vocabulary, or forbidden.
@@ -99,18 +116,57 @@ class TokenTask:
             raise IllegalTokenError(f"an action is one token id, got {action!r}") from None
         if not 0 <= token < self.vocab_size:
             raise IllegalTokenError(f"action {token} is not in 0 .. {self.vocab_size - 1}")
-        if not self.allowed[token]:
-            ids = ", ".join(str(i) for i in np.flatnonzero(~self.allowed)[:10])
-            more = ", ..." if (~self.allowed).sum() > 10 else ""
+        if not mask[token]:
+            if self.penalty is not None:
+                return None
+            ids = ", ".join(str(i) for i in np.flatnonzero(mask == 0)[:10])
+            more = ", ..." if (mask == 0).sum() > 10 else ""
             raise IllegalTokenError(
                 f"action {token} is forbidden (as are {ids}{more}): "
                 "choose where info['action_mask'] is 1"
             )
         return token
 
-    def masks(self, rows: int) -> np.ndarray:
-        """A fresh int8 [rows, V], 1 for a legal action, as ``Discrete.sample(mask)`` wants it."""
-        return np.tile(self.allowed.view(np.int8), (rows, 1))
+    def masks(self, tokens: np.ndarray, lengths: np.ndarray, over: np.ndarray) -> np.ndarray:
+        """Masks int8 [N, V], read-only: 1 for a legal action, as ``Discrete.sample`` wants it.
+
+        Args:
+            tokens: int64 [N, T], the prefixes.
+            lengths: int64 [N].
+            over: bool [N], the sequences that have ended: no constraint is asked about them.
+        """
+        masks = np.broadcast_to(self.allowed.view(np.int8), (len(tokens), self.vocab_size))
+        rows = np.flatnonzero(~over)
+        if self.constraint is None or len(rows) == 0:
+            return masks
+        masks = masks.copy()
+        prefixes = [tokens[i, : lengths[i]].tolist() for i in rows]
+        found = allowed_after(self.constraint, prefixes, self.vocab_size).numpy()
+        masks[rows] &= found.astype(np.int8)
+        if not masks[rows].any(1).all():
+            dead = prefixes[int(np.flatnonzero(~masks[rows].any(1))[0])]
+            raise ValueError(f"constraint and forbidden leave no token after {dead}")
+        return masks
+
+    def potentials(
+        self, tokens: np.ndarray, lengths: np.ndarray, conditions: np.ndarray, over: np.ndarray
+    ) -> np.ndarray:
+        """Potentials [N] of prefixes; 0 for those that are over, and without a potential."""
+        found, rows = np.zeros(len(tokens)), np.flatnonzero(~over)
+        if self.potential is None or len(rows) == 0:
+            return found
+        condition = None
+        if self.condition is not None:
+            condition = select_tree(self.condition, torch.from_numpy(conditions[rows]))
+        prefixes = Sequences(
+            torch.from_numpy(tokens[rows]), torch.from_numpy(lengths[rows]), None, condition
+        ).to(self.device)
+        with torch.no_grad():
+            values = self.potential(prefixes)
+        if values.shape != (len(rows),) or not bool(values.isfinite().all()):
+            raise ValueError(f"potential must return {len(rows)} finite numbers, got {values}")
+        found[rows] = values.cpu().double().numpy()
+        return found
 
     def score(
         self,

@@ -96,6 +96,8 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         self._conditions = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=bool)
         self._begun = np.zeros(num_envs, dtype=bool)
+        self._masks = np.tile(task.allowed.astype(np.int8), (num_envs, 1))
+        self._potentials = np.zeros(num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
 
     def reset(
@@ -127,6 +129,7 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
                 self._generators[i] = seeding.np_random(own)[0]
         self._begin(mask, self.task.chosen_condition(options))
         self._begun |= mask
+        self._look()
         return self._observation(), self._infos(mask)
 
     def step(
@@ -143,18 +146,23 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         if not self._begun.all() or (disabled and self._over.any()):
             raise gymnasium.error.ResetNeeded("a sequence has ended: call reset() first")
         acting = ~self._over
-        emitted = self._legal(actions, acting)
-        rows = np.flatnonzero(acting)
+        emitted, fined = self._legal(actions, acting)
+        rows = np.flatnonzero(acting & ~fined)
         self._tokens[rows, self._lengths[rows]] = emitted[rows]
         self._lengths[rows] += 1
         self._last[rows] = emitted[rows]
         self._begin(~acting)
-        ended = acting & (emitted == (-1 if self.task.eos_id is None else self.task.eos_id))
-        full = acting & ~ended & (self._lengths == self.task.max_length)
-        self._over = ended | full
-        rewards, infos = np.zeros(self.num_envs), self._infos(np.ones(self.num_envs, dtype=bool))
+        eos = -1 if self.task.eos_id is None else self.task.eos_id
+        ended = acting & ~fined & (emitted == eos)
+        full = acting & ~fined & ~ended & (self._lengths == self.task.max_length)
+        self._over = ended | full | fined
+        before = np.where(acting, self._potentials, 0.0)
+        self._look()
+        rewards = np.where(acting, self._potentials - before, 0.0)
+        infos = self._infos(np.ones(self.num_envs, dtype=bool))
         if self._over.any():
-            self._finish(self._over.copy(), ended, rewards, infos)
+            self._finish(self._over.copy(), ended, fined, rewards, infos)
+        ended = ended | fined
         if self.task.limit_terminates:
             return self._observation(), rewards, ended | full, np.zeros_like(full), infos
         return self._observation(), rewards, ended, full, infos
@@ -171,30 +179,41 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         return tuple(rendered(text, self.render_mode) for text in texts)
 
     def _finish(
-        self, over: np.ndarray, ended: np.ndarray, rewards: np.ndarray, infos: dict[str, Any]
+        self,
+        over: np.ndarray,
+        ended: np.ndarray,
+        fined: np.ndarray,
+        rewards: np.ndarray,
+        infos: dict[str, Any],
     ) -> None:
         """Judges the sequences that are `over` [N]; fills in `rewards` [N] and `infos`."""
-        rows = np.flatnonzero(over)
-        total, values = self.task.score(
-            self._tokens[rows], self._lengths[rows], ended[rows], self._conditions[rows]
-        )
-        rewards[rows] = total
+        if fined.any():
+            assert self.task.penalty is not None
+            rewards[fined] += self.task.penalty
+        rows, values = np.flatnonzero(over & ~fined), None
+        if len(rows):
+            total, values = self.task.score(
+                self._tokens[rows], self._lengths[rows], ended[rows], self._conditions[rows]
+            )
+            rewards[rows] += total
         same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         about_the_end = self._infos(over) if same_step else infos
         if values is not None:
             spread = np.zeros((self.num_envs, values.shape[1]), dtype=values.dtype)
             spread[rows] = values
-            about_the_end |= {"token_rewards": spread, "_token_rewards": over.copy()}
+            about_the_end |= {"token_rewards": spread, "_token_rewards": over & ~fined}
         if not same_step:
             return
         seen = self._observation()
         last = np.full(self.num_envs, None, dtype=object)
-        for i in rows:
+        for i in np.flatnonzero(over):
             last[i] = {name: part[i] for name, part in seen.items()}
         infos |= {"final_obs": last, "_final_obs": over.copy()}
         infos |= {"final_info": about_the_end, "_final_info": over.copy()}
         self._begin(over)
         self._over[:] = False
+        self._look()
+        infos |= self._infos(np.ones(self.num_envs, dtype=bool))
 
     def _begin(self, mask: np.ndarray, condition: int | None = None) -> None:
         """Empty sequences where `mask` [N] is True, with a given or a drawn condition."""
@@ -211,21 +230,29 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
                 self._generators[i] = generator
                 self._conditions[i] = generator.integers(self.task.num_conditions)
 
-    def _legal(self, actions: Any, acting: np.ndarray) -> np.ndarray:
-        """The actions as int64 [N], checked where `acting` [N] is True."""
+    def _look(self) -> None:
+        """Finds the masks and the potentials of the prefixes."""
+        self._masks = self.task.masks(self._tokens, self._lengths, self._over)
+        self._potentials = self.task.potentials(
+            self._tokens, self._lengths, self._conditions, self._over
+        )
+
+    def _legal(self, actions: Any, acting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The actions as int64 [N], checked where `acting` [N] is True, and who pays a penalty."""
         tokens = np.asarray(actions)
         if tokens.shape != (self.num_envs,) or not np.issubdtype(tokens.dtype, np.integer):
             raise IllegalTokenError(
                 f"actions must be {self.num_envs} integers, got {tokens.dtype} {list(tokens.shape)}"
             )
         inside = (tokens >= 0) & (tokens < self.task.vocab_size)
-        good = inside & self.task.allowed[np.where(inside, tokens, 0)]
-        for i in np.flatnonzero(acting & ~good):
+        good = inside & (self._masks[np.arange(self.num_envs), np.where(inside, tokens, 0)] != 0)
+        fined = acting & ~good
+        for i in np.flatnonzero(fined):
             try:
-                self.task.legal(tokens[i])
+                self.task.legal(tokens[i], self._masks[i])
             except IllegalTokenError as error:
                 raise IllegalTokenError(f"environment {i}: {error}") from None
-        return tokens.astype(np.int64)
+        return tokens.astype(np.int64), fined
 
     def _observation(self) -> dict[str, Any]:
         seen = {
@@ -239,7 +266,7 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
 
     def _infos(self, mask: np.ndarray) -> dict[str, Any]:
         """The info of the environments where `mask` [N] is True, as gymnasium batches it."""
-        masks = self.task.masks(self.num_envs)
+        masks = self._masks.copy()
         masks[~mask] = 0
         return {"action_mask": masks, "_action_mask": mask.copy()}
 
