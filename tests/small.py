@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
+import torch
 
 from seqgan.config import CNN, LSTM, BiLSTM
 from seqgan.config.components import Component, build
@@ -11,7 +19,7 @@ from seqgan.config.settings import hints
 from seqgan.data.dataset import TokenSpec
 from seqgan.models import Discriminator, Generator
 
-__all__ = ["bilstm", "cnn", "ids", "lstm", "small"]
+__all__ = ["bilstm", "cnn", "ids", "lstm", "sizes", "small", "tiny_language_model"]
 
 SIZES: dict[str, Any] = {
     "embedding": 6, "hidden": 8, "layers": 2, "width": 8, "heads": 2,
@@ -20,9 +28,38 @@ SIZES: dict[str, Any] = {
 """Small sizes, by the names that settings of all architectures have."""
 
 
+@functools.cache
+def tiny_language_model(kind: str = "llama") -> str:
+    """A folder with a tiny pretrained model of the library transformers, of random weights."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("peft")
+    folder = Path(tempfile.mkdtemp(prefix=f"tiny-{kind}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    torch.manual_seed(0)
+    if kind == "llama":
+        config = transformers.LlamaConfig(
+            vocab_size=300, hidden_size=8, intermediate_size=16, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64,
+            initializer_range=0.2, bos_token_id=1, eos_token_id=2, tie_word_embeddings=False,
+        )  # fmt: skip
+    else:
+        config = transformers.GPT2Config(
+            vocab_size=300, n_embd=8, n_layer=2, n_head=2, n_positions=64,
+            initializer_range=0.2, bos_token_id=0, eos_token_id=0,
+        )  # fmt: skip
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return str(folder)
+
+
+def sizes(kind: type[Component]) -> dict[str, Any]:
+    """Small sizes of an architecture's settings, and a tiny model if it begins with one."""
+    found = {name: SIZES[name] for name in SIZES.keys() & hints(kind)}
+    return found | ({"model": tiny_language_model()} if "model" in hints(kind) else {})
+
+
 def small(kind: type[Component], **settings: Any) -> Any:
     """Settings of an architecture with small sizes, for tests that go through all of them."""
-    return kind(**{name: SIZES[name] for name in SIZES.keys() & hints(kind)} | settings)
+    return kind(**sizes(kind) | settings)
 
 
 def ids(vocab_size: int, max_length: int = 20) -> TokenSpec:

@@ -36,7 +36,7 @@ from .spec import TokenSpec
 from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
 from .text.readers import near_file
 from .text.splits import LEAST, SPLITS
-from .text.tokenizers import make_tokenizer
+from .text.tokenizers import HuggingFaceTokenizer, make_tokenizer
 from .text.vocabulary import Vocabulary
 
 __all__ = [
@@ -164,6 +164,7 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         max_length=corpus.report.max_length,
         forbidden=forbidden,
         withheld=withheld,
+        model_ids=_model_ids(corpus),
     )
     spec = corpus.conditions.announced(spec)
     return Dataset(
@@ -178,6 +179,13 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         report_lines=[*corpus.report.lines(), *corpus.conditions.lines(corpus.train.condition)],
         conditions=corpus.conditions,
     )
+
+
+def _model_ids(corpus: TextCorpus) -> tuple[int, ...]:
+    """The ids of the tokenizer file that a corpus was cut by; nothing for other tokenizers."""
+    if not isinstance(corpus.tokenizer, HuggingFaceTokenizer):
+        return ()
+    return corpus.tokenizer.ids(corpus.vocabulary.tokens)
 
 
 def _never_emitted(corpus: TextCorpus) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -27,6 +27,8 @@ class TokenSpec(NamedTuple):
         source_vocab: number of token ids of source sequences; 0: there are none.
         source_length: tokens of the longest source sequence, EOS counted.
         width: tokens of a row, if the sequences are pictures; 0: they have no rows.
+        model_ids: for each token its id in the tokenizer file that the data were cut by, -1 if
+            that has none; empty: they were cut by another.
     """
 
     vocab_size: int
@@ -40,6 +42,7 @@ class TokenSpec(NamedTuple):
     source_vocab: int = 0
     source_length: int = 0
     width: int = 0
+    model_ids: tuple[int, ...] = ()
 
     @property
     def condition(self) -> tuple[str, ...]:
@@ -69,6 +72,10 @@ class TokenSpec(NamedTuple):
             raise TypeError("token ids are whole numbers")
         if not all(0 <= each < size for each in ids) or not 1 <= longest <= LONGEST:
             raise ValueError("ids or lengths are out of range")
+        theirs = tuple(content.get("model_ids", ()))
+        if theirs and not (len(theirs) == size and all(isinstance(x, int) for x in theirs)):
+            raise ValueError("there is not one id of a model for each token")
         if not all(0 <= each <= LONGEST for each in more):
             raise ValueError("numbers of labels, source tokens or columns are out of range")
-        return cls(size, bos, eos, pad, longest, tuple(lists[0]), tuple(lists[1]), *more)
+        found = cls(size, bos, eos, pad, longest, tuple(lists[0]), tuple(lists[1]), *more)
+        return found._replace(model_ids=theirs)

@@ -173,12 +173,10 @@ class Cache(SelectsRows):
         Returns:
             The mixed values [R, H, D].
         """
-        self._put(layer, torch.stack([key, value]))
-        prefix = self.pool[layer][:, :, :, : self.widest].index_select(1, self.rows)
-        own = self.buffer.layers[layer][:, :, :, : self.width]
+        prefix, own = self._held(layer, key, value)
         query = query[:, :, None] * query.shape[-1] ** -0.5
         scores = torch.cat([query @ each[0].transpose(2, 3) for each in (prefix, own)], 3)
-        shares = (scores + self._outside(scores)).softmax(3)
+        shares = (scores + self.outside(scores)).softmax(3)
         of_prefix, of_own = shares.split([self.widest, self.width], 3)
         return (of_prefix @ prefix[1] + of_own @ own[1])[:, :, 0]
 
@@ -216,7 +214,17 @@ class Cache(SelectsRows):
             torch.cat([state.start + width - state.width for state in states]),
         )
 
-    def _outside(self, like: Tensor) -> Tensor:
+    def appended(self, layer: int, key: Tensor, value: Tensor) -> Tensor:
+        """As `attend`, for others to look at: keys and values [2, R, H, W + C, D]."""
+        return torch.cat(self._held(layer, key, value), dim=3)
+
+    def _held(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the prefix [2, R, H, W, D] and since then [2, R, H, C, D]."""
+        self._put(layer, torch.stack([key, value]))
+        prefix = self.pool[layer][:, :, :, : self.widest].index_select(1, self.rows)
+        return prefix, self.buffer.layers[layer][:, :, :, : self.width]
+
+    def outside(self, like: Tensor) -> Tensor:
         """[R, 1, 1, W + C]: 0 in the columns that belong to each row, -inf in the others."""
         if self._mask is None:
             places = torch.arange(self.widest + self.width, device=like.device)

@@ -16,7 +16,7 @@ from seqgan.config import DISCRIMINATORS, GENERATORS
 from seqgan.hub import TextGenerator
 from seqgan.training.runtime import Runtime
 
-from ..small import SIZES
+from ..small import sizes
 from .tiny import TINY, differences, outcome
 
 PAIRS = list(zip_longest([*GENERATORS][1:], [*DISCRIMINATORS][1:], fillvalue=None))
@@ -27,8 +27,7 @@ def settings(group: str, name: str | None) -> dict:
     kinds = GENERATORS if group == "generator" else DISCRIMINATORS
     name = name or next(iter(kinds))
     kind = kinds[name]
-    small = {each: SIZES[each] for each in SIZES if each in kind.__dataclass_fields__}
-    return {"architecture": name, **small}
+    return {"architecture": name, **sizes(kind)}
 
 
 def flags(group: str, name: str | None) -> list[str]:

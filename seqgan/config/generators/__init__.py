@@ -6,8 +6,14 @@ from ..components import Component
 from .base import GeneratorConfig
 from .gru import GRU
 from .lstm import LSTM
+from .pretrained import Pretrained
 from .transformer import Transformer
 
 __all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
 
-GENERATORS: dict[str, type[Component]] = {"lstm": LSTM, "gru": GRU, "transformer": Transformer}
+GENERATORS: dict[str, type[Component]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "transformer": Transformer,
+    "pretrained": Pretrained,
+}

@@ -154,7 +154,7 @@ class HuggingFaceTokenizer:
             raise DataError(f"{flag}: {path} holds no tokenizer: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._special = special or SpecialWords()
+        self._special, self._size = special or SpecialWords(), self._tokenizer.get_vocab_size()
         self._tokenizer.add_special_tokens(list(self._special))  # keeps them whole
         unknown = _unknown_token(json.loads(self._tokenizer.to_str())["model"])
         self._unknown = None if unknown is None else self._tokenizer.token_to_id(unknown)
@@ -169,6 +169,11 @@ class HuggingFaceTokenizer:
         return self._special.read(
             [unknown if number == self._unknown else token for number, token in pairs]
         )
+
+    def ids(self, tokens: Sequence[str]) -> tuple[int, ...]:
+        """The file's own id of each token; -1 for one that it lacks."""
+        found = [self._tokenizer.token_to_id(token) for token in tokens]
+        return tuple(-1 if each is None or each >= self._size else each for each in found)
 
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The text that the file's decoder makes of `tokens`; without one, blanks between them."""

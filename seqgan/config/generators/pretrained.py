@@ -1,0 +1,38 @@
+"""Settings of a generator that begins as a pretrained language model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..checks import dropout, positive, sizes
+from .base import GeneratorConfig
+
+__all__ = ["Pretrained"]
+
+
+@dataclass
+class Pretrained(GeneratorConfig):
+    """A causal language model of the library transformers, whole or by LoRA (Hu et al. 2021).
+
+    Attributes:
+        architecture: kind of network.
+        model: a folder that transformers reads, or a .gguf file; nothing is downloaded.
+        lora_rank: rank of the adapters that are trained in the place of the model; 0: all of the
+            model is trained.
+        lora_alpha: the adapters count lora_alpha / lora_rank.
+        dropout: probability of dropping an input or a feature in training, from 0 to below 1.
+    """
+
+    builds: ClassVar[str] = "seqgan.models.generators.pretrained"
+    architecture: str = "pretrained"
+    model: str = ""
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, "lora_rank", least=0)
+        positive(self, "lora_alpha")
+        dropout(self)

@@ -1,0 +1,221 @@
+"""A pretrained language model as generator.
+
+The vocabulary is that of the data, cut by the model's own tokenizer: of the model's embeddings and
+output layer only the rows of these tokens are kept. So probabilities are those of the model given
+that the text has no other tokens, and a step costs as much as the data have distinct tokens.
+
+Shapes: B sequences, T tokens, R rows in flight, V vocabulary, E width, L layers.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rollout import Prefixes, Sequences, State
+
+from ...config.generators.pretrained import Pretrained
+from ...data.spec import TokenSpec
+from ...errors import ConfigError
+from ..cache import Cache
+from ..generator import Generator
+from ..head import TokenHead
+from ..language_model import LanguageModel, read_language_model
+
+__all__ = ["PretrainedGenerator"]
+
+
+class PretrainedGenerator(Generator):
+    """A causal language model of the library transformers (GPT-2-like, Llama-like).
+
+    With LoRA the weights of the model are never trained: copies of the generator share them, and
+    its state is that of the adapters alone. So a reference policy costs no second model, and
+    checkpoints hold the adapters.
+
+    Args:
+        settings: place of the model, adapters, dropout.
+        spec: the token ids, with the model's ids for them.
+    """
+
+    def __init__(self, settings: Pretrained, spec: TokenSpec):
+        super().__init__(settings, spec)
+        model = read_language_model(settings.model, settings.lora_rank, settings.lora_alpha)
+        rows = _rows(spec, model)
+        width, config = model.embeddings.shape[1], model.config
+        self.network = model.network
+        self.embedding = nn.Embedding(spec.vocab_size, width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = TokenHead(width, spec.vocab_size, spec.forbidden)
+        with torch.no_grad():
+            if model.tied:
+                self.head.tie(self.embedding)
+            else:
+                self.head.weight.copy_(model.output[rows])
+            self.embedding.weight.copy_(model.embeddings[rows])
+            self.head.bias.zero_()
+            if model.bias is not None:
+                self.head.bias.copy_(model.bias[rows])
+        most = getattr(config, "max_position_embeddings", None)
+        if most is not None and spec.max_length > most:
+            raise ConfigError(
+                f"--generator.model: it reads {most:,} tokens, and the longest sequence has "
+                f"{spec.max_length:,}; set --corpus.max_length {most}"
+            )
+        self.layers = int(config.num_hidden_layers)
+        heads = int(config.num_attention_heads)
+        self.heads = int(getattr(config, "num_key_value_heads", None) or heads)
+        self.units = int(getattr(config, "head_dim", None) or width // heads)
+        # The library has renamed it.
+        named = inspect.signature(self.network.forward).parameters
+        self._cache = "cache" if "cache" in named else "past_key_values"
+        self._kept: frozenset[str] = frozenset()
+        if settings.lora_rank:
+            self.embedding.requires_grad_(False)
+            nn.Module.requires_grad_(self.head, False)
+            trained = [name for name, each in self.named_parameters() if each.requires_grad]
+            self._kept = frozenset(trained)
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Memory in bytes of one row in flight at the greatest length, as of the Transformer."""
+        layer = 2 * self.max_length * self.heads * self.units * self.head.weight.element_size()
+        return 12 * self.vocab_size + (2 * self.layers + 1) * layer + 3 * 8
+
+    def initial_state(self, batch_size: int, condition: Any = None) -> State:
+        """A cache that holds nothing."""
+        return Cache.empty(batch_size, self.layers, self.heads, self.units, self.head.weight)
+
+    def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
+        """The features [R, E] after one more token, and the new state."""
+        positions, after = state.positions, state.extended()
+        more = {
+            self._cache: _through(after),
+            "attention_mask": after.outside(embeddings),
+            "position_ids": positions[:, None],
+        }
+        found = self.network(inputs_embeds=self.dropout(embeddings)[:, None], **more)
+        return self.dropout(found.last_hidden_state[:, 0]), after
+
+    def features(self, sequences: Sequences) -> Tensor:
+        """The features [B, T, E] before every token."""
+        inputs = self.dropout(self.embedding(self._inputs(sequences)))
+        found = self.network(inputs_embeds=inputs, use_cache=False)
+        return self.dropout(found.last_hidden_state)
+
+    def prefix_states(self, sequences: Sequences) -> Prefixes:
+        """The keys and values of all positions, in one pass."""
+        sequences = self._asked(sequences)
+        inputs = self.dropout(self.embedding(self._inputs(sequences)))
+        held = _recorder(self.layers)
+        mask = torch.ones(inputs.shape[1], inputs.shape[1], device=inputs.device).tril().log()
+        mask = mask.to(inputs.dtype).expand(len(inputs), 1, -1, -1)
+        more = {self._cache: held, "attention_mask": mask}
+        self.network(inputs_embeds=inputs, **more)
+        return Prefixes(sequences, held.pool)
+
+    def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
+        """The states before the tokens at `positions`: their prefixes stay in the pool."""
+        return Cache.branch(prefixes.states, rows, positions + 1)
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """The adapters, or all parameters without them."""
+        return self.state_dict()
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As of any module; with LoRA the adapters alone."""
+        found = super().state_dict(*args, **kwargs)
+        prefix = kwargs.get("prefix", "")
+        if self._kept:
+            others = {name for name, _ in self.named_parameters()} - self._kept
+            for name in others:
+                found.pop(prefix + name, None)
+        return found
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Restores what `state_dict` gave."""
+        if self._kept and strict and state_dict.keys() != self.state_dict().keys():
+            raise RuntimeError("adapters of another model")
+        return super().load_state_dict(state_dict, strict and not self._kept, assign)
+
+    def requires_grad_(self, requires_grad: bool = True) -> PretrainedGenerator:
+        """As of any module; with LoRA the adapters alone."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(requires_grad and (not self._kept or name in self._kept))
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PretrainedGenerator:
+        """A copy that shares the parameters which are never trained."""
+        if self._kept:
+            for name, parameter in self.named_parameters():
+                if name not in self._kept:
+                    memo[id(parameter)] = parameter
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__dict__.update({k: copy.deepcopy(v, memo) for k, v in self.__dict__.items()})
+        return copied
+
+
+def _rows(spec: TokenSpec, model: LanguageModel) -> Tensor:
+    """The model's row for each token id, int64 [V].
+
+    Raises:
+        ConfigError: the data are not cut by a tokenizer that the model can know.
+    """
+    size, config = len(model.embeddings), model.config
+    ids = spec.model_ids or tuple(range(spec.vocab_size))
+    if max(ids) >= size:
+        raise ConfigError(
+            f"--generator.model: it has {size:,} tokens, and the data have ids up to {max(ids):,}; "
+            "cut the data by its own tokenizer: --corpus.tokenizer FOLDER/tokenizer.json"
+        )
+    end = config.eos_token_id if config.eos_token_id is not None else 0
+    end = end[0] if isinstance(end, list) else end
+    begin = config.bos_token_id if config.bos_token_id is not None else end
+    special = {spec.bos_id: begin, spec.eos_id: end}
+    # A token that the model's tokenizer lacks (<unk>, <pad>) begins as the end of a text.
+    chosen = [special.get(i, end) if row < 0 else row for i, row in enumerate(ids)]
+    return torch.tensor(chosen, device=model.embeddings.device)
+
+
+def _through(state: Cache) -> Any:
+    """A cache of the library that keeps its keys and values in `state`."""
+    from transformers.cache_utils import DynamicCache
+
+    class Through(DynamicCache):
+        def update(
+            self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
+        ) -> tuple[Tensor, Tensor]:
+            keys, values = state.appended(layer_idx, key_states[:, :, 0], value_states[:, :, 0])
+            return keys, values
+
+        def get_seq_length(self, layer_idx: int = 0) -> int:
+            return state.widest + state.width - 1
+
+    return Through()
+
+
+def _recorder(layers: int) -> Any:
+    """A cache of the library that keeps each layer's keys and values [2, B, H, T, D] in `pool`."""
+    from transformers.cache_utils import DynamicCache
+
+    class Recorder(DynamicCache):
+        pool: list[Tensor] = [torch.empty(0)] * layers
+
+        def update(
+            self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
+        ) -> tuple[Tensor, Tensor]:
+            self.pool[layer_idx] = torch.stack([key_states, value_states])
+            return key_states, value_states
+
+        def get_seq_length(self, layer_idx: int = 0) -> int:
+            return 0
+
+    return Recorder()

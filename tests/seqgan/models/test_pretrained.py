@@ -1,0 +1,159 @@
+"""Generators that begin as a pretrained model: its probabilities, its tokens, adapters alone."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rollout import Policy, Sequences, generate
+from rollout.modules import frozen_copy, own_copy
+from seqgan.cli.main import main
+from seqgan.config.generators.pretrained import Pretrained
+from seqgan.data.spec import TokenSpec
+from seqgan.errors import ConfigError
+from seqgan.models import load_generator, make_generator, save_model
+
+from ...small import tiny_language_model
+from ..tiny import TINY_WORK, without_report
+
+IDS = (-1, -1, -1, -1, 40, 7, 123, 260, 99)
+SPEC = TokenSpec(9, 1, 2, 0, 6, (0, 1, 3), model_ids=IDS)
+KINDS = pytest.mark.parametrize("kind", ["llama", "gpt2"])
+
+
+def make(kind: str, rank: int = 0):
+    settings = Pretrained(model=tiny_language_model(kind), lora_rank=rank)
+    return make_generator(settings, SPEC, seed=0).eval()
+
+
+def trained(policy, steps: int = 5):
+    """The policy after some steps of maximum likelihood."""
+    batch = Sequences.from_lists([[4, 5, 6, 2], [7, 8, 2]], 0)
+    optimizer = torch.optim.Adam(policy.parameters(), 0.05)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (-policy(batch).log_prob.sum()).backward()
+        optimizer.step()
+    return policy
+
+
+@KINDS
+@torch.no_grad()
+def test_probabilities_are_the_models_among_the_tokens_of_the_data(kind):
+    transformers = pytest.importorskip("transformers")
+    whole = transformers.AutoModelForCausalLM.from_pretrained(tiny_language_model(kind))
+    begin, end = whole.config.bos_token_id, whole.config.eos_token_id
+    batch = Sequences.from_lists([[4, 8, 5, 2]], 0)
+    logits = whole(input_ids=torch.tensor([[begin, 40, 99, 7]])).logits[0]
+    kept = [end, *IDS[4:]]  # EOS and the five tokens
+    wanted = logits[:, kept].log_softmax(-1)[range(4), [1, 5, 2, 0]]
+    assert torch.allclose(make(kind)(batch).log_prob[0], wanted, atol=1e-4)
+
+
+@KINDS
+@pytest.mark.parametrize("rank", [0, 2])
+def test_steps_equal_one_pass(kind, rank):
+    policy = trained(make(kind, rank))
+    batch = generate(policy, 12, rng=torch.Generator().manual_seed(0))
+    fast, plain = policy(batch), Policy.forward(policy, batch)
+    assert torch.allclose(fast.log_prob, plain.log_prob, atol=1e-4)
+    rows, positions = torch.tensor([3, 0, 3]), torch.tensor([1, 0, 1])
+    last = batch.tokens[rows, positions]
+    ours, theirs = (
+        policy.step(last, way.branch(policy, way.prefix_states(policy, batch), rows, positions))[0]
+        for way in (type(policy), Policy)
+    )
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+@KINDS
+def test_adapters_alone_are_trained_copied_and_saved(kind, tmp_path):
+    policy = make(kind, rank=2)
+    names = {*policy.state_dict()}
+    assert names and all("lora_" in name for name in names)
+    assert {n for n, p in policy.named_parameters() if p.requires_grad} == names
+    reference = frozen_copy(policy)
+    batch = generate(policy, 9, rng=torch.Generator().manual_seed(0))
+    before = policy(batch).log_prob.detach()
+    trained(policy)
+    assert not torch.allclose(policy(batch).log_prob, before, atol=1e-2)
+    assert torch.equal(reference(batch).log_prob, before)
+    ours, theirs = dict(policy.named_parameters()), dict(reference.named_parameters())
+    for name, parameter in ours.items():
+        assert (parameter is theirs[name]) == (name not in names)
+    control = own_copy(reference).requires_grad_(True)
+    assert {n for n, p in control.named_parameters() if p.requires_grad} == names
+    save_model(policy, tmp_path / "generator")
+    assert {*load_file(tmp_path / "generator.safetensors")} == names
+    again = load_generator(tmp_path / "generator")
+    assert torch.equal(again(batch).log_prob, policy(batch).log_prob)
+    with pytest.raises(RuntimeError, match="adapters of another model"):
+        policy.load_state_dict({})
+
+
+@pytest.mark.parametrize(
+    ("settings", "spec", "message"),
+    [
+        ({"model": "/nowhere"}, SPEC, "no such folder or file; nothing is downloaded"),
+        ({"model": "."}, SPEC, "holds no language model"),
+        ({}, TokenSpec(900, 1, 2, 0, 6, ()), "cut the data by its own tokenizer"),
+        ({}, SPEC._replace(max_length=65), "it reads 64 tokens"),
+    ],
+)
+def test_what_cannot_be_used_is_one_clear_line(settings, spec, message):
+    given = {"model": tiny_language_model(), **settings}
+    with pytest.raises(ConfigError, match=message):
+        make_generator(Pretrained(**given), spec, seed=0)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A file of sentences, and a byte-level tokenizer as a model's folder has it."""
+    tokenizers = pytest.importorskip("tokenizers")
+    words = ["red", "green", "small", "large", "cats", "dogs", "sleep", "run"]
+    rng = torch.Generator().manual_seed(0)
+    rows = torch.randint(8, (400, 5), generator=rng).tolist()
+    lines = [" ".join(words[i] for i in row) for row in rows]
+    (tmp_path / "text.txt").write_text("".join(f"{line}\n" for line in lines))
+    tokenizer = tokenizers.ByteLevelBPETokenizer()
+    tokenizer.train_from_iterator(lines, vocab_size=290, show_progress=False)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+def test_data_know_the_ids_of_the_models_tokenizer(files):
+    from seqgan.config import FileCorpus
+    from seqgan.data.sources import load_data
+
+    corpus = FileCorpus(tokenizer=str(files / "tokenizer.json"))
+    data = load_data(str(files / "text.txt"), corpus)
+    theirs = json.loads((files / "tokenizer.json").read_text())["model"]["vocab"]
+    words = data.codec.vocabulary.tokens
+    assert data.spec.model_ids == tuple(theirs.get(word, -1) for word in words)
+    assert data.spec.model_ids[4:] and min(data.spec.model_ids[4:]) >= 0
+    assert TokenSpec.from_dict(json.loads(json.dumps(data.spec.to_dict()))) == data.spec
+
+
+@pytest.mark.slow
+def test_a_run_by_lora(files, monkeypatch, capsys):
+    without_report(monkeypatch)
+    path = files / "run"
+    words = [
+        "run", "--data", str(files / "text.txt"), "--corpus.tokenizer",
+        str(files / "tokenizer.json"), *TINY_WORK, "--generator.architecture", "pretrained",
+        "--generator.model", tiny_language_model(), "--generator.lora_rank", "2",
+        "--algorithm.rollouts", "0", "--output_dir", str(path),
+    ]  # fmt: skip
+    assert main(words) == 0
+    place = path / "checkpoints" / (path / "checkpoints" / "latest").read_text().strip()
+    for name in ("generator", "reference"):
+        assert all("lora_" in key for key in load_file(place / f"{name}.safetensors"))
+        assert os.path.getsize(place / f"{name}.safetensors") < 20_000
+    capsys.readouterr()
+    own = ["--tokenizer", str(files / "tokenizer.json")]
+    assert main(["sample", "--run", str(path), "--number", "3", *own]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
