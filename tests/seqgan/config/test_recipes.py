@@ -27,6 +27,8 @@ from seqgan.data.dataset import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import Discriminator, Generator
 
+from ...small import small
+
 CONTENT = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yaml")}
 TABLES: dict[str, dict[str, type[Settings]]] = {
     "corpus": {"a file": FileCorpus, **SOURCES},
@@ -135,7 +137,7 @@ SPEC = TokenSpec(9, 0, 1, 0, 6, (0,))
 def test_every_component_is_built_from_its_settings_and_named_by_them(kind):
     table = kind.table()
     name = next(name for name, each in table.items() if each is kind)
-    settings = kind()
+    settings = small(kind)
     assert getattr(settings, kind.selector) == name
     model = build(settings, SPEC)
     assert isinstance(model, (Generator, Discriminator))
