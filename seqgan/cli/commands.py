@@ -52,18 +52,12 @@ from ..training.progress import make_progress
 from ..training.runtime import make_accelerator
 from ..training.sampling import draw
 from .explain import explain
+from .watch import watch
 
 __all__ = [
-    "compare",
-    "data",
-    "evaluate",
-    "explain",
-    "finetune",
-    "pretrain",
-    "report",
-    "run",
-    "sample",
-]
+    "compare", "data", "evaluate", "explain", "finetune", "pretrain", "report", "run", "sample",
+    "watch",
+]  # fmt: skip
 
 Models = dict[str, Generator]
 

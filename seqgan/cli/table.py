@@ -13,6 +13,7 @@ from ..config import (
     ReportConfig,
     RunConfig,
     SampleConfig,
+    WatchConfig,
 )
 from ..config.settings import Settings
 from .arguments import Words
@@ -74,6 +75,10 @@ COMMANDS = {
         "show several runs side by side",
         CompareConfig, Words(native="runs", many=True, also=("run",)),
         "seqgan compare runs/first runs/second",
+    ),
+    "watch": Command(
+        "watch a run while it goes: curves, samples, rewards",
+        WatchConfig, Words(("run",)), "seqgan watch --run runs/captions",
     ),
     "report": Command(
         "rewrite the report of a run",

@@ -27,6 +27,7 @@ from .pretrain import PretrainConfig
 from .rewards import DiscriminatorTerm, RewardConfig, RewardTerm
 from .run import RunConfig
 from .sample import SampleConfig
+from .watch import WatchConfig
 
 __all__ = [
     "ALGORITHMS",
@@ -69,4 +70,5 @@ __all__ = [
     "RewardTerm",
     "RunConfig",
     "SampleConfig",
+    "WatchConfig",
 ]

@@ -27,7 +27,7 @@ SHOW = 10
 """Samples of each model, where a run's settings do not say."""
 
 
-def write_report(run: RunDirectory | str | os.PathLike[str]) -> Path:
+def write_report(run: RunDirectory | str | os.PathLike[str], refresh: int | None = None) -> Path:
     """Writes the report of a run, from nothing but the run's folder.
 
     The same folder gives the same bytes. Runs that only pretrained, and unfinished ones, get a
@@ -35,6 +35,8 @@ def write_report(run: RunDirectory | str | os.PathLike[str]) -> Path:
 
     Args:
         run: the folder.
+        refresh: seconds after which the page loads itself again, of a run that goes on; None:
+            never.
 
     Returns:
         The path of `report.html`; `report.md` and `figures/*.png` lie beside it.
@@ -44,7 +46,7 @@ def write_report(run: RunDirectory | str | os.PathLike[str]) -> Path:
     """
     run = RunDirectory.open(run)
     record = read_record(run)
-    content = _content(record)
+    content = {**_content(record), "refresh": refresh}
     for figure in _figures(content):
         write_bytes(run.path / "figures" / f"{figure.name}.png", figure.png)
     pages = templates()

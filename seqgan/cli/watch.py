@@ -1,0 +1,33 @@
+"""The command ``seqgan watch``, after its settings are read."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+
+from ..config import WatchConfig
+from ..report import write_report
+from ..report.watching import frame, look
+from ..runs.run_directory import RunDirectory
+
+__all__ = ["watch"]
+
+
+def watch(settings: WatchConfig, console: Console) -> int:
+    """``seqgan watch``: ends with the run, or at Ctrl-C, which leaves the run alone."""
+    directory = RunDirectory.open(settings.run)
+    name = directory.path.resolve().name
+    written = -float("inf")
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            seen = look(directory)
+            live.update(frame(name, seen, settings.samples), refresh=True)
+            due = settings.report and time.monotonic() - written >= settings.report
+            if due and not seen.finished:
+                write_report(directory, refresh=settings.report)
+                written = time.monotonic()
+            if seen.finished or settings.once:
+                return 0
+            time.sleep(settings.every)

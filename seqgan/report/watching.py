@@ -1,0 +1,104 @@
+"""A run while it goes, for the terminal: curves as bars of text, newest samples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..runs.run_directory import RESULTS, RunDirectory
+
+__all__ = ["CURVES", "Look", "frame", "look", "sparkline"]
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 32
+CURVES = {
+    ("mle", "validation_nll"): "MLE: validation NLL",
+    ("discriminator", "heldout_accuracy"): "discriminator: held-out accuracy",
+    ("discriminator", "heldout_gain"): "discriminator: held-out gain",
+    ("adversarial", "mean_reward"): "rounds: mean reward",
+    ("adversarial", "entropy"): "rounds: own entropy",
+    ("validation", "score"): "rounds: validation score",
+    ("health", "unique"): "rounds: share of unique samples",
+    ("control-validation", "score"): "control: validation score",
+}
+"""Stage and name of a number, and what it is called."""
+
+
+class Look(NamedTuple):
+    """A run as it is now.
+
+    Attributes:
+        curves: for each number its values so far.
+        samples: the newest samples, each with its "text" and "reward".
+        steps: lines of the log.
+        verdict: of a finished run; None: it is not finished, or compared nothing.
+        finished: the run has ended.
+    """
+
+    curves: dict[tuple[str, str], list[float]]
+    samples: list[dict[str, Any]]
+    steps: int
+    verdict: str | None
+    finished: bool
+
+
+def look(run: RunDirectory) -> Look:
+    """Reads a run that may be writing at this moment."""
+    whole = run.read_log()
+    curves: dict[tuple[str, str], list[float]] = {}
+    samples: list[dict[str, Any]] = []
+    for line in whole:
+        if line["stage"] == "samples":
+            samples = line["samples"]
+        for stage, name in CURVES:
+            if stage == line["stage"] and line.get(name) is not None:
+                curves.setdefault((stage, name), []).append(float(line[name]))
+    finished = (run.path / RESULTS).is_file()
+    verdict = (run.results().get("verdict") or {}).get("sentence") if finished else None
+    return Look(curves, samples, len(whole), verdict, finished)
+
+
+def frame(name: str, seen: Look, samples: int) -> RenderableType:
+    """A run as a terminal shows it.
+
+    Args:
+        name: of the run.
+        seen: the run.
+        samples: how many samples are shown.
+    """
+    table = Table(title=f"Run {name}", title_justify="left", box=None, pad_edge=False)
+    for title, side in (("", "left"), ("so far", "left"), ("first", "right"), ("now", "right")):
+        table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    for key, title in CURVES.items():
+        values = seen.curves.get(key)
+        if values:
+            first, now = f"{values[0]:.4f}", f"{values[-1]:.4f}"
+            table.add_row(title, sparkline(values), first, now)
+    parts: list[RenderableType] = [table]
+    if not seen.curves:
+        parts.append(Text("Nothing is logged yet."))
+    shown = seen.samples[:samples]
+    if shown:
+        parts.append(Text("\nNewest samples, with their rewards"))
+        parts += [Text(f"{each['reward']:+8.3f}  {each['text']}") for each in shown]
+    if seen.finished:
+        parts.append(Text(f"\nFinished. {seen.verdict or ''}".rstrip()))
+    return Group(*parts)
+
+
+def sparkline(values: list[float], width: int = WIDTH) -> str:
+    """Values as bars of text, the last of each piece where there are more than `width`."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return ""
+    count = min(width, len(known))
+    some = [known[(i + 1) * len(known) // count - 1] for i in range(count)]
+    low, high = min(some), max(some)
+    if high == low:
+        return BARS[0] * count
+    top = len(BARS) - 1
+    return "".join(BARS[round(top * (value - low) / (high - low))] for value in some)

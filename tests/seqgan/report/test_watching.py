@@ -1,0 +1,76 @@
+"""A run while it goes: curves as text, a log that is being written, the report that reloads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.console import Console
+
+from seqgan.cli.main import main
+from seqgan.report.watching import CURVES, frame, look, sparkline
+from seqgan.runs.run_directory import RunDirectory
+
+CONFIG = "config_format: 2\ndata: grammar\nseed: 0\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that has just begun its rounds; its last line is not written to the end."""
+    lines = [
+        {"stage": "mle", "step": 1, "time": 1, "train_nll": 3.0, "validation_nll": 3.0, "epoch": 1},
+        {"stage": "mle", "step": 2, "time": 2, "train_nll": 2.5, "validation_nll": 2.0, "epoch": 2},
+        {"stage": "adversarial", "step": 1, "time": 3.0, "mean_reward": -0.5, "entropy": 1.0},
+        {"stage": "samples", "step": 1, "time": 3.0, "samples": [
+            {"text": "a [red] cat", "reward": -0.25, "terms": {}}, {"text": "b", "reward": 1.0},
+        ]},
+    ]  # fmt: skip
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "environment.json").write_text("{}")
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "metrics.jsonl").write_text(text + '{"stage": "mle", "st')
+    return tmp_path
+
+
+def test_bars_by_hand():
+    assert sparkline([0.0, 7.0, 3.5]) == "▁█▅"  # round(3.5) is 4, the fifth bar
+    assert sparkline([2.0, 2.0]) == "▁▁" and sparkline([]) == ""
+    assert sparkline([1.0, float("nan"), 2.0]) == "▁█"
+    assert sparkline([float(i) for i in range(100)], 4) == "▁▃▆█"  # 24, 49, 74, 99
+
+
+def test_a_line_that_is_being_written_is_left_out(run):
+    seen = look(RunDirectory.open(run))
+    assert seen.steps == 4 and not seen.finished and seen.verdict is None
+    assert seen.curves[("mle", "validation_nll")] == [3.0, 2.0]
+    assert [each["text"] for each in seen.samples] == ["a [red] cat", "b"]
+
+
+def test_the_terminal_shows_curves_samples_and_rewards(run):
+    console = Console(width=100, record=True, quiet=False, file=open(run / "out", "w"))
+    console.print(frame("r", look(RunDirectory.open(run)), 1))
+    text = console.export_text()
+    assert "MLE: validation NLL" in text and "█▁" in text and "2.0000" in text
+    assert "-0.250  a [red] cat" in text and "1.000  b" not in text
+
+
+def test_the_command_looks_once_and_writes_a_report_that_reloads(run, capsys):
+    assert main(["watch", str(run), "--once", "true", "--report", "30"]) == 0
+    assert "rounds: mean reward" in capsys.readouterr().out
+    assert '<meta http-equiv="refresh" content="30">' in (run / "report.html").read_text()
+    assert main(["report", "--run", str(run)]) == 0
+    assert 'http-equiv="refresh"' not in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("flags", [["--every", "0"], ["--report", "3"], ["--samples", "-1"]])
+def test_what_is_refused(run, flags, capsys):
+    assert main(["watch", str(run), "--once", "true", *flags]) == 2
+    assert flags[0] in capsys.readouterr().err
+
+
+def test_every_curve_is_explained_in_the_docs():
+    from ...test_site import explained
+
+    known = explained()
+    for stage, name in CURVES:
+        assert name in known[{"control-validation": "validation"}.get(stage, stage)]
