@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,11 @@ DATA = {".yaml", ".typed", ".html", ".md", ".css"}
 
 
 def call(*words: str | Path, cwd: Path) -> str:
-    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True)
+    """The output of a command, which must not find this checkout by PYTHONPATH."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(word) for word in words], cwd=cwd, capture_output=True, text=True, env=own
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

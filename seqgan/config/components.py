@@ -64,7 +64,7 @@ class Component(Settings):
         """
         table = cls.table()
         name = content.get(cls.selector, next(iter(table)))
-        if name not in table:
+        if not isinstance(name, str) or name not in table:
             raise ConfigError(
                 f"--{cls.group}{cls.selector}: {name!r} is none of {', '.join(table)}"
                 f"{did_you_mean(str(name), table)}"

@@ -48,7 +48,6 @@ def method_names() -> list[str]:
     return sorted(names, key=lambda name: name != DEFAULT_METHOD)
 
 
-@functools.cache
 def read_method(name: str) -> Method:
     """The method of that name.
 
@@ -58,4 +57,9 @@ def read_method(name: str) -> Method:
     if name not in method_names():
         near = did_you_mean(str(name), method_names())
         raise ConfigError(f"--method: {name!r} is none of {', '.join(method_names())}{near}")
+    return _read(name)
+
+
+@functools.cache
+def _read(name: str) -> Method:
     return Method(name, **yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))

@@ -22,7 +22,7 @@ from seqgan.config import (
 )
 from seqgan.config.components import Component, build
 from seqgan.config.methods import FOLDER, SIZES, method_names, read_method
-from seqgan.config.settings import Settings, hints
+from seqgan.config.settings import Settings, hints, settings_from
 from seqgan.data.dataset import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import Discriminator, Generator
@@ -149,3 +149,21 @@ def test_the_tables_hold_components_with_flags_of_their_group():
         for kind in TABLES[group].values():
             assert issubclass(kind, Component) and kind.group == f"{group}."
             assert fields(kind)[0].name == kind.selector
+
+
+@pytest.mark.parametrize("odd", [["lstm"], {"a": 1}, 3, 1.5, True, None])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "method", "size", "data", "generator.architecture", "discriminator.architecture",
+        "algorithm.name", "rewards.name",
+    ],
+)  # fmt: skip
+def test_a_name_of_another_kind_is_one_clear_line(place, odd):
+    group, _, name = place.partition(".")
+    content = {group: {name: odd} if name else odd}
+    if group == "rewards":
+        content = {group: [{name: odd}]}
+    with pytest.raises(ConfigError) as caught:
+        settings_from(RunConfig, content)
+    assert "\n" not in str(caught.value)
