@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .checks import choice, require, shares, sizes
 from .corpus import CorpusConfig
@@ -36,6 +36,8 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         eos: sequences end in a token of their own, EOS; off: all have one length (pictures, say).
         label: column of a table or field of JSON that holds the label of each sequence, by which
             it can be asked for (of WordNet: pos, noun or verb); none: there are no labels.
+        tasks: further files to train on; each file, the first one too, is a task, and the label of
+            a sequence is its file's name without the ending.
         source: column or field that holds the text that each sequence answers (the sentence to
             translate, say); none: there is none.
     """
@@ -69,6 +71,7 @@ class FileCorpus(ReadingConfig, CorpusConfig):
     num_train: int = 0
     eos: bool = True
     label: str | None = None
+    tasks: list[str] = field(default_factory=list)
     source: str | None = None
 
     def __post_init__(self) -> None:
@@ -76,6 +79,10 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         check_tokenizer("--corpus.tokenizer", self.tokenizer)
         for name in ("label", "source"):
             require(getattr(self, name) != "", f"--corpus.{name}: an empty name; leave it out")
+        require(
+            not (self.tasks and self.label),
+            "--corpus.tasks and --corpus.label: both say what the labels are; leave one out",
+        )
         choice(self, "too_long", ("error", "truncate", "drop"))
         choice(self, "empty", ("error", "drop"))
         choice(self, "split", ("random", "contiguous"))

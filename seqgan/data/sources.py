@@ -133,6 +133,8 @@ def _wordnet(config: FileCorpus, seed: int) -> TextCorpus:
     """WordNet's definitions and examples; with labels, the definitions of nouns and of verbs."""
     from .wordnet import wordnet_definitions, wordnet_lines
 
+    if config.tasks:
+        raise ConfigError("--corpus.tasks: goes with a file of yours, not with WordNet")
     if config.source is not None:
         raise ConfigError("--corpus.source: WordNet has no source texts; leave it out")
     if config.label is None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ..config import SOURCES, RunConfig
+from ..config import SOURCES, FileCorpus, RunConfig
 from ..config.names import JUDGES
 from ..data.codec import VOCABULARY
 from ..data.dataset import Dataset
@@ -61,6 +61,11 @@ def with_files_found(
         value = getattr(holder, name, None)  # not every kind of data has it
         if value is not None and names_a_file(setting, value) and not Path(value).exists():
             setattr(holder, name, _place(flags.get(setting, setting), value, run))
+    if isinstance(config.corpus, FileCorpus):
+        config.corpus.tasks = [
+            file if Path(file).exists() else _place("corpus.tasks", file, run)
+            for file in config.corpus.tasks
+        ]
     return config
 
 

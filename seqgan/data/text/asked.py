@@ -20,10 +20,17 @@ from .table import ROWS, Int64, Part, Ragged, Types
 from .tokenizers import Tokenizer
 from .vocabulary import EOS, PAD, Vocabulary
 
-__all__ = ["Asking", "asked_for", "conditions_of"]
+__all__ = ["Asking", "asked_for", "conditions_of", "names_of"]
 
 MOST_LABELS = 1_000
 """Labels at most; a column with more values holds something else."""
+
+
+def names_of(config: FileCorpus) -> dict[str, str]:
+    """The parts of a condition, each with the column or field that holds it."""
+    label = "the names of the files" if config.tasks else config.label
+    names = {"label": label, "source": config.source}
+    return {part: name for part, name in names.items() if name is not None}
 
 
 class Asking:
@@ -35,8 +42,7 @@ class Asking:
     """
 
     def __init__(self, config: FileCorpus, tokenizer: Tokenizer):
-        names = {"label": config.label, "source": config.source}
-        self.names = {part: name for part, name in names.items() if name is not None}
+        self.names = names_of(config)
         self.config, self.tokenizer = config, tokenizer
         self.labels, self.tokens = Types(), Types()
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ import torch
 from rollout.sequences import Sequences
 
 from ...config import FileCorpus
-from ...errors import DataError
+from ...errors import ConfigError, DataError
 from ..conditions import Conditions
-from .asked import Asking, asked_for, conditions_of
+from .asked import Asking, asked_for, conditions_of, names_of
 from .cautions import unknown_cure
 from .readers import Notes, Record, check_used, fitting, read_lines
 from .report import CorpusReport, counted_lines, file_report, split_reports
@@ -129,7 +130,12 @@ def load_corpus(
     """
     paths = {"train": path, "validation": validation_path, "test": test_path}
     named = {name: str(place) for name, place in paths.items() if place is not None}
-    check_used(named.values(), config)
+    check_used([*named.values(), *config.tasks], config)
+    if config.tasks and len(named) > 1:
+        raise ConfigError(
+            "--corpus.tasks: validation and test sequences are shares of all tasks; leave out "
+            "--validation_data and --test_data"
+        )
     sources = (_source(name, place, config) for name, place in named.items())
     return _corpus(sources, config, seed, vocabulary)
 
@@ -230,10 +236,22 @@ def _corpus(
 
 
 def _source(split: str, path: str, config: FileCorpus) -> tuple[str, str, Iterable[Record], Notes]:
-    """One of the files, as `_corpus` takes it."""
-    notes, names = Notes(), {"label": config.label, "source": config.source}
-    also = {setting: name for setting, name in names.items() if name is not None}
-    return split, path, read_lines(path, fitting(config, path), notes=notes, also=also), notes
+    """One of the files, or all of a corpus of tasks, as `_corpus` takes it."""
+    notes, also = Notes(), names_of(config)
+    if not config.tasks:
+        return split, path, read_lines(path, fitting(config, path), notes=notes, also=also), notes
+    del also["label"]
+    files = [path, *config.tasks]
+    names = [Path(file).name.removesuffix(".gz").rpartition(".")[0] or file for file in files]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"--corpus.tasks: two files are called {twice[0]}; rename one")
+
+    def records() -> Iterator[Record]:
+        for file, name in zip(files, names, strict=True):
+            for record in read_lines(file, fitting(config, file), notes=notes, also=also):
+                yield record._replace(more=(name, *record.more))
+
+    return split, " and ".join(files), records(), notes
 
 
 def _rows(

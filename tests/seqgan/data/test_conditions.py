@@ -234,3 +234,29 @@ def test_the_whole_path_with_labels(table, tmp_path, capsys, monkeypatch):
     again = TextGenerator.from_pretrained(tmp_path / "model")
     assert again.sample(4, condition="positive") == model.sample(4, condition="positive")
     assert len(again.sample(3, condition="positive", beams=4)) == 3
+
+
+def test_each_file_is_a_task(tmp_path):
+    for name, texts in (("good.txt", GOOD), ("bad.csv", ["text", *BAD])):
+        (tmp_path / name).write_text("\n".join(texts) + "\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "good.csv").write_text("\n".join(["text", *BAD]) + "\n")
+    tasks = [str(tmp_path / "bad.csv")]
+    data = load_data(tmp_path / "good.txt", corpus(tasks=tasks, column="text"), seed=1)
+    assert data.conditions.labels == ("bad", "good")
+    for name in ("train", "test"):
+        split = getattr(data, name)
+        texts = data.codec.texts(split)
+        assert data.conditions.names(split.condition) == [
+            "good" if text in GOOD else "bad" for text in texts
+        ]
+    assert (
+        sum(len(getattr(data, name)) for name in ("train", "validation", "heldout", "test")) == 24
+    )
+    twice = corpus(tasks=[str(tmp_path / "more" / "good.csv")])
+    with pytest.raises(ConfigError, match="two files are called good"):
+        load_data(tmp_path / "good.txt", twice)
+    with pytest.raises(ConfigError, match="leave out --validation_data and --test_data"):
+        load_data(tmp_path / "good.txt", corpus(tasks=tasks), test_data=tmp_path / "good.txt")
+    with pytest.raises(ConfigError, match="both say what the labels are"):
+        corpus(tasks=tasks, label="mood")
