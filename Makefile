@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test slow lint demo docs clean
+.PHONY: help setup test slow lint demo gpu gpu-all docs clean
 
 help:
 	@echo "make demo   train on the caption grammar and compare with MLE (a few minutes)"
 	@echo "make test   the fast tests"
 	@echo "make slow   the tests that take minutes"
 	@echo "make lint   ruff and mypy"
+	@echo "make gpu    all that needs a CUDA device, and what it takes (about five minutes)"
+	@echo "make gpu-all  the same with each generator and each discriminator"
 	@echo "make docs   the pages of docs/ and the API reference, into site/"
 
 setup: $(READY)
@@ -33,6 +35,12 @@ lint: setup
 
 demo: setup
 	$(BIN)/seqgan run --data grammar --size quick --output_dir runs/demo --overwrite true
+
+gpu: setup
+	$(BIN)/python -m benchmarks.gpu_check
+
+gpu-all: setup
+	$(BIN)/python -m benchmarks.gpu_check --all
 
 docs: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
