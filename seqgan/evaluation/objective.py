@@ -267,9 +267,8 @@ def _trained_on_best(
         count = max(2, len(split) // 10)
         best.append(split.select(torch.from_numpy(np.argsort(-rewards, kind="stable")[:count])))
     settings = replace(config, epochs=EPOCHS, early_stopping=True, epoch_steps=0)
-    alone = Runtime(runtime.accelerator, runtime.seed)  # no log and no checkpoints
     train, validation = best
-    work = Pretraining(model, train, validation, settings, alone, "best-tenth")
+    work = Pretraining(model, train, validation, settings, runtime.apart(), "best-tenth")
     while not work.finished:
         work.epoch()
     work.restore_best()

@@ -135,6 +135,8 @@ class PolicyGradient:
         shown = {name: float(value) for name, value in figures.items()}
         if self.stages is not None and self.stages.after(shown["mean_reward"]):
             self.reward = self.stages.reward
+            if self.replay is not None:
+                self.replay.forget()
             number = self.stages.number + 1
             self.runtime.say(f"Step {self.step_number}: stage {number} of the reward begins")
         self.runtime.log_step(self.stage, self.step_number, {"loss": loss_mean, **shown})

@@ -55,6 +55,10 @@ class Replay:
         self.kept = both.select(chosen.to(both.device)).trim()
         self.rewards = values[chosen]
 
+    def forget(self) -> None:
+        """Forgets all: their rewards are another reward's."""
+        self.kept, self.rewards = None, torch.zeros(0)
+
     def draw(self, rng: torch.Generator) -> tuple[Sequences, Tensor]:
         """Some of them with their rewards, each equally likely."""
         assert self.kept is not None, "nothing was remembered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 import signal
 from collections.abc import Callable, Iterator
@@ -139,6 +140,13 @@ class Runtime:
         waits = reads_synchronise(self.device)
         self._before, self._signals = (self._signals, signals) if waits else (signals, signals)
         return total
+
+    def apart(self) -> Runtime:
+        """The same device and seed without log and checkpoints, for a training that leaves none."""
+        other = copy.copy(self)
+        other.run = other.saver = other._progress = None
+        other.console, other._tracking = Console(quiet=True), False
+        return other
 
     def hold(self, **parts: Stateful) -> None:
         """Parts of every checkpoint from now on; they take up their state where there is one."""

@@ -45,7 +45,7 @@ class ValueHead:
                 nn.Linear(policy.head.in_features, settings.hidden), nn.Tanh(),
                 nn.Linear(settings.hidden, 1),
             )  # fmt: skip
-        self.network = network.to(runtime.device)
+        self.network = network.to(runtime.device, policy.head.weight.dtype)
         self.learner = Learner(
             self.network, OptimizerConfig(learning_rate=settings.learning_rate), runtime,
             f"{stage} (value head)", "lower --algorithm.value.learning_rate",
@@ -54,7 +54,7 @@ class ValueHead:
     @torch.no_grad()
     def features(self, sequences: Sequences) -> Tensor:
         """Features [B, T, H] of the prefix before each token."""
-        return self.policy.features(sequences).float()
+        return self.policy.features(sequences).to(self.policy.head.weight.dtype)
 
     @torch.no_grad()
     def advantages(self, rewards: Tensor, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from seqgan.config import (
     Ratio,
     Relaxed,
 )
+from seqgan.config.algorithms import DiversityConfig, ReplayConfig
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.models import Ensemble, make_discriminator, make_generator
@@ -104,12 +106,38 @@ class Steps:
                 work.round()
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
+        self.methods()
         self.ratios()
         self.distillation()
         self.relaxed()
         control = control_of(own_copy(self.generator), work)
         control.steps(10)
         self.keep("control", control.policy)
+
+    def methods(self) -> None:
+        """Policy gradient with a value head, a memory, a filter and weights that follow targets."""
+        plain = changed(ROUNDS, rewards="length", rollouts=0, transform="none")
+        for name, changes in {
+            "value": {
+                "baseline": "value",
+                "loss": "clipped",
+                "updates": 2,
+                "transform": "standardise",
+                "aggregation": "token_mean",
+                "entropy_target": 2.0,
+                "kl_target": 1.0,
+            },
+            "augmented": {"baseline": "none", "loss": "augmented", "sigma": 0.1},
+        }.items():
+            settings = replace(
+                plain.algorithm, replay=ReplayConfig(size=9, batch=5),
+                diversity=DiversityConfig(filter="unique"), **changes,
+            )  # fmt: skip
+            policy, config = own_copy(self.generator), replace(plain, algorithm=settings)
+            work = work_of(policy, None, self.data, config, self.runtime)
+            work.player.steps(5)
+            self.numbers.append(work.player.spread)
+            self.keep(name, policy)
 
     def ratios(self) -> None:
         """Updates towards an ensemble, by each estimator."""
