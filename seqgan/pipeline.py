@@ -29,7 +29,15 @@ from .models import Generator, load_generator, make_generator
 from .report import write_report
 from .report.console import print_objective, print_results
 from .rewards.build import check_rewards
-from .runs.run_directory import FORMAT, PRETRAINING, RESULTS, RunDirectory, write_json, write_text
+from .runs.run_directory import (
+    ASKED,
+    FORMAT,
+    PRETRAINING,
+    RESULTS,
+    RunDirectory,
+    write_json,
+    write_text,
+)
 from .seeding import derive_seed
 from .training.begin import begin, check_config, files_found, on_data_of, source_run
 from .training.callbacks import CallbackArguments, Callbacks
@@ -287,6 +295,8 @@ def _finish(
     for name, sequences in {"real": data.test, **drawn}.items():
         place = path / "samples" / name
         write_text(place.with_suffix(".txt"), "".join(f"{x}\n" for x in samples[name]))
+        if asked := data.conditions.words(sequences.condition):
+            write_text(place.with_suffix(ASKED), "".join(f"{x}\n" for x in asked))
         picture = _picture(data, sequences, place)
         if picture is not None:  # nobody reads it as text
             shown[name] = [f"{picture} shows them"]

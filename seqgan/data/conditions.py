@@ -129,6 +129,10 @@ class Conditions:
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def words(self, condition: Any) -> list[str]:
+        """Each sequence's label and source as one line; an empty list for no conditions."""
+        return [", ".join(found.values()) for found in self.described(condition)]
+
     def lines(self, condition: Any) -> list[str]:
         """The conditions of the training split, for people."""
         lines = []

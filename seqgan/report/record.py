@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..config.format import CONFIG_FORMAT, check_format
 from ..errors import ConfigError, RunDirectoryError
-from ..runs.run_directory import CONFIG, LOG, RESULTS, RunDirectory
+from ..runs.run_directory import ASKED, CONFIG, LOG, RESULTS, RunDirectory
 
 __all__ = ["MODELS", "Record", "read_record"]
 
@@ -102,7 +103,10 @@ def read_record(run: RunDirectory) -> Record:
     for name in MODELS:
         path = run.path / "samples" / f"{name}.txt"
         if path.is_file():  # split at \n alone: other line breaks may stand within a sample
-            samples[name] = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+            samples[name] = _lines(path)
+            if (asked := path.with_suffix(ASKED)).is_file():
+                pairs = zip(_lines(asked), samples[name], strict=False)
+                samples[name] = [f"[{what}] {line}" for what, line in pairs]
         if path.with_suffix(".png").is_file():
             pictures[name] = path.with_suffix(".png").read_bytes()
     return Record(
@@ -140,3 +144,7 @@ def _log(run: RunDirectory) -> dict[str, list[dict[str, Any]]]:
         key = (line["step"], line.get("round"))
         stages.setdefault(line["stage"], {})[key] = line
     return {stage: list(found.values()) for stage, found in stages.items()}
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

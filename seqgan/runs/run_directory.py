@@ -32,6 +32,8 @@ CONFIG, LOG, RESULTS = "config.yaml", "metrics.jsonl", "results.json"
 ENVIRONMENT, DATA = "environment.json", "data.json"
 FORMAT = 2
 """Of `results.json`."""
+ASKED = ".asked"
+"""Suffix of the file beside a file of samples that says what each was asked for by."""
 PRETRAINING = "pretraining.json"
 """State of MLE at its end, in the folder of a run that was fine-tuned from another one."""
 MEMBERS = "members"

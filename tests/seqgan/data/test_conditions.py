@@ -16,6 +16,8 @@ from seqgan.data.sources import load_data
 from seqgan.data.text.vocabulary import EOS, PAD
 from seqgan.errors import CheckpointError, ConfigError, DataError
 from seqgan.hub import TextGenerator
+from seqgan.report.record import read_record
+from seqgan.runs.run_directory import RunDirectory
 
 GOOD = [
     f"the {x} film is {y}"
@@ -202,6 +204,10 @@ def test_the_whole_path_with_labels(table, tmp_path, capsys, monkeypatch):
         "--evaluation.sweep_samples 20 --evaluation.resamples 10"
     ).split()
     assert main(["run", str(table), *flags, "--output_dir", str(run)]) == 0
+    asked = (run / "samples" / "mle.asked").read_text().splitlines()
+    assert len(asked) == len((run / "samples" / "mle.txt").read_text().splitlines())
+    shown = read_record(RunDirectory.open(run)).samples["mle"]
+    assert shown[0].startswith(f"[{asked[0]}] ") and set(asked) <= {"positive", "negative"}
     moods = {"positive": {"good", "great", "fine"}, "negative": {"bad", "dull", "poor"}}
     for mood, words in moods.items():
         capsys.readouterr()
