@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from .causality import look_ahead_of
-from .devices import autocast, is_out_of_memory
+from .devices import autocast, is_out_of_memory, reads_synchronise
 from .modules import evaluating
 from .randomness import UniformStream, seeded_generator
 from .sequences import Sequences, distinct_sequences
@@ -35,6 +35,10 @@ __all__ = [
     "judges_tokens",
     "reward_values",
 ]
+
+
+_BATCH, _LARGEST_BATCH = 512, 1 << 15
+"""Sequences that a discriminator judges at once: on a CPU, and at most on other devices."""
 
 
 class Reward(Protocol):
@@ -162,7 +166,8 @@ class DiscriminatorReward:
         form: "probability": P(real), as in the SeqGAN paper (equation 4); "log_odds":
             log P(real) - log P(generated), which for an optimal discriminator is
             log p_data - log p_policy: policy gradient on it descends the reverse KL.
-        batch_size: sequences scored at once.
+        batch_size: sequences scored at once; None: 512 on a CPU; elsewhere, where small batches
+            cost more calls than work, as many as memory is enough for.
         precision: "fp32", or "bf16": numbers of 16 bits where that saves time.
 
     A discriminator may have a method ``log_odds(sequences, batch_size, bfloat16) -> logits``, its
@@ -180,7 +185,7 @@ class DiscriminatorReward:
         self,
         discriminator: nn.Module,
         form: str = "probability",
-        batch_size: int = 512,
+        batch_size: int | None = None,
         precision: str = "fp32",
     ):
         if form not in self.FORMS:
@@ -192,7 +197,7 @@ class DiscriminatorReward:
         self.precision = precision
         self.discriminator = discriminator
         self.form = form
-        self.batch_size = batch_size
+        self.batch_size, self._largest = batch_size, _LARGEST_BATCH
 
     @property
     def per_token(self) -> bool:
@@ -215,12 +220,26 @@ class DiscriminatorReward:
         return logits.sigmoid() if self.form == "probability" else logits
 
     def _logits(self, sequences: Sequences) -> Tensor:
+        if self.batch_size is not None or not reads_synchronise(sequences.device):
+            return self._in_batches(sequences, self.batch_size or _BATCH)
+        while True:
+            try:
+                return self._in_batches(sequences, self._largest)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if self._largest == 1 or not is_out_of_memory(error):
+                    raise
+            # Out of the except clause, which holds the tensors that were in the way.
+            self._largest = max(1, min(self._largest, len(sequences)) // 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def _in_batches(self, sequences: Sequences, batch_size: int) -> Tensor:
         bfloat16 = self.precision == "bf16"
         score = getattr(self.discriminator, "log_odds", None)
         if score is not None:
-            return score(sequences, self.batch_size, bfloat16)
+            return score(sequences, batch_size, bfloat16)
         with autocast(sequences.device, torch.bfloat16 if bfloat16 else None):
-            parts = [self.discriminator(part) for part in sequences.split(self.batch_size)]
+            parts = [self.discriminator(part) for part in sequences.split(batch_size)]
         return torch.cat(parts).float()
 
 
