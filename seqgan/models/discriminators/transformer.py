@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rollout import Sequences
+
 from ...config.discriminators.transformer import TransformerEncoder
 from ...data.spec import TokenSpec
 from ..attention import Block, initialise, turn_at
@@ -51,11 +53,28 @@ class TransformerDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
+        units = self._passed(embeddings, lengths, condition, None)
+        return pooled(self.norm(units), lengths, self.dropout, self.output)
+
+    def attention_weights(self, sequences: Sequences) -> Tensor:
+        """Attention weights [B, layers, H, T, T], rows sum to 1."""
+        weights: list[Tensor] = []
+        embeddings = self.embedding(sequences.tokens)
+        self._passed(embeddings, sequences.lengths, sequences.condition, weights)
+        return torch.stack(weights, 1)
+
+    def _passed(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any, weights: list[Tensor] | None
+    ) -> Tensor:
+        """The last layer's outputs [B, T, E]; puts each layer's attention into `weights`."""
         units = self.dropout(self.labelled(embeddings, condition))
         places = torch.arange(units.shape[1], device=lengths.device)
         turn = turn_at(places, self.units, embeddings)
         # What comes after the end is nothing to look at; an empty sequence looks at its padding.
         inside = places < lengths[:, None].clamp(min=1)
         for block in self.blocks:
+            assert isinstance(block, Block)
+            if weights is not None:
+                weights.append(block.weights(units, turn, inside[:, None, None]))
             units, _ = block(units, turn, inside[:, None, None])
-        return pooled(self.norm(units), lengths, self.dropout, self.output)
+        return units

@@ -121,6 +121,17 @@ def test_rows_of_attention_sum_to_one_and_look_back_only(name):
     assert (weights.triu(1) == 0).all()
 
 
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_a_discriminator_looks_at_no_padding(name):
+    model = make_discriminator(small(DISCRIMINATORS[name]), ids(7, 5), seed=0).eval()
+    batch = Sequences(torch.tensor([[1, 2, 3, 4], [5, 6, 0, 0]]), torch.tensor([4, 2]))
+    weights = model.attention_weights(batch)
+    assert (weights is not None) == (name == "transformer")
+    if weights is not None:
+        assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-5)
+        assert (weights[1, :, :, :, 2:] == 0).all() and (weights[0] > 0).all()
+
+
 def test_attention_weights_are_those_that_mix_the_values():
     from seqgan.models.attention import Block, turn_at
 
