@@ -170,7 +170,7 @@ def _cell(value: float, most: float | None = None) -> Cell:
     if not math.isfinite(value):
         return Cell("impossible")
     if most is None:
-        return Cell(f"{value:.2f}")
+        return Cell(f"{round(value, 2) + 0.0:.2f}")  # -0.0 + 0.0 is 0.0
     side = "neutral" if not value else "real" if value > 0 else "fake"
     strength = round(STRONGEST * abs(value) / most, 3) if most else 0.0
     return Cell(f"{value:+.3f}", side, strength)

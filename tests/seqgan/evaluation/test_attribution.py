@@ -61,7 +61,7 @@ def test_integrated_gradients_sum_to_the_difference(name):
             parameter.mul_(1.5)
     batch = Sequences(torch.randint(9, (3, 6)), torch.tensor([6, 4, 1]))
     baseline = baseline_of(model, batch)
-    found = integrated_gradients(model, batch, baseline, steps=400).sum(1)
+    found = integrated_gradients(model, batch, baseline, steps=150).sum(1)
     with torch.no_grad():
         embeddings = model.embedding(batch.tokens)
         whole = judged(model, embeddings, batch.lengths, None)
