@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +178,7 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
 
 def _refuse_functions(content: Mapping[str, Any]) -> None:
     """Refuses to import what the folder of a run names, which may be a stranger's."""
-    stages = [each.get("rewards", []) for each in content.get("stages", [])]
-    names = dotted_rewards([*content.get("rewards", []), *chain(*stages)])
+    names = dotted_rewards(content)
     if names:
         raise ConfigError(
             f"--rewards: {names[0]} is named by the settings of another run, which may be a "

@@ -266,7 +266,7 @@ class Runtime:
         folder = str(self.run.path)
         if self.run.checkpoints.all():
             words = ["--resume", folder]
-            if dotted_rewards(self.run.config().get("rewards", [])):
+            if dotted_rewards(self.run.config()):
                 words.append("--trust")
         else:
             words = ["--config", f"{folder}/config.yaml", "--output_dir", folder]

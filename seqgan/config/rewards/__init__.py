@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from ...errors import ConfigError
@@ -56,10 +57,10 @@ def reward_terms(given: Any) -> list[RewardTerm]:
     return [_term(each) for each in given]
 
 
-def dotted_rewards(given: Any) -> list[str]:
-    """The names of the user's own functions among terms as a file holds them."""
-    if not isinstance(given, list):
-        given = [given]
+def dotted_rewards(content: Mapping[str, Any]) -> list[str]:
+    """The names of the user's own functions in the settings of a run, as its file holds them."""
+    stages = [each["rewards"] for each in content.get("stages", []) if "rewards" in each]
+    given = [*content.get("rewards", []), *chain(*stages)]
     names = (each.get("name", "") if isinstance(each, Mapping) else each for each in given)
     return [str(name) for name in names if is_dotted(str(name)) and str(name) not in TERMS]
 

@@ -41,7 +41,8 @@ def test_short_forms():
         "discriminator", "my_rewards:qed", "my.rewards.qed", "length",
     ]  # fmt: skip
     assert [term.weight for term in terms] == [0.5, 0.5, 1.0, -2.0]
-    assert dotted_rewards([{"name": "a:b"}, "length", "c:d"]) == ["a:b", "c:d"]
+    stored = {"rewards": [{"name": "a:b"}, "length"], "stages": [{"rewards": ["c:d"], "steps": 1}]}
+    assert dotted_rewards(stored) == ["a:b", "c:d"]
     for wrong, message in (
         ("length:much", "'much' is not a weight"),
         ("lenght", "none of .*did you mean 'length'.*and no package.module:function"),
