@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqgan.config import AlgorithmConfig, RunConfig
+from seqgan.config import AlgorithmConfig, DiscriminatorConfig, GeneratorConfig, RunConfig
 from seqgan.config.methods import read_method
 from seqgan.config.reading import run_config
 from seqgan.config.recipes import merge
@@ -181,6 +181,12 @@ class Suite:
             )
             own = {key: each for key, each in given["algorithm"].items() if key in hints(kind)}
             given["algorithm"] = own
+        kinds = {"generator": GeneratorConfig, "discriminator": DiscriminatorConfig}
+        for group, base in kinds.items():  # and so does another network
+            named, suite = method.config.get(group, {}), given.get(group, {})
+            if base.selector in named:
+                known = hints(base.chosen(named))
+                given[group] = {key: each for key, each in suite.items() if key in known}
         given = merge(given, method.config, method.sizes.get(size, {}))
         if method.recipe is not None:
             given["method"] = method.recipe
