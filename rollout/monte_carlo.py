@@ -25,6 +25,7 @@ from .completion import (
     empty_output,
 )
 from .devices import is_out_of_memory, warn_of_smaller_chunks
+from .graphs import Graphs
 from .modules import evaluating
 from .policy import Policy, Prefixes
 from .randomness import UniformStream
@@ -56,6 +57,7 @@ def action_values(
     on_smaller_chunks: Callable[[int], None] = warn_of_smaller_chunks,
     row_offset: int = 0,
     batch_total: int | None = None,
+    graphs: Graphs | None = None,
 ) -> Tensor:
     """The expected reward after each token of each sequence was emitted.
 
@@ -94,6 +96,8 @@ def action_values(
             `rng` in the same state and the same T, are together what the whole batch would be.
         batch_total: sequences of that larger batch, which `max_completions` counts; None: these
             are all.
+        graphs: recordings of the completions of earlier calls, on devices that have graphs, for
+            policies without EOS, whose rows all go on to the end.
 
     Returns:
         Tensor [B, T], float32.
@@ -132,6 +136,7 @@ def action_values(
         stratified,
         given,
         default_compaction(device) if compact_every is None else compact_every,
+        graphs if policy.eos_id is None else None,
     )
     values = _own_values(reward, sequences)
     # What a token is rewarded with by itself, on top of what comes after it.
@@ -176,15 +181,26 @@ class _Rollouts:
     stratified: bool
     chunk_size: int
     compact_every: int
+    graphs: Graphs | None = None
 
     def estimate(
         self, sequences: Sequences, offset: int, columns: list[int], values: Tensor, known: Tensor
     ) -> None:
         """Writes the columns of a block of sequences (rows `offset` on) into `values`."""
+        if self.graphs is not None:
+            self.compact_every = 0  # without EOS no row ends early
         plan = self._plan(sequences, columns)
         if not plan:
             return
-        completed = self._complete_within_memory(sequences, plan, offset)
+        if self.graphs is None:
+            completed = self._complete_within_memory(sequences, plan, offset)
+        else:
+            rows = len(columns) * len(sequences) * self.count
+            how = (self.policy, self.sampler, self.count, self.stratified)
+            size = min(rows, 1 << (self.chunk_size.bit_length() - 1))  # the same from call to call
+            completed = self.graphs.run(
+                _completions, sequences, self.stream.key, how, size, columns, offset
+            )
         judged = reward_values(self.reward, completed)
         for piece in plan:
             part = judged[piece.slot : piece.slot + len(piece.rows) * self.count]
@@ -285,6 +301,26 @@ class _Rollouts:
             slots=piece.slot + starts[:, None] + numbers,
             strata=(piece.rollout_from, self.count) if self.stratified else None,
         )
+
+
+def _completions(
+    sequences: Sequences,
+    key: Tensor,
+    how: tuple[Policy, Sampler, int, bool],
+    chunk_size: int,
+    columns: list[int],
+    offset: int,
+) -> Sequences:
+    """N completions of every prefix that ends at `columns`, from what a recording needs to know."""
+    policy, sampler, count, stratified = how
+    work = _Rollouts(
+        policy, _no_reward, count, sampler, UniformStream.of(key), stratified, chunk_size, 0
+    )
+    return work._complete_within_memory(sequences, work._plan(sequences, columns), offset)
+
+
+def _no_reward(sequences: Sequences) -> Tensor:
+    raise AssertionError("completions are judged by whoever asked for them")
 
 
 def _columns(

@@ -93,6 +93,18 @@ class UniformStream:
             key = _mix(key + upper)
         self._key = key.to(device)
 
+    @property
+    def key(self) -> Tensor:
+        """The key that was drawn, int64 [1] on the device."""
+        return self._key
+
+    @classmethod
+    def of(cls, key: Tensor) -> UniformStream:
+        """The stream with a key that another one drew."""
+        stream = cls.__new__(cls)
+        stream._key = key
+        return stream
+
     def rows(self, *place: Tensor) -> Tensor:
         """A key for each row from its place: int64 tensors that broadcast, e.g. [P, 1] and [N]."""
         key = self._key

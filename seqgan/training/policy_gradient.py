@@ -157,6 +157,7 @@ class PolicyGradient:
             chunk_size=self.chunk_size or None,
             on_smaller_chunks=self._smaller_chunks,
             row_offset=part.first,
+            graphs=self.learner.graphs,
         )
 
     def soften(self) -> None:

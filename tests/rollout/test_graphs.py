@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rollout import Sequences
+from rollout import Sequences, action_values, generate
 from rollout.graphs import Graphs
 
 from ..capture import NoCapture, use_recorded_graphs
+from ..small import lstm
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +121,36 @@ def test_copies_from_the_host_are_noticed():
             copies()
     with NoCapture("meta"):
         assert (there + 1).sum().device.type == "meta"
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_rollouts_are_recorded_and_give_the_same_values(recorded, stratified):
+    torch.manual_seed(0)
+    policy = lstm(30, 5, 0, None, 0, 4, 6, initial_scale=0.8)
+    graphs = Graphs()
+    for step in range(5):
+        rng = torch.Generator().manual_seed(step)
+        given = generate(policy, 3, rng=rng)
+        values = [
+            action_values(
+                policy, given, last_token, 2, rng=torch.Generator().manual_seed(9 + step),
+                stratified=stratified, graphs=each,
+            )
+            for each in (None, graphs)
+        ]  # fmt: skip
+        assert torch.equal(*values) and not graphs.failed
+        with torch.no_grad():  # a step of training, in place
+            policy.head.bias.add_(torch.randn(30, generator=rng))
+    assert (recorded.made, recorded.replays) == (1, 3)
+
+
+def test_rollouts_of_a_policy_with_eos_are_not_recorded(recorded):
+    policy = lstm(30, 5, 0, 2, 0, 4, 6)
+    graphs, given = Graphs(), generate(policy, 3)
+    for _ in range(4):
+        action_values(policy, given, last_token, 2, graphs=graphs)
+    assert recorded.made == 0
+
+
+def last_token(sequences: Sequences) -> torch.Tensor:
+    return sequences.tokens[:, -1].float()
