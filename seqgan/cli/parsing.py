@@ -169,10 +169,12 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
-    if not {"rewards", "stages"} & {*typed, *of_file} and not (
-        typed.get("trust") == "true" or of_file.get("trust") is True
-    ):
-        _refuse_functions(content)
+    given = {*typed, *of_file}
+    kept: dict[str, Any] = {
+        key: content[key] for key in ("rewards", "stages") if key in {*content} - given
+    }
+    if not (typed.get("trust") == "true" or of_file.get("trust") is True):
+        _refuse_functions(kept)
     return merge(content, of_file)
 
 

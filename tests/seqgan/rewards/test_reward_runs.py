@@ -62,12 +62,21 @@ def test_samples_with_their_rewards(run):
     assert any(v.tag == "adversarial/reward_length" for v in values)
 
 
-def test_what_a_strangers_run_names_is_not_imported(run, capsys):
+def test_what_a_strangers_run_names_is_not_imported(run, capsys, monkeypatch):
     words = ["--run", str(run)]
     with pytest.raises(seqgan.errors.ConfigError, match="--rewards: .*:long .*--trust imports it"):
         parse("finetune", words)
     with pytest.raises(seqgan.errors.ConfigError, match="--trust imports it"):
         parse("run", ["--resume", str(run)])
+    with monkeypatch.context() as patch:
+        stored = seqgan.runs.run_directory.RunDirectory.config
+        staged = [{"rewards": [f"{HERE}:tokens"], "steps": 1}]
+        patch.setattr(
+            seqgan.runs.run_directory.RunDirectory, "config",
+            lambda self: {**stored(self), "stages": staged},
+        )  # fmt: skip
+        with pytest.raises(seqgan.errors.ConfigError, match="--rewards: .*:tokens .*--trust"):
+            parse("finetune", [*words, "--rewards", "length"])
     assert parse("finetune", [*words, "--trust"]).rewards[0].name == f"{HERE}:long"
     assert parse("run", ["--resume", str(run), "--trust"]).rewards[1].weight == 0.25
     assert parse("finetune", [*words, "--rewards", "length"]).rewards[0].name == "length"
