@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from benchmarks import prepared
+from benchmarks.cell import CellJob
 from benchmarks.cli import main
-from benchmarks.results import read_results
+from benchmarks.estimate import estimate
+from benchmarks.results import CellPlace, read_results
 from benchmarks.suite import load_suite, named_arms
 from benchmarks.tables import make_tables
 
@@ -99,3 +101,21 @@ def test_captions_of_a_family_are_on_one_side(tmp_path, monkeypatch):
     assert set().union(*splits.values()) <= set(CAPTIONS)
     again = prepared.families({"captions": path}, tmp_path)
     assert {r: Path(f).read_text().splitlines() for r, f in again.items()} == splits
+
+
+def test_the_estimate_counts_what_is_left(tmp_path):
+    suite = load_suite("grammar")
+    names = frozenset(("mle", "ratio", "ratio-random"))
+    jobs = [
+        CellJob(suite, CellPlace(tmp_path, "grammar", "standard", seed), None, 1, [], names)
+        for seed in (0, 1)
+    ]
+    lines = list(estimate(jobs, 2))
+    assert lines[0].startswith("grammar: 2 cells, 6 arms left, about 24 min (12 min per cell)")
+    assert lines[1] == "All together about 12 min"
+    done = jobs[0].place.arm("ratio")
+    done.parent.mkdir(parents=True)
+    done.write_text(json.dumps({"format": 1, "arm": "ratio", "wall_seconds": 2000}))
+    lines = list(estimate(jobs, 1))  # what was measured here comes first
+    assert lines[0].startswith("grammar: 2 cells, 5 arms left, about 39 min")
+    assert not list(estimate(jobs[:0], 1))
