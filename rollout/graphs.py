@@ -37,15 +37,16 @@ class CudaGraph:
 
     Args:
         pool: memory that all recordings of one owner share.
+        stream: where it is recorded.
     """
 
-    def __init__(self, pool: Any):
-        self.graph, self.pool = torch.cuda.CUDAGraph(), pool
+    def __init__(self, pool: Any, stream: Any):
+        self.graph, self.pool, self.stream = torch.cuda.CUDAGraph(), pool, stream
 
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Records the work within, which is not done."""
-        with torch.cuda.graph(self.graph, pool=self.pool):
+        with torch.cuda.graph(self.graph, pool=self.pool, stream=self.stream):
             yield
 
     def replay(self) -> None:
@@ -104,6 +105,7 @@ class Graphs:
         self._calls: dict[Hashable, int] = {}
         self._recorded: dict[Hashable, _Recorded] = {}
         self._pool: Any = None
+        self._stream: Any = None
 
     def clear(self) -> None:
         """Forgets all recordings: where memory that they use was put in another place."""
@@ -130,15 +132,30 @@ class Graphs:
         if key not in self._recorded:
             self._calls[key] = self._calls.get(key, 0) + 1
             full = len(self._recorded) >= self.limit
-            if self._calls[key] <= _WARM or full or not self._record(key, function, inputs):
+            if self._calls[key] <= _WARM:
+                with self._beside():
+                    return function(*inputs)
+            if full or not self._record(key, function, inputs):
                 return function(*inputs)
         return self._recorded[key](tensors)
 
+    @contextmanager
+    def _beside(self) -> Iterator[None]:
+        """Work on the stream of the recordings, so that libraries are ready for it."""
+        if not torch.cuda.is_available():
+            yield
+            return
+        if self._stream is None:
+            self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            yield
+        torch.cuda.current_stream().wait_stream(self._stream)
+
     def _record(self, key: Hashable, function: Callable[..., Any], inputs: Any) -> bool:
-        if self._pool is None and torch.cuda.is_available():
-            self._pool = torch.cuda.graph_pool_handle()
         try:
-            self._recorded[key] = _Recorded(CudaGraph(self._pool), function, inputs)
+            graph = CudaGraph(self._pool, self._stream)
+            self._recorded[key] = _Recorded(graph, function, inputs)
         except Exception as error:  # of CUDA, cuDNN, Triton or of a rule that was broken
             self.clear()
             self.failed = True

@@ -78,7 +78,7 @@ class RecordedGraph(NoCapture):
     """Recordings so far."""
     replays = 0
 
-    def __init__(self, pool: object = None):
+    def __init__(self, pool: object = None, stream: object = None):
         super().__init__()
         type(self).made += 1
         self.calls: list = []
