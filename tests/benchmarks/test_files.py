@@ -59,7 +59,7 @@ def test_a_cell_on_some_records_of_a_packed_file(tmp_path, monkeypatch):
     class Stop(Exception):
         pass
 
-    def lab(config, data, metrics):
+    def lab(config, data, *_):
         seen.append(data.report["files"][0])
         raise Stop
 

@@ -65,6 +65,8 @@ def printed(capsys, command: str) -> str:
         "evaluate --samples a.txt --references b.txt --bleu_tokenizer spaces --seed 3",
         "compare runs/first runs/second",
         "report --run runs/first",
+        "explain --run runs/first --seed 4",
+        "watch --run runs/first",
         "data grammar --examples 2 --corpus.num_train 100",
     ],
     ids=lambda command: command.split()[0],
