@@ -136,12 +136,7 @@ def transformer(
         tiny: sizes that say nothing.
     """
     sizes = TINY if tiny else TransformerSizes()
-    seed_everything(seed)
-    spec = TokenSpec(sizes.vocabulary, 0, None, 0, sizes.length, ())
-    settings = GENERATORS["transformer"](
-        width=sizes.width, layers=sizes.layers, heads=sizes.heads, dropout=sizes.dropout
-    )  # type: ignore[call-arg]
-    policy: Generator = build(settings, spec).to(device)
+    policy = build_policy(sizes, seed).to(device)
     batch = generate(policy, max(sizes.batch, sizes.prefixes), rng=seeded_generator(seed))
     prefixes = batch.select(slice(0, sizes.prefixes))
 
@@ -163,6 +158,17 @@ def transformer(
         "rows": default_chunk_size(policy, device),
         "training": {"seconds": ours, "seconds_of_torch": torchs},
     }
+
+
+def build_policy(sizes: TransformerSizes, seed: int) -> Generator:
+    """A Transformer of these sizes with random parameters."""
+    seed_everything(seed)
+    spec = TokenSpec(sizes.vocabulary, 0, None, 0, sizes.length, ())
+    settings = GENERATORS["transformer"](
+        width=sizes.width, layers=sizes.layers, heads=sizes.heads, dropout=sizes.dropout
+    )  # type: ignore[call-arg]
+    policy: Generator = build(settings, spec)
+    return policy
 
 
 def _samples(policy: Generator, rows: int) -> Sequences:

@@ -68,6 +68,8 @@ def settings_from(kind: type[Kind], content: Mapping[str, Any]) -> Kind:
     Raises:
         ConfigError: a name is unknown, or a value is of the wrong kind or makes no sense.
     """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{kind.group or 'settings'}: {content!r:.80} is not a mapping")
     found = kind.chosen(content)
     known = hints(found)
     for key in content:

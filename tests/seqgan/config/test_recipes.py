@@ -18,6 +18,7 @@ from seqgan.config import (
     BiLSTM,
     DiscriminatorTerm,
     FileCorpus,
+    GeneratorConfig,
     RunConfig,
 )
 from seqgan.config.components import Component, build
@@ -149,6 +150,12 @@ def test_the_tables_hold_components_with_flags_of_their_group():
         for kind in TABLES[group].values():
             assert issubclass(kind, Component) and kind.group == f"{group}."
             assert fields(kind)[0].name == kind.selector
+
+
+@pytest.mark.parametrize("odd", [None, 3, "x", [1]])
+def test_settings_that_are_no_mapping_are_one_clear_line(odd):
+    with pytest.raises(ConfigError, match="^generator.: .* is not a mapping$"):
+        settings_from(GeneratorConfig, odd)
 
 
 @pytest.mark.parametrize("odd", [["lstm"], {"a": 1}, 3, 1.5, True, None])

@@ -132,6 +132,7 @@ def look(report: Path, width: int, scheme: str, picture: Path | None = None) -> 
         site = folder / "site"
         site.mkdir()
         shutil.copy(report, site / "report.html")
+        (site / "empty.html").write_text("<!doctype html>", encoding="utf-8")
         (site / "look.html").write_text(LOOK.replace("WIDTH", str(width)), encoding="utf-8")
         place = partial(_Place, asked=asked, directory=str(site))
         with ThreadingHTTPServer(("127.0.0.1", 0), place) as server:
@@ -144,6 +145,9 @@ def look(report: Path, width: int, scheme: str, picture: Path | None = None) -> 
                 f"--proxy-server={here}", "--virtual-time-budget=4000",
                 f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
             ]  # fmt: skip
+            # A browser has errands of its own, whatever page it shows.
+            _browse([*flags, "--dump-dom", f"{here}/empty.html"])
+            errands = set(asked)
             page = _browse([*flags, "--dump-dom", f"{here}/look.html"])
             if picture is not None:
                 size = [f"--window-size={max(width, 500)},9000", f"--screenshot={picture}"]
@@ -153,7 +157,7 @@ def look(report: Path, width: int, scheme: str, picture: Path | None = None) -> 
     assert found is not None, f"the page did not open: {page.stderr[-2000:]}"
     console = [line for line in page.stderr.splitlines() if "CONSOLE" in line]
     seen: dict[str, Any] = json.loads(html.unescape(found[1]))
-    return {**seen, "asked": asked, "console": console}
+    return {**seen, "asked": [x for x in asked if x not in errands], "console": console}
 
 
 def _browse(flags: list[str]) -> subprocess.CompletedProcess[str]:
