@@ -54,7 +54,7 @@ class NoiseGradient(PolicyGradient):
 
     def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
         """A number from N(0, s) for each sequence, at all of its tokens [rows, T]."""
-        noise = self.runtime.rng(self.stage, "noise", self.step_number)
+        noise = self.runtime.rng(self.stage, "noise", self.progress.number)
         drawn = torch.randn(part.total, generator=noise)
         mine = drawn[part.rows].to(sequences.device) * self.noise
         return mine[:, None].expand(sequences.tokens.shape).masked_fill(~sequences.mask, 0.0)

@@ -18,15 +18,14 @@ from rollout import Sequences, effective_sample_size, importance_weights, weight
 from rollout.rewards import reward_values
 
 from ..config import Distill as Settings
-from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .players import Materials
 from .processes import Part
 from .sampling import draw
+from .steps import Steps
 
 __all__ = ["Distillation"]
 
-FIELDS = ("step_number", "until")
 MOST_SAMPLES = 100_000
 
 
@@ -48,7 +47,7 @@ class Distillation:
             self.policy, settings.optimizer, self.runtime, self.stage,
             "lower --algorithm.optimizer.learning_rate",
         )  # fmt: skip
-        self.step_number, self.until = 0, -1
+        self.progress = Steps()
         self._pool: Sequences | None = None
         self.weights: Tensor | None = None  # [N], mean 1, once the samples are drawn
 
@@ -64,16 +63,11 @@ class Distillation:
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        if self.until < 0:
-            self.until = self.step_number + count
-        while self.step_number < self.until:
-            self.step()
-            self.runtime.pause()
-        self.until = -1
+        self.progress.stretch(count, self.step, self.runtime)
 
     def step(self) -> None:
         """One batch of samples and training sequences, and one update."""
-        pool, number = self.pool(), self.step_number
+        pool, number = self.pool(), self.progress.number
         assert self.weights is not None
         size = self.settings.batch_size
         real = round(size * self.settings.real_share)
@@ -89,8 +83,8 @@ class Distillation:
         self.policy.train()
         self.learner.update(self._loss, mine, weights[part.rows], batch.mask, part)
         self.policy.eval()
-        self.step_number += 1
-        self.runtime.log_step(self.stage, self.step_number, {"loss": self.learner.mean_loss()})
+        self.progress.number += 1
+        self.runtime.log_step(self.stage, self.progress.number, {"loss": self.learner.mean_loss()})
 
     def _loss(self, mine: Sequences, weights: Tensor, mask: Tensor, part: Part) -> Tensor:
         """The share of this process in the loss of a batch with a weight per sequence."""
@@ -124,16 +118,16 @@ class Distillation:
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
         self.learner.soften()
-        self.until = -1
+        self.progress.cut_short()
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights; the samples are drawn again."""
         learner = self.learner.state_dict()
-        return {**fields_of(self, FIELDS), "learner": learner, "weights": self.weights}
+        return {"progress": self.progress.state_dict(), "learner": learner, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
-        set_fields(self, FIELDS, state)
+        self.progress.load_state_dict(state["progress"])
         self.learner.load_state_dict(state["learner"])
         weights = state["weights"]
         self.weights = None if weights is None else weights.to(self.runtime.device)

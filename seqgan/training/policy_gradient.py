@@ -46,12 +46,13 @@ from .policy_loss import PolicyBatch, Replayed, policy_loss, replay_loss, reuses
 from .processes import Part
 from .replay import DiversityFilter, Replay
 from .sampling import draw
+from .steps import Steps
 from .value_head import ValueHead
 from .weights import LossWeights
 
 __all__ = ["PolicyGradient"]
 
-FIELDS = ("step_number", "until", "spread_sum", "chunk_size", "calls")
+FIELDS = ("spread_sum", "chunk_size", "calls")
 
 
 class PolicyGradient:
@@ -72,7 +73,7 @@ class PolicyGradient:
             self.prompts = Grouped(self.prompts, settings.group_size)
         self.transform = TRANSFORMS[settings.transform]
         self.table, self.budget, self.calls = materials.table, materials.calls, 0
-        self.step_number, self.until = 0, -1
+        self.progress = Steps()
         self.spread_sum = 0.0
         self.chunk_size = 0  # of the rollouts, if memory was once too small; 0: the default
         self.learner = Learner(
@@ -99,7 +100,7 @@ class PolicyGradient:
     @property
     def spread(self) -> float:
         """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
-        return self.spread_sum / max(1, self.step_number)
+        return self.spread_sum / max(1, self.progress.number)
 
     @property
     def done(self) -> bool:
@@ -108,14 +109,9 @@ class PolicyGradient:
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        if self.until < 0:
-            self.until = self.step_number + count
-        while self.step_number < self.until:
-            self.step()
-            self.runtime.pause()
+        self.progress.stretch(count, self.step, self.runtime)
         if self.lagged is not None:
             self.lagged.update()
-        self.until = -1
 
     def step(self) -> None:
         """One batch of samples, and the updates it serves."""
@@ -128,7 +124,7 @@ class PolicyGradient:
         for _ in range(self.settings.updates if reuses(self.settings) else 1):
             self.runtime.count(batch.chosen)
             self.learner.update(self._loss, batch, mean_reward, again, self._real())
-        self.step_number += 1
+        self.progress.number += 1
         loss_mean = self.learner.mean_loss()
         self.weights.update(figures)
         self.spread_sum += float(figures.pop("spread"))  # of a step whose loss was finite
@@ -138,8 +134,8 @@ class PolicyGradient:
             if self.replay is not None:
                 self.replay.forget()
             number = self.stages.number + 1
-            self.runtime.say(f"Step {self.step_number}: stage {number} of the reward begins")
-        self.runtime.log_step(self.stage, self.step_number, {"loss": loss_mean, **shown})
+            self.runtime.say(f"Step {self.progress.number}: stage {number} of the reward begins")
+        self.runtime.log_step(self.stage, self.progress.number, {"loss": loss_mean, **shown})
 
     def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
         """The action value of every token [rows, T] of this process's part of the batch."""
@@ -163,7 +159,7 @@ class PolicyGradient:
     def soften(self) -> None:
         """Halves the learning rate, clears the moments, and puts the lagging copy in step."""
         self.learner.soften()
-        self.until = -1
+        self.progress.cut_short()
         if self.lagged is not None:
             self.lagged.synchronise()
         if self.value_head is not None:
@@ -185,6 +181,7 @@ class PolicyGradient:
     def _parts(self) -> dict[str, Stateful]:
         """The parts that have a state, by name."""
         parts: dict[str, Stateful | None] = {
+            "progress": self.progress,
             "learner": self.learner,
             "weights": self.weights,
             "baseline": self.baseline,
@@ -202,7 +199,7 @@ class PolicyGradient:
     def _batch(self) -> tuple[PolicyBatch, dict[str, Tensor]]:
         """Samples with their advantages, and the figures of the step for the log."""
         processes, settings = self.runtime.processes, self.settings
-        rng = self.runtime.rng(self.stage, self.step_number)
+        rng = self.runtime.rng(self.stage, self.progress.number)
         drawn = draw(self.policy, settings.batch_size, rng, self.prompts, processes=processes)
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
@@ -232,7 +229,7 @@ class PolicyGradient:
         if self.replay is not None:
             self.replay.add(whole, scores)
         if self.table is not None:
-            self.table.show(self.step_number + 1, whole, scores, each)
+            self.table.show(self.progress.number + 1, whole, scores, each)
         return batch, figures
 
     def _scores(self, mine: Sequences, values: Tensor) -> Tensor:
@@ -292,7 +289,7 @@ class PolicyGradient:
         """The remembered sequences that this step trains on too."""
         if self.replay is None:
             return None
-        rng = self.runtime.rng(self.stage, "replay", self.step_number)
+        rng = self.runtime.rng(self.stage, "replay", self.progress.number)
         sequences, rewards = self.replay.draw(rng)
         part = self.runtime.processes.part(len(sequences))
         mine = sequences.select(part.rows)

@@ -48,10 +48,11 @@ from .learner import Learner
 from .players import Materials
 from .processes import Part
 from .sampling import draw
+from .steps import Steps
 
 __all__ = ["RatioBatch", "RatioUpdates"]
 
-FIELDS = ("step_number", "until", "spread_sum")
+FIELDS = ("spread_sum",)
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,13 @@ class RatioUpdates:
             self.policy, settings.optimizer, self.runtime, self.stage,
             "lower --algorithm.optimizer.learning_rate",
         )  # fmt: skip
-        self.step_number, self.until = 0, -1
+        self.progress = Steps()
         self.spread_sum = 0.0
 
     @property
     def spread(self) -> float:
         """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
-        return self.spread_sum / max(1, self.step_number)
+        return self.spread_sum / max(1, self.progress.number)
 
     @property
     def done(self) -> bool:
@@ -124,12 +125,7 @@ class RatioUpdates:
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        if self.until < 0:
-            self.until = self.step_number + count
-        while self.step_number < self.until:
-            self.step()
-            self.runtime.pause()
-        self.until = -1
+        self.progress.stretch(count, self.step, self.runtime)
 
     def step(self) -> None:
         """One batch of samples and one update."""
@@ -140,11 +136,11 @@ class RatioUpdates:
         if self.settings.mle_weight:
             loss = loss + self.settings.mle_weight * self._likelihood()
         self.learner.update(loss)
-        self.step_number += 1
+        self.progress.number += 1
         mean = self.learner.mean_loss()
         self.spread_sum += float(figures.pop("spread"))
         shown = {name: float(value) for name, value in figures.items()}
-        self.runtime.log_step(self.stage, self.step_number, {"loss": mean, **shown})
+        self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
 
     def loss(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The share of this process in the loss of a batch, and figures of the whole batch."""
@@ -153,15 +149,17 @@ class RatioUpdates:
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
         self.learner.soften()
-        self.until = -1
+        self.progress.cut_short()
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
-        return {**fields_of(self, FIELDS), "learner": self.learner.state_dict()}
+        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
+        return {**fields_of(self, FIELDS), **parts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
+        self.progress.load_state_dict(state["progress"])
         self.learner.load_state_dict(state["learner"])
 
     def _drawn(self) -> RatioBatch:
@@ -169,8 +167,8 @@ class RatioUpdates:
         source, processes = self.policy, self.runtime.processes
         if self.ensemble is not None and self.settings.samples == "members":
             members: Any = self.ensemble.members
-            source = members[self.step_number % len(members)]
-        rng = self.runtime.rng(self.stage, self.step_number)
+            source = members[self.progress.number % len(members)]
+        rng = self.runtime.rng(self.stage, self.progress.number)
         drawn = draw(source, self.settings.batch_size, rng, self.prompts, processes=processes)
         whole = drawn.sequences.trim(wait=False)
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
@@ -301,12 +299,12 @@ class RatioUpdates:
 
     def _likelihood(self) -> Tensor:
         """The share of this process in the negative log-likelihood of training sequences."""
-        rng = self.runtime.rng(self.stage, "mle", self.step_number)
+        rng = self.runtime.rng(self.stage, "mle", self.progress.number)
         rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
         part = self.runtime.processes.part(len(rows))
         batch = self.train.select(rows[part.rows].to(self.train.device)).trim(wait=False)
         self.runtime.count(batch.mask)
-        self.runtime.seed_dropout(self.stage, "mle", self.step_number)
+        self.runtime.seed_dropout(self.stage, "mle", self.progress.number)
         self.policy.train()
         with self.runtime.autocast():
             log_prob = self.policy(batch).log_prob

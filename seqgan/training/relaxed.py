@@ -36,10 +36,11 @@ from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .players import Materials
 from .processes import Part
+from .steps import Steps
 
 __all__ = ["RelaxedSamples", "RelaxedUpdates", "relaxed_samples"]
 
-FIELDS = ("step_number", "until", "spread_sum")
+FIELDS = ("spread_sum",)
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,13 @@ class RelaxedUpdates:
             self.policy, settings.optimizer, self.runtime, self.stage,
             "lower --algorithm.optimizer.learning_rate or raise --algorithm.last_temperature",
         )  # fmt: skip
-        self.step_number, self.until = 0, -1
+        self.progress = Steps()
         self.spread_sum = 0.0
 
     @property
     def spread(self) -> float:
         """Standard deviation of the reward that the loss means, mean of the steps so far."""
-        return self.spread_sum / max(1, self.step_number)
+        return self.spread_sum / max(1, self.progress.number)
 
     @property
     def done(self) -> bool:
@@ -135,18 +136,13 @@ class RelaxedUpdates:
     def temperature(self) -> float:
         """Temperature of the next step."""
         settings = self.settings
-        done = min(1.0, self.step_number / settings.temperature_steps)
+        done = min(1.0, self.progress.number / settings.temperature_steps)
         schedule = TEMPERATURE_SCHEDULES[settings.schedule]
         return schedule(done, settings.temperature, settings.last_temperature)
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        if self.until < 0:
-            self.until = self.step_number + count
-        while self.step_number < self.until:
-            self.step()
-            self.runtime.pause()
-        self.until = -1
+        self.progress.stretch(count, self.step, self.runtime)
 
     def step(self) -> None:
         """One batch of relaxed samples and one update."""
@@ -154,7 +150,7 @@ class RelaxedUpdates:
         self.judge.eval()
         size, runtime = self.settings.batch_size, self.runtime
         part = runtime.processes.part(size)
-        rng = runtime.rng(self.stage, self.step_number)
+        rng = runtime.rng(self.stage, self.progress.number)
         temperature = self.temperature
         with without_dropout(self.policy), runtime.autocast():
             drawn = self._drawn(part, rng, temperature)
@@ -164,25 +160,27 @@ class RelaxedUpdates:
             real = self._real(part, rng) if self.loss.relativistic else logits.detach()
         loss = self.loss.generator(real, logits)
         self.learner.update(part.of_sequences(loss))
-        self.step_number += 1
+        self.progress.number += 1
         mean = self.learner.mean_loss()
         figures = self._figures(drawn, logits.detach(), real, part)
         self.spread_sum += figures.pop("spread")
         shown = {"loss": mean, **figures, "temperature": temperature}
-        runtime.log_step(self.stage, self.step_number, shown)
+        runtime.log_step(self.stage, self.progress.number, shown)
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
         self.learner.soften()
-        self.until = -1
+        self.progress.cut_short()
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
-        return {**fields_of(self, FIELDS), "learner": self.learner.state_dict()}
+        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
+        return {**fields_of(self, FIELDS), **parts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
+        self.progress.load_state_dict(state["progress"])
         self.learner.load_state_dict(state["learner"])
 
     def _drawn(self, part: Part, rng: torch.Generator, temperature: float) -> RelaxedSamples:

@@ -145,7 +145,7 @@ def test_resumed_in_the_middle_of_memory_stages_and_budget(tmp_path, monkeypatch
     original = PolicyGradient.step
 
     def interrupted(self):
-        if self.step_number == 4:
+        if self.progress.number == 4:
             raise KeyboardInterrupt
         original(self)
 

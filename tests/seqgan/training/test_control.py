@@ -79,7 +79,7 @@ def test_it_begins_with_mle_and_changes_nothing_of_the_method(data, runtime):
     assert torch.equal(scores[0], work.reference.head.weight)
     assert not torch.equal(scores[0], work.generator.head.weight)
     assert len(scores) == 1 + CONFIG.adversarial.rounds
-    assert rounds.generator.step_number == work.player.step_number == 6
+    assert rounds.generator.progress.number == work.player.progress.number == 6
     assert not torch.equal(scores[-1], scores[0])
     assert all(torch.equal(tuned[name], v) for name, v in work.generator.state_dict().items())
     stages = {line["stage"] for line in runtime.run.read_log()}
@@ -104,7 +104,7 @@ def test_its_steps_are_the_methods_and_its_reward_is_noise_of_the_methods_spread
     # the same draws, whichever process works on a row
     second = control.values(batch.select(slice(1_000, 4_000)), Part(1_000, 3_000, 4_000), rng)
     assert torch.equal(second, values[1_000:])
-    control.step_number += 1
+    control.progress.number += 1
     again = control.values(batch, Part(0, 4_000, 4_000), rng)
     assert abs(float(torch.corrcoef(torch.stack([again[:, 0], values[:, 0]]))[0, 1])) < 4 / 63
 

@@ -84,7 +84,7 @@ def exact_gradient(policy, reward) -> torch.Tensor:
 def sampled_gradients(player, count=200) -> torch.Tensor:
     found = []
     for step in range(count):
-        player.step_number = step
+        player.progress.number = step
         batch, _ = player._batch()
         loss = policy_loss(player.policy(batch.mine), batch, player.settings)
         found.append(gradients(player.policy, loss))

@@ -281,7 +281,7 @@ def test_every_composition_takes_a_step(data, runtime, change):
     policy = work.generator
     before = policy.head.weight.detach().clone()
     work.round()
-    assert work.player.step_number == 1
+    assert work.player.progress.number == 1
     assert not torch.equal(before, policy.head.weight)
     assert all(parameter.isfinite().all() for parameter in policy.parameters())
 
