@@ -24,7 +24,6 @@ from ..config import (
     RunConfig,
     SampleConfig,
 )
-from ..config.dotted import is_dotted
 from ..config.reading import run_config
 from ..data.bounded import bounded
 from ..data.codec import Codec
@@ -44,7 +43,7 @@ from ..pipeline import run as full_run
 from ..report import write_report
 from ..report.console import print_results
 from ..report.side_by_side import WRITERS, as_table, side_by_side
-from ..runs.places import data_of, not_its_data, with_files_found
+from ..runs.places import check_imports, data_of, not_its_data, with_files_found
 from ..runs.run_directory import RunDirectory, write_json, write_text
 from ..seeding import rng_for
 from ..terminal import say
@@ -171,12 +170,7 @@ def _against_own_data(
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
     if settings.corpus.parameters is not None and isinstance(config.corpus, OracleCorpus):
         config.corpus.parameters = settings.corpus.parameters
-    embedder = config.evaluation.embedder
-    if settings.embedder == "none" and is_dotted(embedder):  # the run may be a stranger's
-        raise ConfigError(
-            f"{directory.path}: the run's embedder {embedder!r} is not built in; name it with "
-            "--embedder to use it"
-        )
+    check_imports(config, directory, _own(settings))
     config = with_files_found(config, directory, {"evaluation.judge": "judge"})
     data = data_of(config, directory)
     if fingerprint(data) != directory.data_fingerprint():
@@ -198,6 +192,16 @@ def _against_own_data(
         shown[title] = data.codec.texts(drawn)[: config.evaluation.show]
     scores["real"] = evaluator.real()
     return scores, shown
+
+
+def _own(settings: EvaluateConfig) -> dict[str, str]:
+    """Settings of a run that import code unless the user names them, each with its flag."""
+    flags = {}
+    if settings.tokenizer is None:
+        flags["corpus.tokenizer"] = "--tokenizer"
+    if settings.embedder == "none":
+        flags["evaluation.embedder"] = "--embedder"
+    return flags
 
 
 def _against_references(

@@ -24,7 +24,7 @@ from ..evaluation.explain import Explanation, explained, with_corpus
 from ..hub import JUDGE, run_codec
 from ..models import Generator, load_discriminator, load_generator
 from ..report.explaining import write_explanations
-from ..runs.places import data_of, not_its_data
+from ..runs.places import check_imports, data_of, not_its_data
 from ..runs.run_directory import RunDirectory
 from ..seeding import rng_for
 from ..terminal import say
@@ -73,6 +73,8 @@ def _data(settings: ExplainConfig, directory: RunDirectory) -> Dataset:
         config = replace(config, data=settings.data)
     if settings.tokenizer is not None and isinstance(config.corpus, FileCorpus):
         config.corpus.tokenizer = settings.tokenizer
+    flags = {} if settings.tokenizer is not None else {"corpus.tokenizer": "--tokenizer"}
+    check_imports(config, directory, flags)
     data = data_of(config, directory)
     if fingerprint(data) != directory.data_fingerprint():
         raise DataError(
@@ -89,12 +91,17 @@ def _other(
     if asked == NONE:
         return asked, None
     if asked in ("mle", "finetuned"):
-        if directory.final(asked) == name or not directory.has(asked):
+        if directory.final(asked) == name:
             return asked, None
+        if not directory.has(asked):
+            if asked == ExplainConfig.against:  # the default
+                return asked, None
+            raise ConfigError(f"--against: {directory.path} has no model {asked!r}")
         return asked, load_generator(directory.checkpoint(asked) / "generator")
     run = RunDirectory.open(asked)
     found = load_generator(run.checkpoint(run.final()) / "generator")
-    if found.spec != policy.spec or run_codec(run, found)[0].fingerprint() != codec.fingerprint():
+    words = run_codec(run, found, settings.tokenizer)[0]
+    if found.spec != policy.spec or words.fingerprint() != codec.fingerprint():
         raise CheckpointError(f"--against: {asked} was trained with another vocabulary")
     return run.path.resolve().name, found
 

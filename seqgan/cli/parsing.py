@@ -19,9 +19,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
 from ..config.format import CONFIG_FORMAT, check_format
+from ..config.imports import dotted_names
 from ..config.reading import read_settings, run_config
 from ..config.recipes import GROUPS, merge
-from ..config.rewards import dotted_rewards
 from ..config.rewards.stages import StageConfig
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
@@ -169,23 +169,25 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
-    given = {*typed, *of_file}
-    kept: dict[str, Any] = {
-        key: content[key] for key in ("rewards", "stages") if key in {*content} - given
-    }
     if not (typed.get("trust") == "true" or of_file.get("trust") is True):
-        _refuse_functions(kept)
+        _refuse_imports(content, {*typed, *_values(of_file), *of_file})
     return merge(content, of_file)
 
 
-def _refuse_functions(content: Mapping[str, Any]) -> None:
-    """Refuses to import what the folder of a run names, which may be a stranger's."""
-    names = dotted_rewards(content)
-    if names:
-        raise ConfigError(
-            f"--rewards: {names[0]} is named by the settings of another run, which may be a "
-            "stranger's: --trust imports it, or name your own --rewards"
-        )
+def _refuse_imports(content: Mapping[str, Any], given: set[str]) -> None:
+    """Refuses to import what the folder of a run names, which may be a stranger's.
+
+    Args:
+        content: the settings of the run.
+        given: names of the settings that the user gives.
+    """
+    kept = {key: value for key, value in content.items() if key not in given}
+    for setting, name in dotted_names(kept):
+        if "." not in setting or setting not in given:  # groups are kept as a whole
+            raise ConfigError(
+                f"--{setting}: {name} is named by the settings of another run, which may be a "
+                f"stranger's: --trust imports it, or name your own --{setting}"
+            )
 
 
 def _refuse_names_alone(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> None:

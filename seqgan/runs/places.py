@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from ..config import SOURCES, FileCorpus, RunConfig
+from ..config.imports import dotted_names
 from ..config.names import JUDGES
 from ..data.codec import VOCABULARY
 from ..data.dataset import Dataset
 from ..data.sources import run_data
 from ..data.text.readers import near_file
 from ..data.text.vocabulary import Vocabulary
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .run_directory import RunDirectory
 
-__all__ = ["FILES", "data_of", "names_a_file", "not_its_data", "with_files_found"]
+__all__ = ["FILES", "check_imports", "data_of", "names_a_file", "not_its_data", "with_files_found"]
 
 FILES = (
     "data", "test_data", "validation_data", "corpus.tokenizer", "corpus.parameters",
@@ -32,6 +33,25 @@ FILES = (
 they are; only a judge has no part in it."""
 NAMES = {"data": SOURCES, "evaluation.judge": JUDGES}
 """Values of these settings that are no files."""
+
+
+def check_imports(config: RunConfig, run: RunDirectory, flags: Mapping[str, str]) -> None:
+    """Refuses settings of a run, which may be a stranger's, that would cause an import.
+
+    Args:
+        config: the settings.
+        run: whose settings they were.
+        flags: the settings that the user did not name, each with the flag that would.
+
+    Raises:
+        ConfigError: a dotted path that the user did not name.
+    """
+    for setting, name in dotted_names(asdict(config)):
+        if setting in flags:
+            raise ConfigError(
+                f"{run.path}: the run's {setting.rpartition('.')[2]} {name!r} is not built in; "
+                f"name it with {flags[setting]} to use it"
+            )
 
 
 def names_a_file(setting: str, value: str | None) -> bool:

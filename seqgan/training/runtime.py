@@ -20,7 +20,7 @@ from rollout.devices import autocast, reads_synchronise
 from rollout.graphs import records_on
 from rollout.randomness import seed_everything
 
-from ..config.rewards import dotted_rewards
+from ..config.imports import dotted_names
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
 from ..runs.run_directory import RunDirectory
 from ..runs.saver import Saver
@@ -266,7 +266,7 @@ class Runtime:
         folder = str(self.run.path)
         if self.run.checkpoints.all():
             words = ["--resume", folder]
-            if dotted_rewards(self.run.config()):
+            if dotted_names(self.run.config()):
                 words.append("--trust")
         else:
             words = ["--config", f"{folder}/config.yaml", "--output_dir", folder]

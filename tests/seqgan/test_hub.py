@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
+import yaml
 
 from seqgan import TextGenerator
 from seqgan.cli.main import main
@@ -88,3 +90,12 @@ def test_a_runs_settings_alone_never_cause_an_import(run, tmp_path, capsys):
     assert main(["sample", "--run", str(copy), "--number", "1", "--tokenizer", "spaces"]) == 0
     with pytest.raises(ConfigError, match="not built in"):
         TextGenerator.from_run(copy)
+    # The codec is a built-in one, and the settings name another.
+    (copy / "codec.json").write_text(json.dumps(codec))
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config |= {"data": "lines.txt", "corpus": {"tokenizer": "antigravity:fly"}}
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    for command in ("evaluate", "explain"):
+        assert main([command, "--run", str(copy)]) == 2
+        assert "tokenizer 'antigravity:fly' is not built in" in capsys.readouterr().err
+    assert "antigravity" not in sys.modules

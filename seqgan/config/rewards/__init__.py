@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 from ...errors import ConfigError
-from ..dotted import is_dotted
 from ..settings import settings_from
 from .base import SHAPES, RewardTerm
 from .controls import ConstantTerm, RandomTerm
@@ -22,7 +20,7 @@ from .texts import BleuTerm, LengthTerm, NoveltyTerm, RegexTerm, RepetitionTerm
 __all__ = [
     "FORMS", "SHAPES", "TERMS", "BleuTerm", "ConstantTerm", "DiscriminatorTerm", "FunctionTerm",
     "LengthTerm", "LikelihoodTerm", "NoveltyTerm", "RandomTerm", "RatioTerm", "RegexTerm",
-    "RepetitionTerm", "RewardConfig", "RewardTerm", "dotted_rewards", "reward_terms",
+    "RepetitionTerm", "RewardConfig", "RewardTerm", "reward_terms",
 ]  # fmt: skip
 
 TERMS: dict[str, type[RewardTerm]] = {
@@ -55,14 +53,6 @@ def reward_terms(given: Any) -> list[RewardTerm]:
     if not isinstance(given, (list, tuple)) or not given:
         raise ConfigError(f"--rewards: {given!r:.80} is not a list of terms")
     return [_term(each) for each in given]
-
-
-def dotted_rewards(content: Mapping[str, Any]) -> list[str]:
-    """The names of the user's own functions in the settings of a run, as its file holds them."""
-    stages = [each["rewards"] for each in content.get("stages", []) if "rewards" in each]
-    given = [*content.get("rewards", []), *chain(*stages)]
-    names = (each.get("name", "") if isinstance(each, Mapping) else each for each in given)
-    return [str(name) for name in names if is_dotted(str(name)) and str(name) not in TERMS]
 
 
 def _term(given: Any) -> RewardTerm:

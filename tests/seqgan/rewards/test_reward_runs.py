@@ -10,6 +10,7 @@ import torch
 import seqgan
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
+from seqgan.config.imports import dotted_names
 from seqgan.training.callbacks import Sample
 from seqgan.training.policy_gradient import PolicyGradient
 
@@ -77,6 +78,18 @@ def test_what_a_strangers_run_names_is_not_imported(run, capsys, monkeypatch):
         )  # fmt: skip
         with pytest.raises(seqgan.errors.ConfigError, match="--rewards: .*:tokens .*--trust"):
             parse("finetune", [*words, "--rewards", "length"])
+    for setting, group in (
+        ("corpus.tokenizer", {"corpus": {"tokenizer": "some.where:Words"}}),
+        ("critic.augment", {"critic": {"augment": ["swap", "some.where:change"]}}),
+        ("evaluation.embedder", {"evaluation": {"embedder": "some.where:embed"}}),
+    ):
+        found = dotted_names({"rewards": [], **group})
+        assert [name for name, _ in found] == [setting]
+    for rewards in (["some.where:fn:0.5"], "some.where:fn", [{"name": "some.where:fn"}]):
+        assert dotted_names({"rewards": rewards}) == [("rewards", "some.where:fn")]
+    stage = {"rewards": ["length", "some.where:fn:2"], "steps": 1}
+    for stages in (stage, [stage]):
+        assert dotted_names({"stages": stages}) == [("rewards", "some.where:fn")]
     assert parse("finetune", [*words, "--trust"]).rewards[0].name == f"{HERE}:long"
     assert parse("run", ["--resume", str(run), "--trust"]).rewards[1].weight == 0.25
     assert parse("finetune", [*words, "--rewards", "length"]).rewards[0].name == "length"

@@ -10,7 +10,8 @@ import torch
 from rollout import RewardError, Sequences
 from rollout.modules import frozen_copy
 from seqgan.config import LSTM, GrammarCorpus, RewardConfig, RunConfig
-from seqgan.config.rewards import TERMS, dotted_rewards, reward_terms
+from seqgan.config.imports import dotted_names
+from seqgan.config.rewards import TERMS, reward_terms
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError
 from seqgan.models import make_generator
@@ -42,7 +43,7 @@ def test_short_forms():
     ]  # fmt: skip
     assert [term.weight for term in terms] == [0.5, 0.5, 1.0, -2.0]
     stored = {"rewards": [{"name": "a:b"}, "length"], "stages": [{"rewards": ["c:d"], "steps": 1}]}
-    assert dotted_rewards(stored) == ["a:b", "c:d"]
+    assert [name for _, name in dotted_names(stored)] == ["a:b", "c:d"]
     for wrong, message in (
         ("length:much", "'much' is not a weight"),
         ("lenght", "none of .*did you mean 'length'.*and no package.module:function"),

@@ -1,0 +1,43 @@
+"""Names in settings that make Python import something: code of the user's own.
+
+Settings from a user's flags or ``--config`` may import; those of a run's folder, which may be a
+stranger's, only with ``--trust`` or if the command names the same thing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .dotted import is_dotted
+from .rewards import FunctionTerm, reward_terms
+from .rewards.stages import reward_stages
+
+__all__ = ["dotted_names"]
+
+PLACES = ("corpus.tokenizer", "evaluation.embedder", "critic.augment")
+"""Settings besides the rewards that take a dotted path."""
+
+
+def dotted_names(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The settings of a run, as its file holds them, that are dotted paths: names and paths.
+
+    Args:
+        content: nested settings.
+
+    Raises:
+        ConfigError: its rewards or stages cannot be read.
+    """
+    found = []
+    for place in PLACES:
+        group, _, name = place.partition(".")
+        inner = content.get(group)
+        value = inner.get(name) if isinstance(inner, Mapping) else None
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str) and is_dotted(each):
+                found.append((place, each))
+    # Parsed as the run itself would: a term has a short form, with a weight or without.
+    terms = reward_terms(content["rewards"]) if content.get("rewards") else []
+    for stage in reward_stages(content.get("stages") or []):
+        terms += reward_terms(stage.rewards) if stage.rewards else []
+    return found + [("rewards", term.name) for term in terms if isinstance(term, FunctionTerm)]
