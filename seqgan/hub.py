@@ -114,7 +114,7 @@ class TextGenerator(
             "source": results["source"],
             "model": which,
             "scores": scores[which],
-            "verdict": results["verdict"],
+            "verdict": results["verdict"] or results.get("objective"),
             "command": directory.command(),
         }
         codec, conditions = run_codec(directory, policy, tokenizer)

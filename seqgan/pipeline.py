@@ -18,7 +18,7 @@ from .config.reading import run_config
 from .data.dataset import Dataset
 from .errors import ConfigError
 from .evaluation.action_values import token_values
-from .evaluation.answer import Answer, answer
+from .evaluation.answer import UNFIT, Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.extremes import extremes
 from .evaluation.models import Evaluator, real_texts
@@ -29,6 +29,7 @@ from .models import Generator, load_generator, make_generator
 from .report import write_report
 from .report.console import print_objective, print_results
 from .rewards.build import check_rewards
+from .runs.resume import folder_of
 from .runs.run_directory import (
     ASKED,
     FORMAT,
@@ -135,7 +136,9 @@ def finetune(
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
     if isinstance(config, FinetuneConfig) and config.transfer:
-        first = replace(config.pretrain, run=str(pretrained.path))
+        resumed = folder_of(config) == pretrained.path  # which knows where it began
+        began = trained.pretrain.run if resumed else str(pretrained.path)
+        first = replace(config.pretrain, run=began)
         config = replace(config, pretrain=first)
     else:
         config = on_data_of(config, trained, pretrained)
@@ -265,7 +268,10 @@ def _finish(
         pretraining = convergence_of(pretrained)
         if tuned is not None and tuned.objective is not None:
             made = _reward_calls(config, tuned)
-            judged = verdict_of(tuned.objective, models["finetuned"], made, config, runtime)
+            unfit = UNFIT.get(pretraining.state, "").format(**pretraining._asdict())
+            judged = verdict_of(
+                tuned.objective, models["finetuned"], made, config, runtime, unfit
+            )  # fmt: skip
             found = {"adversarial": tuned.summary(), "objective": judged.to_dict()}
         elif tuned is not None:
             compared = _compared(models, tuned)
@@ -313,14 +319,15 @@ def _finish(
 
 
 def _reward_calls(config: RunConfig, tuned: Tuned) -> int:
-    """Sequences that training has judged: as functions have counted, or all of its steps."""
+    """Sequences that were judged: in training, and to choose the state that is kept."""
+    chosen = len(tuned.rounds.history) * config.evaluation.sweep_samples
     counted = int(getattr(tuned.work.player, "calls", 0))
     if counted:
-        return counted
+        return counted + chosen
     same = config.algorithm.as_policy_gradient()
     steps = tuned.rounds.rounds_done * config.adversarial.generator_steps
     prefixes = -(-tuned.work.generator.max_length // same.positions)
-    return steps * same.batch_size * (1 + same.rollouts * prefixes)
+    return steps * same.batch_size * (1 + same.rollouts * prefixes) + chosen
 
 
 def _picture(data: Dataset, sequences: Sequences, place: Path) -> Path | None:

@@ -102,7 +102,7 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
 
 def _has(settings: RunConfig, reward: str) -> bool:
     """Tells if a term of the reward has this name."""
-    return any(term.name == reward for term in settings.rewards)
+    return any(term.name == reward for term in settings.every_term())
 
 
 def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]]:

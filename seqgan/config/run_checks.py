@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
+from .algorithms.policy_gradient import PolicyGradient
 from .algorithms.relaxed import LOSS_OF, Relaxed
 from .checks import choice, require, seed
 from .data import check_corpus
@@ -27,11 +28,8 @@ def check_run(config: RunConfig) -> None:
     choice(config, "precision", ("no", "bf16", "fp16"))
     choice(config, "matmul_precision", ("highest", "high"))
     choice(config, "on_reward_error", ("stop", "skip"))
-    weights = [term.weight for term in config.rewards]
-    require(
-        config.reward.mean == "sum" or min(weights) >= 0 < sum(weights),
-        f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
-    )
+    _check_weights(config)
+    _check_stages(config)
     _check_per_token(config)
     _check_relaxed(config)
     seed(config.seed)
@@ -54,10 +52,29 @@ def check_run(config: RunConfig) -> None:
     )
 
 
+def _check_weights(config: RunConfig) -> None:
+    """Requires weights that a mean can have, in each stage."""
+    for terms in (config.rewards, *(stage.rewards for stage in config.stages)):
+        weights = [term.weight for term in terms]
+        require(
+            config.reward.mean == "sum" or min(weights) >= 0 < sum(weights),
+            f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
+        )
+
+
+def _check_stages(config: RunConfig) -> None:
+    """Requires an algorithm that goes through the stages of a reward, if there are any."""
+    algorithm = config.algorithm
+    require(
+        not config.stages or isinstance(algorithm, PolicyGradient),
+        f"--stages are for --{algorithm.group}name policy_gradient",
+    )
+
+
 def _check_per_token(config: RunConfig) -> None:
     """Requires a reward and a loss that a discriminator with a logit per token can serve."""
     judge: Any = config.discriminator
-    terms: list[Any] = [term for term in config.rewards if term.name == "discriminator"]
+    terms: list[Any] = [term for term in config.every_term() if term.name == "discriminator"]
     if not judge.per_token or not terms:
         return
     where = f"--discriminator.architecture: {judge.architecture} judges every token"

@@ -27,6 +27,7 @@ from rollout.rewards import reward_values
 
 from ..config import EvaluationConfig, PretrainConfig, RunConfig
 from ..data.dataset import Dataset
+from ..data.prompts import Prompts, Questions
 from ..errors import RewardError
 from ..metrics.likelihood import sequence_scores, token_nll
 from ..models import Generator
@@ -86,7 +87,7 @@ class ObjectiveVerdict:
     """The fine-tuned model against what MLE gets for as many reward calls.
 
     Attributes:
-        label: better, not distinguishable, worse, too small to judge.
+        label: better, not distinguishable, worse, not comparable, too small to judge.
         sentence: the reasons.
         rows: of all models.
         n: of the best of n.
@@ -130,10 +131,26 @@ class Objective:
             drawn = self.samples(mle, "objective", config.sweep_samples)
             self._told(lambda: reward.begin(drawn))
 
-    def samples(self, policy: Policy, purpose: str, count: int) -> Sequences:
-        """Samples of a model as they are, temperature 1."""
+    def samples(
+        self, policy: Policy, purpose: str, count: int, prompts: Prompts | None = None
+    ) -> Sequences:
+        """Samples of a model as they are, temperature 1.
+
+        Args:
+            policy: the model.
+            purpose: of the random numbers.
+            count: how many.
+            prompts: what is asked for; None: as in validation.
+        """
         rng = rng_for(self.seed, "objective", purpose)
-        return draw(policy, count, rng, self.data.prompts("validation")).sequences
+        asked = self.data.prompts("validation") if prompts is None else prompts
+        return draw(policy, count, rng, asked).sequences
+
+    def questions(self, count: int) -> Questions:
+        """The questions of the verdict, out of the test split: the same for all models."""
+        rng = rng_for(self.seed, "objective", "questions")
+        condition = self.data.prompts("test").draw(count, rng).condition
+        return Questions(condition=condition)
 
     def rewards(self, sequences: Sequences) -> np.ndarray:
         """Rewards [N] of the sequences."""
@@ -174,29 +191,40 @@ def verdict_of(
     calls: int,
     config: RunConfig,
     runtime: Runtime,
+    unfit: str = "",
 ) -> ObjectiveVerdict:
     """Compares the fine-tuned model with what MLE gets for as many reward calls.
 
     Args:
         objective: measures models; has the pretrained policy.
         finetuned: the model.
-        calls: sequences that its training has judged.
+        calls: sequences that were judged for it: in its training, and to choose its state.
         config: all settings.
         runtime: device, seed.
+        unfit: what is wrong with MLE's training, or "".
     """
     count, mle = config.evaluation.num_samples, objective.mle
-    samples = objective.samples(mle, "mle", count)
+    asked = objective.questions(count)
+    samples = objective.samples(mle, "mle", count, asked)
     rows = [_row(objective, "mle", samples, mle, 0)]
     n = max(1, min(calls, MOST_CALLS) // count)
     if n > 1:
-        rows.append(_best_of(objective, n, count))
+        rows.append(_best_of(objective, n, count, asked))
     tenth, judged = _trained_on_best(objective, calls, config.pretrain, runtime)
-    own = objective.samples(tenth, "best-tenth", count)
+    own = objective.samples(tenth, "best-tenth", count, asked)
     rows.append(_row(objective, "best-tenth", own, tenth, judged))
-    own = objective.samples(finetuned, "finetuned", count)
+    own = objective.samples(finetuned, "finetuned", count, asked)
     found = _row(objective, "finetuned", own, finetuned, calls)
     rival = max(rows, key=lambda row: row.reward)
     label, sentence = _compared(found, rival, config.evaluation.confidence)
+    if calls > MOST_CALLS and label == "better":
+        label = "not comparable"
+        sentence += (
+            f" The best of n had {n * count:,} of {calls:,} reward calls, so that is not better."
+        )
+    if unfit:
+        sentence += f" {unfit}"
+        label = "not comparable" if label == "better" else label
     if count < LEAST_SAMPLES:
         label = "too small to judge"
     return ObjectiveVerdict(label, sentence, [*rows, found], n)
@@ -231,15 +259,15 @@ def _described(
     return mean_row(name, rewards, unique, novel, kl, calls, confidence)
 
 
-def _best_of(objective: Objective, n: int, count: int) -> RewardRow:
-    """The best of n samples of MLE, `count` times.
+def _best_of(objective: Objective, n: int, count: int, asked: Questions) -> RewardRow:
+    """The best of n samples of MLE for each of `count` questions.
 
     Its divergence from MLE is at most ``log n - (n - 1) / n`` (Beirami et al. 2024).
     """
     kept: list[list[int]] = []
     rewards: list[float] = []
     for number in range(n):  # the best so far of `count` samples each
-        samples = objective.samples(objective.mle, f"best-of-n-{number}", count)
+        samples = objective.samples(objective.mle, f"best-of-n-{number}", count, asked)
         found = objective.rewards(samples)
         if not kept:
             kept, rewards = samples.to_lists(), [*found]
@@ -255,12 +283,16 @@ def _best_of(objective: Objective, n: int, count: int) -> RewardRow:
 def _trained_on_best(
     objective: Objective, calls: int, config: PretrainConfig, runtime: Runtime
 ) -> tuple[Generator, int]:
-    """MLE trained further on the best tenth of the training data that the calls pay for."""
+    """MLE trained further on the best tenth of the data that the calls pay for.
+
+    A fifth of the calls goes to validation sequences, by which the state is chosen.
+    """
     data, device = objective.data, runtime.device
+    held = min(len(data.validation), max(20, calls // 5))
     rng = rng_for(objective.seed, "objective", "train")
-    order = torch.randperm(len(data.train), generator=rng)[: max(20, calls)]
+    order = torch.randperm(len(data.train), generator=rng)[: max(20, calls - held)]
     model = own_copy(objective.mle).requires_grad_(True)
-    splits = [data.train.select(order), data.validation]
+    splits = [data.train.select(order), data.validation.select(slice(0, held))]
     best = []
     for split in splits:
         rewards = objective.rewards(split.to(device))
@@ -272,7 +304,7 @@ def _trained_on_best(
     while not work.finished:
         work.epoch()
     work.restore_best()
-    return model, len(order)
+    return model, sum(len(split) for split in splits)
 
 
 def _compared(found: RewardRow, rival: RewardRow, confidence: float) -> tuple[str, str]:

@@ -54,6 +54,12 @@ class Record:
         return self.results.get("verdict")
 
     @property
+    def objective(self) -> dict[str, Any] | None:
+        """The verdict by a reward of the user's own, or None."""
+        found: dict[str, Any] | None = self.results.get("objective")
+        return found
+
+    @property
     def metric(self) -> str:
         """Name of the primary metric; empty if nothing was compared."""
         return (self.verdict or {}).get("metric", "")

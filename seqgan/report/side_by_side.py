@@ -105,7 +105,7 @@ def _column(run: RunDirectory) -> Column:
         run.data_fingerprint(),
         int(results["seed"]),
         model,
-        (results["verdict"] or {}).get("label", "-"),
+        (results["verdict"] or results.get("objective") or {}).get("label", "-"),
         {score.name: score for score in scores},
     )
 

@@ -16,7 +16,7 @@ from .record import Record
 __all__ = ["tradeoff_plots", "verdict_plot"]
 
 ORDERS = (2, 3, 4, 5)
-MODELS = {"mle": "MLE", "finetuned": "finetuned", "control": "control"}
+MODELS = {"mle": "MLE", "finetuned": "fine-tuned", "control": "control"}
 MOST_LABELS = 9
 LEAST_REACH = 1e-3
 """The verdict's axis goes at least this far: a smaller difference is none."""

@@ -58,7 +58,8 @@ def look(run: RunDirectory) -> Look:
             if stage == line["stage"] and line.get(name) is not None:
                 curves.setdefault((stage, name), []).append(float(line[name]))
     finished = (run.path / RESULTS).is_file()
-    verdict = (run.results().get("verdict") or {}).get("sentence") if finished else None
+    results = run.results() if finished else {}
+    verdict = (results.get("verdict") or results.get("objective") or {}).get("sentence")
     return Look(curves, samples, len(whole), verdict, finished)
 
 

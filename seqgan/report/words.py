@@ -77,11 +77,15 @@ def headline(record: Record) -> str:
         if _by_another_way(record):
             return SAMPLED_WITH_CARE
         return NO_BETTER_THAN_NOISE if _as_noise(record) else HEADLINES[label]
+    if record.objective is not None:
+        return f"By its own reward: {record.objective['label']}"
     return "A pretrained model" if record.results else "An unfinished run"
 
 
 def short_answer(record: Record) -> str:
     """The answer in one sentence, or empty if nothing was compared."""
+    if record.objective is not None:
+        return str(record.objective["sentence"])
     if record.verdict is None:
         return ""
     if record.verdict.get("helped"):
@@ -111,6 +115,14 @@ def explanation(record: Record) -> list[str]:
         return [
             "This run has no results yet: it was interrupted, or is still at work. What follows "
             "is what it has logged so far."
+        ]
+    if record.objective is not None:
+        return [
+            "A model of sequences learned from the data alone (maximum likelihood, MLE). A "
+            f"copy of it was then trained for a reward of your own: {record.reward}. MLE may spend "
+            "as many calls of the reward: on the best of n of its samples, or on the best tenth of "
+            "the data. A policy that repeats one good sequence has a high reward too, so distinct "
+            "and new samples and the divergence from MLE stand beside it."
         ]
     if record.verdict is None:
         return [

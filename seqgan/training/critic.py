@@ -33,7 +33,7 @@ from .sampling import draw
 
 __all__ = ["Critic"]
 
-FIELDS = ("rounds", "until")
+FIELDS = ("rounds", "until", "begun")
 
 
 class Critic:
@@ -75,15 +75,15 @@ class Critic:
         self.calibrated = (
             self.loss.calibrated and discriminator.calibrated and not config.label_smoothing
         )
-        self.rounds, self.until = 0, -1
+        self.rounds, self.until, self.begun = 0, -1, False
         self.negatives: Sequences | None = None
 
     def steps(self, count: int) -> None:
         """Takes `count` steps against fresh samples of the policy, or what is left of them."""
         if self.until < 0:
             self.until = self.learner.step + count
-            if self.rounds == 0:
-                self.learner.rate = self.config.rounds_learning_rate
+            if not self.begun:
+                self.begun, self.learner.rate = True, self.config.rounds_learning_rate
         if count:
             rng = self.runtime.rng("fresh", self.rounds + 1)
             number = count * self.config.batch_size

@@ -26,7 +26,7 @@ __all__ = ["Members", "check_runs", "make_ensemble", "needs_ensemble", "run_memb
 
 def needs_ensemble(config: RunConfig) -> bool:
     """Tells if a reward is made of the ensemble's density."""
-    return any(term.name == "ratio" for term in config.rewards)
+    return any(term.name == "ratio" for term in config.every_term())
 
 
 def make_ensemble(config: RunConfig, members: list[Generator]) -> Ensemble:

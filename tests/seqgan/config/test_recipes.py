@@ -174,3 +174,17 @@ def test_a_name_of_another_kind_is_one_clear_line(place, odd):
     with pytest.raises(ConfigError) as caught:
         settings_from(RunConfig, content)
     assert "\n" not in str(caught.value)
+
+
+def test_stages_are_checked_as_the_rewards_are():
+    stage = {"rewards": ["length"], "steps": 3}
+    with pytest.raises(ConfigError, match="--stages are for --algorithm.name policy_gradient"):
+        RunConfig(method="ratio", rewards=["ratio"], stages=[stage])
+    wrong = {"rewards": ["length:-1"], "steps": 3}
+    with pytest.raises(ConfigError, match="expects weights of 0 or above"):
+        RunConfig(rewards=["length"], stages=[wrong], reward={"mean": "geometric"})
+    judged = {"rewards": [{"name": "discriminator", "form": "probability"}], "steps": 3}
+    with pytest.raises(ConfigError, match="causal_lstm judges every token"):
+        RunConfig(
+            rewards=["length"], stages=[judged], discriminator={"architecture": "causal_lstm"}
+        )

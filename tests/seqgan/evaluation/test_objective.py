@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seqgan.config import RunConfig
+from seqgan.evaluation import objective as module
 from seqgan.evaluation.objective import _compared, mean_row
 
 
@@ -31,3 +33,44 @@ def test_the_label(mean, label, words):
     said, sentence = _compared(found, rival, 0.95)
     assert said == label and f"is {words} best of n of MLE" in sentence
     assert f"difference {mean - 1:+.4f}" in sentence
+
+
+class Fixed:
+    """Models whose samples are all worth the same, by their name."""
+
+    def __init__(self, worth):
+        self.worth = worth
+
+    def __call__(self, objective, name, *arguments):
+        return mean_row(name, self.worth[name], 1.0, 1.0, 0.0, 7, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("calls", "unfit", "label"),
+    [
+        (10_000, "", "better"),
+        (200_001, "", "not comparable"),  # the best of n had fewer calls
+        (10_000, "MLE was still improving.", "not comparable"),
+    ],
+)
+def test_better_needs_equal_calls_and_a_trained_baseline(monkeypatch, calls, unfit, label):
+    worth = {name: np.array([value, value + 0.1] * 300) for name, value in (
+        ("mle", 0.0), ("best-of-n", 0.2), ("best-tenth", 0.1), ("finetuned", 1.0),
+    )}  # fmt: skip
+    row = Fixed(worth)
+    monkeypatch.setattr(module, "_row", lambda objective, name, *rest: row(objective, name))
+    monkeypatch.setattr(module, "_best_of", lambda objective, *rest: row(objective, "best-of-n"))
+    monkeypatch.setattr(module, "_trained_on_best", lambda *_: (None, 5))
+
+    class Without:
+        mle = None
+
+        def samples(self, *_):
+            return None
+
+        def questions(self, count):
+            return None
+
+    config = RunConfig(size="quick", rewards=["length"])
+    found = module.verdict_of(Without(), None, calls, config, None, unfit)
+    assert found.label == label and (unfit in found.sentence)

@@ -440,3 +440,19 @@ def test_the_samples_to_train_against_are_bounded(data, runtime, monkeypatch):
         judge, policy = small_discriminator(data), small_generator(data)
         work = CriticPretraining(critic_of(judge, policy, data, config, runtime))
         assert len(work.negatives) == expected
+
+
+def test_a_rate_that_was_halved_in_the_first_round_stays_so(data, runtime, monkeypatch):
+    config = CriticConfig(batch_size=4, rounds_learning_rate=0.01)
+    critic = critic_of(small_discriminator(data), small_generator(data), data, config, runtime)
+
+    def explodes(*_):
+        raise NonFiniteLossError("nan")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(critic, "train_until", explodes)
+        with pytest.raises(NonFiniteLossError):
+            critic.steps(1)
+    critic.soften()
+    critic.steps(1)
+    assert critic.learner.rate == 0.005

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 from pathlib import Path
 
 import pytest
 
 from seqgan.cli.main import main
 from seqgan.runs.run_directory import RunDirectory
+from seqgan.training.runtime import Runtime
 
 from ..tiny import TINY_WORK, weights, without_report
 
@@ -63,6 +66,25 @@ def test_fine_tuning_on_other_data(first, tmp_path, capsys):
     assert main([*words, "--transfer", "--output_dir", str(path)]) == 0
     assert json.loads((path / "results.json").read_text())["source"] == str(first / "b.txt")
     assert all(map(bool, [weights(path, "finetuned"), main(["evaluate", "--run", str(path)]) == 0]))
+
+
+def test_fine_tuning_on_other_data_resumes(first, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "tuned"
+    words = ["finetune", "--run", str(first / "a"), "--data", str(first / "b.txt"), "--transfer"]
+    left, original = [5], Runtime.pause
+
+    def pause(self):
+        left[0] -= 1
+        if not left[0]:
+            signal.raise_signal(signal.SIGTERM)
+        original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Runtime, "pause", pause)
+        assert main([*words, "--output_dir", str(path)]) == 128 + signal.SIGTERM
+    command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
+    assert main(command) == 0
+    assert (path / "results.json").is_file()
 
 
 def test_vocabularies_must_fit(first, tmp_path, capsys):
