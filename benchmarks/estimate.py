@@ -1,4 +1,4 @@
-"""Estimates of the time that benchmarks take, from results that are there and a measured list."""
+"""Times that benchmarks may take, from results that are there and a list of estimates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .suite import chosen_arms
 __all__ = ["estimate"]
 
 SECONDS = Path(__file__).parent / "seconds.yaml"
-"""Seconds per suite, size and arm, each measured once on the machine that the file names."""
+"""Seconds per suite, size and arm, worked out by hand from the times of their parts."""
 WORTH_SAYING = 60
 """Seconds of work below which nothing is said."""
 
@@ -26,7 +26,7 @@ def estimate(jobs: list[CellJob], workers: int) -> Iterator[str]:
         jobs: all cells.
         workers: cells that run at a time.
     """
-    lines, total = [], 0.0
+    lines, total, unknown = [], 0.0, False
     for name, cells in _by_suite(jobs).items():
         arms = chosen_arms(cells[0].suite.arms(cells[0].place.size, 0), cells[0].arms)
         names = [arm.name for arm in arms]
@@ -41,13 +41,15 @@ def estimate(jobs: list[CellJob], workers: int) -> Iterator[str]:
         line = f"{name}: {len(cells)} cells, {len(left)} arms left"
         if typical is None:
             lines.append(f"{line}; no time is known for this size")
+            unknown = True
             continue
         line += f", about {_words(seconds)} ({_words(seconds / len(cells))} per cell)"
         if guessed:
             line += f"; guessed for {', '.join(guessed)}"
         lines.append(line)
-    if total > WORTH_SAYING:
+    if total > WORTH_SAYING or unknown:
         yield from lines
+    if total > WORTH_SAYING:
         yield f"All together about {_words(total / max(1, min(workers, len(jobs))))}"
 
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from seqgan.errors import MissingExtraError
+from seqgan.errors import DataError, MissingExtraError
 
 __all__ = ["families", "smiles"]
 
@@ -62,6 +62,10 @@ def families(paths: Paths, folder: Path) -> dict[str, str]:
         train = [row for row in split[2] if near[row] < level]
         if _shared(words, train, held) <= MOST_SHARED:
             break
+    else:
+        raise DataError(
+            f"{path}: no split into families brings the shared 4-grams to {MOST_SHARED:.0%} or less"
+        )
     chosen = {"validation_data": split[0], "test_data": split[1], "data": train}
     return {
         role: _written(folder / f"{role}.txt", (lines[row] for row in sorted(rows)))

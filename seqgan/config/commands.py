@@ -19,7 +19,8 @@ class DataConfig(Settings):
     """Contents of a data source, as training would see them; nothing is trained.
 
     Attributes:
-        source: a file (.txt, .jsonl, .csv, each also .gz), or grammar, oracle, wordnet, digits.
+        source: a file (.txt, .jsonl, .csv, each also .gz), or grammar, oracle, wordnet,
+            digits, styles, translation.
         test_data: a file with the test sequences; none: a share of the source.
         validation_data: a file with the validation sequences; none: a share of the source.
         corpus: how the source becomes token ids.

@@ -36,7 +36,8 @@ class Task(Settings):
     Attributes:
         method: what is done: a composition of generator, discriminator, reward and updates.
         size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
-        data: a text file with one sequence per line, or grammar, oracle, wordnet, digits.
+        data: a text file with one sequence per line, or grammar, oracle, wordnet,
+            digits, styles, translation.
         test_data: a file with the test sequences; none: a share of `data`.
         validation_data: a file with the validation sequences; none: a share of `data`.
         corpus: how the source becomes token ids.
