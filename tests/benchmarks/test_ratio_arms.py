@@ -49,8 +49,8 @@ def test_compute_counts_the_start_the_members_and_the_rest(results):
     assert compute["mle-best"]["tokens"] == compute["ensemble-minimum"]["tokens"] == 4 * one
     assert compute["mle-continued-plain"]["tokens"] == 2 * one
     assert compute["mle-larger"]["tokens"] == one
-    # two members, and a round of two steps of 8 samples of 5 tokens
-    assert compute["ratio"]["tokens"] == 3 * one + 2 * 8 * 5
+    # MLE, three members, and a round of two steps of 8 samples of 5 tokens
+    assert compute["ratio"]["tokens"] == 4 * one + 2 * 8 * 5
     assert all(each["seconds"] >= 0 for each in compute.values())
 
 
