@@ -36,6 +36,7 @@ from .runs.run_directory import (
     PRETRAINING,
     RESULTS,
     RunDirectory,
+    write_bytes,
     write_json,
     write_text,
 )
@@ -303,10 +304,13 @@ def _finish(
         write_text(place.with_suffix(".txt"), "".join(f"{x}\n" for x in samples[name]))
         if asked := data.conditions.words(sequences.condition):
             write_text(place.with_suffix(ASKED), "".join(f"{x}\n" for x in asked))
-        picture = _picture(data, sequences, place)
+        if data.codec.suffix != ".txt":
+            data.codec.show(sequences, place)
+        picture = data.codec.picture(sequences)
         if picture is not None:  # nobody reads it as text
-            shown[name] = [f"{picture} shows them"]
-            runtime.show_picture(f"samples/{name}", picture.read_bytes())
+            write_bytes(place.with_suffix(".png"), picture)
+            shown[name] = [f"{place.with_suffix('.png')} shows them"]
+            runtime.show_picture(f"samples/{name}", picture)
     write_json(path / RESULTS, results)
     print_results(runtime.console, scores, shown, said)
     if found.get("objective"):
@@ -328,11 +332,6 @@ def _reward_calls(config: RunConfig, tuned: Tuned) -> int:
     steps = tuned.rounds.rounds_done * config.adversarial.generator_steps
     prefixes = -(-tuned.work.generator.max_length // same.positions)
     return steps * same.batch_size * (1 + same.rollouts * prefixes) + chosen
-
-
-def _picture(data: Dataset, sequences: Sequences, place: Path) -> Path | None:
-    """The picture of sequences that are looked at as one; None: they are read as text."""
-    return data.codec.show(sequences, place) if data.codec.suffix == ".png" else None
 
 
 def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:

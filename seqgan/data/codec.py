@@ -82,6 +82,9 @@ class Codec(Protocol):
             place: of the file, without a suffix.
         """
 
+    def picture(self, sequences: Sequences) -> bytes | None:
+        """A PNG of sequences that people look at; None: they read them as text."""
+
     def fingerprint(self) -> str:
         """A hash that differs for codecs that give ids another meaning."""
 

@@ -49,6 +49,10 @@ class LineCodec:
         file.write_text("".join(f"{line}\n" for line in self.texts(sequences)), encoding="utf-8")
         return file
 
+    def picture(self, sequences: Sequences) -> bytes | None:
+        """None: they are read as text."""
+        return None
+
 
 class IdCodec(LineCodec):
     """Tokens that are bare numbers.

@@ -69,7 +69,7 @@ class PictureCodec(IdCodec):
         pixels[:, : found.shape[1]] = found.clamp(max=self.levels - 1)
         return pixels.numpy() / (self.levels - 1)
 
-    def grid(self, sequences: Sequences) -> bytes:
+    def picture(self, sequences: Sequences) -> bytes:
         """The first pictures as one PNG: a grid, row by row, in the order of their labels."""
         pictures = self.brightness(sequences.select(_shown(sequences)))
         columns = max(1, math.ceil(math.sqrt(len(pictures))))
@@ -89,7 +89,7 @@ class PictureCodec(IdCodec):
         """Writes a picture file with a grid of the first pictures."""
         file = place.with_suffix(self.suffix)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(self.grid(sequences))
+        file.write_bytes(self.picture(sequences))
         return file
 
     def fingerprint(self) -> str:

@@ -25,7 +25,7 @@ from ..models.generator import emitting
 from ..seeding import rng_for
 from ..training.sampling import draw
 from .answers import AnswerScores
-from .pictures import PictureScores, PictureSpace, has_pictures
+from .domains import domain_scores
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
 
@@ -97,9 +97,7 @@ class Evaluator:
         self.texts = TextScores(
             self.score, config.embedder, config.mauve, config.judge, config.judge_samples, flags
         )
-        self.pictures = (
-            PictureScores(PictureSpace(data), self.score) if has_pictures(data) else None
-        )
+        self.domain = domain_scores(data, self.score)
         self.answers: AnswerScores | None = None
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))
@@ -136,7 +134,7 @@ class Evaluator:
             *self._against_source(samples, own, test),
             *self._reverse(samples),
             *self.texts.scores(texts, self.test_texts, "test"),
-            *([] if self.pictures is None else self.pictures.scores(samples)),
+            *([] if self.domain is None else self.domain.scores(samples)),
             *([] if self.answers is None else self.answers.model(policy, samples, test)),
             *self.score.overlap(tokens, self.references, self.wording, "test"),
             *self.score.surface(tokens, self.wording, self.training),
@@ -169,8 +167,8 @@ class Evaluator:
         training = real_texts(self.data, "train", self.train_rows)
         scores += self.texts.distances(training, self.test_texts, "test, training sequences")
         scores += self.texts.judged(self.test_texts)
-        if self.pictures is not None:
-            scores += self.pictures.real()
+        if self.domain is not None:
+            scores += self.domain.real()
         if self.answers is not None:
             scores += self.answers.real()
         others = [

@@ -16,7 +16,7 @@ from ..metrics.embedding import FRECHET_RESAMPLES
 from ..seeding import derive_seed, rng_for
 from .scoring import Scorer
 
-__all__ = ["PictureScores", "PictureSpace", "has_pictures"]
+__all__ = ["PictureScores", "PictureSpace", "has_pictures", "picture_scores"]
 
 
 def has_pictures(data: Dataset) -> bool:
@@ -107,3 +107,8 @@ class PictureScores:
     def _accuracy(self, pixels: np.ndarray, labels: torch.Tensor) -> Score:
         right = self.space.classifier.labels(pixels) == labels.numpy()
         return self.scorer.share("class-accuracy", right.astype(float), "higher")
+
+
+def picture_scores(data: Dataset, scorer: Scorer) -> PictureScores | None:
+    """The scores of pictures with known labels; None without labels."""
+    return PictureScores(PictureSpace(data), scorer) if has_pictures(data) else None

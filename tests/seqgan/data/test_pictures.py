@@ -179,7 +179,7 @@ def test_a_grid_shows_equally_many_of_each_label():
     many = Sequences(
         labels[:, None] * 2, torch.ones(160, dtype=torch.int64), None, {"label": labels}
     )
-    pixels = np.asarray(Image.open(io.BytesIO(codec.grid(many))))[48::96, 48::96]
+    pixels = np.asarray(Image.open(io.BytesIO(codec.picture(many))))[48::96, 48::96]
     assert pixels.tolist() == [[0] * 10] * 5 + [[255] * 10] * 5
 
 
