@@ -151,7 +151,7 @@ def _activations(generator: Generator, sequences: Sequences) -> Tensor:
 
 def _after(generator: Generator, sequences: Sequences) -> Tensor:
     """Features [B, T, H] after each token: `features` has those before it."""
-    bos = sequences.tokens[:, :1]
+    sequences, bos = generator.asked(sequences), sequences.tokens[:, :1]
     longer = Sequences(
         torch.cat([sequences.tokens, bos], 1), sequences.lengths + 1, None, sequences.condition
     )

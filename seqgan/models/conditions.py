@@ -26,6 +26,10 @@ from .source import SourceVector
 __all__ = ["ReadsConditions", "blank_condition", "with_noise", "without_noise"]
 
 
+_KEY = int(UniformStream(torch.Generator().manual_seed(0), "cpu").key)
+"""Of the noise that the tokens of a sequence fix."""
+
+
 class ReadsConditions:
     """Base of models that may read conditions.
 
@@ -126,7 +130,9 @@ def with_noise(sequences: Sequences, size: int, fresh: bool) -> Sequences:
     if fresh:
         noise = torch.randn(len(sequences), size, device=sequences.device)
     else:
-        stream = UniformStream(torch.Generator().manual_seed(0), sequences.device)
+        # Filled in, not copied from the host, which the recording of a CUDA graph would refuse.
+        key = torch.full((1,), _KEY, dtype=torch.int64, device=sequences.device)
+        stream = UniformStream.of(key)
         places = torch.arange(sequences.tokens.shape[1], device=sequences.device)
         keys = stream.rows(sequences.tokens, places).masked_fill(~sequences.mask, 0).sum(1)
         uniforms = stream.ahead(keys, 0, size).to(sequences.device).T

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rollout import Policy, Sequences, State, TokenScores
 from rollout.divergences import combine
 
+from ..data.prompts import Prompts
 from .generator import Generator
 from .token_divergence import chunk_rows, rows_of
 
@@ -45,6 +46,8 @@ class Ensemble(nn.Module, Policy):
         first = members[0]
         if any(member.spec != first.spec for member in members):
             raise ValueError("the members of an ensemble must have the same token ids")
+        if any(member.noise_size != first.noise_size for member in members):
+            raise ValueError("the members of an ensemble must read as much noise as one another")
         self.members = nn.ModuleList(members)
         self.combination, self.quantile = combination, quantile
         self.temperature = temperature
@@ -52,6 +55,10 @@ class Ensemble(nn.Module, Policy):
         self.vocab_size, self.max_length = first.vocab_size, first.max_length
         self.bos_id, self.eos_id, self.pad_id = first.bos_id, first.eos_id, first.pad_id
         self.row_bytes = sum(member.row_bytes for member in members)
+
+    def prompted(self, prompts: Prompts) -> Prompts:
+        """The same questions, with noise if the members read it: all read the same."""
+        return self._each()[0].prompted(prompts)
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
         """A state of each member."""

@@ -32,9 +32,10 @@ __all__ = ["Generator", "emitting", "prompted"]
 class Generator(ReadsConditions, nn.Module, Policy):
     """A network that emits tokens, with the output layer that all of them share.
 
-    A generator of your own defines `initial_state`, `advance_embedded` and `features`, and makes
-    its `embedding` and its `head`; everything else follows. One that reads conditions names their
-    parts in `reads`; to the others none comes: whoever has one gets a `rollout.ConditionError`.
+    A generator of your own defines `initial_state`, `advance_embedded` and `forward_features`, and
+    makes its `embedding` and its `head`; everything else follows. One that reads conditions names
+    their parts in `reads`; to the others none comes: whoever has one gets a
+    `rollout.ConditionError`.
 
     Args:
         settings: of the architecture.
@@ -97,8 +98,12 @@ class Generator(ReadsConditions, nn.Module, Policy):
         return self.advance_embedded(self.embedding(tokens), state)
 
     @abstractmethod
+    def forward_features(self, sequences: Sequences) -> Tensor:
+        """The features [B, T, H] of sequences that have all that the model reads."""
+
     def features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, H] from which each token is predicted (teacher forcing)."""
+        return self.forward_features(self.asked(sequences))
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits [R, V] after one more token, and the new state."""
@@ -114,18 +119,16 @@ class Generator(ReadsConditions, nn.Module, Policy):
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V] of every token given the tokens before it."""
-        sequences = self._asked(sequences)
         logits: Tensor = self.head(self.features(sequences))
         return logits
 
     def forward(self, sequences: Sequences) -> TokenScores:
         """Log-probability and entropy [B, T] of every token."""
-        sequences = self._asked(sequences)
         return self.head.scores(self.features(sequences), sequences)
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The states before every token, without a single logit."""
-        sequences = self._asked(sequences)
+        sequences = self.asked(sequences)
         state = self.initial_state(len(sequences), sequences.condition)
         states = []
         for inputs in self._inputs(sequences).unbind(1):
@@ -195,8 +198,15 @@ class Generator(ReadsConditions, nn.Module, Policy):
         """A copy as it is now: in evaluation mode, without gradients."""
         return frozen_copy(self)
 
-    def _asked(self, sequences: Sequences) -> Sequences:
-        """The sequences with all that the model reads; data bring no noise."""
+    def asked(self, sequences: Sequences) -> Sequences:
+        """The sequences with all that the model reads: data bring no noise.
+
+        In training noise is drawn anew at each call, so whoever asks twice of the same sequences
+        calls this first, and asks with what it returns.
+
+        Raises:
+            rollout.ConditionError: they have a condition, and the model reads none.
+        """
         refuse_condition(self, sequences.condition)
         if not self.noise_size:
             return sequences
@@ -208,9 +218,16 @@ def _selects_rows(part: Any) -> bool:
 
 
 def prompted(policy: Policy, prompts: Prompts) -> Prompts:
-    """`prompts` with all that a policy is asked for besides; as they are if it says nothing."""
-    own = getattr(getattr(policy, "policy", policy), "prompted", None)
-    return prompts if own is None else own(prompts)
+    """`prompts` with all that a policy is asked for besides; as they are if it says nothing.
+
+    A policy that stands in front of another is asked what that one is.
+    """
+    own = getattr(policy, "prompted", None)
+    if own is not None:
+        found: Prompts = own(prompts)
+        return found
+    behind = getattr(policy, "policy", None)
+    return prompts if behind is None else prompted(behind, prompts)
 
 
 def emitting(policy: Policy) -> Policy:

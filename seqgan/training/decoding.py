@@ -29,6 +29,7 @@ from ..config.decoding import Decoding
 from ..data.prompts import Questions
 from ..errors import ConfigError
 from ..models import Generator
+from ..models.generator import prompted
 from ..seeding import rng_for
 from .sampling import draw
 
@@ -137,13 +138,14 @@ def _under_rules(model: Generator, settings: Decoding, forbidden: Sequence[int])
 
 
 def _searched(policy: Policy, settings: Decoding, questions: Questions, number: int) -> Sequences:
-    """The best of a beam search for each question."""
+    """The best of a beam search for each question, given the noise that is drawn for it, if any."""
     device, count = policy_device(policy), len(questions)
+    asked = prompted(policy, questions).draw(count, rng_for(settings.seed, "sample"))
     found = beam_search(
         policy,
         settings.beams,
         questions=count,
-        condition=map_tree(lambda each: each.to(device), questions.condition),
+        condition=map_tree(lambda each: each.to(device), asked.condition),
         prefix=questions.prefix,
         length_penalty=settings.length_penalty,
     )

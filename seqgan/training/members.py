@@ -37,14 +37,15 @@ def make_ensemble(config: RunConfig, members: list[Generator]) -> Ensemble:
 
 
 def check_runs(config: RunConfig, fingerprint: str) -> None:
-    """Requires that the runs whose models are to be members were trained on the same data.
+    """Requires that the runs whose models are to be members have the same data and noise.
 
     Args:
         config: all settings.
         fingerprint: of the run's data, all splits.
 
     Raises:
-        ConfigError: another run has other splits: its model may have seen the test sequences.
+        ConfigError: another run has other splits: its model may have seen the test sequences; or
+            its model reads other noise.
         RunDirectoryError: a folder holds no run with an MLE model.
     """
     if not needs_ensemble(config):
@@ -56,6 +57,13 @@ def check_runs(config: RunConfig, fingerprint: str) -> None:
             raise ConfigError(
                 f"--ensemble.runs: {name} was trained on other sequences, and may have seen this "
                 "run's test split; give both runs the same --data and --corpus.split_seed"
+            )
+        noise = getattr(config.generator, "noise", 0)
+        theirs = run.config().get("generator", {}).get("noise", 0)
+        if theirs != noise:
+            raise ConfigError(
+                f"--ensemble.runs: {name} was trained with --generator.noise {theirs}, and this "
+                f"run has {noise}; give both runs the same"
             )
 
 

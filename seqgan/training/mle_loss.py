@@ -56,7 +56,8 @@ class MLELoss:
         smoothing, share = self.config.label_smoothing, self.share(step)
         if not smoothing and not share:
             return part.of_tokens(nll_loss(generator(mine).log_prob, mine.mask), batch.mask)
-        inputs = mine
+        # The model's own tokens and its prediction go by the same noise.
+        mine = inputs = generator.asked(mine)
         if share:
             numbers = torch.rand(2, part.total, batch.tokens.shape[1], generator=rng)
             width = mine.tokens.shape[1]

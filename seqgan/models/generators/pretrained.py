@@ -102,7 +102,7 @@ class PretrainedGenerator(Generator):
         found = self.network(inputs_embeds=self.dropout(embeddings)[:, None], **more)
         return self.dropout(found.last_hidden_state[:, 0]), after
 
-    def features(self, sequences: Sequences) -> Tensor:
+    def forward_features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, E] before every token."""
         inputs = self.dropout(self.embedding(self._inputs(sequences)))
         found = self.network(inputs_embeds=inputs, use_cache=False)
@@ -110,7 +110,7 @@ class PretrainedGenerator(Generator):
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The keys and values of all positions, in one pass."""
-        sequences = self._asked(sequences)
+        sequences = self.asked(sequences)
         inputs = self.dropout(self.embedding(self._inputs(sequences)))
         held = _recorder(self.layers)
         mask = torch.ones(inputs.shape[1], inputs.shape[1], device=inputs.device).tril().log()

@@ -103,7 +103,7 @@ class RecurrentGenerator(Generator):
             features = self.attention(features[:, None], *each.of_rows())[:, 0]
         return features, [*after, *more, *memory]
 
-    def features(self, sequences: Sequences) -> Tensor:
+    def forward_features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, H] before every token."""
         condition = [each[:, None] for each in self.condition_vectors(sequences.condition)]
         embeddings = self.embedding(self._inputs(sequences))

@@ -89,13 +89,13 @@ class TransformerGenerator(Generator):
             units = block.advance(units, turn, cache, layer, _of_layer(held, layer))
         return self.norm(units), [cache, *memory, *label]
 
-    def features(self, sequences: Sequences) -> Tensor:
+    def forward_features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, E] before every token."""
         return self.norm(self._passed(sequences, [], self._memory(sequences.condition)))
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The keys and values of all positions, in one pass."""
-        sequences = self._asked(sequences)
+        sequences = self.asked(sequences)
         pool: list[Tensor] = []
         memory = self._memory(sequences.condition)
         self._passed(sequences, pool, memory)
@@ -125,7 +125,7 @@ class TransformerGenerator(Generator):
 
     def attention_weights(self, sequences: Sequences) -> Tensor:
         """Attention weights [B, layers, H, T, T]."""
-        sequences, weights = self._asked(sequences), list[Tensor]()
+        sequences, weights = self.asked(sequences), list[Tensor]()
         self._passed(sequences, [], self._memory(sequences.condition), weights)
         return torch.stack(weights, 1)
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rollout import ConditionError, Policy, Sequences, action_values, generate
-from seqgan.config import GENERATORS
+from rollout import ConditionError, NucleusPolicy, Policy, Sequences, action_values, generate
+from rollout.policy import TemperedPolicy
+from seqgan.config import GENERATORS, PretrainConfig
+from seqgan.config.decoding import Decoding
 from seqgan.config.settings import hints
-from seqgan.data.prompts import Grouped, NoPrompts, WithNoise
+from seqgan.data.prompts import Grouped, NoPrompts, Questions, WithNoise
 from seqgan.data.spec import TokenSpec
-from seqgan.models import make_discriminator, make_generator
+from seqgan.evaluation.neighbours import excited_units
+from seqgan.models import Ensemble, make_discriminator, make_generator
 from seqgan.models.conditions import with_noise, without_noise
+from seqgan.training.decoding import decode
+from seqgan.training.mle_loss import MLELoss
+from seqgan.training.processes import Part
 from seqgan.training.sampling import draw
 
+from ...capture import NoCapture
 from ...small import SIZES, small
 
 SPEC = TokenSpec(vocab_size=12, bos_id=1, eos_id=2, pad_id=0, max_length=7, forbidden=(0, 1))
 ABLE = [name for name, kind in GENERATORS.items() if "noise" in hints(kind)]
 
 
-def make(name: str, **settings):
-    policy = make_generator(small(GENERATORS[name], noise=3, **settings), SPEC, seed=0).eval()
+def make(name: str, seed: int = 0, **settings):
+    settings = {"noise": 3} | settings
+    policy = make_generator(small(GENERATORS[name], **settings), SPEC, seed=seed).eval()
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.mul_(2.5)
@@ -116,3 +124,84 @@ def test_a_tied_head_and_dropout_between_layers(name):
     policy.train()
     torch.manual_seed(0)
     assert not torch.equal(policy(drawn).log_prob, policy(drawn).log_prob)
+
+
+@pytest.mark.parametrize("settings", [
+    {"label_smoothing": 0.1}, {"scheduled_sampling": 0.5, "scheduled_sampling_steps": 1},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("name", ABLE)
+def test_every_loss_of_maximum_likelihood_draws_noise(name, settings):
+    policy = make(name).train()
+    data = without_noise(draw(policy, 8, rng(0)).sequences)
+    torch.manual_seed(0)
+    losses = [
+        MLELoss(PretrainConfig(**settings))(policy, data, Part(0, 8, 8), 5, rng(1))
+        for _ in range(2)
+    ]
+    losses[0].backward()
+    assert policy.noise.weight.grad.abs().max() > 0
+    assert losses[0].item() != losses[1].item()  # the noise is another, all else the same
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_features_are_those_of_the_likelihood(name):
+    policy = make(name)
+    data = without_noise(draw(policy, 8, rng(0)).sequences)
+    scores = policy.head.scores(policy.features(data), data)
+    assert torch.equal(scores.log_prob, policy(data).log_prob)
+    again = policy.features(policy.asked(data))
+    assert torch.equal(again, policy.features(data))
+
+
+def test_units_are_excited_by_the_noise_of_the_sequence_alone():
+    policy = make("lstm")
+    data = without_noise(draw(policy, 20, rng(0)).sequences)
+    given = policy.asked(data)
+    assert excited_units(policy, data, data) == excited_units(policy, given, given)
+
+
+def test_an_ensemble_has_the_noise_of_its_members():
+    members = [make("lstm", seed=seed) for seed in (0, 1)]
+    ensemble = Ensemble(members)
+    drawn = draw(ensemble, 20, rng(0)).sequences
+    assert drawn.condition["noise"].shape == (20, 3)
+    for given in (drawn, without_noise(drawn)):
+        wanted = torch.stack([each(given).log_prob for each in members]).exp().mean(0)
+        found = ensemble(given).log_prob.exp()
+        assert torch.allclose(found[given.mask], wanted[given.mask], atol=1e-6)
+    with pytest.raises(ValueError, match="as much noise as one another"):
+        Ensemble([members[0], make("lstm", noise=2)])
+
+
+def test_a_policy_in_front_of_others_is_asked_for_the_noise_too():
+    policy = make("lstm")
+    noise = draw(policy, 6, rng(0)).sequences.condition["noise"]
+    behind = NucleusPolicy(TemperedPolicy(policy, 0.5), 0.9)
+    assert torch.equal(draw(behind, 6, rng(0)).sequences.condition["noise"], noise)
+
+
+@pytest.mark.parametrize("prefix", [(), (5,)])
+def test_a_beam_search_goes_by_noise_of_its_own(prefix):
+    policy, settings = make("lstm"), Decoding(beams=500, number=3, max_length=3, seed=4)
+    found = decode(policy, settings, Questions(prefix), 3)
+    noise = found.condition["noise"]
+    assert torch.equal(noise, noise[:1].expand(3, -1)) and noise.abs().max() > 0
+    log_prob = policy(found).log_prob[:, len(prefix) :].sum(1)
+    assert log_prob.tolist() == sorted(log_prob.tolist(), reverse=True)
+    free = Decoding(max_length=3, seed=4)
+    many = decode(policy, free, Questions(prefix), 400)
+    given = Sequences(
+        many.tokens, many.lengths, many.terminated, {"noise": noise[:1].expand(400, -1)}
+    )
+    others = policy(given).log_prob[:, len(prefix) :].sum(1)
+    assert others.max() <= log_prob[0] + 1e-5
+    other = decode(policy, Decoding(beams=4, seed=5), Questions(prefix), 1)
+    assert not torch.equal(other.condition["noise"], noise[:1])
+
+
+def test_noise_that_tokens_fix_can_be_recorded(monkeypatch):
+    monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())
+    data = Sequences(torch.arange(12).view(3, 4), torch.tensor([4, 2, 3]))
+    with NoCapture():
+        found = with_noise(data, 2, fresh=False).condition["noise"]
+    assert found.shape == (3, 2)

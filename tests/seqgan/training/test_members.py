@@ -82,6 +82,10 @@ def test_models_of_other_runs_may_be_the_members(whole, tmp_path, monkeypatch, c
     error = capsys.readouterr().err
     assert "--ensemble.runs" in error and "--corpus.split_seed" in error
     assert not (tmp_path / "two").exists()
+    noisy = ["--generator.noise", "2", *one[:2], "--output_dir", str(tmp_path / "three")]
+    assert main([*command, *noisy]) == 2
+    assert "--generator.noise 0, and this run has 2" in capsys.readouterr().err
+    assert not (tmp_path / "three").exists()
 
 
 def test_a_member_that_is_lost_is_an_error_that_says_what_to_do(whole, tmp_path, capsys):
