@@ -23,7 +23,8 @@ from .results import CellPlace, read_results
 from .running import cores, run_jobs
 from .settings import CompareSettings, ListSettings, PlotSettings, RunSettings, TableSettings
 from .suite import Suite, load_methods, load_suite, named_arms, suite_names
-from .tables import Table, make_tables, write_tables
+from .table import Table
+from .tables import make_tables, write_tables
 
 __all__ = ["compare", "list_suites", "plot", "run", "table"]
 

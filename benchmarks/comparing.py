@@ -16,9 +16,11 @@ from seqgan.metrics.catalogue import (
     label,
 )
 
+from .overview import short
 from .results import Result
 from .statistics import holm
-from .tables import Table, difference_cells, short
+from .table import Table
+from .tables import difference_cells
 from .verdicts import against_controls
 
 __all__ = ["controls_table", "folders_table"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from seqgan.errors import ConfigError, did_you_mean
 from seqgan.runs.run_directory import write_text
 
-from .tables import Table
+from .table import Table
 
 __all__ = ["fill", "named_tables"]
 

@@ -1,4 +1,8 @@
-"""Plots of results: quality against diversity for each suite, and learning curves over the arms."""
+"""Plots of results.
+
+Of each suite quality against diversity and learning curves; over all suites the profiles of the
+arms and their change with the rounds.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from seqgan.evaluation.primary import ENTROPY, title_of
-from seqgan.report.drawing import Plot, draw, legend, whole_numbers
+from seqgan.report.drawing import COLOURS, Plot, draw, legend, whole_numbers
 from seqgan.runs.run_directory import write_bytes
 
+from .aggregate import Runs, interquartile_mean, performance_profile
+from .overview import gains
 from .results import Result, grouped
 
 __all__ = ["make_plots", "write_plots"]
@@ -40,7 +46,69 @@ def make_plots(results: list[Result]) -> list[Plot]:
                 paint = partial(_curves, results=with_log, stage=stage, keys=(x, y), label=label)
                 caption = "Mean over seeds, each seed thin. Lower is better."
                 plots.append(Plot(f"{name}-curves-{kind}", title, caption, paint, **SIZE))
+    for (size,), found in grouped(results, "size").items():
+        plots += _over_all(size, found)
     return plots
+
+
+def _over_all(size: str, results: list[Result]) -> list[Plot]:
+    """The profiles and the curves over all suites, where there is more than one run of an arm."""
+    plots = []
+    runs = {arm: x for arm, x in gains(results).items() if sum(map(len, x.values())) > 1}
+    if runs:
+        caption = (
+            "Share of runs (suites and seeds) whose gain over MLE is above the number below it: "
+            "the further up and right, the better. 0 is MLE."
+        )
+        paint = partial(_profiles, runs=runs, results=results)
+        title = f"Performance profiles, size {size}"
+        plots.append(Plot(f"profiles-{size}", title, caption, paint, **SIZE))
+    logged = [r for r in results if len((r.get("curves") or {}).get("validation", ())) > 1]
+    if logged:
+        caption = (
+            "Interquartile mean over suites and seeds of the change of the validation score since "
+            "round 0, in percent of it; a run that stopped early keeps its last value. Lower is "
+            "better."
+        )
+        title = f"Change with the rounds, over all suites, size {size}"
+        paint = partial(_efficiency, results=logged)
+        plots.append(Plot(f"efficiency-{size}", title, caption, paint, **SIZE))
+    return plots
+
+
+def _profiles(axes: Axes, runs: dict[str, Runs], results: list[Result]) -> None:
+    cells = {result["arm"]: [result] for result in results}
+    ends = np.concatenate([list(x) for each in runs.values() for x in each.values()])
+    # One run that broke down must not press all the others together.
+    low, high = np.percentile(ends, [10, 100])
+    margin = 0.05 * (max(high, 0.0) - min(low, 0.0)) or 1.0
+    thresholds = np.linspace(min(low, 0.0) - margin, max(high, 0.0) + margin, 200)
+    for arm, each in runs.items():
+        shares = performance_profile(each, thresholds)
+        axes.step(thresholds, shares, color=_colour(cells[arm]), label=arm, where="post")
+    axes.axvline(0.0, color=COLOURS["muted"], linewidth=0.8)
+    axes.set(xlabel="gain over MLE, % of its primary metric", ylabel="share of runs above it")
+    legend(axes)
+
+
+def _efficiency(axes: Axes, results: list[Result]) -> None:
+    for (arm,), cells in grouped(results, "arm").items():
+        series = [_series(cell["curves"]["validation"], ("round", "score")) for cell in cells]
+        rounds = sorted({x for xs, _ in series for x in xs})
+        means = [
+            interquartile_mean({str(i): [_change(xs, ys, at)] for i, (xs, ys) in enumerate(series)})
+            for at in rounds
+        ]
+        axes.plot(rounds, means, "o-", color=_colour(cells), markersize=3, label=arm)
+    axes.set(xlabel="round", ylabel="change of the validation score, %")
+    whole_numbers(axes)
+    legend(axes)
+
+
+def _change(rounds: list[float], scores: list[float], at: float) -> float:
+    """Percent by which the last score up to a round differs from the first."""
+    last = [score for x, score in zip(rounds, scores, strict=True) if x <= at][-1]
+    return 100 * (last - scores[0]) / abs(scores[0])
 
 
 def write_plots(plots: list[Plot], folder: Path) -> list[Path]:

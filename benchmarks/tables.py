@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqgan.evaluation.answer import LEAST_SAMPLES, TOO_SMALL
-from seqgan.evaluation.primary import PRIMARY
 from seqgan.metrics.catalogue import (
     ARROWS,
     ENTROPY,
@@ -25,11 +21,13 @@ from seqgan.metrics.catalogue import (
 )
 from seqgan.runs.run_directory import write_text
 
+from .overview import aggregate_table, overview_table, short
 from .reading import read_yaml
 from .results import Result, grouped
+from .table import Table, as_csv
 from .verdicts import SuiteVerdict, verdicts
 
-__all__ = ["Table", "make_tables", "scores_csv", "write_tables"]
+__all__ = ["make_tables", "scores_csv", "write_tables"]
 
 PUBLISHED = Path(__file__).parent / "published.yaml"
 COLUMNS = {
@@ -57,40 +55,18 @@ DEVIATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table and what has to be said of it.
-
-    Attributes:
-        name: of its files.
-        title: its heading.
-        columns: titles.
-        rows: cells as text.
-        notes: sentences below it.
-    """
-
-    name: str
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    notes: list[str]
-
-    def markdown(self) -> str:
-        """The table in Markdown, without its heading."""
-        rows = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
-        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-        return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in self.notes)
-
-    def csv(self) -> str:
-        """The same cells as CSV."""
-        return _csv([self.columns, *self.rows])
-
-
 def make_tables(results: list[Result]) -> list[Table]:
-    """The verdicts of each size, then for each suite its scores and the published figures."""
+    """Of each size all arms at a glance and their verdicts, then each suite's scores.
+
+    Published figures stand beside ours where there are some.
+    """
     tables = []
     for (size,), of_size in grouped(results, "size").items():
-        tables.append(verdict_table(size, verdicts(of_size), _unconverged(of_size)))
+        found = verdicts(of_size)
+        tables.append(overview_table(size, of_size, found))
+        tables.append(verdict_table(size, found, _unconverged(of_size)))
+        over_all = aggregate_table(size, of_size)
+        tables += [over_all] if over_all is not None else []
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             published = published_table(of_suite)
@@ -188,12 +164,6 @@ def difference_cells(row: SuiteVerdict) -> list[str]:
     ]  # fmt: skip
 
 
-def short(metrics: str) -> str:
-    """Abbreviation of a primary metric; of several that a slash joins, all of them."""
-    known = (PRIMARY.get(name) for name in metrics.split("/"))
-    return " or ".join(metrics if metric is None else metric.short for metric in known)
-
-
 def _title(score: dict[str, Any]) -> str:
     """A score's column: label and arrow; the table's notes say the units."""
     return f"{label(score['name'], unit=False)} {ARROWS[score['direction']]}".rstrip()
@@ -275,7 +245,7 @@ def scores_csv(results: list[Result]) -> str:
                 [*head, score["name"], score["direction"], score["value"], low, high, score["n"],
                  score["signature"]]
             )  # fmt: skip
-    return _csv(rows)
+    return as_csv(rows)
 
 
 def _score_cell(cells: list[Result], name: str) -> str:
@@ -316,9 +286,3 @@ def _signed(value: float) -> str:
 
 def _p(value: float) -> str:
     return f"{math.ceil(1e3 * value) / 1e3:.3f}"
-
-
-def _csv(rows: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -1,0 +1,155 @@
+"""The two tables that come first: every arm in every suite, and every arm over all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgan.evaluation.primary import PRIMARY
+
+from .aggregate import (
+    Estimate,
+    Runs,
+    interquartile_mean,
+    probability_of_improvement,
+    stratified_bootstrap,
+)
+from .results import Result, grouped
+from .statistics import Combined
+from .table import Table
+from .verdicts import SuiteVerdict
+
+__all__ = ["aggregate_table", "gains", "overview_table", "short"]
+
+LEAST_RUNS = 3
+"""An arm with fewer runs over all suites has no place in the table over suites."""
+
+
+def overview_table(size: str, results: list[Result], found: list[SuiteVerdict]) -> Table:
+    """Arms down, suites across: the best MLE, each method's difference and verdict, the controls.
+
+    Args:
+        size: name.
+        results: of that size.
+        found: the verdicts on them.
+    """
+    suites = {result["suite"]: result["suite_title"] for result in results}
+    metrics = {row.suite: short(row.metric) for row in found}
+    best = {suite: _best_mle([r for r in results if r["suite"] == suite]) for suite in suites}
+    rows = [["MLE, its best temperature", *(best[suite] for suite in suites)]]
+    cells = {(row.arm, row.suite): row for row in found}
+    # Methods first; among each kind the order in which the arms are run.
+    place = {result["arm"]: result["place"] for result in results}
+    for arm in sorted({row.arm for row in found}, key=lambda x: _order(x, found, place)):
+        texts = [_cell(cells.get((arm, suite))) for suite in suites]
+        rows.append([next(row.title for row in found if row.arm == arm), *texts])
+    columns = ["arm", *(f"{suite}, {metrics.get(suite, '')}".rstrip(", ") for suite in suites)]
+    notes = [
+        "First row: MLE's primary metric at the temperature that is best on validation. Below: the "
+        "difference from MLE at equal diversity, its interval, and the verdict (lower is better, "
+        "corrected over suites). A dash: not run."
+    ]
+    return Table(f"overview-{size}", f"Every arm in every suite, size {size}", columns, rows, notes)
+
+
+def aggregate_table(size: str, results: list[Result]) -> Table | None:
+    """Arms down: gain over MLE over all suites and seeds. None if no arm has three runs."""
+    arms = {arm: runs for arm, runs in gains(results).items() if _count(runs) >= LEAST_RUNS}
+    if not arms:
+        return None
+    titles = {result["arm"]: result["title"] for result in results}
+    rows = []
+    for arm, runs in sorted(arms.items(), key=lambda x: -interquartile_mean(x[1])):
+        level = stratified_bootstrap(interquartile_mean, runs)
+        mle = {suite: [0.0] * len(seeds) for suite, seeds in runs.items()}
+        over = stratified_bootstrap(probability_of_improvement, runs, mle)
+        rows.append(
+            [titles[arm], ", ".join(runs), str(_count(runs)), _percent(level), _share(over),
+             _over_control(runs, arms.get(f"{arm}-random"))]
+        )  # fmt: skip
+    columns = [
+        "arm", "suites", "runs", "gain over MLE, % ↑ (interquartile mean)", "P(better than MLE)",
+        "P(better than its control)",
+    ]  # fmt: skip
+    notes = [
+        "Gain: how far the primary metric lies below MLE's at equal diversity, in percent of "
+        "MLE's. Intervals: 95%, seeds drawn anew within each suite; they say nothing of other "
+        "suites, and arms that were run in different suites cannot be compared by this table."
+    ]
+    return Table(f"aggregate-{size}", f"Over all suites, size {size}", columns, rows, notes)
+
+
+def gains(results: list[Result]) -> dict[str, Runs]:
+    """For each arm and suite the gain over MLE of every seed, in percent; higher is better.
+
+    A suite where an arm is not comparable in some seed is left out for that arm.
+    """
+    found: dict[str, Runs] = {}
+    judged = [result for result in results if result.get("verdict") is not None]
+    for (arm,), cells in grouped(judged, "arm").items():
+        suites = {}
+        for (suite,), seeds in grouped(cells, "suite").items():
+            verdicts = [cell["verdict"] for cell in seeds]
+            if all(verdict["difference"] is not None for verdict in verdicts):
+                suites[suite] = [
+                    -100 * verdict["difference"] / abs(verdict["mle_value"]) for verdict in verdicts
+                ]
+        if suites:
+            found[arm] = suites
+    return found
+
+
+def short(metrics: str) -> str:
+    """Abbreviation of a primary metric; of several that a slash joins, all of them."""
+    known = (PRIMARY.get(name) for name in metrics.split("/"))
+    return " or ".join(metrics if metric is None else metric.short for metric in known)
+
+
+def _best_mle(results: list[Result]) -> str:
+    """Mean over seeds of MLE's primary metric on test, at the point that validation chooses."""
+    values = []
+    for result in results:
+        if result["arm"] == "mle" and "sweep" in result:
+            points = [point["primary"] for point in result["sweep"]["validation"]]
+            values.append(result["sweep"]["test"][int(np.argmin(points))]["primary"])
+    if not values:
+        return "–"
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{spread}"
+
+
+def _order(arm: str, found: list[SuiteVerdict], place: dict[str, int]) -> tuple[bool, int]:
+    kind = next(row.kind for row in found if row.arm == arm)
+    return kind != "method", place[arm]
+
+
+def _cell(row: SuiteVerdict | None) -> str:
+    if row is None:
+        return "–"
+    label = f"**{row.label}**" if row.kind == "method" else row.label
+    if row.found is None:
+        return label
+    return f"{_interval(row.found)} {label}"
+
+
+def _interval(found: Combined) -> str:
+    return f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+
+
+def _over_control(runs: Runs, control: Runs | None) -> str:
+    shared = [suite for suite in runs if control is not None and suite in control]
+    if control is None or not shared:
+        return ""
+    ours, theirs = ({suite: each[suite] for suite in shared} for each in (runs, control))
+    return _share(stratified_bootstrap(probability_of_improvement, ours, theirs))
+
+
+def _count(runs: Runs) -> int:
+    return sum(map(len, runs.values()))
+
+
+def _percent(found: Estimate) -> str:
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+def _share(found: Estimate) -> str:
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
