@@ -67,7 +67,7 @@ def probability_of_improvement(runs: Runs, others: Runs) -> float:
     return float(np.mean(found))
 
 
-def performance_profile(runs: Runs, thresholds: Sequence[float]) -> np.ndarray:
+def performance_profile(runs: Runs, thresholds: Sequence[float] | np.ndarray) -> np.ndarray:
     """The share of runs above each threshold: the mean over suites and seeds, each run as much.
 
     Returns:
