@@ -36,8 +36,13 @@ def default_chunk_size(policy: Policy, device: torch.device) -> int:
     return max(64, budget // policy.row_bytes)
 
 
-def default_compaction(device: torch.device) -> int:
-    """Tokens between two droppings of finished rows; on a GPU each makes the host wait."""
+def default_compaction(policy: Policy, device: torch.device) -> int:
+    """Tokens between two droppings of finished rows; on a GPU each makes the host wait.
+
+    0 without EOS, where no row ends early.
+    """
+    if policy.eos_id is None:
+        return 0
     return 1 if device.type == "cpu" else 8
 
 

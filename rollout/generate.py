@@ -82,7 +82,7 @@ def generate(
         assert begun.terminated is not None
         terminated |= begun.terminated
     if compact_every is None:
-        compact_every = default_compaction(begun.device)
+        compact_every = default_compaction(policy, begun.device)
     size = chunk_size or default_chunk_size(policy, begun.device)
     flight = Flight(policy, sampler, stream, tokens, lengths, terminated, compact_every)
     with evaluating(policy):

@@ -148,9 +148,11 @@ class Graphs:
         if self._stream is None:
             self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
         self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
-            yield
-        torch.cuda.current_stream().wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:  # after an error too: memory may have run out, and less is tried next
+            torch.cuda.current_stream().wait_stream(self._stream)
 
     def _record(self, key: Hashable, function: Callable[..., Any], inputs: Any) -> bool:
         try:

@@ -2,9 +2,9 @@
 
 Q(s = Y_1:t-1, a = y_t) is the expected reward of the complete sequence after token t was emitted,
 estimated by N completions sampled from the rollout policy. The paper samples each of them from
-scratch; here one pass gives the policy's state after every prefix, the rollouts of all prefixes
-advance together, position by position, new rows joining, and each of them goes on from a
-prediction that is made once a prefix.
+scratch. Here one pass gives the policy's state after every prefix; the rollouts of all prefixes
+advance together, position by position, new rows joining; and each continues from one prediction per
+prefix.
 
 Shapes: B sequences, T tokens, N rollouts, P prefixes, L max_length.
 """
@@ -88,7 +88,8 @@ def action_values(
         chunk_size: completions advanced at once; by default what suits the device. Where memory
             runs out it is halved, and the work goes on.
         compact_every: finished rows are dropped every so many tokens (0: never, then nothing
-            makes the host wait for the device); by default 1 on a CPU, 8 on a GPU.
+            makes the host wait for the device); by default 1 on a CPU, 8 on a GPU, and 0 without
+            EOS, where no row ends early.
         on_smaller_chunks: called with the chunk size that memory was enough for, where the one
             before was too large; by default it warns.
         row_offset: the number of the first sequence, if these are a shard of a larger batch. Random
@@ -96,8 +97,8 @@ def action_values(
             `rng` in the same state and the same T, are together what the whole batch would be.
         batch_total: sequences of that larger batch, which `max_completions` counts; None: these
             are all.
-        graphs: recordings of the completions of earlier calls, on devices that have graphs, for
-            policies without EOS, whose rows all go on to the end.
+        graphs: recordings of the completions of earlier calls, on devices that have graphs, if no
+            rows are dropped.
 
     Returns:
         Tensor [B, T], float32.
@@ -127,17 +128,14 @@ def action_values(
     columns = _columns(sequences, batch_size, num_rollouts, positions, max_completions)
     device = sequences.device
     given = chunk_size or default_chunk_size(policy, device)
-    work = _Rollouts(
-        policy,
-        reward,
-        num_rollouts,
-        sampler,
-        UniformStream(rng, device),
-        stratified,
-        given,
-        default_compaction(device) if compact_every is None else compact_every,
-        graphs if policy.eos_id is None else None,
-    )
+    if compact_every is None:
+        compact_every = default_compaction(policy, device)
+    if compact_every:
+        graphs = None
+    elif graphs is not None:
+        given = 1 << (given.bit_length() - 1)  # memory that is left varies, and shapes must not
+    way = _Way(policy, sampler, num_rollouts, stratified, compact_every)
+    work = _Rollouts(way, reward, UniformStream(rng, device), given, graphs)
     values = _own_values(reward, sequences)
     # What a token is rewarded with by itself, on top of what comes after it.
     own = values.clone() if judges_tokens(reward) else torch.zeros_like(values)
@@ -166,47 +164,40 @@ class _Piece:
     rollout_to: int
 
 
-@dataclass
-class _Rollouts:
-    """The settings of one call of `action_values`, and the work.
-
-    `chunk_size` shrinks where memory runs out.
-    """
+@dataclass(frozen=True)
+class _Way:
+    """All that completions are drawn by but their random numbers."""
 
     policy: Policy
-    reward: Reward
-    count: int
     sampler: Sampler
-    stream: UniformStream
+    count: int
     stratified: bool
-    chunk_size: int
     compact_every: int
-    graphs: Graphs | None = None
+
+
+@dataclass
+class _Rollouts:
+    """One call of `action_values`; `chunk_size` shrinks where memory runs out."""
+
+    way: _Way
+    reward: Reward
+    stream: UniformStream
+    chunk_size: int
+    graphs: Graphs | None
 
     def estimate(
         self, sequences: Sequences, offset: int, columns: list[int], values: Tensor, known: Tensor
     ) -> None:
         """Writes the columns of a block of sequences (rows `offset` on) into `values`."""
-        if self.graphs is not None:
-            self.compact_every = 0  # without EOS no row ends early
-        plan = self._plan(sequences, columns)
+        plan, count = self._plan(sequences, columns), self.way.count
         if not plan:
             return
-        if self.graphs is None:
-            completed = self._complete_within_memory(sequences, plan, offset)
-        else:
-            rows = len(columns) * len(sequences) * self.count
-            how = (self.policy, self.sampler, self.count, self.stratified)
-            size = min(rows, 1 << (self.chunk_size.bit_length() - 1))  # the same from call to call
-            completed = self.graphs.run(
-                _completions, sequences, self.stream.key, how, size, columns, offset
-            )
-        judged = reward_values(self.reward, completed)
+        judged = reward_values(self.reward, self._completed(sequences, plan, offset))
         for piece in plan:
-            part = judged[piece.slot : piece.slot + len(piece.rows) * self.count]
+            part = judged[piece.slot : piece.slot + len(piece.rows) * count]
             if part.ndim == 2:
                 part = part[:, piece.t :].sum(1)
-            mean = part.view(-1, self.count).mean(1)
+            mean = part.view(-1, count).mean(1)
             inside = piece.t + 1 < sequences.lengths[piece.rows]
             column = values[piece.rows, piece.t]
             values[piece.rows, piece.t] = torch.where(inside, mean, column)
@@ -215,112 +206,108 @@ class _Rollouts:
     def _plan(self, sequences: Sequences, columns: list[int]) -> list[_Piece]:
         """All prefixes to estimate, those that end first first."""
         everyone = torch.arange(len(sequences), device=sequences.device)
-        lengths = sequences.lengths
-        if self.compact_every:  # the host looks at the lengths, and ended sequences cost nothing
+        lengths, count = sequences.lengths, self.way.count
+        looks = bool(self.way.compact_every)
+        if looks:  # the host looks at the lengths, and ended sequences cost nothing
             longer = (lengths[:, None] > torch.tensor(columns, device=lengths.device) + 1).cpu()
         plan, slot = [], 0
         for i, t in enumerate(columns):
-            rows = everyone
-            if self.compact_every:
-                rows = longer[:, i].nonzero()[:, 0].to(lengths.device)
+            rows = longer[:, i].nonzero()[:, 0].to(lengths.device) if looks else everyone
             if len(rows):
-                plan.append(_Piece(t, rows, slot, 0, self.count))
-                slot += len(rows) * self.count
+                plan.append(_Piece(t, rows, slot, 0, count))
+                slot += len(rows) * count
         return plan
 
-    def _complete_within_memory(
-        self, sequences: Sequences, plan: list[_Piece], offset: int
-    ) -> Sequences:
-        """`_complete`, with half as many rows at once until memory is enough."""
+    def _completed(self, sequences: Sequences, plan: list[_Piece], offset: int) -> Sequences:
+        """The completions of a plan, with half as many at once until memory is enough."""
+        total = sum(len(piece.rows) for piece in plan) * self.way.count
         while True:
+            size = min(self.chunk_size, total)  # no more were ever at work
+            inputs = sequences, self.stream.key, self.way, size, plan, offset
             try:
-                return self._complete(sequences, plan, offset)
+                if self.graphs is None:
+                    return _completions(*inputs)
+                found: Sequences = self.graphs.run(_completions, *inputs)
+                return found
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if self.chunk_size == 1 or not is_out_of_memory(error):
+                if size == 1 or not is_out_of_memory(error):
                     raise
-            # Out of the except clause, which holds the tensors that were in the way. No more rows
-            # were ever at work than there are.
-            rows = sum(len(piece.rows) for piece in plan) * self.count
-            self.chunk_size = max(1, min(self.chunk_size, rows) // 2)
+            # Out of the except clause, which holds the tensors that were in the way.
+            self.chunk_size = size // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-
-    def _complete(self, sequences: Sequences, plan: list[_Piece], offset: int) -> Sequences:
-        """N completions of every prefix, in the order of the plan."""
-        rows = torch.cat([piece.rows for piece in plan])
-        total = len(rows) * self.count
-        rows = rows.repeat_interleave(self.count, output_size=total)
-        tokens, lengths, terminated = empty_output(self.policy, total, sequences.device)
-        for piece in plan:
-            place = slice(piece.slot, piece.slot + len(piece.rows) * self.count)
-            tokens[place, : piece.t + 1] = sequences.tokens[rows[place], : piece.t + 1]
-            lengths[place] = piece.t + 1
-        flight = Flight(
-            self.policy, self.sampler, self.stream, tokens, lengths, terminated, self.compact_every
-        )
-        prefixes = self.policy.prefix_states(sequences)
-        for chunk in self._chunks(plan):
-            flight.run([self._join(prefixes, piece, offset) for piece in chunk])
-        return Sequences(tokens, lengths, terminated, select_tree(sequences.condition, rows))
-
-    def _chunks(self, plan: list[_Piece]) -> Iterator[list[_Piece]]:
-        """The plan cut into chunks of at most `chunk_size` rows."""
-        chunk: list[_Piece] = []
-        space = self.chunk_size
-        for piece in self._cut(plan):
-            size = len(piece.rows) * (piece.rollout_to - piece.rollout_from)
-            if size > space:
-                yield chunk
-                chunk, space = [], self.chunk_size
-            chunk.append(piece)
-            space -= size
-        yield chunk
-
-    def _cut(self, plan: list[_Piece]) -> Iterator[_Piece]:
-        """Pieces of at most `chunk_size` rows: some prefixes, or some rollouts of one prefix."""
-        prefixes = max(1, self.chunk_size // self.count)
-        rollouts = min(self.chunk_size, self.count)
-        for piece in plan:
-            for start in range(0, len(piece.rows), prefixes):
-                rows = piece.rows[start : start + prefixes]
-                for first in range(0, self.count, rollouts):
-                    last = min(first + rollouts, self.count)
-                    slot = piece.slot + start * self.count
-                    yield _Piece(piece.t, rows, slot, first, last)
-
-    def _join(self, prefixes: Prefixes, piece: _Piece, offset: int) -> Joining:
-        device = piece.rows.device
-        positions = torch.full_like(piece.rows, piece.t)
-        numbers = torch.arange(piece.rollout_from, piece.rollout_to, device=device)
-        starts = torch.arange(len(piece.rows), device=device) * self.count
-        return Joining(
-            position=piece.t + 1,
-            tokens=prefixes.sequences.tokens[piece.rows, piece.t],
-            state=self.policy.branch(prefixes, piece.rows, positions),
-            keys=self.stream.rows((piece.rows + offset)[:, None], positions[:, None], numbers),
-            slots=piece.slot + starts[:, None] + numbers,
-            strata=(piece.rollout_from, self.count) if self.stratified else None,
-        )
 
 
 def _completions(
     sequences: Sequences,
     key: Tensor,
-    how: tuple[Policy, Sampler, int, bool],
+    way: _Way,
     chunk_size: int,
-    columns: list[int],
+    plan: list[_Piece],
     offset: int,
 ) -> Sequences:
-    """N completions of every prefix that ends at `columns`, from what a recording needs to know."""
-    policy, sampler, count, stratified = how
-    work = _Rollouts(
-        policy, _no_reward, count, sampler, UniformStream.of(key), stratified, chunk_size, 0
+    """N completions of every prefix, in the order of the plan.
+
+    A function of its arguments alone, so that it can be recorded.
+    """
+    policy, count, stream = way.policy, way.count, UniformStream.of(key)
+    rows = torch.cat([piece.rows for piece in plan])
+    total = len(rows) * count
+    rows = rows.repeat_interleave(count, output_size=total)
+    tokens, lengths, terminated = empty_output(policy, total, sequences.device)
+    for piece in plan:
+        place = slice(piece.slot, piece.slot + len(piece.rows) * count)
+        tokens[place, : piece.t + 1] = sequences.tokens[rows[place], : piece.t + 1]
+        lengths[place] = piece.t + 1
+    flight = Flight(policy, way.sampler, stream, tokens, lengths, terminated, way.compact_every)
+    prefixes = policy.prefix_states(sequences)
+    for chunk in _chunks(plan, count, chunk_size):
+        flight.run([_join(way, stream, prefixes, piece, offset) for piece in chunk])
+    return Sequences(tokens, lengths, terminated, select_tree(sequences.condition, rows))
+
+
+def _chunks(plan: list[_Piece], count: int, chunk_size: int) -> Iterator[list[_Piece]]:
+    """The plan cut into chunks of at most `chunk_size` rows."""
+    chunk: list[_Piece] = []
+    space = chunk_size
+    for piece in _cut(plan, count, chunk_size):
+        size = len(piece.rows) * (piece.rollout_to - piece.rollout_from)
+        if size > space:
+            yield chunk
+            chunk, space = [], chunk_size
+        chunk.append(piece)
+        space -= size
+    yield chunk
+
+
+def _cut(plan: list[_Piece], count: int, chunk_size: int) -> Iterator[_Piece]:
+    """Pieces of at most `chunk_size` rows: some prefixes, or some rollouts of one prefix."""
+    prefixes = max(1, chunk_size // count)
+    rollouts = min(chunk_size, count)
+    for piece in plan:
+        for start in range(0, len(piece.rows), prefixes):
+            rows = piece.rows[start : start + prefixes]
+            for first in range(0, count, rollouts):
+                last = min(first + rollouts, count)
+                yield _Piece(piece.t, rows, piece.slot + start * count, first, last)
+
+
+def _join(
+    way: _Way, stream: UniformStream, prefixes: Prefixes, piece: _Piece, offset: int
+) -> Joining:
+    """The rollouts of a piece as rows that join the flight."""
+    device = piece.rows.device
+    positions = torch.full_like(piece.rows, piece.t)
+    numbers = torch.arange(piece.rollout_from, piece.rollout_to, device=device)
+    starts = torch.arange(len(piece.rows), device=device) * way.count
+    return Joining(
+        position=piece.t + 1,
+        tokens=prefixes.sequences.tokens[piece.rows, piece.t],
+        state=way.policy.branch(prefixes, piece.rows, positions),
+        keys=stream.rows((piece.rows + offset)[:, None], positions[:, None], numbers),
+        slots=piece.slot + starts[:, None] + numbers,
+        strata=(piece.rollout_from, way.count) if way.stratified else None,
     )
-    return work._complete_within_memory(sequences, work._plan(sequences, columns), offset)
-
-
-def _no_reward(sequences: Sequences) -> Tensor:
-    raise AssertionError("completions are judged by whoever asked for them")
 
 
 def _columns(

@@ -10,6 +10,7 @@ from rollout.graphs import Graphs
 
 from ..capture import NoCapture, use_recorded_graphs
 from ..small import lstm
+from .chains import Chain, count_of
 
 
 @pytest.fixture(autouse=True)
@@ -144,12 +145,63 @@ def test_rollouts_are_recorded_and_give_the_same_values(recorded, stratified):
     assert (recorded.made, recorded.replays) == (1, 3)
 
 
-def test_rollouts_of_a_policy_with_eos_are_not_recorded(recorded):
-    policy = lstm(30, 5, 0, 2, 0, 4, 6)
-    graphs, given = Graphs(), generate(policy, 3)
-    for _ in range(4):
-        action_values(policy, given, last_token, 2, graphs=graphs)
-    assert recorded.made == 0
+@pytest.mark.parametrize(("compact_every", "made"), [(None, 0), (0, 1)])
+def test_rollouts_with_eos_are_recorded_if_no_row_is_dropped(recorded, compact_every, made):
+    policy, graphs = lstm(30, 5, 0, 2, 0, 4, 6, initial_scale=0.8), Graphs()
+    for step in range(4):
+        given = generate(policy, 6, rng=torch.Generator().manual_seed(step))
+        one, other = (
+            action_values(
+                policy, given, last_token, 2, rng=torch.Generator().manual_seed(step), graphs=each,
+                compact_every=every,
+            )
+            for each, every in ((None, 1), (graphs, compact_every))
+        )  # fmt: skip
+        assert torch.allclose(one, other, atol=1e-6)
+    assert recorded.made == made and not graphs.failed
+
+
+class Cramped(Chain):
+    """More than `room` rows at once are too many."""
+
+    room, calls, failures = 20, 0, 0
+
+    def step(self, tokens, state):
+        self.calls += 1
+        if len(tokens) > self.room:
+            self.failures += 1
+            raise torch.cuda.OutOfMemoryError("too many")
+        return super().step(tokens, state)
+
+
+@pytest.mark.parametrize("with_graphs", [True, False])
+def test_the_rows_that_memory_was_enough_for_are_remembered(recorded, with_graphs):
+    chain = Chain.random(5, 4)
+    cramped, plenty = Cramped(chain.table.detach(), 4), chain
+    graphs = Graphs() if with_graphs else None
+    chunk_size, told, failures = None, [], []
+    for step in range(5):
+        given = generate(plenty, 4, rng=torch.Generator().manual_seed(step))
+
+        def values(policy, step=step, given=given, **more):
+            rng = torch.Generator().manual_seed(step)
+            return action_values(policy, given, count_of(2), 16, rng=rng, **more)
+
+        found = values(cramped, chunk_size=chunk_size, on_smaller_chunks=told.append, graphs=graphs)
+        chunk_size = told[-1]
+        failures.append(cramped.failures)
+        assert torch.equal(found, values(plenty))
+    # All 192 completions at once, 96, 48; then 24, which later calls are given.
+    assert failures == [3] * 5 and told == [24]
+    assert recorded.made == int(with_graphs) and (graphs is None or not graphs.failed)
+
+
+def test_memory_that_one_row_exceeds_is_an_error(recorded):
+    cramped = Cramped(Chain.random(5, 4).table.detach(), 4)
+    cramped.room = 0
+    given = generate(Chain.random(5, 4), 4)
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="too many"):
+        action_values(cramped, given, count_of(2), 3, graphs=Graphs())
 
 
 def last_token(sequences: Sequences) -> torch.Tensor:
