@@ -17,8 +17,8 @@ class FileCorpus(ReadingConfig, CorpusConfig):
     """Sequences out of a file, or out of WordNet.
 
     Attributes:
-        tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers, the path
-            of a tokenizer.json, or package.module:Class.
+        tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers, smiles,
+            selfies, the path of a tokenizer.json, or package.module:Class.
         max_length: longest sequence in tokens, EOS counted where sequences end in EOS.
         max_vocabulary: most token types kept, the 4 special tokens not counted; 0 for all, else 4
             or more.

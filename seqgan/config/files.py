@@ -58,7 +58,7 @@ class EvaluateReadingConfig(ReadingConfig):
 
     Attributes:
         tokenizer: how samples, references and training sequences are cut: spaces, words,
-            characters, integers, or as in other commands; none: words, or the run's own.
+            characters, smiles, or as in other commands; none: words, or the run's own.
         parameters: the run's file with the parameters of an LSTM oracle, if it is no longer
             where the run's settings say.
     """

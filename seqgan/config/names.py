@@ -12,7 +12,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-TOKENIZERS = ("words", "spaces", "characters", "integers")
+TOKENIZERS = ("words", "spaces", "characters", "integers", "smiles", "selfies")
 """The tokenizers that come with the toolkit: naming one imports no code of the user's."""
 EMBEDDERS = ("none", "usem3")
 JUDGES = ("none", "smollm2")

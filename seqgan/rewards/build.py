@@ -8,9 +8,10 @@ from rollout import Reward
 
 from ..config import RewardConfig, RewardTerm
 from ..config.components import build
-from ..config.rewards import BleuTerm, FunctionTerm
+from ..config.rewards import BleuTerm, FunctionTerm, MoleculeTerm
 from .functions import FunctionReward, imported
 from .ingredients import Ingredients
+from .molecules import judge_of
 from .terms import Term, Terms
 from .texts import read_lines
 
@@ -41,16 +42,18 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
 
 
 def check_rewards(terms: Sequence[RewardTerm], config: RewardConfig) -> None:
-    """Imports the user's functions and looks for the files that terms name, before a run begins.
+    """Imports the user's functions and looks for files and packages, before a run begins.
 
     Raises:
-        ConfigError: one cannot be had.
+        ConfigError, MissingExtraError: one cannot be had.
     """
     for term in terms:
         if isinstance(term, FunctionTerm):
             imported(term.name, config)
         if isinstance(term, BleuTerm) and term.references is not None:
             read_lines(term.references)
+        if isinstance(term, MoleculeTerm):
+            judge_of(term)
 
 
 def _names(terms: Sequence[RewardTerm]) -> list[str]:

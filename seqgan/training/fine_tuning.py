@@ -74,7 +74,7 @@ class FineTuning:
             self.discriminator, self.data.train, self.data.prompts(), runtime,
             ensemble=self.ensemble,
             table=SampleTable(self.data.codec, config.evaluation.show, every, runtime),
-            calls=config.reward.calls, stages=stages,
+            calls=config.reward.calls, stages=stages, codec=self.data.codec,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
 

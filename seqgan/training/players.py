@@ -9,6 +9,7 @@ from torch import nn
 
 from rollout import Reward, Sequences
 
+from ..data.codec import Codec
 from ..data.prompts import Prompts
 from ..models import Discriminator, Ensemble, Generator
 from ..rewards.stages import Stages
@@ -72,6 +73,7 @@ class Materials:
         table: shows samples with their rewards; None: nobody looks.
         calls: sequences that functions of the user may judge; 0: no limit.
         stages: rewards that follow one another, `reward` the first; None: it stays.
+        codec: token ids to texts; None: nothing asks for texts.
     """
 
     generator: Generator
@@ -86,3 +88,4 @@ class Materials:
     table: SampleTable | None = None
     calls: int = 0
     stages: Stages | None = None
+    codec: Codec | None = None

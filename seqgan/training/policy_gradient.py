@@ -94,7 +94,7 @@ class PolicyGradient:
             self.replay = Replay(settings.replay, self.policy.pad_id, device)
         self.filter: DiversityFilter | None = None
         if settings.diversity.filter != "none":
-            self.filter = DiversityFilter(settings.diversity)
+            self.filter = DiversityFilter(settings.diversity, materials.codec)
         self.stages = materials.stages
 
     @property

@@ -14,6 +14,8 @@ from torch import Tensor
 from rollout import Sequences
 
 from ..config.algorithms import DiversityConfig, ReplayConfig
+from ..data.codec import Codec
+from ..metrics.molecules import molecules, require_rdkit, scaffold
 
 __all__ = ["DiversityFilter", "Replay"]
 
@@ -90,13 +92,23 @@ class Replay:
 class DiversityFilter:
     """Takes the reward from what was sampled too often (Blaschke et al. 2020, in REINVENT).
 
+    With the filter "scaffold" all molecules of one Murcko scaffold are the same. A text that is no
+    molecule is as its tokens are, and all molecules without a ring share one scaffold.
+
     Args:
-        settings: how often is too often.
+        settings: what is the same, and how often is too often.
+        codec: token ids to texts.
+
+    Raises:
+        MissingExtraError: scaffolds are asked for, and rdkit is not installed.
     """
 
-    def __init__(self, settings: DiversityConfig):
-        self.settings = settings
+    def __init__(self, settings: DiversityConfig, codec: Codec | None = None):
+        self.settings, self.codec = settings, codec
         self.counts: dict[int, int] = {}
+        if settings.filter == "scaffold":
+            require_rdkit("--algorithm.diversity.filter scaffold")
+            assert codec is not None, "scaffolds are of texts"
 
     def keeps(self, sequences: Sequences) -> Tensor:
         """1 for each sequence that is rewarded and 0 for the others, [B]; then counts them.
@@ -104,10 +116,20 @@ class DiversityFilter:
         Of equal ones in a batch the first come first.
         """
         kept = []
-        for key in _digests(sequences):
+        for key in self._keys(sequences):
             count = self.counts[key] = self.counts.get(key, 0) + 1
             kept.append(float(count <= self.settings.bucket))
         return torch.tensor(kept, device=sequences.device)
+
+    def _keys(self, sequences: Sequences) -> list[int]:
+        """A number for each sequence, equal for those that count as the same."""
+        if self.settings.filter == "unique" or self.codec is None:
+            return _digests(sequences)
+        read = molecules(self.codec.texts(sequences))
+        return [
+            alone if found is None else _digest(scaffold(found))
+            for found, alone in zip(read, _digests(sequences), strict=True)
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint."""
@@ -124,7 +146,8 @@ class DiversityFilter:
 
 def _digests(sequences: Sequences) -> list[int]:
     """A number of 63 bits for each sequence, equal for equal tokens."""
-    return [
-        int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=8).digest(), "big") >> 1
-        for row in sequences.to_lists()
-    ]
+    return [_digest(row) for row in sequences.to_lists()]
+
+
+def _digest(key: object) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1

@@ -67,8 +67,9 @@ class DiversityConfig(Settings):
     """The filter against repeating what was rewarded before.
 
     Attributes:
-        filter: none, or unique (a sequence counts as seen when the same one was sampled).
-        bucket: times that a sequence is rewarded; from then on its value is 0.
+        filter: none, unique (a sequence counts as seen when the same one was sampled), or scaffold
+            (when a molecule with the same Murcko scaffold was; extra `molecules`).
+        bucket: times that a sequence, or a scaffold, is rewarded; from then on its value is 0.
     """
 
     rare = ("filter", "bucket")
@@ -79,5 +80,5 @@ class DiversityConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice(self, "filter", ("none", "unique"))
+        choice(self, "filter", ("none", "unique", "scaffold"))
         sizes(self, "bucket")

@@ -13,14 +13,25 @@ from .controls import ConstantTerm, RandomTerm
 from .discriminator import FORMS, DiscriminatorTerm
 from .function import FunctionTerm
 from .likelihood import LikelihoodTerm
+from .molecules import (
+    LogPTerm,
+    MoleculeTerm,
+    QedTerm,
+    SimilarityTerm,
+    SubstructureTerm,
+    SyntheticAccessibilityTerm,
+    ValidityTerm,
+)
 from .ratio import RatioTerm
 from .scoring import RewardConfig
 from .texts import BleuTerm, LengthTerm, NoveltyTerm, RegexTerm, RepetitionTerm
 
 __all__ = [
     "FORMS", "SHAPES", "TERMS", "BleuTerm", "ConstantTerm", "DiscriminatorTerm", "FunctionTerm",
-    "LengthTerm", "LikelihoodTerm", "NoveltyTerm", "RandomTerm", "RatioTerm", "RegexTerm",
-    "RepetitionTerm", "RewardConfig", "RewardTerm", "reward_terms",
+    "LengthTerm", "LikelihoodTerm", "LogPTerm", "MoleculeTerm", "NoveltyTerm", "QedTerm",
+    "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm", "RewardConfig", "RewardTerm",
+    "SimilarityTerm", "SubstructureTerm", "SyntheticAccessibilityTerm", "ValidityTerm",
+    "reward_terms",
 ]  # fmt: skip
 
 TERMS: dict[str, type[RewardTerm]] = {
@@ -32,6 +43,12 @@ TERMS: dict[str, type[RewardTerm]] = {
     "regex": RegexTerm,
     "novelty": NoveltyTerm,
     "likelihood": LikelihoodTerm,
+    "validity": ValidityTerm,
+    "qed": QedTerm,
+    "logp": LogPTerm,
+    "sa": SyntheticAccessibilityTerm,
+    "similarity": SimilarityTerm,
+    "substructure": SubstructureTerm,
     "constant": ConstantTerm,
     "random": RandomTerm,
 }

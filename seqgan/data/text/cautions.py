@@ -67,8 +67,8 @@ def _reading_warnings(file: FileReport, tokenizer: str) -> Iterator[str]:
     if file.uncut >= _UNCUT and tokenizer in CUTTING_AT_BLANKS:
         yield (
             f"{percent(file.uncut)} of the {file.unit} of {file.path} cannot be cut at blanks, "
-            f"where the tokenizer {tokenizer!r} cuts: for SMILES, proteins, names, Chinese and the "
-            "like give --corpus.tokenizer characters"
+            f"where the tokenizer {tokenizer!r} cuts: for proteins, names, Chinese and the like "
+            "give --corpus.tokenizer characters, for molecules smiles"
         )
     if file.padding is not None:
         yield (
@@ -111,7 +111,7 @@ def unknown_cure(uncut: float, tokenizer: str, min_count: int) -> str:
     if uncut >= 0.5 and tokenizer in CUTTING_AT_BLANKS:
         return f"the text has hardly any blanks, where {tokenizer!r} cuts: give {characters}"
     rare = f"--corpus.min_count {min_count - 1} keeps rarer ones" if min_count > 1 else ""
-    if tokenizer in ("characters", "integers"):
+    if tokenizer in ("characters", "integers", "smiles", "selfies"):
         return f"{rare or 'the training split lacks them'}; or give more data"
     return f"{characters} makes tokens of characters" + (f", {rare}" if rare else "")
 

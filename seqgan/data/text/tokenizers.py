@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ...config.dotted import import_dotted
 from ...config.names import TOKENIZERS, check_tokenizer
 from ...errors import ConfigError, DataError, MissingExtraError
+from .molecules import Selfies, Smiles
 from .special import SpecialWords
 from .vocabulary import SPECIAL_TOKENS, UNK
 
@@ -266,10 +267,10 @@ def make_tokenizer(name: str, flag: str = FLAG, unknown: str | None = None) -> T
     """The tokenizer that a setting names.
 
     Args:
-        name: ``spaces``, ``words`` (NLTK's word tokenizer), ``characters`` or ``integers``; the
-            path of a Hugging Face ``tokenizer.json``; or ``package.module:Name`` (or
-            ``package.module.Name``), a class or function that is called without arguments, or a
-            tokenizer object. Modules in the working directory are found.
+        name: ``spaces``, ``words`` (NLTK's word tokenizer), ``characters``, ``integers``,
+            ``smiles`` or ``selfies``; the path of a Hugging Face ``tokenizer.json``; or
+            ``package.module:Name`` (or ``package.module.Name``), a class or function that is called
+            without arguments, or a tokenizer object. Modules in the working directory are found.
         flag: the setting, for messages.
         unknown: a word that stands for unknown ones, besides ``<unk>`` and its other spellings.
 
@@ -286,6 +287,8 @@ def make_tokenizer(name: str, flag: str = FLAG, unknown: str | None = None) -> T
         "spaces": Spaces,
         "characters": Characters,
         "integers": Integers,
+        "smiles": Smiles,
+        "selfies": Selfies,
     }
     if name in builtin:
         return builtin[name](special)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from rollout import RewardError, Sequences
 from rollout.modules import frozen_copy
 from seqgan.config import LSTM, GrammarCorpus, RewardConfig, RunConfig
 from seqgan.config.imports import dotted_names
-from seqgan.config.rewards import TERMS, reward_terms
+from seqgan.config.rewards import TERMS, MoleculeTerm, reward_terms
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError
 from seqgan.models import make_generator
@@ -102,8 +103,15 @@ def test_likelihood(data):
 
 def test_every_term_can_be_built(data):
     policy = frozen_copy(make_generator(LSTM(embedding=8, hidden=8), data.spec, 0))
-    for name in TERMS:
-        term = {"name": name, "pattern": "a"} if name == "regex" else name
+    needed = {
+        "regex": {"pattern": "a"},
+        "similarity": {"targets": ["CC"]},
+        "substructure": {"smarts": "C"},
+    }
+    for name, kind in TERMS.items():
+        if issubclass(kind, MoleculeTerm) and find_spec("rdkit") is None:
+            continue
+        term = {"name": name, **needed.get(name, {})}
         more = {"reference": policy, "policy": policy, "ensemble": policy}
         more["discriminator"] = torch.nn.Identity()
         assert callable(made(data, term, **more))

@@ -1,0 +1,85 @@
+"""Terms that judge molecules by rdkit.
+
+Shapes: B sequences.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import Sequences
+
+from ..config.rewards import MoleculeTerm, SimilarityTerm, SubstructureTerm
+from ..errors import ConfigError, MetricError
+from ..metrics.molecules import PROPERTIES, molecule, pattern, require_rdkit, similarity
+from .ingredients import Ingredients
+
+__all__ = ["MoleculeReward", "judge_of"]
+
+REMEMBERED = 1 << 17
+"""Texts whose values are kept; the oldest go first."""
+
+Judge = Callable[[Any], float]
+
+
+class MoleculeReward:
+    """A number of the molecule that each sequence names; equal texts are judged once."""
+
+    def __init__(self, term: MoleculeTerm, given: Ingredients):
+        self.codec, self.invalid, self.judge = given.codec, term.invalid, judge_of(term)
+        self._known: OrderedDict[str, float] = OrderedDict()
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B] of the sequences."""
+        values = [self._value(text) for text in self.codec.texts(sequences)]
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return torch.tensor(values, dtype=torch.float32, device=sequences.device)
+
+    def _value(self, text: str) -> float:
+        if text not in self._known:
+            found = molecule(text)
+            self._known[text] = self.invalid if found is None else self.judge(found)
+        return self._known[text]
+
+
+def judge_of(term: MoleculeTerm) -> Judge:
+    """The number that a term gives a molecule.
+
+    Raises:
+        MissingExtraError: rdkit is not installed.
+        ConfigError: a target or a pattern cannot be read.
+    """
+    require_rdkit(f"--rewards {term.name}")
+    if isinstance(term, SimilarityTerm):
+        return _nearness(term.targets)
+    if isinstance(term, SubstructureTerm):
+        return _holding(term.smarts)
+    return PROPERTIES.get(term.name, _valid)
+
+
+def _valid(found: Any) -> float:
+    return 1.0
+
+
+def _nearness(targets: list[str]) -> Judge:
+    """The similarity to the nearest of `targets`."""
+    read = [molecule(text) for text in targets]
+    for text, found in zip(targets, read, strict=True):
+        if found is None:
+            raise ConfigError(f"--rewards: similarity: targets: {text!r} is no molecule")
+    return lambda found: float(similarity([found], read).max())
+
+
+def _holding(smarts: str) -> Judge:
+    """1 if a molecule holds the pattern."""
+    try:
+        wanted = pattern(smarts)
+    except MetricError as error:
+        raise ConfigError(f"--rewards: substructure: smarts: {error}") from None
+    return lambda found: float(found.HasSubstructMatch(wanted))

@@ -1,0 +1,103 @@
+"""Terms of molecules, and the filter by scaffolds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rollout import Sequences
+from seqgan.config import RewardConfig
+from seqgan.config.algorithms import DiversityConfig
+from seqgan.config.rewards import reward_terms
+from seqgan.data.codec import WordCodec
+from seqgan.data.spec import TokenSpec
+from seqgan.data.text.tokenizers import make_tokenizer
+from seqgan.data.text.vocabulary import Vocabulary
+from seqgan.errors import ConfigError, MissingExtraError
+from seqgan.rewards.build import build_reward, check_rewards
+from seqgan.rewards.ingredients import Ingredients
+from seqgan.training.replay import DiversityFilter
+
+ASPIRIN, BENZENE, BROKEN = "CC(=O)Oc1ccccc1C(=O)O", "c1ccccc1", "C(("
+
+
+def codec_of(*texts: str) -> WordCodec:
+    tokenizer = make_tokenizer("smiles")
+    symbols = sorted({symbol for text in texts for symbol in tokenizer.tokenize(text)})
+    vocabulary = Vocabulary(["<pad>", "<bos>", "<eos>", "<unk>", *symbols])
+    spec = TokenSpec(
+        len(vocabulary), vocabulary.bos_id, vocabulary.eos_id, vocabulary.pad_id, 40, (0, 1)
+    )
+    return WordCodec(vocabulary, tokenizer, spec)
+
+
+def batch_of(codec: WordCodec, *texts: str) -> Sequences:
+    rows = [codec.encode(text) + [codec.spec.eos_id] for text in texts]
+    return Sequences.from_lists(rows, codec.spec.pad_id, terminated=True)
+
+
+def judged(term, *texts: str) -> list[float]:
+    codec = codec_of(*texts)
+    batch = batch_of(codec, *texts)
+    reward = build_reward(reward_terms([term]), Ingredients(batch, codec, 0))
+    return reward(batch).tolist()
+
+
+def test_settings_that_lack_something():
+    for term, message in (
+        ("similarity", "give targets"),
+        ("substructure", "give smarts"),
+        ({"name": "qed", "targets": ["C"]}, "qed has no such setting"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            reward_terms([term])
+
+
+def test_without_rdkit_it_is_said_before_the_run(monkeypatch):
+    monkeypatch.setattr("seqgan.metrics.molecules.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"--rewards qed needs the package 'rdkit'"):
+        check_rewards(reward_terms(["qed"]), RewardConfig())
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("validity", [1.0, 1.0, 0.0]),
+        ("qed", [0.550122, 0.442628, 0.0]),
+        ({"name": "qed", "invalid": -1.0}, [0.550122, 0.442628, -1.0]),
+        ("logp", [1.3101, 1.6866, 0.0]),
+        ("sa", [1.5800, 1.0000, 10.0]),
+        ({"name": "similarity", "targets": [BENZENE, "Oc1ccccc1"]}, [None, 1.0, 0.0]),
+        ({"name": "substructure", "smarts": "C(=O)[OH]"}, [1.0, 0.0, 0.0]),
+    ],
+)
+def test_values(term, expected):
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    found = judged(term, ASPIRIN, BENZENE, BROKEN)
+    for value, right in zip(found, expected, strict=True):
+        assert right is None or value == pytest.approx(right, abs=1e-3)
+
+
+def test_what_is_no_molecule_is_named():
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    with pytest.raises(ConfigError, match=r"targets: 'C\(' is no molecule"):
+        judged({"name": "similarity", "targets": ["CC", "C("]}, "CC")
+    with pytest.raises(ConfigError, match=r"smarts: '\[' is no SMARTS pattern"):
+        judged({"name": "substructure", "smarts": "["}, "CC")
+
+
+def test_the_filter_by_scaffolds():
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    texts = ["c1ccccc1C", "Cc1ccccc1", "c1ccncc1", "c1ccccc1CC", "C((", "C((", "CC", "CCC"]
+    codec = codec_of(*texts)
+    batch = batch_of(codec, *texts)
+    settings = DiversityConfig(filter="scaffold", bucket=2)
+    each = DiversityFilter(settings, codec)
+    # Benzene comes for the third time; no ring is one scaffold; broken ones are as their tokens.
+    assert each.keeps(batch).tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
+    resumed = DiversityFilter(settings, codec)
+    resumed.load_state_dict(each.state_dict())
+    for one in (each, resumed):
+        assert one.keeps(batch).tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
+    assert torch.equal(DiversityFilter(DiversityConfig(filter="unique")).keeps(batch),
+                       torch.tensor([1.0, 1, 1, 1, 1, 0, 1, 1]))  # fmt: skip
