@@ -136,9 +136,9 @@ def random_smiles(
     A string that is no molecule, or that would be too long or need an unknown token, stays as it
     is. Needs rdkit.
     """
-    from rdkit import Chem, RDLogger
+    from rdkit import Chem, rdBase
 
-    RDLogger.DisableLog("rdApp.*")  # it writes a line for every string that is no molecule
+    rdBase.DisableLog("rdApp.*")  # it writes a line for every string that is no molecule
     chosen = (torch.rand(len(sequences), generator=rng) < share).tolist()
     seeds = torch.randint(1 << 31, (len(sequences),), generator=rng).tolist()
     rows, longest = sequences.to_lists(), codec.spec.max_length

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from rollout import Sequences
 
+from ..seeding import rng_for
 from .codec import Codec
 from .conditions import Conditions
 from .prompts import Prompts, prompts_of
 from .spec import TokenSpec
 
-__all__ = ["Dataset", "Density", "TokenSpec", "fingerprint"]
+__all__ = ["Dataset", "Density", "TokenSpec", "fingerprint", "random_rows"]
 
 
 class Density(Protocol):
@@ -71,6 +73,16 @@ class Dataset:
     def prompts(self, split: str = "train") -> Prompts:
         """Prompts of a policy: the conditions of a split's sequences, if they have any."""
         return prompts_of(getattr(self, split))
+
+
+def random_rows(data: Dataset, split: str) -> Tensor:
+    """All rows of a split in random order: neighbouring lines of a file are often alike.
+
+    The order is the same for all seeds, so that seeds with one test set measure on the same part
+    of it.
+    """
+    rng = rng_for(0, "rows", split)
+    return torch.randperm(len(getattr(data, split)), generator=rng)
 
 
 def fingerprint(data: Dataset) -> str:

@@ -81,8 +81,12 @@ def load_pictures(
         for name, (each, chosen) in parts.items()
         if each.labels is not None
     }
-    number = _number(source, labels) if config.label else 0
-    codec = PictureCodec.of(height, width, config.levels, number)
+    names: tuple[str, ...] = ()
+    if config.label:
+        names, labels = _numbered(
+            source, {name: each.name for name, (each, _) in parts.items()}, labels
+        )
+    codec = PictureCodec.of(height, width, config.levels, len(names))
     splits = {
         name: _sequences(each.levels[chosen], labels[name] if config.label else None)
         for name, (each, chosen) in parts.items()
@@ -97,7 +101,7 @@ def load_pictures(
         codec,
         lambda name: codec.rows(splits[name]),
         labels=labels,
-        conditions=Conditions(tuple(map(str, range(number)))),
+        conditions=Conditions(names),
         report=report,
         report_lines=_lines(source, report, codec),
     )
@@ -160,14 +164,34 @@ def _rows(
     return rows
 
 
-def _number(source: str, labels: dict[str, torch.Tensor]) -> int:
-    """The number of labels, those of all splits counted."""
+def _numbered(
+    source: str, files: dict[str, str], labels: dict[str, torch.Tensor]
+) -> tuple[tuple[str, ...], dict[str, torch.Tensor]]:
+    """The labels of the training pictures by name, and each split's labels as numbers of them.
+
+    Args:
+        source: the file to train on.
+        files: for each split the file that its pictures are from.
+        labels: for each split the labels as the files have them.
+
+    Raises:
+        DataError: a split has no labels, or one that the training split lacks.
+    """
     if len(labels) < len(SPLITS):
         raise DataError(
             f"--corpus.label: a file of pictures has no labels beside it; MNIST calls that of "
             f"train-images-idx3-ubyte train-labels-idx1-ubyte (of {source} and all others)"
         )
-    return max(int(found.max()) for found in labels.values() if len(found)) + 1
+    known = labels["train"].unique()  # sorted
+    for split, found in labels.items():
+        lacking = found[~torch.isin(found, known)]
+        if len(lacking):
+            raise DataError(
+                f"{files[split]}: the {split} split has the label {int(lacking[0])}, which the "
+                "training split lacks; give more data of it, or leave out --corpus.label"
+            )
+    numbered = {split: torch.searchsorted(known, found) for split, found in labels.items()}
+    return tuple(map(str, known.tolist())), numbered
 
 
 def _sequences(levels: npt.NDArray[np.int64], labels: torch.Tensor | None) -> Sequences:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from rollout import Policy, Sampler, Sequences
@@ -20,7 +21,9 @@ from ..metrics import Score
 from ..metrics.label_classifier import LabelClassifier
 from ..metrics.likelihood import SequenceScores
 from ..models.generator import emitting
+from ..seeding import derive_seed
 from ..training.sampling import draw
+from .pictures import has_pictures
 from .scoring import Scorer
 
 __all__ = ["AnswerScores", "per_label"]
@@ -46,7 +49,8 @@ class AnswerScores:
     def __init__(self, data: Dataset, score: Scorer, count: int):
         self.data, self.score = data, score
         self.names = data.conditions.labels
-        if self.names:
+        self.classifier: LabelClassifier | None = None
+        if self.names and not has_pictures(data):  # those have a classifier of their own
             self.classifier = LabelClassifier(
                 data.codec.tokens(data.train), data.train.condition["label"].tolist(),
                 len(self.names),
@@ -67,20 +71,22 @@ class AnswerScores:
             scores += self._accuracy(samples)
             labels = self.data.test.condition["label"]
             for i, name in self._shown():
-                mine = (labels == i).numpy()
-                scores.append(self.score.ratio(
-                    per_label("nll", name), -test.log_prob.numpy()[mine],
-                    test.tokens.numpy()[mine], "lower", on="test", label=_plain(name),
-                ))  # fmt: skip
+                if (mine := (labels == i).numpy()).any():
+                    scores.append(self.score.ratio(
+                        per_label("nll", name), -test.log_prob.numpy()[mine],
+                        test.tokens.numpy()[mine], "lower", on="test", label=_plain(name),
+                    ))  # fmt: skip
         if self.data.conditions.source is not None:
             scores += self._pairs(policy)
         return scores
 
     def real(self) -> list[Score]:
         """The accuracy of the classifier on real test sequences, which it has not seen."""
-        return self._accuracy(self.data.test) if self.names else []
+        return self._accuracy(self.data.test)
 
     def _accuracy(self, sequences: Sequences) -> list[Score]:
+        if self.classifier is None:
+            return []
         asked = sequences.condition["label"].cpu().numpy()
         found = self.classifier.labels(self.data.codec.tokens(sequences))
         right = (found == asked).astype(float)
@@ -129,16 +135,34 @@ class AnswerScores:
         ]
         scores = []
         for name, metric in (("pair-bleu", BLEU()), ("pair-chrf", CHRF())):
-            # It marks each score with the spread of its own bootstrap.
-            result: Any = metric.corpus_score(texts, streams, n_bootstrap=self.score.resamples)
-            middle, margin = float(result._mean) / 100, float(result._ci) / 100
+            value = metric.corpus_score(texts, streams).score / 100
+            interval = self._pair_interval(metric, texts, streams)
+            bootstrap = f"{self.score.confidence:g}/{self.score.resamples}"
             scores.append(Score(
-                name, float(result.score) / 100, (middle - margin, middle + margin), len(texts),
-                "higher",
+                name, value, interval, len(texts), "higher",
                 f"metric:{name}|scale:0-1|decoding:greedy|refs:test|n:{len(texts)}|"
-                f"{metric.get_signature()}",
+                f"bootstrap:{bootstrap}|seed:{self.score.seed}|{metric.get_signature()}",
             ))  # fmt: skip
         return scores
+
+    def _pair_interval(
+        self, metric: Any, texts: list[str], streams: Any
+    ) -> tuple[float, float] | None:
+        """The percentile interval of a corpus score over the answers; None for a single answer.
+
+        sacreBLEU's own is always one of 95%, and lies around the mean of its resamples.
+        """
+        counts = np.array(metric._extract_corpus_statistics(texts, streams), dtype=np.float64)
+        if len(counts) < 2:
+            return None
+        rng = np.random.default_rng(derive_seed(self.score.seed, "bootstrap"))
+        draws = [
+            metric._compute_score_from_stats(list(counts[rows].sum(0))).score / 100
+            for rows in rng.integers(len(counts), size=(self.score.resamples, len(counts)))
+        ]
+        tail = (1 - self.score.confidence) / 2
+        low, high = np.quantile(draws, [tail, 1 - tail])
+        return float(low), float(high)
 
 
 def _plain(name: str) -> str:

@@ -29,11 +29,20 @@ class DomainScores(Protocol):
         """The same of real sequences."""
 
 
-DOMAINS: dict[str, Callable[[Dataset, Scorer], DomainScores | None]] = {"pictures": picture_scores}
+DOMAINS: dict[str, Callable[[Dataset, Scorer, int], DomainScores | None]] = {
+    "pictures": picture_scores
+}
 """For a codec's kind what makes its scores, or None where the data lack what they need."""
 
 
-def domain_scores(data: Dataset, scorer: Scorer) -> DomainScores | None:
-    """The scores of a data set's own kind; None: it has none."""
+def domain_scores(data: Dataset, scorer: Scorer, count: int) -> DomainScores | None:
+    """The scores of a data set's own kind; None: it has none.
+
+    Args:
+        data: the data set.
+        scorer: makes intervals and signatures.
+        count: sequences that a score is taken of if it depends on their number, samples or real
+            ones; training and test split have as many.
+    """
     make = DOMAINS.get(data.codec.kind)
-    return None if make is None else make(data, scorer)
+    return None if make is None else make(data, scorer, count)

@@ -18,12 +18,11 @@ from rollout.modules import evaluating
 from rollout.sequences import select_tree
 
 from ..data.codec import Codec
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, random_rows
 from ..models import Discriminator, Generator
 from ..models.discriminators.base import Window, sequence_log_odds
 from ..seeding import rng_for
 from .attribution import integrated_gradients, occlusion
-from .models import random_rows
 from .neighbours import Unit, excited_units, nearest
 
 __all__ = ["Alternative", "Explanation", "explained", "token_name", "with_corpus"]

@@ -29,9 +29,7 @@ from .domains import domain_scores
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
 
-__all__ = [
-    "Evaluator", "random_rows", "real_texts", "real_words", "source_log_prob", "wording",
-]  # fmt: skip
+__all__ = ["Evaluator", "real_texts", "real_words", "source_log_prob", "wording"]
 
 
 def source_log_prob(data: Dataset, sequences: Sequences) -> np.ndarray | None:
@@ -64,16 +62,6 @@ def real_texts(data: Dataset, split: str, rows: torch.Tensor | None = None) -> l
     return [data.codec.line(row) for row in chosen]
 
 
-def random_rows(data: Dataset, split: str) -> torch.Tensor:
-    """All rows of a split in random order: neighbouring lines of a file are often alike.
-
-    The order is the same for all seeds, so that seeds with one test set measure on the same part
-    of it.
-    """
-    rng = rng_for(0, "rows", split)
-    return torch.randperm(len(getattr(data, split)), generator=rng)
-
-
 class Evaluator:
     """Measures models of one data set, all in the same way.
 
@@ -97,17 +85,17 @@ class Evaluator:
         self.texts = TextScores(
             self.score, config.embedder, config.mauve, config.judge, config.judge_samples, flags
         )
-        self.domain = domain_scores(data, self.score)
-        self.answers: AnswerScores | None = None
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))
         self.training = real_words(data, config, "train")
         # Self-BLEU grows with the number of sentences: models and real data get the same.
         self.count = min(config.num_samples, len(data.test))
+        self.answers: AnswerScores | None = None
         if data.conditions:
             self.answers = AnswerScores(data, self.score, self.count)
         # The same holds of distances and of what a model learns from samples.
         self.equal = min(self.count, len(data.train))
+        self.domain = domain_scores(data, self.score, self.equal)
         rows = {
             split: torch.randperm(len(getattr(data, split)), generator=rng_for(seed, "rows", split))
             for split in ("train", "test")  # at random: neighbouring lines are often alike

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 
@@ -9,14 +11,16 @@ from rollout import Sequences
 
 from ..data.dataset import Dataset
 from ..data.picture_codec import PictureCodec
-from ..metrics import Score, frechet_distance, frechet_interval, signature
+from ..metrics import Score
 from ..metrics.catalogue import PICTURES
 from ..metrics.classifier import PictureClassifier
-from ..metrics.embedding import FRECHET_RESAMPLES
-from ..seeding import derive_seed, rng_for
+from .distances import Space, frechet_score
 from .scoring import Scorer
 
 __all__ = ["PictureScores", "PictureSpace", "has_pictures", "picture_scores"]
+
+_TRAINED: WeakKeyDictionary[Sequences, PictureClassifier] = WeakKeyDictionary()
+"""The classifier of each training split in memory: a sweep and the scores use the same."""
 
 
 def has_pictures(data: Dataset) -> bool:
@@ -24,7 +28,7 @@ def has_pictures(data: Dataset) -> bool:
     return isinstance(data.codec, PictureCodec) and {"train", "test"} <= data.labels.keys()
 
 
-class PictureSpace:
+class PictureSpace(Space):
     """A classifier of the training pictures, and the features of real ones.
 
     Args:
@@ -32,26 +36,21 @@ class PictureSpace:
     """
 
     def __init__(self, data: Dataset):
+        super().__init__(data)
         assert isinstance(data.codec, PictureCodec)
-        self.data, self.codec = data, data.codec
-        pixels = self.codec.brightness(data.train)
-        self.classifier = PictureClassifier(pixels, data.labels["train"].numpy())
-        self._splits: dict[str, np.ndarray] = {}
-
-    def split(self, name: str) -> np.ndarray:
-        """Features [n, E] of a split, its rows in random order, the same for all seeds."""
-        if name not in self._splits:
-            rows = torch.randperm(len(getattr(self.data, name)), generator=rng_for(0, "rows", name))
-            self._splits[name] = self.samples(getattr(self.data, name).select(rows))
-        return self._splits[name]
+        self.codec = data.codec
+        if data.train not in _TRAINED:
+            pixels = self.codec.brightness(data.train)
+            _TRAINED[data.train] = PictureClassifier(pixels, data.labels["train"].numpy())
+        self.classifier = _TRAINED[data.train]
 
     def samples(self, samples: Sequences) -> np.ndarray:
         """Features [n, E] of samples."""
         return self.classifier.features(self.codec.brightness(samples))
 
-    def training(self, count: int) -> np.ndarray | None:
-        """Features [count, E] of training pictures; None if they are too few."""
-        return self.split("train")[:count] if len(self.data.train) >= count else None
+    def real(self, split: str, rows: torch.Tensor) -> np.ndarray:
+        """Features [n, E] of real pictures."""
+        return self.samples(getattr(self.data, split).select(rows))
 
 
 class PictureScores:
@@ -60,16 +59,19 @@ class PictureScores:
     Args:
         space: the classifier.
         scorer: makes intervals and signatures.
+        count: pictures that distances are taken of: the same number of samples and of training
+            pictures, of which the test split and the training split have as many.
     """
 
-    def __init__(self, space: PictureSpace, scorer: Scorer):
-        self.space, self.scorer = space, scorer
+    def __init__(self, space: PictureSpace, scorer: Scorer, count: int):
+        self.space, self.scorer, self.count = space, scorer, count
 
     def scores(self, samples: Sequences) -> list[Score]:
         """Distance from real pictures, confidence, and accuracy where a label was asked for."""
         condition = samples.condition or {}
         pixels = self.space.codec.brightness(samples)
-        found = [*self._distance(self.space.samples(samples), "test"), self._confidence(pixels)]
+        features = self.space.samples(samples.select(slice(0, self.count)))
+        found = [self._distance(features, "test"), self._confidence(pixels)]
         if "label" in condition:
             found.append(self._accuracy(pixels, condition["label"].cpu()))
         return found
@@ -77,27 +79,20 @@ class PictureScores:
     def real(self) -> list[Score]:
         """The same of real pictures: training pictures from test pictures, and test pictures."""
         data, codec = self.space.data, self.space.codec
-        pixels = codec.brightness(data.test)
+        pixels, training = codec.brightness(data.test), self.space.training(self.count)
+        assert training is not None
         return [
-            *self._distance(self.space.split("train"), "test, training sequences"),
+            self._distance(training, "test, training sequences"),
             self._confidence(pixels),
             self._accuracy(pixels, data.labels["test"]),
         ]
 
-    def _distance(self, features: np.ndarray, refs: str) -> list[Score]:
+    def _distance(self, features: np.ndarray, refs: str) -> Score:
         """The Frechet distance from as many test pictures."""
-        scorer, real = self.scorer, self.space.split("test")
-        n = min(len(features), len(real))
-        x, y = features[:n], real[:n]
-        interval = frechet_interval(
-            x, y, scorer.confidence, scorer.resamples, derive_seed(scorer.seed, "frechet")
-        )
-        resamples = min(scorer.resamples, FRECHET_RESAMPLES)
-        sign = signature(
-            PICTURES, dim=x.shape[1], refs=f"{refs}/{n}", n=n,
-            bootstrap=f"{scorer.confidence:g}/{resamples}, normal", seed=scorer.seed,
-        )  # fmt: skip
-        return [Score(PICTURES, frechet_distance(x, y), interval, n, "lower", sign)]
+        n = len(features)
+        real = self.space.split("test")[:n]
+        settings = {"dim": features.shape[1], "refs": f"{refs}/{n}"}
+        return frechet_score(self.scorer, PICTURES, features, real, **settings)
 
     def _confidence(self, pixels: np.ndarray) -> Score:
         return self.scorer.mean(
@@ -109,6 +104,6 @@ class PictureScores:
         return self.scorer.share("class-accuracy", right.astype(float), "higher")
 
 
-def picture_scores(data: Dataset, scorer: Scorer) -> PictureScores | None:
+def picture_scores(data: Dataset, scorer: Scorer, count: int) -> PictureScores | None:
     """The scores of pictures with known labels; None without labels."""
-    return PictureScores(PictureSpace(data), scorer) if has_pictures(data) else None
+    return PictureScores(PictureSpace(data), scorer, count) if has_pictures(data) else None

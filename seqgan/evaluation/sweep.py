@@ -16,10 +16,10 @@ from rollout import Policy, Sequences
 
 from ..config import EvaluationConfig
 from ..data.bounded import bounded
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, random_rows
 from ..metrics import bleu, self_bleu
 from .decoding import FAMILIES, Decoder
-from .models import random_rows, real_words, wording
+from .models import real_words, wording
 from .point import Point
 from .pooled import Drawn, Pooled
 from .primary import FALLBACK, PRIMARY, Primary, choose

@@ -9,12 +9,13 @@ import numpy as np
 
 from ..config import EvaluationConfig
 from ..errors import MetricError
-from ..metrics import Score, frechet_distance, frechet_interval, mauve, signature
+from ..metrics import Score, mauve
 from ..metrics.catalogue import FRECHET
 from ..metrics.embedders import Embedder, load_embedder
-from ..metrics.embedding import FRECHET_RESAMPLES, require_mauve
+from ..metrics.embedding import require_mauve
 from ..metrics.judge import Judge, find_judge, load_judge
 from ..seeding import derive_seed
+from .distances import frechet_score
 from .scoring import Scorer
 
 __all__ = ["TextScores", "check_available", "optional_embedder"]
@@ -100,15 +101,7 @@ class TextScores:
         scorer, n = self.scorer, len(texts)
         x, y = self.embedder(texts), self._embedded(real)
         settings = {"embedder": self.embedder.name, "dim": x.shape[1], "refs": f"{refs}/{n}"}
-        interval = frechet_interval(
-            x, y, scorer.confidence, scorer.resamples, derive_seed(scorer.seed, "frechet")
-        )
-        resamples = min(scorer.resamples, FRECHET_RESAMPLES)
-        sign = signature(
-            FRECHET, **settings, n=n, bootstrap=f"{scorer.confidence:g}/{resamples}, normal",
-            seed=scorer.seed,
-        )  # fmt: skip
-        scores = [Score(FRECHET, frechet_distance(x, y), interval, n, "lower", sign)]
+        scores = [frechet_score(scorer, FRECHET, x, y, **settings)]
         if self.use_mauve:
             value = mauve(x, y, derive_seed(scorer.seed, "mauve") % (1 << 31))
             scores.append(scorer.plain("mauve", value, n, "higher", **settings, seed=scorer.seed))

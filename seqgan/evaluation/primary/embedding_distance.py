@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from rollout import Sequences
 
@@ -14,12 +15,13 @@ from ...data.dataset import Dataset
 from ...metrics import catalogue, frechet_distance
 from ...metrics.embedding import FRECHET_RESAMPLES
 from ...metrics.likelihood import SequenceScores
-from ..models import random_rows, real_texts
+from ..distances import Space
+from ..models import real_texts
 from ..pooled import ALL, Drawn, Rows
 from ..text_scores import optional_embedder
 from .base import SELF_BLEU, Measured, Primary
 
-__all__ = ["Embedded", "EmbeddingDistance", "FrechetMetric", "Space"]
+__all__ = ["Embedded", "EmbeddingDistance", "FrechetMetric"]
 
 
 class Embedded(NamedTuple):
@@ -29,47 +31,24 @@ class Embedded(NamedTuple):
     own: np.ndarray
 
 
-class Space(Protocol):
-    """Embeddings of one data set, those of real sequences kept."""
-
-    def split(self, name: str) -> np.ndarray:
-        """Embeddings [n, E] of a split, its rows in random order."""
-
-    def samples(self, samples: Sequences) -> np.ndarray:
-        """Embeddings [n, E] of samples."""
-
-    def training(self, count: int) -> np.ndarray | None:
-        """Embeddings [count, E] of training sequences; None if they are too few."""
-
-
-class _Texts:
-    """An embedder of texts with the real sequences that it has embedded already."""
+class _Texts(Space):
+    """Embeddings of texts."""
 
     def __init__(self, data: Dataset, config: EvaluationConfig):
-        self.data, self.embed = data, optional_embedder(config.embedder)
-        self._splits: dict[str, np.ndarray] = {}
-
-    def _embedded(self, texts: list[str]) -> np.ndarray:
-        assert self.embed is not None
-        return self.embed(texts)
-
-    def split(self, name: str) -> np.ndarray:
-        """Embeddings [n, E] of a split, its rows in random order."""
-        if name not in self._splits:
-            rows = random_rows(self.data, name)
-            self._splits[name] = self._embedded(real_texts(self.data, name, rows))
-        return self._splits[name]
+        super().__init__(data)
+        self.embed = optional_embedder(config.embedder)
 
     def samples(self, samples: Sequences) -> np.ndarray:
         """Embeddings [n, E] of samples."""
         return self._embedded(self.data.codec.texts(samples))
 
-    def training(self, count: int) -> np.ndarray | None:
-        """Embeddings [count, E] of training sequences; None if they are too few."""
-        if len(self.data.train) < count:
-            return None
-        rows = random_rows(self.data, "train")[:count]
-        return self._embedded(real_texts(self.data, "train", rows))
+    def real(self, split: str, rows: torch.Tensor) -> np.ndarray:
+        """Embeddings [n, E] of real texts, unknown words included."""
+        return self._embedded(real_texts(self.data, split, rows))
+
+    def _embedded(self, texts: list[str]) -> np.ndarray:
+        assert self.embed is not None
+        return self.embed(texts)
 
 
 class FrechetMetric(Primary):

@@ -138,6 +138,25 @@ def test_labels_that_are_missing_or_do_not_fit(tmp_path):
         load_data(place, PictureCorpus(levels=256))
 
 
+def test_labels_have_the_names_that_the_files_give_them(tmp_path):
+    pytest.importorskip("sklearn")
+    pictures = np.zeros((60, 2, 2), dtype=np.uint8)
+    pictures[:, 0, 0] = np.arange(60)
+    place = mnist(tmp_path, pictures, np.where(np.arange(60) % 2, 7, 3))
+    data = load_data(place, PictureCorpus(levels=256, label=True), seed=5)
+    assert data.conditions.labels == ("3", "7") and data.spec.labels == 2
+    assert torch.equal(data.test.condition["label"], data.test.tokens[:, 0] % 2)
+    assert torch.equal(data.labels["test"], data.test.condition["label"])
+    bare = load_data(place, PictureCorpus(levels=256), seed=5)  # no label is asked for
+    assert bare.labels["test"].unique().tolist() == [3, 7] and bare.test.condition is None
+
+
+def test_a_label_that_the_training_pictures_lack_is_refused_at_the_start(many, tmp_path):
+    test = mnist(tmp_path, np.full((7, 4, 6), 3), np.full(7, 9), split="t10k")
+    with pytest.raises(DataError, match="t10k.*: the test split has the label 9, which the train"):
+        load_data(many, PictureCorpus(levels=256, label=True), test_data=test)
+
+
 def test_the_digits_of_scikit_learn():
     pytest.importorskip("sklearn")
     data = load_data("digits", PictureCorpus())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from seqgan.config import EvaluationConfig
 from seqgan.config.drawn_corpus import StylesCorpus, TranslationCorpus
 from seqgan.data.sources import load_data
 from seqgan.errors import MetricError
+from seqgan.evaluation.answers import AnswerScores
 from seqgan.evaluation.models import Evaluator
+from seqgan.evaluation.scoring import Scorer
 from seqgan.metrics.catalogue import find
 from seqgan.metrics.label_classifier import LabelClassifier
 
@@ -85,6 +87,17 @@ def test_the_style_that_was_asked_for_is_found(styles):
     assert wrong["nll@casual"].value > 5 * right["nll@casual"].value
 
 
+def test_a_label_that_no_test_sequence_has_has_no_score(styles):
+    casual = styles.test.condition["label"] == 0
+    data = replace(
+        styles, test=styles.test.select(casual),
+        real_tokens=lambda name: styles.codec.rows(getattr(data, name)),
+    )  # fmt: skip
+    found = scores_of(Evaluator(data, EVALUATION, 0).model(styles.density, "right")[0])
+    assert found["nll@casual"].value == pytest.approx(found["nll"].value)
+    assert "nll@formal" not in found and "label-accuracy@formal" not in found
+
+
 def tokens(data, label: int) -> int:
     return int(data.test.lengths[data.test.condition["label"] == label].sum())
 
@@ -110,10 +123,34 @@ class Answers(Policy):
         return logits.scatter(1, wanted[:, None], 0.0), (rows, places + 1)
 
 
-def test_answers_are_compared_with_those_of_the_test_split():
+@pytest.fixture(scope="module")
+def translation():
+    return load_data("translation", TranslationCorpus(**SIZES), seed=2)
+
+
+def test_the_interval_of_a_corpus_score_has_the_confidence_asked_for(translation):
+    from sacrebleu.metrics import BLEU
+
+    hypotheses = translation.codec.texts(translation.test)
+    streams = [hypotheses[-5:] + hypotheses[:-5]]
+    ends = []
+    for confidence in (0.5, 0.99):
+        scores = AnswerScores(translation, Scorer(200, confidence, 0), 60)
+        ends.append(scores._pair_interval(BLEU(), hypotheses, streams))
+    (low, high), (lower, higher) = ends
+    value = BLEU().corpus_score(hypotheses, streams).score / 100
+    assert lower < low < value < high < higher
+    # of two answers, one right and one wrong: a quarter of the resamples are all right
+    two = [["a b c d e", "f g h i j"], [["a b c d e", "v w x y z"]]]
+    scores.score = Scorer(400, 0.9, 0)
+    assert scores._pair_interval(BLEU(), *two) == pytest.approx((0, 1))
+    assert scores._pair_interval(BLEU(), ["a"], [["b"]]) is None
+
+
+def test_answers_are_compared_with_those_of_the_test_split(translation):
     from sacrebleu.metrics import BLEU, CHRF
 
-    data = load_data("translation", TranslationCorpus(**SIZES), seed=2)
+    data = translation
     evaluator = Evaluator(data, EVALUATION, 0)
     right = scores_of(evaluator.model(Answers(data, 0), "right")[0])
     assert right["pair-bleu"].value == pytest.approx(1) and right[
@@ -128,6 +165,7 @@ def test_answers_are_compared_with_those_of_the_test_split():
         low, high = wrong[name].interval
         assert low < exact < high
         ours, theirs = wrong[name].signature.split("|"), str(metric.get_signature()).split("|")
-        assert set(theirs) <= set(ours) and "bs:20" in ours and f"metric:{name}" in ours
+        assert set(theirs) <= set(ours) and f"metric:{name}" in ours
+        assert "bootstrap:0.95/20" in ours
     assert np.isfinite(wrong["nll"].value) and "label-accuracy" not in wrong
     assert generate(Answers(data, 0), 60, condition=data.test.condition).lengths.max() <= 9

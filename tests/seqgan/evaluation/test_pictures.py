@@ -11,7 +11,9 @@ import torch
 
 from rollout import Sequences
 from seqgan.config import EvaluationConfig, GrammarCorpus, PictureCorpus
+from seqgan.data.bounded import bounded
 from seqgan.data.sources import load_data
+from seqgan.evaluation.models import Evaluator
 from seqgan.evaluation.pictures import PictureScores, PictureSpace, has_pictures
 from seqgan.evaluation.primary import PRIMARY, choose
 from seqgan.evaluation.scoring import Scorer
@@ -38,7 +40,7 @@ def value(scores, name):
 
 
 def test_the_classifier_reads_real_digits(space):
-    found = PictureScores(space, Scorer(50, 0.95, 0)).real()
+    found = PictureScores(space, Scorer(50, 0.95, 0), 270).real()
     assert value(found, "class-accuracy") > 0.95
     assert 0 < value(found, "picture-distance") < 1
 
@@ -49,7 +51,7 @@ def test_accuracy_counts_the_labels_that_were_asked_for(data, space):
     asked = read.clone()
     asked[:27] = (asked[:27] + 1) % 10  # 27 of 270 are not what was asked for
     samples = Sequences(test.tokens, test.lengths, test.terminated, {"label": asked})
-    scores = PictureScores(space, Scorer(50, 0.95, 0))
+    scores = PictureScores(space, Scorer(50, 0.95, 0), 270)
     assert value(scores.scores(samples), "class-accuracy") == pytest.approx(1 - 27 / len(test))
     bare = Sequences(test.tokens, test.lengths, test.terminated)
     assert "class-accuracy" not in {score.name for score in scores.scores(bare)}
@@ -57,7 +59,7 @@ def test_accuracy_counts_the_labels_that_were_asked_for(data, space):
 
 def test_noise_is_farther_than_real_pictures_and_read_with_less_confidence(data, space):
     noise = torch.randint(4, data.test.tokens.shape, generator=torch.Generator().manual_seed(0))
-    scores = PictureScores(space, Scorer(50, 0.95, 0))
+    scores = PictureScores(space, Scorer(50, 0.95, 0), 270)
     found = scores.scores(Sequences(noise, data.test.lengths))
     assert value(found, "picture-distance") > 10 * value(scores.real(), "picture-distance")
 
@@ -80,6 +82,23 @@ def test_it_is_the_primary_metric_of_pictures_with_labels(data):
     small = GrammarCorpus(num_train=4, num_validation=4, num_heldout=4, num_test=4)
     grammar = load_data("grammar", small)
     assert not has_pictures(grammar) and not metric.suits(grammar, EvaluationConfig())
+
+
+def test_distances_of_samples_and_of_real_pictures_are_of_equal_numbers(data, space):
+    scores = PictureScores(space, Scorer(50, 0.95, 0), 100)
+    for found in (scores.scores(data.test), scores.real()):
+        (distance,) = (score for score in found if score.name == "picture-distance")
+        assert distance.n == 100 and "/100|" in distance.signature
+
+
+def test_sweep_and_scores_use_one_classifier(data, space):
+    assert PictureSpace(bounded(data, EvaluationConfig(num_real=50))).classifier is space.classifier
+
+
+def test_pictures_asked_for_by_label_have_no_classifier_of_words(data):
+    evaluator = Evaluator(data, EvaluationConfig(num_samples=30, resamples=20), 0)
+    found = {score.name for score in evaluator.real()}
+    assert "class-accuracy" in found and not {x for x in found if x.startswith("label-accuracy")}
 
 
 def test_the_distance_of_equal_pictures_is_nothing(data, space):
