@@ -130,8 +130,8 @@ class TextGenerator(
             sources: texts to answer, for a model that was trained with such.
             **settings: of `seqgan.config.decoding.Decoding`, which are those of ``seqgan sample``:
                 condition, prefix, temperature, top_k, top_p, min_p, greedy, beams,
-                repetition_penalty, forbid, allow_unk, min_length, max_length, unique, best_of,
-                best_by, rescore, rescore_beta, seed.
+                length_penalty, repetition_penalty, forbid, allow_unk, min_length, max_length,
+                unique, best_of, best_by, rescore, rescore_beta, seed.
 
         Raises:
             ConfigError: a setting is unknown, or does not fit the model.
@@ -167,7 +167,7 @@ class TextGenerator(
         """Sequences, and the length of their prefix."""
         prefix = self._encoded(settings.prefix, settings.max_length)
         questions = Questions(prefix, self.conditions.asked(settings.condition, sources))
-        forbidden = [token for word in settings.forbid for token in self._ids("forbid", word)]
+        forbidden = [self._forbidden(word) for word in settings.forbid]
         if not settings.allow_unk:
             forbidden += self._unknown_ids()
         judge = None
@@ -197,6 +197,17 @@ class TextGenerator(
             return self.codec.encode(text)
         except DataError as error:
             raise ConfigError(f"--{name}: {error}") from None
+
+    def _forbidden(self, word: str) -> int:
+        """The token id of a word that is never emitted."""
+        found = self._ids("forbid", word)
+        if len(found) != 1:
+            pieces = ", ".join(repr(piece) for piece in self.codec.pieces(word))
+            raise ConfigError(
+                f"--forbid: {word!r} is {len(found)} tokens{f' ({pieces})' if found else ''}; "
+                "what is forbidden is one token: give each token that no sequence may hold"
+            )
+        return found[0]
 
     def _encoded(self, prefix: str, longest: int | None) -> list[int]:
         """The token ids of a prefix."""

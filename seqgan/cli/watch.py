@@ -19,15 +19,20 @@ def watch(settings: WatchConfig, console: Console) -> int:
     """``seqgan watch``: ends with the run, or at Ctrl-C, which leaves the run alone."""
     directory = RunDirectory.open(settings.run)
     name = directory.path.resolve().name
-    written = -float("inf")
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            seen = look(directory)
-            live.update(frame(name, seen, settings.samples), refresh=True)
-            due = settings.report and time.monotonic() - written >= settings.report
-            if due and not seen.finished:
-                write_report(directory, refresh=settings.report)
-                written = time.monotonic()
-            if seen.finished or settings.once:
-                return 0
-            time.sleep(settings.every)
+    written: float | None = None
+    try:
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                seen = look(directory)
+                live.update(frame(name, seen, settings.samples), refresh=True)
+                now = time.monotonic()
+                due = settings.report and (written is None or now - written >= settings.report)
+                if due and not seen.finished:
+                    write_report(directory, refresh=settings.report)
+                    written = now
+                if seen.finished or settings.once:
+                    return 0
+                time.sleep(settings.every)
+    finally:
+        if written is not None:  # nobody writes it again: the page must not go on to reload itself
+            write_report(directory)

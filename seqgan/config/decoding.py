@@ -31,7 +31,7 @@ class Decoding(Settings):
         length_penalty: beam search orders sequences by log-probability / length^this.
         repetition_penalty: logits of tokens that the sequence holds already are divided by it if
             positive, else multiplied; 1: no penalty.
-        forbid: words that are never emitted.
+        forbid: words that are never emitted, each of them one token.
         allow_unk: samples may hold <unk>, where the training sequences do.
         min_length: tokens of a sequence at least, EOS not counted.
         max_length: tokens of a sequence at most, EOS counted; none: as in training.

@@ -18,8 +18,8 @@ class WatchConfig(Settings):
         run: folder of the run.
         every: seconds from one look to the next.
         once: look once, and end.
-        report: seconds after which the report is written again; the page then reloads itself as
-            often. 0: it is left alone.
+        report: seconds after which the report is written again; the page reloads itself as often
+            until the command ends. 0: it is left alone.
         samples: samples shown.
     """
 

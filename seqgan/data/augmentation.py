@@ -1,11 +1,13 @@
 """Augmentations: changed copies of sequences for the discriminator, so that it memorises less.
 
-An augmentation is called with sequences, a share, a generator of random numbers and the codec of
-the data, and returns as many sequences, of any width. Random numbers come from the CPU, and nothing
-is read from the device. Where an augmented text is as real as the text itself (another order of a
-SMILES string's atoms), changing real sequences alone is right. Where it is not (dropped tokens),
-generated sequences have to be changed in the same way, or the generator learns the damage (Zhao et
-al. 2020, "Differentiable augmentation for data-efficient GAN training").
+Each function here, and one of the user's, takes sequences, a share, a generator of random numbers
+and the codec of the data, and returns as many sequences, of any width. `augmentation` makes one
+function of the chosen ones, which needs the sequences and the random numbers alone. Random numbers
+come from the CPU; `random_smiles` reads the sequences from the device, the others do not. If a
+changed sequence is as real as the sequence itself (a SMILES string from another atom on), changing
+real sequences alone is right. If it is not (dropped tokens), generated sequences have to be changed
+in the same way, or the generator learns the damage (Zhao et al. 2020, "Differentiable augmentation
+for data-efficient GAN training").
 
 Shapes: B sequences, T tokens.
 """
@@ -32,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 Augmentation = Callable[[Sequences, torch.Generator], Sequences]
+"""All chosen augmentations, one after the other."""
 
 
 def augmentation(names: list[str], share: float, codec: Codec) -> Augmentation | None:
@@ -136,9 +139,9 @@ def random_smiles(
     A string that is no molecule, or that would be too long or need an unknown token, stays as it
     is. Needs rdkit.
     """
-    from rdkit import Chem, rdBase
+    from rdkit import Chem, RDLogger
 
-    rdBase.DisableLog("rdApp.*")  # it writes a line for every string that is no molecule
+    RDLogger.DisableLog("rdApp.*")  # it writes a line for every string that is no molecule
     chosen = (torch.rand(len(sequences), generator=rng) < share).tolist()
     seeds = torch.randint(1 << 31, (len(sequences),), generator=rng).tolist()
     rows, longest = sequences.to_lists(), codec.spec.max_length

@@ -7,9 +7,11 @@ import json
 import pytest
 from rich.console import Console
 
+from seqgan.cli import watch as module
 from seqgan.cli.main import main
+from seqgan.config import WatchConfig
 from seqgan.report.watching import CURVES, frame, look, sparkline
-from seqgan.runs.run_directory import RunDirectory
+from seqgan.runs.run_directory import FORMAT, RunDirectory
 
 CONFIG = "config_format: 2\ndata: grammar\nseed: 0\n"
 
@@ -54,11 +56,32 @@ def test_the_terminal_shows_curves_samples_and_rewards(run):
     assert "-0.250  a [red] cat" in text and "1.000  b" not in text
 
 
-def test_the_command_looks_once_and_writes_a_report_that_reloads(run, capsys):
+def test_the_command_looks_once_and_writes_the_report(run, capsys):
     assert main(["watch", str(run), "--once", "true", "--report", "30"]) == 0
     assert "rounds: mean reward" in capsys.readouterr().out
-    assert '<meta http-equiv="refresh" content="30">' in (run / "report.html").read_text()
-    assert main(["report", "--run", str(run)]) == 0
+    assert 'http-equiv="refresh"' not in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("end", ["the run ends", "Ctrl-C"])
+def test_the_report_reloads_itself_until_the_command_ends(run, monkeypatch, end):
+    seen = []
+
+    def sleep(seconds):
+        seen.append((run / "report.html").read_text())
+        if end == "Ctrl-C":
+            raise KeyboardInterrupt
+        whole = (run / "metrics.jsonl").read_text().rpartition("\n")[0]
+        (run / "metrics.jsonl").write_text(whole)
+        (run / "results.json").write_text(json.dumps({"format": FORMAT}))
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    settings, console = WatchConfig(run=str(run), report=30), Console(quiet=True)
+    if end == "Ctrl-C":
+        with pytest.raises(KeyboardInterrupt):
+            module.watch(settings, console)
+    else:
+        assert module.watch(settings, console) == 0
+    assert len(seen) == 1 and '<meta http-equiv="refresh" content="30">' in seen[0]
     assert 'http-equiv="refresh"' not in (run / "report.html").read_text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 import torch
@@ -75,7 +76,7 @@ def test_greedy_and_beams_find_the_likely_ones():
 
 def test_rules_hold():
     ours = model()
-    quiet = " ".join(ours.sample(200, forbid=["b", "c d"], allow_unk=False)).split()
+    quiet = " ".join(ours.sample(200, forbid=["b", "c", "d"], allow_unk=False)).split()
     assert set(quiet) == {"a"}
     lengths = [len(line.split()) for line in ours.sample(200, min_length=3, max_length=4)]
     assert set(lengths) == {3, 4}
@@ -150,6 +151,8 @@ WRONG = [
     ({"min_length": 7}, "--min_length: 7 is above the model's longest sequence, 6"),
     ({"prefix": "a b", "max_length": 2}, "--prefix: 2 tokens leave nothing to generate"),
     ({"forbid": ["e"]}, "--forbid: 'e' is not in the vocabulary"),
+    ({"forbid": ["b", "c d"]}, r"--forbid: 'c d' is 2 tokens \('c', 'd'\); what is forbidden is"),
+    ({"forbid": [" "]}, "--forbid: ' ' is 0 tokens; what is forbidden is one token"),
     ({"forbid": WORDS, "allow_unk": False}, "--forbid: no word is left"),
     ({"best_of": 2, "best_by": "discriminator"}, "--best_by: discriminator: this model has none"),
     ({"rescore": 2}, "--rescore: this model has none"),
@@ -158,6 +161,12 @@ WRONG = [
     ({"best_by": "liklihood"}, "did you mean 'likelihood'"),
     ({"temprature": 2.0}, "did you mean 'temperature'"),
 ]
+
+
+def test_the_docstring_names_every_setting():
+    told = (TextGenerator.sample.__doc__ or "").split("those of ``seqgan sample``:")[1]
+    named = told.split(".\n")[0].replace(",", " ").split()
+    assert sorted(["number", *named]) == sorted(each.name for each in fields(Decoding))
 
 
 @pytest.mark.parametrize(("settings", "message"), WRONG, ids=[m for _, m in WRONG])
