@@ -28,7 +28,7 @@ def fails(capsys, arguments: list[str], *messages: str) -> None:
 
 OWN_START = (
     "mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random", "mle-larger",
-    "mle-averaged",
+    "mle-averaged", "mle-small", "ratio-small",
 )  # fmt: skip
 PAPERS = ("mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random")
 
