@@ -30,7 +30,7 @@ from ..data.codec import Codec
 from ..data.dataset import fingerprint
 from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
-from ..data.text.readers import Record, read_lines
+from ..data.text.readers import Record, plain_lines
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
@@ -89,7 +89,7 @@ def sample(settings: SampleConfig, console: Console) -> int:
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
     judge = load_discriminator(place / JUDGE, device)
     model = TextGenerator(policy, codec, {}, judge, conditions)
-    sources = None if settings.source is None else _lines_of(settings.source)
+    sources = None if settings.source is None else plain_lines(settings.source, "--source")
     if settings.jsonl or (settings.output or "").endswith(".jsonl"):
         lines = [_as_json(each._asdict()) for each in model.decode(settings, sources)]
     else:
@@ -100,11 +100,6 @@ def sample(settings: SampleConfig, console: Console) -> int:
     else:
         write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
     return 0
-
-
-def _lines_of(path: str) -> list[str]:
-    """The lines of a file of source texts."""
-    return [record.text for record in read_lines(path, flags="--source ")]
 
 
 def _as_json(values: dict[str, Any]) -> str:

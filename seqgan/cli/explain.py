@@ -17,9 +17,9 @@ from ..data.codec import Codec
 from ..data.conditions import Conditions
 from ..data.dataset import Dataset, fingerprint
 from ..data.prompts import Questions
-from ..data.text.readers import read_lines
+from ..data.text.readers import plain_lines
 from ..errors import CheckpointError, ConfigError, DataError
-from ..evaluation.attribution import baseline_of
+from ..evaluation.attribution import training_baseline
 from ..evaluation.explain import Explanation, explained, with_corpus
 from ..hub import JUDGE, run_codec
 from ..models import Generator, load_discriminator, load_generator
@@ -51,7 +51,7 @@ def explain(settings: ExplainConfig, console: Console) -> int:
     data = _data(settings, directory)
     against, other = _other(settings, directory, name, policy, codec)
     sequences = _sequences(settings, policy, codec, conditions, data).to(device)
-    baseline = None if judge is None else baseline_of(judge, data.train.to(device))
+    baseline = None if judge is None else training_baseline(judge, data)
     found = explained(
         policy, sequences, codec, judge, baseline, None if other is None else other.to(device),
         seed=settings.seed, rollouts=settings.rollouts,
@@ -131,7 +131,7 @@ def _sequences(
         found = _encoded([settings.text], policy, codec, "--text")
     else:
         assert settings.file is not None
-        lines = [record.text for record in read_lines(settings.file)][: settings.number]
+        lines = plain_lines(settings.file, "--file")[: settings.number]
         found = _encoded(lines, policy, codec, settings.file)
     rows = torch.zeros(len(found), dtype=torch.int64)
     return Sequences(found.tokens, found.lengths, None, select_tree(asked, rows))

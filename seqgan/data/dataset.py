@@ -20,7 +20,7 @@ from .conditions import Conditions
 from .prompts import Prompts, prompts_of
 from .spec import TokenSpec
 
-__all__ = ["Dataset", "Density", "TokenSpec", "fingerprint", "random_rows"]
+__all__ = ["Dataset", "Density", "TokenSpec", "drawn_report", "fingerprint", "random_rows"]
 
 
 class Density(Protocol):
@@ -73,6 +73,15 @@ class Dataset:
     def prompts(self, split: str = "train") -> Prompts:
         """Prompts of a policy: the conditions of a split's sequences, if they have any."""
         return prompts_of(getattr(self, split))
+
+
+def drawn_report(spec: TokenSpec, splits: dict[str, Sequences]) -> dict[str, Any]:
+    """The report of data that are drawn, not read: sizes alone."""
+    sizes = {
+        name: {"sequences": len(split), "tokens": int(split.lengths.sum())}
+        for name, split in splits.items()
+    }
+    return {"vocabulary_size": spec.vocab_size, "max_length": spec.max_length, "splits": sizes}
 
 
 def random_rows(data: Dataset, split: str) -> Tensor:

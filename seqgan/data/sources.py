@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from rollout import Policy, Sequences, generate
+from rollout import generate
 
 from ..config import (
     SOURCES,
@@ -27,7 +26,7 @@ from ..config.drawn_corpus import DrawnCorpus, StylesCorpus, TranslationCorpus
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .codec import Codec, IdCodec, WordCodec
-from .dataset import Dataset
+from .dataset import Dataset, drawn_report
 from .grammar.policy import GrammarPolicy
 from .grammar.styles import load_styles
 from .grammar.translation import load_translation
@@ -250,10 +249,11 @@ def _drawn(
         for name, count in counts.items()
     }
     codec = _drawn_codec(policy)
-    report = _drawn_report(policy, splits)
+    report = drawn_report(codec.spec, splits)
     sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     lines = [f"{source}: independent draws: {sizes}"]
-    if "entropy" in report:
+    if isinstance(policy, GrammarPolicy):
+        report |= {"entropy": policy.entropy(), "sentences": policy.num_sentences()}
         lines.append(
             f"{report['sentences']:,} distinct sentences, entropy {report['entropy']:.3f} nats "
             f"a sentence, {report['vocabulary_size']} token ids"
@@ -270,18 +270,3 @@ def _drawn(
         report,
         lines,
     )
-
-
-def _drawn_report(policy: Policy, splits: dict[str, Sequences]) -> dict[str, Any]:
-    report: dict[str, Any] = {
-        "vocabulary_size": policy.vocab_size,
-        "max_length": policy.max_length,
-        "splits": {
-            name: {"sequences": len(split), "tokens": int(split.lengths.sum())}
-            for name, split in splits.items()
-        },
-    }
-    if isinstance(policy, GrammarPolicy):
-        report["entropy"] = policy.entropy()
-        report["sentences"] = policy.num_sentences()
-    return report

@@ -13,9 +13,13 @@ from torch import Tensor
 
 from rollout import Sequences
 
+from ..data.dataset import Dataset, random_rows
 from ..models import Discriminator
 
-__all__ = ["baseline_of", "integrated_gradients", "judged", "occlusion"]
+__all__ = ["baseline_of", "integrated_gradients", "judged", "occlusion", "training_baseline"]
+
+SOME = 2_000
+"""Training sequences of which the mean embedding is taken."""
 
 STEPS = 64
 """Points of the path that gradients are integrated along."""
@@ -26,6 +30,12 @@ def baseline_of(discriminator: Discriminator, sequences: Sequences) -> Tensor:
     tokens = sequences.tokens[sequences.mask]
     mean: Tensor = discriminator.embedding.weight.detach()[tokens].mean(0)
     return mean
+
+
+def training_baseline(discriminator: Discriminator, data: Dataset) -> Tensor:
+    """The mean embedding [E] of the tokens of some training sequences, the same each time."""
+    some = data.train.select(random_rows(data, "train")[:SOME])
+    return baseline_of(discriminator, some.to(discriminator.embedding.weight.device))
 
 
 def judged(

@@ -23,7 +23,7 @@ from ..models import Discriminator, Generator
 from ..models.discriminators.base import Window, sequence_log_odds
 from ..seeding import rng_for
 from .attribution import integrated_gradients, occlusion
-from .neighbours import Unit, excited_units, nearest
+from .neighbours import Neighbours, Unit, excited_units
 
 __all__ = ["Alternative", "Explanation", "explained", "token_name", "with_corpus"]
 
@@ -246,9 +246,10 @@ def with_corpus(
     if units:
         some = corpus.select(slice(0, EXCITING)).to(sequences.device)
         excited = excited_units(generator, sequences, some, units)
+    neighbours = Neighbours(tokens if nearest_count else [])
     together = []
     for each, row, most in zip(found, own, excited, strict=True):
-        near = nearest(row, tokens, nearest_count) if nearest_count else []
+        near = neighbours.nearest(row, nearest_count)
         together.append(
             replace(
                 each,

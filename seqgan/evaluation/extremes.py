@@ -9,13 +9,10 @@ from rollout import Sequences
 from ..data.dataset import Dataset
 from ..models import Discriminator, Generator
 from ..models.discriminators.base import sequence_log_odds
-from .attribution import baseline_of
+from .attribution import training_baseline
 from .explain import explained
 
 __all__ = ["extremes"]
-
-SOME = 2_000
-"""Real sequences of which the mean embedding is taken."""
 
 
 def extremes(
@@ -36,7 +33,7 @@ def extremes(
     """
     log_odds = sequence_log_odds(judge)(samples)
     order = log_odds.argsort(descending=True, stable=True)
-    baseline = baseline_of(judge, data.train.select(slice(0, SOME)).to(samples.device))
+    baseline = training_baseline(judge, data)
     found = {}
     for name, rows in (("most", order[:count]), ("least", order.flip(0)[:count])):
         chosen = samples.select(rows)

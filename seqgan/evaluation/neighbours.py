@@ -17,7 +17,7 @@ from rollout.modules import evaluating
 
 from ..models import Generator
 
-__all__ = ["Example", "Unit", "edits", "excited_units", "nearest"]
+__all__ = ["Example", "Neighbours", "Unit", "edits", "excited_units"]
 
 CANDIDATES = 50
 """Sequences whose edits are counted: those that share most tokens and pairs of tokens."""
@@ -35,33 +35,40 @@ def edits(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     return before[-1]
 
 
-def nearest(
-    tokens: Sequence[Hashable], corpus: Sequence[Sequence[Hashable]], count: int
-) -> list[tuple[int, int]]:
-    """The rows of the sequences of a corpus with the fewest edits, and these numbers of edits.
+class Neighbours:
+    """Finds the sequences of a corpus with the fewest edits from others.
 
-    Edits are counted for the sequences that share most tokens and neighbouring pairs with `tokens`.
+    Edits are counted for the sequences that share most tokens and neighbouring pairs.
 
     Args:
-        tokens: a sequence.
-        corpus: others; of equal ones the first counts.
-        count: rows wanted.
-
-    Returns:
-        Pairs of row and edits, the nearest first.
+        corpus: sequences; of equal ones the first counts.
     """
-    own = _pieces(tokens)
-    first: dict[tuple[Hashable, ...], int] = {}
-    for row, other in enumerate(corpus):
-        first.setdefault(tuple(other), row)
-    shared = {
-        key: sum((own & pieces).values()) / max(1, (own | pieces).total())
-        for key in first
-        if (pieces := _pieces(key)) or not own
-    }
-    likely = sorted(shared, key=lambda key: (-shared[key], first[key]))[:CANDIDATES]
-    found = sorted((edits(tokens, key), first[key]) for key in likely)
-    return [(row, distance) for distance, row in found[:count]]
+
+    def __init__(self, corpus: Sequence[Sequence[Hashable]]):
+        self._first: dict[tuple[Hashable, ...], int] = {}
+        for row, each in enumerate(corpus):
+            self._first.setdefault(tuple(each), row)
+        self._pieces = {key: _pieces(key) for key in self._first}
+
+    def nearest(self, tokens: Sequence[Hashable], count: int) -> list[tuple[int, int]]:
+        """The rows of the nearest sequences, and their numbers of edits.
+
+        Args:
+            tokens: a sequence.
+            count: rows wanted.
+
+        Returns:
+            Pairs of row and edits, the nearest first.
+        """
+        own, first = _pieces(tokens), self._first
+        shared = {
+            key: sum((own & pieces).values()) / max(1, (own | pieces).total())
+            for key, pieces in self._pieces.items()
+            if pieces or not own
+        }
+        likely = sorted(shared, key=lambda key: (-shared[key], first[key]))[:CANDIDATES]
+        found = sorted((edits(tokens, key), first[key]) for key in likely)
+        return [(row, distance) for distance, row in found[:count]]
 
 
 def _pieces(tokens: Sequence[Hashable]) -> Counter[Hashable]:

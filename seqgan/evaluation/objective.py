@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from ..config import EvaluationConfig, PretrainConfig, RunConfig
 from ..data.dataset import Dataset
 from ..data.prompts import Prompts, Questions
 from ..errors import RewardError
+from ..metrics import copied_share, unique_share
 from ..metrics.likelihood import sequence_scores, token_nll
 from ..models import Generator
 from ..rewards.terms import Terms
@@ -130,6 +131,11 @@ class Objective:
         if isinstance(reward, Terms):
             drawn = self.samples(mle, "objective", config.sweep_samples)
             self._told(lambda: reward.begin(drawn))
+
+    @cached_property
+    def training(self) -> list[list[int]]:
+        """The training sequences, which samples may be copied from."""
+        return self.data.train.to_lists()
 
     def samples(
         self, policy: Policy, purpose: str, count: int, prompts: Prompts | None = None
@@ -252,9 +258,8 @@ def _row(
 def _described(
     objective: Objective, name: str, samples: Sequences, rewards: np.ndarray, kl: float, calls: int
 ) -> RewardRow:
-    rows = [tuple(row) for row in samples.to_lists()]
-    known = {tuple(row) for row in objective.data.train.to_lists()}
-    unique, novel = len({*rows}) / len(rows), sum(row not in known for row in rows) / len(rows)
+    rows = samples.to_lists()
+    unique, novel = unique_share(rows), 1 - copied_share(rows, objective.training)
     confidence = objective.config.confidence
     return mean_row(name, rewards, unique, novel, kl, calls, confidence)
 

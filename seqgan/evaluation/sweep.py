@@ -56,6 +56,7 @@ class Sweep:
         self.metric: Primary = choose(data, config)
         self._prepared = self.metric.prepare(data, config)
         self._on_device: dict[tuple[str, str], Sequences] = {}
+        self._of_real: dict[tuple[str, int], dict[str, float]] = {}
 
     def halved(self) -> Sweep:
         """Copies the sweep for a control, with half of the samples and a memory of its own.
@@ -156,6 +157,12 @@ class Sweep:
         The number matters: self-BLEU grows with it, and a Frechet distance falls with it. What the
         primary metric needs of real data comes along.
         """
+        key = self.metric.name, self.count
+        if key not in self._of_real:
+            self._of_real[key] = self._measured_real()
+        return self._of_real[key]
+
+    def _measured_real(self) -> dict[str, float]:
         rows = random_rows(self.data, "test")[: self.count]
         tokens = [self.references[row] for row in rows.tolist()]
         own = self_bleu(tokens, 5, unk=self.wording.unk)

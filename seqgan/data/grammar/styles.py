@@ -21,7 +21,7 @@ from ...config.drawn_corpus import StylesCorpus
 from ...seeding import rng_for
 from ..codec import WordCodec
 from ..conditions import Conditions
-from ..dataset import Dataset
+from ..dataset import Dataset, drawn_report
 from ..spec import TokenSpec
 from ..text.tokenizers import make_tokenizer
 from ..text.vocabulary import Vocabulary
@@ -157,22 +157,12 @@ def load_styles(config: StylesCorpus, seed: int) -> Dataset:
         "styles", splits["train"], splits["validation"], splits["heldout"], splits["test"], codec,
         lambda name: codec.rows(splits[name]),
         density=policy,
-        report=_report(policy, splits),
+        report=drawn_report(spec, splits),
         report_lines=[
             f"styles: independent draws: {sizes}", *conditions.lines(splits["train"].condition),
         ],
         conditions=conditions,
     )  # fmt: skip
-
-
-def _report(policy: StylesPolicy, splits: dict[str, Sequences]) -> dict[str, Any]:
-    sizes = {
-        name: {"sequences": len(split), "tokens": int(split.lengths.sum())}
-        for name, split in splits.items()
-    }
-    return {
-        "vocabulary_size": policy.vocab_size, "max_length": policy.max_length, "splits": sizes,
-    }  # fmt: skip
 
 
 def _plain(sequences: Sequences) -> Sequences:

@@ -17,7 +17,7 @@ from ...errors import ConfigError
 from ...seeding import derive_seed
 from ..codec import WordCodec
 from ..conditions import Conditions
-from ..dataset import Dataset
+from ..dataset import Dataset, drawn_report
 from ..spec import TokenSpec
 from ..text.tokenizers import make_tokenizer
 from ..text.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
@@ -119,14 +119,11 @@ def load_translation(config: TranslationCorpus, seed: int) -> Dataset:
         splits[name] = Sequences(target.tokens, target.lengths, target.terminated, condition)
         start += count
     codec = WordCodec(words[1], tokenizer, spec)
-    sizes = {
-        name: {"sequences": len(x), "tokens": int(x.lengths.sum())} for name, x in splits.items()
-    }
     counted = ", ".join(f"{count:,} {name}" for name, count in config.counts.items())
     return Dataset(
         "translation", splits["train"], splits["validation"], splits["heldout"], splits["test"],
         codec, lambda name: codec.rows(splits[name]),
-        report={"vocabulary_size": spec.vocab_size, "max_length": spec.max_length, "splits": sizes},
+        report=drawn_report(spec, splits),
         report_lines=[
             f"translation: pairs of {SENTENCES:,} sentences: {counted}",
             *conditions.lines(splits["train"].condition),

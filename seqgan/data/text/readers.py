@@ -25,6 +25,7 @@ __all__ = [
     "file_kind",
     "fitting",
     "near_file",
+    "plain_lines",
     "read_lines",
 ]
 
@@ -116,6 +117,22 @@ def read_lines(
             raise DataError(f"cannot read {path} after line {lines.number}: {error}") from error
     if not found:
         raise DataError(f"{path} " + ("holds no sequence" if lines.number else "is empty"))
+
+
+def plain_lines(path: str | os.PathLike[str], flag: str) -> list[str]:
+    """The texts of a file, for a command that has no settings of how a file is read.
+
+    Args:
+        path: the file.
+        flag: what named it, for messages.
+
+    Raises:
+        DataError: as of `read_lines`, or the file holds records of several parts.
+    """
+    kind = file_kind(path)
+    if kind in _FIELDS:
+        raise DataError(f"{flag}: {path} is read as {kind}; give a file with one text per line")
+    return [record.text for record in read_lines(path)]
 
 
 def _records(source: Source) -> Iterable[Record]:

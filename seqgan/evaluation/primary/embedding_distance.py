@@ -96,7 +96,7 @@ class EmbeddingDistance(FrechetMetric):
     """Frechet distance between the embeddings of texts."""
 
     name = catalogue.FRECHET
-    label = "Frechet embedding distance"
+    label = catalogue.label(name, unit=False)
     short = "FED"
     meaning = (
         "the Frechet embedding distance: how far the embeddings of samples lie from those of real "

@@ -62,8 +62,7 @@ class JensenShannon(Primary):
     """Jensen-Shannon divergence from a source whose density is known (Lin 1991)."""
 
     name = catalogue.JENSEN_SHANNON
-    label = "Jensen-Shannon divergence"
-    unit = "nats per sequence"
+    label, unit = f"{catalogue.label(name, unit=False)} divergence", catalogue.SEQUENCE
     short = "JS"
     meaning = (
         "the Jensen-Shannon divergence from the source of the data, in nats per sequence: 0 if "

@@ -17,8 +17,7 @@ class HeldOutLikelihood(Primary):
     """Negative log-likelihood of real sequences that the model never saw."""
 
     name = catalogue.NLL
-    label = "held-out NLL"
-    unit = "nats per token"
+    label, unit = catalogue.label(name, unit=False), catalogue.TOKEN
     short = "NLL"
     meaning = (
         "the held-out NLL: how badly the model predicts real sequences that it never saw, in nats "

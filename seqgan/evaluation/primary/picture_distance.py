@@ -17,7 +17,7 @@ class PictureDistance(FrechetMetric):
     """Frechet distance between the features that a classifier of real pictures has of pictures."""
 
     name = catalogue.PICTURES
-    label = "Frechet distance of pictures"
+    label = catalogue.label(name, unit=False)
     short = "FPD"
     meaning = (
         "the Frechet distance of pictures: how far samples lie from real pictures as a classifier "

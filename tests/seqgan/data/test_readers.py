@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from seqgan.config import ReadingConfig
 from seqgan.data.text import readers
 from seqgan.data.text.one_line import read_line
-from seqgan.data.text.readers import Record, file_kind, read_lines
+from seqgan.data.text.readers import Record, file_kind, plain_lines, read_lines
 from seqgan.errors import ConfigError, DataError
 
 
@@ -361,6 +361,16 @@ def test_any_values_come_back_from_json_and_csv(scratch, values):
         rows.writerows(enumerate(values))
     assert texts(path, column="t", strip=False) == values
     assert texts(path, column_number=2, header=True) == [value.strip() for value in values]
+
+
+def test_plain_lines_name_no_flags_of_reading(write):
+    assert plain_lines(write("a.txt", "a b\nc\n"), "--source") == ["a b", "c"]
+    for name in ("a.csv", "a.tsv.gz", "a.json", "a.jsonl"):
+        path = write(name, "x,y\na,b\n")
+        with pytest.raises(DataError) as error:
+            plain_lines(path, "--source")
+        said = str(error.value)
+        assert said.startswith(f"--source: {path} is read as ") and said.count("--") == 1
 
 
 def test_default_limits():

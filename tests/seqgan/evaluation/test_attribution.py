@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from rollout import Sequences, generate
 from seqgan.config import DISCRIMINATORS, GENERATORS
+from seqgan.data.dataset import random_rows
+from seqgan.evaluation import attribution
 from seqgan.evaluation.attribution import baseline_of, integrated_gradients, judged, occlusion
-from seqgan.models import Discriminator, make_discriminator, make_generator
+from seqgan.models import Discriminator, Generator, make_discriminator, make_generator
 from seqgan.models.discriminators.base import sequence_log_odds
 
 from ...small import bilstm, cnn, ids, small
@@ -50,6 +54,15 @@ def test_a_linear_discriminator_in_closed_form(method, per_token):
 def test_the_baseline_is_the_mean_embedding_of_the_tokens():
     # Tokens 1, 2, 3, 2, 1: (1 + 3 + 5 + 3 + 1) / 5 and (2 - 1 + 1 - 1 + 2) / 5
     assert baseline_of(Linear(), BATCH).tolist() == pytest.approx([13 / 5, 3 / 5])
+
+
+def test_all_explanations_of_a_run_have_one_baseline(monkeypatch):
+    monkeypatch.setattr(attribution, "SOME", 1)
+    data = SimpleNamespace(train=BATCH)
+    row = BATCH.select(random_rows(data, "train")[:1])
+    found = attribution.training_baseline(Linear(), data)
+    assert found.tolist() == pytest.approx(baseline_of(Linear(), row).tolist())
+    assert found.tolist() != pytest.approx(baseline_of(Linear(), BATCH).tolist())
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
@@ -112,13 +125,12 @@ def test_rows_of_attention_sum_to_one_and_look_back_only(name):
     policy = make_generator(small(GENERATORS[name]), ids(7, 5), seed=0).eval()
     batch = generate(policy, 3, rng=torch.Generator().manual_seed(0))
     weights = policy.attention_weights(batch)
-    if name == "transformer":
-        assert weights is not None
-    if weights is None:
-        return
-    assert weights.shape[0] == 3 and weights.shape[3:] == (5, 5)
-    assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-5)
-    assert (weights.triu(1) == 0).all()
+    looks = type(policy).attention_weights is not Generator.attention_weights
+    assert (weights is not None) == looks and (looks or name != "transformer")
+    if weights is not None:
+        assert weights.shape[0] == 3 and weights.shape[3:] == (5, 5)
+        assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-5)
+        assert (weights.triu(1) == 0).all()
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

@@ -122,6 +122,17 @@ def test_lowering_the_temperature_is_no_new_method(data):
     assert 0.5 < found.real["self-bleu-3"] < found.real["self-bleu-2"] < 1
 
 
+def test_real_sequences_are_measured_once_for_each_number(data, monkeypatch):
+    sweep = Sweep(data, CONFIG, 0)
+    half, counts = sweep.halved(), []
+    measured = Sweep._measured_real
+    monkeypatch.setattr(
+        Sweep, "_measured_real", lambda self: counts.append(self.count) or measured(self)
+    )
+    assert sweep.real() == sweep.real() and half.real()["sequences"] == half.count
+    assert sweep.real()["sequences"] == sweep.count and counts == [sweep.count, half.count]
+
+
 def test_validation_takes_each_policy_at_the_temperature_that_suits_it(data):
     plain, hot = Sweep(data, CONFIG, 0), Sweep(data, CONFIG, 0)
     assert plain.validate(data.density)["temperature"] == 1.0

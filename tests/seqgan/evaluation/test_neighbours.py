@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rollout import Sequences
-from seqgan.evaluation.neighbours import edits, excited_units, nearest
+from seqgan.evaluation.neighbours import Neighbours, edits, excited_units
 from seqgan.models import make_generator
 
 from ...small import ids, lstm
@@ -21,15 +21,11 @@ def test_edits(one, other, count):
 
 
 def test_nearest_by_hand():
-    corpus = [
-        "a red cat".split(),
-        "two dogs run".split(),
-        "a red cat sits".split(),
-        "a red cat".split(),
-    ]
-    assert nearest("a blue cat".split(), corpus, 2) == [(0, 1), (2, 2)]
-    assert nearest("a blue cat".split(), corpus, 9) == [(0, 1), (2, 2), (1, 3)]
-    assert nearest([], corpus, 1) == [(0, 3)]
+    corpus = ["a red cat", "two dogs run", "a red cat sits", "a red cat"]
+    found = Neighbours([line.split() for line in corpus])
+    assert found.nearest("a blue cat".split(), 2) == [(0, 1), (2, 2)]
+    assert found.nearest("a blue cat".split(), 9) == [(0, 1), (2, 2), (1, 3)]
+    assert found.nearest([], 1) == [(0, 3)] and Neighbours([]).nearest(["a"], 2) == []
 
 
 def test_units_are_found_where_they_are_excited():

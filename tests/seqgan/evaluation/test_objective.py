@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from seqgan.config import RunConfig
+from rollout import Sequences
+from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.evaluation import objective as module
-from seqgan.evaluation.objective import _compared, mean_row
+from seqgan.evaluation.objective import Objective, _compared, mean_row
 
 
 def test_a_row_has_a_normal_interval():
@@ -33,6 +35,18 @@ def test_the_label(mean, label, words):
     said, sentence = _compared(found, rival, 0.95)
     assert said == label and f"is {words} best of n of MLE" in sentence
     assert f"difference {mean - 1:+.4f}" in sentence
+
+
+def test_copies_of_each_other_and_of_training_sequences_by_hand():
+    def sequences(*rows):
+        return Sequences.from_lists([[*row, 2] for row in rows], 0, terminated=True)
+
+    data = SimpleNamespace(train=sequences([5], [6, 7]), prompts=None)
+    objective = Objective(None, None, data, EvaluationConfig(confidence=0.9), 0)
+    samples = sequences([5], [5], [6], [8])
+    row = module._described(objective, "mle", samples, np.arange(4.0), 0.5, 3)
+    assert (row.unique, row.novel, row.reward) == (0.75, 0.5, 1.5)
+    assert objective.training is objective.training  # made once
 
 
 class Fixed:
