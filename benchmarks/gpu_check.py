@@ -27,15 +27,19 @@ from unittest.mock import patch
 
 import torch
 
+from .language_model import flags_of, write_language_model
+
 __all__ = ["Check", "checks", "main", "report"]
 
 _ROOT = Path(__file__).parents[1]
 _BAD = ("no CUDA graph could be recorded", "Triton's kernels do not run here")
 """Lines by which a run says that it goes on without what is to be checked."""
-_SMALL = [
+_GRAMMAR = [
     "--data", "grammar", "--corpus.num_train", "64", "--corpus.num_heldout", "20",
-    "--corpus.num_validation", "20", "--corpus.num_test", "30", "--size", "smoke",
-    "--evaluation.num_samples", "30", "--evaluation.sweep_samples", "20",
+    "--corpus.num_validation", "20", "--corpus.num_test", "30",
+]  # fmt: skip
+_SMALL = [
+    "--size", "smoke", "--evaluation.num_samples", "30", "--evaluation.sweep_samples", "20",
     "--evaluation.temperatures", "[0.9,1.0]", "--evaluation.resamples", "20",
     "--trackers", "[]",
 ]  # fmt: skip
@@ -216,8 +220,13 @@ def graphs(device: str, folder: Path) -> str:
 
 def run(device: str, words: list[str], folder: Path) -> str:
     """A run through all phases with few steps; its report, which takes longest, is left out."""
+    data = _GRAMMAR
+    if "pretrained" in words:  # it reads text that its own tokenizer has cut
+        write_language_model(folder / "model")
+        data = [*flags_of(folder / "model"), "--generator.model", str(folder / "model")]
+    words = [*data, *_SMALL, *words, "--device", device, "--output_dir", str(folder / "run")]
     with patch("seqgan.pipeline.write_report", lambda run: run.path):
-        _command("run", *_SMALL, *words, "--device", device, "--output_dir", str(folder / "run"))
+        _command("run", *words)
     return _verdict(folder / "run")
 
 

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
+from benchmarks.language_model import write_language_model
 from seqgan.config import CNN, LSTM, BiLSTM
 from seqgan.config.components import Component, build
 from seqgan.config.settings import hints
 from seqgan.data.dataset import TokenSpec
 from seqgan.models import Discriminator, Generator
 
-__all__ = ["bilstm", "cnn", "ids", "lstm", "sizes", "small", "tiny_language_model"]
+__all__ = [
+    "bilstm", "cnn", "ids", "known_to_models", "lstm", "sizes", "small", "tiny_language_model",
+]  # fmt: skip
 
 SIZES: dict[str, Any] = {
     "embedding": 6, "hidden": 8, "layers": 2, "width": 8, "heads": 2,
@@ -30,24 +32,12 @@ SIZES: dict[str, Any] = {
 
 @functools.cache
 def tiny_language_model(kind: str = "llama") -> str:
-    """A folder with a tiny pretrained model of the library transformers, of random weights."""
-    transformers = pytest.importorskip("transformers")
-    pytest.importorskip("peft")
+    """A folder with a tiny pretrained model of random weights, its tokenizer and a text."""
+    for package in ("transformers", "tokenizers", "peft"):
+        pytest.importorskip(package)
     folder = Path(tempfile.mkdtemp(prefix=f"tiny-{kind}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    torch.manual_seed(0)
-    if kind == "llama":
-        config = transformers.LlamaConfig(
-            vocab_size=300, hidden_size=8, intermediate_size=16, num_hidden_layers=2,
-            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64,
-            initializer_range=0.2, bos_token_id=1, eos_token_id=2, tie_word_embeddings=False,
-        )  # fmt: skip
-    else:
-        config = transformers.GPT2Config(
-            vocab_size=300, n_embd=8, n_layer=2, n_head=2, n_positions=64,
-            initializer_range=0.2, bos_token_id=0, eos_token_id=0,
-        )  # fmt: skip
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    write_language_model(folder, kind)
     return str(folder)
 
 
@@ -63,8 +53,16 @@ def small(kind: type[Component], **settings: Any) -> Any:
 
 
 def ids(vocab_size: int, max_length: int = 20) -> TokenSpec:
-    """Tokens without an end and without one of their own for BOS and PAD."""
-    return TokenSpec(vocab_size, 0, None, 0, max_length, ())
+    """Tokens without an end and without one of their own for BOS and PAD.
+
+    To a pretrained model they are its own.
+    """
+    return known_to_models(TokenSpec(vocab_size, 0, None, 0, max_length, ()))
+
+
+def known_to_models(spec: TokenSpec) -> TokenSpec:
+    """The same token ids, as if the tokenizer of a pretrained model had made them."""
+    return spec._replace(model_ids=tuple(range(spec.vocab_size)))
 
 
 def lstm(

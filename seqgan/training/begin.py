@@ -107,6 +107,7 @@ def begin(
         callbacks: functions that are told how the rounds go.
     """
     # Fails before anything is written.
+    config.generator.check_corpus(config.corpus)
     accelerator = make_accelerator(config.device, config.precision, trackers=config.trackers)
     processes = Processes(accelerator)
     if console is None or not processes.is_main:

@@ -13,11 +13,12 @@ import yaml
 from benchmarks.cli import main as bench
 from seqgan.cli.main import main
 from seqgan.config import DISCRIMINATORS, GENERATORS
+from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.hub import TextGenerator
 from seqgan.training.runtime import Runtime
 
 from ..small import sizes
-from .tiny import TINY, differences, outcome
+from .tiny import TINY, TINY_WORK, differences, outcome
 
 PAIRS = list(zip_longest([*GENERATORS][1:], [*DISCRIMINATORS][1:], fillvalue=None))
 
@@ -35,12 +36,22 @@ def flags(group: str, name: str | None) -> list[str]:
     return [f"--{group}.{each}={value}" for each, value in settings(group, name).items()]
 
 
+def own_text(generator: str | None) -> tuple[str, str] | None:
+    """Text and tokenizer of a generator that reads no other data."""
+    model = settings("generator", generator).get("model")
+    return None if model is None else (f"{model}/text.txt", f"{model}/tokenizer.json")
+
+
 @pytest.mark.parametrize(("generator", "discriminator"), PAIRS)
 def test_a_run_ends_resumes_and_is_used(generator, discriminator, tmp_path, capsys, monkeypatch):
     chosen = [*flags("generator", generator), *flags("discriminator", discriminator)]
+    own, tiny, named = own_text(generator), TINY, []
+    if own is not None:
+        named = ["--tokenizer", own[1]]
+        tiny = ["--data", own[0], "--corpus.tokenizer", own[1], *TINY_WORK]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert main(["run", *TINY, *chosen, "--output_dir", str(whole)]) == 0
-    command = ["run", *TINY, *chosen, "--output_dir", str(parts)]
+    assert main(["run", *tiny, *chosen, "--output_dir", str(whole)]) == 0
+    command = ["run", *tiny, *chosen, "--output_dir", str(parts)]
     for step in (5, 12, 5):  # in MLE, in the rounds, in the control
         with monkeypatch.context() as patch:
             left, original = [step], Runtime.pause
@@ -59,14 +70,17 @@ def test_a_run_ends_resumes_and_is_used(generator, discriminator, tmp_path, caps
     assert not differences(outcome(whole), outcome(parts))
     assert (whole / "report.html").is_file()
     capsys.readouterr()
-    assert main(["sample", "--run", str(whole), "--number", "3"]) == 0
+    assert main(["sample", "--run", str(whole), "--number", "3", *named]) == 0
     lines = capsys.readouterr().out.splitlines()
-    model = TextGenerator.from_run(whole)
+    model = TextGenerator.from_run(whole, tokenizer=own and own[1])
     assert model.policy.settings.architecture == settings("generator", generator)["architecture"]
     model.save_pretrained(tmp_path / "hub")
-    assert TextGenerator.from_pretrained(tmp_path / "hub").sample(3) == lines
+    again = TextGenerator.from_pretrained(
+        tmp_path / "hub", tokenizer=None if own is None else make_tokenizer(own[1])
+    )
+    assert again.sample(3) == lines
     scores = tmp_path / "scores.json"
-    assert main(["evaluate", "--run", str(whole), "--output", str(scores)]) == 0
+    assert main(["evaluate", "--run", str(whole), "--output", str(scores), *named]) == 0
     results = json.loads((whole / "results.json").read_text())
     assert json.loads(scores.read_text())["finetuned"] == results["scores"]["finetuned"]
 
@@ -74,13 +88,16 @@ def test_a_run_ends_resumes_and_is_used(generator, discriminator, tmp_path, caps
 @pytest.mark.parametrize(("generator", "discriminator"), PAIRS)
 def test_a_benchmark_takes_it(generator, discriminator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    own, splits = own_text(generator), ("num_train", "num_validation", "num_heldout", "num_test")
+    source = {"data": "oracle", "corpus": {"vocabulary": 20, "length": 5, "hidden": 4}}
+    if own is not None:
+        source, splits = {"data": own[0], "corpus": {"tokenizer": own[1]}}, ()
     suite = {
-        "title": "a tiny oracle",
-        "config": {"data": "oracle", "corpus": {"vocabulary": 20, "length": 5, "hidden": 4}},
+        "title": "a tiny source",
+        "config": source,
         "sizes": {
             "smoke": {
-                "corpus": dict.fromkeys(("num_train", "num_validation", "num_heldout"), 40)
-                | {"num_test": 40},
+                "corpus": dict.fromkeys(splits, 40),
                 "generator": settings("generator", generator),
                 "pretrain": {"epochs": 1},
                 "discriminator": settings("discriminator", discriminator),

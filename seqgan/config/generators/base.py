@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..components import Component
+from ..corpus import CorpusConfig
 
 __all__ = ["GeneratorConfig"]
 
@@ -17,3 +18,10 @@ class GeneratorConfig(Component):
     group = "generator."
 
     listed: ClassVar[str] = "seqgan.config.generators:GENERATORS"
+
+    def check_corpus(self, corpus: CorpusConfig) -> None:
+        """Requires data that the generator can be trained on; by default any.
+
+        Raises:
+            ConfigError: they are of a kind that it cannot read.
+        """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -95,7 +95,7 @@ class PretrainedGenerator(Generator):
         """The features [R, E] after one more token, and the new state."""
         positions, after = state.positions, state.extended()
         more = {
-            self._cache: _through(after),
+            self._cache: _through()(after),
             "attention_mask": after.outside(embeddings),
             "position_ids": positions[:, None],
         }
@@ -112,7 +112,7 @@ class PretrainedGenerator(Generator):
         """The keys and values of all positions, in one pass."""
         sequences = self.asked(sequences)
         inputs = self.dropout(self.embedding(self._inputs(sequences)))
-        held = _recorder(self.layers)
+        held = _recorder()(self.layers)
         mask = torch.ones(inputs.shape[1], inputs.shape[1], device=inputs.device).tril().log()
         mask = mask.to(inputs.dtype).expand(len(inputs), 1, -1, -1)
         more = {self._cache: held, "attention_mask": mask}
@@ -122,10 +122,6 @@ class PretrainedGenerator(Generator):
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
         """The states before the tokens at `positions`: their prefixes stay in the pool."""
         return Cache.branch(prefixes.states, rows, positions + 1)
-
-    def trained_state(self) -> dict[str, Tensor]:
-        """The adapters, or all parameters without them."""
-        return self.state_dict()
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """As of any module; with LoRA the adapters alone."""
@@ -167,14 +163,16 @@ def _rows(spec: TokenSpec, model: LanguageModel) -> Tensor:
     """The model's row for each token id, int64 [V].
 
     Raises:
-        ConfigError: the data are not cut by a tokenizer that the model can know.
+        ConfigError: the data are not cut by the model's own tokenizer.
     """
-    size, config = len(model.embeddings), model.config
-    ids = spec.model_ids or tuple(range(spec.vocab_size))
+    size, config, ids = len(model.embeddings), model.config, spec.model_ids
+    advice = "cut the data by its own tokenizer: --corpus.tokenizer FOLDER/tokenizer.json"
+    if not ids:
+        raise ConfigError(f"--generator.model: the data have none of its token ids; {advice}")
     if max(ids) >= size:
         raise ConfigError(
             f"--generator.model: it has {size:,} tokens, and the data have ids up to {max(ids):,}; "
-            "cut the data by its own tokenizer: --corpus.tokenizer FOLDER/tokenizer.json"
+            f"{advice}"
         )
     end = config.eos_token_id if config.eos_token_id is not None else 0
     end = end[0] if isinstance(end, list) else end
@@ -185,29 +183,38 @@ def _rows(spec: TokenSpec, model: LanguageModel) -> Tensor:
     return torch.tensor(chosen, device=model.embeddings.device)
 
 
-def _through(state: Cache) -> Any:
-    """A cache of the library that keeps its keys and values in `state`."""
+@cache
+def _through() -> Any:
+    """The class of the library's caches that keep keys and values in a state of ours."""
     from transformers.cache_utils import DynamicCache
 
     class Through(DynamicCache):
+        def __init__(self, state: Cache):
+            super().__init__()
+            self.state = state
+
         def update(
             self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
         ) -> tuple[Tensor, Tensor]:
-            keys, values = state.appended(layer_idx, key_states[:, :, 0], value_states[:, :, 0])
+            new = key_states[:, :, 0], value_states[:, :, 0]
+            keys, values = self.state.appended(layer_idx, *new)
             return keys, values
 
         def get_seq_length(self, layer_idx: int = 0) -> int:
-            return state.widest + state.width - 1
+            return self.state.widest + self.state.width - 1
 
-    return Through()
+    return Through
 
 
-def _recorder(layers: int) -> Any:
-    """A cache of the library that keeps each layer's keys and values [2, B, H, T, D] in `pool`."""
+@cache
+def _recorder() -> Any:
+    """The class of the library's caches whose `pool` has each layer's [2, B, H, T, D]."""
     from transformers.cache_utils import DynamicCache
 
     class Recorder(DynamicCache):
-        pool: list[Tensor] = [torch.empty(0)] * layers
+        def __init__(self, layers: int):
+            super().__init__()
+            self.pool = [torch.empty(0)] * layers
 
         def update(
             self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
@@ -218,4 +225,4 @@ def _recorder(layers: int) -> Any:
         def get_seq_length(self, layer_idx: int = 0) -> int:
             return 0
 
-    return Recorder()
+    return Recorder

@@ -18,10 +18,14 @@ from seqgan.hub import TextGenerator
 from seqgan.models import Generator, load_generator, make_generator, save_model
 
 from ...recurrent_kernel import APART, use_double
-from ...small import small
+from ...small import known_to_models, small
 
-SPEC = TokenSpec(vocab_size=12, bos_id=1, eos_id=2, pad_id=0, max_length=7, forbidden=(0, 1))
-TINY = TokenSpec(vocab_size=4, bos_id=3, eos_id=0, pad_id=0, max_length=3, forbidden=(3,))
+SPEC = known_to_models(
+    TokenSpec(vocab_size=12, bos_id=1, eos_id=2, pad_id=0, max_length=7, forbidden=(0, 1))
+)
+TINY = known_to_models(
+    TokenSpec(vocab_size=4, bos_id=3, eos_id=0, pad_id=0, max_length=3, forbidden=(3,))
+)
 """Three tokens that can be emitted, of which one ends a sequence of three tokens at most."""
 DRAWS = 20_000
 

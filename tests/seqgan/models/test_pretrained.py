@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from rollout import Policy, Sequences, generate
 from rollout.modules import frozen_copy, own_copy
@@ -17,7 +19,7 @@ from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import load_generator, make_generator, save_model
 
-from ...small import tiny_language_model
+from ...small import known_to_models, tiny_language_model
 from ..tiny import TINY_WORK, without_report
 
 IDS = (-1, -1, -1, -1, 40, 7, 123, 260, 99)
@@ -100,7 +102,8 @@ def test_adapters_alone_are_trained_copied_and_saved(kind, tmp_path):
     [
         ({"model": "/nowhere"}, SPEC, "no such folder or file; nothing is downloaded"),
         ({"model": "."}, SPEC, "holds no language model"),
-        ({}, TokenSpec(900, 1, 2, 0, 6, ()), "cut the data by its own tokenizer"),
+        ({}, known_to_models(TokenSpec(900, 1, 2, 0, 6, ())), "up to 899; cut the data by its own"),
+        ({}, SPEC._replace(model_ids=()), "have none of its token ids; cut the data by its own"),
         ({}, SPEC._replace(max_length=65), "it reads 64 tokens"),
     ],
 )
@@ -111,18 +114,68 @@ def test_what_cannot_be_used_is_one_clear_line(settings, spec, message):
 
 
 @pytest.fixture
-def files(tmp_path):
-    """A file of sentences, and a byte-level tokenizer as a model's folder has it."""
-    tokenizers = pytest.importorskip("tokenizers")
-    words = ["red", "green", "small", "large", "cats", "dogs", "sleep", "run"]
-    rng = torch.Generator().manual_seed(0)
-    rows = torch.randint(8, (400, 5), generator=rng).tolist()
-    lines = [" ".join(words[i] for i in row) for row in rows]
-    (tmp_path / "text.txt").write_text("".join(f"{line}\n" for line in lines))
-    tokenizer = tokenizers.ByteLevelBPETokenizer()
-    tokenizer.train_from_iterator(lines, vocab_size=290, show_progress=False)
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return tmp_path
+def broken(tmp_path):
+    """The folder of a model that lacks some of its weights."""
+    folder = shutil.copytree(tiny_language_model(), tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: each for name, each in weights.items() if "layers.1.mlp" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_weights_that_are_missing_are_named(broken, capfd):
+    message = r"lacks 3 weights of a LlamaForCausalLM.*: model.layers.1.mlp.down_proj.weight, .*;"
+    with pytest.raises(ConfigError, match=message):
+        make_generator(Pretrained(model=str(broken)), SPEC, seed=0)
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config | {"num_hidden_layers": "two"}))
+    with pytest.raises(ConfigError, match="holds no language model: .*num_hidden_layers"):
+        make_generator(Pretrained(model=str(broken)), SPEC, seed=0)
+    (broken / "config.json").write_text(json.dumps(config | {"vocab_size": 77}))
+    with pytest.raises(ConfigError, match="lacks 5 weights .* in another shape: lm_head.weight"):
+        make_generator(Pretrained(model=str(broken)), SPEC, seed=0)
+    (broken / "model.safetensors").write_bytes(b"nothing" * 50)
+    with pytest.raises(ConfigError, match="holds no language model: .*header"):
+        make_generator(Pretrained(model=str(broken)), SPEC, seed=0)
+
+
+def test_an_error_that_no_file_is_the_cause_of_is_not_hidden(monkeypatch):
+    transformers = pytest.importorskip("transformers")
+    for error in (torch.OutOfMemoryError("too little"), AttributeError("a mistake")):
+
+        def fails(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fails)
+        with pytest.raises(type(error)):
+            make("llama")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "grammar"], "reads text that the model's own tokenizer has cut; give --data"),
+        (["--data", "{model}/text.txt"], "reads text that the model's own tokenizer has cut"),
+        (["--data", "{model}/text.txt", "--corpus.tokenizer", "{other}"], "is another tokenizer"),
+    ],
+)
+def test_data_that_another_tokenizer_cuts_are_refused(words, message, tmp_path, capsys):
+    model, other = tiny_language_model(), tmp_path / "tokenizer.json"
+    other.write_text((Path(model) / "tokenizer.json").read_text() + " ")
+    words = [each.format(model=model, other=other) for each in words]
+    chosen = ["--generator.architecture", "pretrained", "--generator.model", model]
+    run = tmp_path / "run"
+    assert main(["run", *words, *chosen, "--output_dir", str(run)]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert message in error and not run.exists()
+    if "is another" in message:
+        assert f"give --corpus.tokenizer {model}/tokenizer.json" in error
+
+
+@pytest.fixture
+def files():
+    """The folder of a model, with a text."""
+    return Path(tiny_language_model())
 
 
 def test_data_know_the_ids_of_the_models_tokenizer(files):
@@ -139,9 +192,9 @@ def test_data_know_the_ids_of_the_models_tokenizer(files):
 
 
 @pytest.mark.slow
-def test_a_run_by_lora(files, monkeypatch, capsys):
+def test_a_run_by_lora(files, tmp_path, monkeypatch, capsys):
     without_report(monkeypatch)
-    path = files / "run"
+    path = tmp_path / "run"
     words = [
         "run", "--data", str(files / "text.txt"), "--corpus.tokenizer",
         str(files / "tokenizer.json"), *TINY_WORK, "--generator.architecture", "pretrained",

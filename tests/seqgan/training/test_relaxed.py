@@ -31,7 +31,7 @@ from seqgan.training.players import Materials
 from seqgan.training.relaxed import RelaxedUpdates, relaxed_samples
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from ...small import lstm, small
+from ...small import known_to_models, lstm, small
 from ...synchronisation import NoReading
 from ..tiny import TINY, differences, outcome, without_report
 
@@ -46,7 +46,7 @@ def test_names_are_those_of_the_tables():
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_tokens_are_exact_draws(name):
-    spec = TokenSpec(5, 4, 0, 0, 3, (4,))
+    spec = known_to_models(TokenSpec(5, 4, 0, 0, 3, (4,)))
     policy = make_generator(small(GENERATORS[name]), spec, seed=0).eval()
     with torch.no_grad():
         policy.head.weight.mul_(6.0)
@@ -89,7 +89,7 @@ def data():
 
 def player_of(data, architecture="lstm", **settings) -> RelaxedUpdates:
     kind = small(GENERATORS[architecture])
-    policy = make_generator(kind, data.spec, 0)
+    policy = make_generator(kind, known_to_models(data.spec), 0)
     judge = make_discriminator(BiLSTM("bilstm", 6, 6), data.spec, 1)
     runtime = Runtime(make_accelerator("cpu"), seed=3)
     materials = Materials(
@@ -143,7 +143,7 @@ def test_the_temperature_falls(data):
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 def test_nothing_waits_for_the_device(device, monkeypatch):
     monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())
-    spec = TokenSpec(30, 1, 2, 0, 5, (0, 1))
+    spec = known_to_models(TokenSpec(30, 1, 2, 0, 5, (0, 1)))
     for name in GENERATORS:
         policy = make_generator(small(GENERATORS[name]), spec, 0).to(device)
         judge = make_discriminator(BiLSTM("bilstm", 6, 6), spec, 1).to(device)
