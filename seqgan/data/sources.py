@@ -23,6 +23,7 @@ from ..config import (
 )
 from ..config.data import check_corpus
 from ..config.drawn_corpus import DrawnCorpus, StylesCorpus, TranslationCorpus
+from ..config.names import MOLECULES
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .codec import Codec, IdCodec, WordCodec
@@ -30,6 +31,7 @@ from .dataset import Dataset, drawn_report
 from .grammar.policy import GrammarPolicy
 from .grammar.styles import load_styles
 from .grammar.translation import load_translation
+from .molecule_codec import MoleculeCodec
 from .oracle import LSTMOracle
 from .spec import TokenSpec
 from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
@@ -168,13 +170,14 @@ def _text(source: str, corpus: TextCorpus) -> Dataset:
         model_ids=_model_ids(corpus),
     )
     spec = corpus.conditions.announced(spec)
+    kind = MoleculeCodec if corpus.tokenizer.name in MOLECULES else WordCodec
     return Dataset(
         source,
         corpus.train,
         corpus.validation,
         corpus.heldout,
         corpus.test,
-        WordCodec(vocabulary, corpus.tokenizer, spec),
+        kind(vocabulary, corpus.tokenizer, spec),
         corpus.token_rows,
         report=corpus.report.to_dict(),
         report_lines=[*corpus.report.lines(), *corpus.conditions.lines(corpus.train.condition)],

@@ -13,7 +13,8 @@ from .score import Direction, Score
 
 __all__ = [
     "ANSWERS", "ARROWS", "CATALOGUE", "CLASSES", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON",
-    "NLL", "NLL_SOURCE", "PICTURES", "Metric", "family", "find", "label", "score_label",
+    "MOLECULES", "NLL", "NLL_SOURCE", "PICTURES", "Metric", "family", "find", "label",
+    "score_label",
 ]  # fmt: skip
 
 NLL, ENTROPY, NLL_SOURCE = "nll", "entropy", "nll-source"
@@ -27,10 +28,22 @@ PRECISION = "Overlap with real sequences: n-grams of the samples that occur in r
 RECALL = "Overlap with real sequences: n-grams of real sequences that occur in the samples"
 EMBEDDINGS = "Distance between embeddings of samples and of real sequences"
 CLASSES = "Pictures as a classifier of real ones sees them"
+MOLECULES = "Molecules, as rdkit reads them"
 ANSWERS = "Answers to what is asked: labels and source texts"
 ALIKE = "Overlap with each other: n-grams of a sample that occur in the others"
 VARIETY = "Variety"
-GROUPS = (LIKELIHOOD, SOURCE, PRECISION, RECALL, EMBEDDINGS, CLASSES, ANSWERS, ALIKE, VARIETY)
+GROUPS = (
+    LIKELIHOOD,
+    SOURCE,
+    PRECISION,
+    RECALL,
+    EMBEDDINGS,
+    CLASSES,
+    MOLECULES,
+    ANSWERS,
+    ALIKE,
+    VARIETY,
+)
 """Titles of the groups, in the order of the report."""
 
 TOKEN, SEQUENCE = "nats per token", "nats per sequence"
@@ -141,6 +154,46 @@ _METRICS = (
     Metric(
         "class-confidence", "confidence of the classifier", "none", "",
         "mean probability of the label that it finds likeliest", CLASSES,
+    ),
+    Metric("validity", "valid", "higher", "", "samples that are molecules", MOLECULES),
+    Metric(
+        "unique-molecules", "unique", "higher", "", "valid samples that are different molecules",
+        MOLECULES,
+    ),
+    Metric(
+        "novel-molecules", "novel", "higher", "",
+        "different molecules that the training data lack", MOLECULES,
+    ),
+    Metric(
+        "internal-diversity", "internal diversity", "higher", "",
+        "1 minus the mean Tanimoto similarity of two samples", MOLECULES,
+    ),
+    Metric(
+        "nearest-molecule", "nearest real molecule (SNN)", "higher", "",
+        "Tanimoto similarity to the nearest of the test split", MOLECULES,
+    ),
+    Metric(
+        "scaffolds", "scaffolds", "higher", "",
+        "how alike the frequencies of Murcko scaffolds are to the test split's", MOLECULES,
+    ),
+    Metric(
+        "fcd", "Frechet ChemNet distance", "lower", "",
+        "embeddings of valid samples against the test split's", MOLECULES,
+    ),
+    Metric("qed", "QED", "none", "", "drug-likeness, mean of valid samples", MOLECULES),
+    Metric("qed-", "QED, percentile {}", "none", "", "", MOLECULES),
+    Metric(
+        "qed-distance", "distance in QED", "lower", "",
+        "between the distributions of valid samples and of the test split", MOLECULES,
+    ),
+    Metric("logp", "logP", "none", "", "mean of valid samples", MOLECULES),
+    Metric("logp-", "logP, percentile {}", "none", "", "", MOLECULES),
+    Metric("logp-distance", "distance in logP", "lower", "", "the same of logP", MOLECULES),
+    Metric("sa", "synthetic accessibility", "none", "", "1 is easy, 10 is hard", MOLECULES),
+    Metric("sa-", "synthetic accessibility, percentile {}", "none", "", "", MOLECULES),
+    Metric(
+        "sa-distance", "distance in synthetic accessibility", "lower", "", "the same of it",
+        MOLECULES,
     ),
     Metric(
         "label-accuracy", "label found", "higher", "",

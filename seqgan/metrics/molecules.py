@@ -21,8 +21,8 @@ import numpy as np
 from ..errors import MetricError, MissingExtraError
 
 __all__ = [
-    "PROPERTIES", "canonical", "frechet_chemnet_distance", "internal_diversity", "molecule",
-    "molecules", "nearest_similarity", "pattern", "require_rdkit", "scaffold",
+    "PROPERTIES", "canonical", "frechet_chemnet_distance", "has_rdkit", "internal_diversity",
+    "molecule", "molecules", "nearest_similarity", "pattern", "require_rdkit", "scaffold",
     "scaffold_similarity", "similarity",
 ]  # fmt: skip
 
@@ -32,13 +32,18 @@ KEPT = 1 << 15
 """Molecules whose reading is remembered."""
 
 
+def has_rdkit() -> bool:
+    """Tells if rdkit is installed."""
+    return importlib.util.find_spec("rdkit") is not None
+
+
 def require_rdkit(purpose: str) -> None:
     """Says what is missing before any work is done.
 
     Raises:
         MissingExtraError: rdkit is not installed.
     """
-    if importlib.util.find_spec("rdkit") is None:
+    if not has_rdkit():
         raise MissingExtraError("rdkit", "molecules", purpose)
 
 
@@ -155,12 +160,19 @@ def similarity(mols: Sequence[Any], others: Sequence[Any]) -> np.ndarray:
 
 def internal_diversity(mols: Sequence[Any]) -> np.ndarray:
     """1 minus the mean similarity of each molecule [N] to all of the set, itself among them."""
-    return 1 - similarity(mols, mols).mean(1) if len(mols) else np.zeros(0)
+    parts = [similarity(part, mols).mean(1) for part in _parts(mols)]
+    return 1 - np.concatenate(parts) if parts else np.zeros(0)
 
 
 def nearest_similarity(mols: Sequence[Any], references: Sequence[Any]) -> np.ndarray:
     """Similarity [N] of each molecule to the nearest reference (SNN)."""
-    return similarity(mols, references).max(1)
+    parts = [similarity(part, references).max(1) for part in _parts(mols)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _parts(mols: Sequence[Any]) -> list[Sequence[Any]]:
+    """Groups whose similarities to many others take little memory."""
+    return [mols[start : start + 512] for start in range(0, len(mols), 512)]
 
 
 def scaffold_similarity(mols: Sequence[Any], references: Sequence[Any]) -> float:

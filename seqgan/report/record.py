@@ -36,6 +36,7 @@ class Record:
         results: `results.json`, or empty where the run is not finished.
         samples: for each model the lines of its file in `samples/`.
         pictures: for each model the picture of its samples there, as PNG, if there is one.
+        drawings: for each model a drawing of its first samples, as SVG, if there is one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Record:
     results: dict[str, Any] = field(default_factory=dict)
     samples: dict[str, list[str]] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    drawings: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -105,7 +107,7 @@ def read_record(run: RunDirectory) -> Record:
     except ConfigError as error:
         raise RunDirectoryError(f"{run.path / CONFIG}: {error}") from None
     finished = (run.path / RESULTS).is_file()
-    samples, pictures = {}, {}
+    samples, pictures, drawings = {}, {}, {}
     for name in MODELS:
         path = run.path / "samples" / f"{name}.txt"
         if path.is_file():  # split at \n alone: other line breaks may stand within a sample
@@ -115,6 +117,8 @@ def read_record(run: RunDirectory) -> Record:
                 samples[name] = [f"[{what}] {line}" for what, line in pairs]
         if path.with_suffix(".png").is_file():
             pictures[name] = path.with_suffix(".png").read_bytes()
+        if path.with_suffix(".svg").is_file():
+            drawings[name] = path.with_suffix(".svg").read_bytes()
     return Record(
         run.path.resolve().name,
         (run.path / CONFIG).read_text(encoding="utf-8"),
@@ -125,6 +129,7 @@ def read_record(run: RunDirectory) -> Record:
         run.results() if finished else {},
         samples,
         pictures,
+        drawings,
     )
 
 

@@ -100,6 +100,7 @@ class Shown:
         lines: the samples shown.
         count: samples in the file.
         picture: the samples as a picture, as a URL that holds it; None: they are text.
+        drawing: the first of them drawn, as a URL that holds it; None: nothing draws them.
     """
 
     title: str
@@ -107,20 +108,24 @@ class Shown:
     lines: list[str]
     count: int
     picture: str | None
+    drawing: str | None
 
 
 def _samples(record: Record) -> list[Shown]:
     """The samples, real ones first."""
     show = int(record.setting("evaluation", "show", SHOW))
     return [
-        Shown(MODELS[name], name, lines[:show], len(lines), _url(record.pictures.get(name)))
+        Shown(
+            MODELS[name], name, lines[:show], len(lines),
+            _url(record.pictures.get(name), "png"), _url(record.drawings.get(name), "svg+xml"),
+        )
         for name in ("real", "mle", "finetuned")
         if show and (lines := record.samples.get(name)) is not None
-    ]
+    ]  # fmt: skip
 
 
-def _url(picture: bytes | None) -> str | None:
-    """A URL that holds a PNG itself."""
+def _url(picture: bytes | None, kind: str) -> str | None:
+    """A URL that holds a picture itself."""
     if picture is None:
         return None
-    return "data:image/png;base64," + base64.b64encode(picture).decode()
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode()

@@ -15,11 +15,11 @@ from types import MappingProxyType
 from ..config import SOURCES, FileCorpus, RunConfig
 from ..config.imports import dotted_names
 from ..config.names import JUDGES
-from ..data.codec import VOCABULARY
 from ..data.dataset import Dataset
 from ..data.sources import run_data
 from ..data.text.readers import near_file
 from ..data.text.vocabulary import Vocabulary
+from ..data.word_codec import VOCABULARY
 from ..errors import ConfigError, DataError
 from .run_directory import RunDirectory
 

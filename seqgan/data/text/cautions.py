@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...config.names import MOLECULES
 from .glance import CUTTING_AT_BLANKS
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def unknown_cure(uncut: float, tokenizer: str, min_count: int) -> str:
     if uncut >= 0.5 and tokenizer in CUTTING_AT_BLANKS:
         return f"the text has hardly any blanks, where {tokenizer!r} cuts: give {characters}"
     rare = f"--corpus.min_count {min_count - 1} keeps rarer ones" if min_count > 1 else ""
-    if tokenizer in ("characters", "integers", "smiles", "selfies"):
+    if tokenizer in ("characters", "integers", *MOLECULES):
         return f"{rare or 'the training split lacks them'}; or give more data"
     return f"{characters} makes tokens of characters" + (f", {rare}" if rare else "")
 

@@ -18,6 +18,7 @@ from seqgan.metrics.catalogue import (
     CATALOGUE,
     CLASSES,
     GROUPS,
+    MOLECULES,
     family,
     find,
     label,
@@ -27,7 +28,9 @@ from seqgan.metrics.judge import JudgeScores
 from seqgan.models import make_generator
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
-PICTURES = {name for name, metric in CATALOGUE.items() if metric.group in (ANSWERS, CLASSES)}
+PICTURES = {
+    name for name, metric in CATALOGUE.items() if metric.group in (ANSWERS, CLASSES, MOLECULES)
+}
 NOT_HERE = {"mauve", "reverse-perplexity", "residual-gain", *PICTURES}
 """Scores that take a package or data of their own, or a training run."""
 
