@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
 from ..config import SOURCES
+from ..config.describe import Setting
 from ..errors import ConfigError, did_you_mean
 
 __all__ = ["Words", "arranged", "near_flag"]
@@ -44,12 +45,14 @@ class Words(NamedTuple):
     also: tuple[str, ...] = ()
 
 
-def arranged(argv: list[str], settings: Mapping[str, Any], words: Words, program: str) -> list[str]:
+def arranged(
+    argv: list[str], settings: Mapping[str, Setting], words: Words, program: str
+) -> list[str]:
     """Arguments in the form that the parser reads: flags with ``=``, then bare ones after ``--``.
 
     Args:
         argv: the arguments as they were typed.
-        settings: the type of each setting that a flag may name.
+        settings: those that a flag may name.
         words: what arguments without a flag are for.
         program: what messages call it.
 
@@ -61,9 +64,10 @@ def arranged(argv: list[str], settings: Mapping[str, Any], words: Words, program
     while rest:
         word = rest.pop(0)
         if word in ("-h", "--help", "--help=all"):
-            everything = word == "--help=all" or rest[:1] == ["all"]
-            line.flags.append("--help=all" if everything else "--help")
-            break  # what stands before it may choose the settings to show
+            if rest[:1] == ["all"]:
+                word = f"--help={rest.pop(0)}"
+            line.flags.append("--help=all" if word == "--help=all" else "--help")
+            continue  # the other flags may choose the settings to show
         if word == "--":
             line.bare.extend(rest)
             break
@@ -77,9 +81,10 @@ def arranged(argv: list[str], settings: Mapping[str, Any], words: Words, program
 class _Line:
     """A command line on its way into the parser's form."""
 
-    def __init__(self, settings: Mapping[str, Any], words: Words, program: str):
+    def __init__(self, settings: Mapping[str, Setting], words: Words, program: str):
         self.words, self.program = words, program
-        self.hints = {f"--{name}": hint for name, hint in settings.items()}
+        self.hints = {f"--{name}": each.hint for name, each in settings.items()}
+        self.choices = {f"--{name}": each.choices for name, each in settings.items()}
         self.hints |= {"--config": str, "--print_config": bool, "--help": bool}
         self.flags: list[str] = []
         self.bare: list[str] = []
@@ -100,7 +105,7 @@ class _Line:
             self._add(name, rest.pop(0) if self._is_value(rest, hint) else "true")
         else:
             value = self._value(name, rest)
-            while _is_list(hint) and rest and _goes_on(name, rest[0]):
+            while _is_list(hint) and rest and self._goes_on(name, rest[0]):
                 value += f",{rest.pop(0)}"
             self._add(name, value)
 
@@ -166,6 +171,12 @@ class _Line:
         free = len(self.bare) < len(self.words.names) or self.words.native is not None
         return not (free and (word in SOURCES or Path(word).exists() or _is_file(word)))
 
+    def _goes_on(self, name: str, word: str) -> bool:
+        """Tells if a word is one more part of a list: a choice, a number, a term of the reward."""
+        if name == "--rewards":
+            return not (word.startswith("-") or word in SOURCES or Path(word).exists())
+        return word in self.choices.get(name, ()) or NUMBER.fullmatch(word) is not None
+
     def _add(self, name: str, value: str) -> None:
         if _is_list(self.hints[name]) and value != "null" and not value.lstrip().startswith("["):
             value = f"[{value}]"
@@ -194,13 +205,6 @@ def near_flag(typed: str, flags: Iterable[str]) -> str:
 def _is_file(word: str) -> bool:
     """Tells if an argument names a file, or would if the file existed."""
     return not Path(word).is_dir() and (Path(word).is_file() or Path(word).suffix != "")
-
-
-def _goes_on(name: str, word: str) -> bool:
-    """Tells if a word is one more part of a list: a number, or a term of the reward."""
-    if name == "--rewards":
-        return not (word.startswith("-") or word in SOURCES or Path(word).exists())
-    return NUMBER.fullmatch(word) is not None
 
 
 def _is_boolean(hint: Any) -> bool:

@@ -15,6 +15,8 @@ from .arguments import Words
 __all__ = ["help_text"]
 
 INDENT = 8
+LEAST = 30
+"""Room for a description beside a flag, below which it begins on a line of its own."""
 NAMES = {"int": "N", "float": "X", "bool": "true|false", "str": "TEXT"}
 
 
@@ -55,19 +57,16 @@ def help_text(
 def _entry(each: Setting, words: Words, width: int) -> list[str]:
     """The lines of one setting."""
     flag = each.name.upper() if each.name == words.native else f"--{each.name}"
-    values = "|".join(each.choices) or _type(each.hint)
+    values = _type(each.hint)
+    if each.choices:
+        values = "|".join(each.choices) + (" ..." if get_origin(each.hint) is list else "")
     head = f"  {flag} {values}".rstrip() if flag.startswith("--") else f"  {flag}"
     default = "" if each.default in (MISSING, None, "", []) else f" [{_shown(each.default)}]"
     text = f"{each.about.rstrip('.')}{default}"
-    if len(head) + 2 + len(text) <= width:
-        return [f"{head}  {text}"]
-    first = textwrap.wrap(text, width - len(head) - 2) if len(head) < width // 2 else []
-    if first and len(first) <= 2:
-        return [f"{head}  {first[0]}", *(" " * INDENT + line for line in first[1:])]
-    return [
-        head,
-        *textwrap.wrap(text, width, initial_indent=" " * INDENT, subsequent_indent=" " * INDENT),
-    ]
+    indent, beside = " " * INDENT, len(head) + LEAST <= width
+    first = f"{head}  " if beside else indent
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=indent)
+    return lines if beside else [head, *lines]
 
 
 def _end(hidden: int, words: Words, example: str) -> list[str]:

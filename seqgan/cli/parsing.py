@@ -94,7 +94,7 @@ def _read(
     known = every_setting(kind)
     if command in ("run", "pretrain"):  # --run names where to begin, as it does in fine-tuning
         argv = [re.sub(r"^--run(?==|$)", "--pretrain.run", word) for word in argv]
-    argv = arranged(argv, {name: each.hint for name, each in known.items()}, words, program)
+    argv = arranged(argv, known, words, program)
     typed = _typed(argv)
     content = _content(kind, typed, command)
     try:

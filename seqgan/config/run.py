@@ -9,6 +9,7 @@ from .checkpoint import CheckpointConfig
 from .data import corpus_kind
 from .format import CONFIG_FORMAT, check_format
 from .methods import SIZES, method_names
+from .names import TRACKERS
 from .recipes import GROUPS, recommended
 from .rewards import reward_terms
 from .rewards.stages import reward_stages
@@ -69,8 +70,8 @@ class RunConfig(Task):
 
     @classmethod
     def choices(cls, name: str) -> Iterable[str]:
-        """The methods and the sizes."""
-        return {"method": method_names(), "size": SIZES}.get(name, ())
+        """The methods, the sizes and the trackers."""
+        return {"method": method_names(), "size": SIZES, "trackers": TRACKERS}.get(name, ())
 
     def _complete(self) -> None:
         """Makes the groups that are mappings, on top of what method and size recommend."""

@@ -62,6 +62,7 @@ SAME = [
     ("evaluate --run x --reverse_perplexity", "evaluate --run x --reverse_perplexity true"),
     ("run --output-dir x --corpus.max-length 30", "run --output_dir x --corpus.max_length 30"),
     ("run --trackers wandb,trackio", "run --trackers [wandb,trackio]"),
+    ("run --trackers tensorboard wandb grammar", "run grammar --trackers [tensorboard,wandb]"),
     ("run --trackers ''", "run --trackers []"),
     ("run --evaluation.temperatures 0.8 1.0 1.2", "run --evaluation.temperatures [0.8,1.0,1.2]"),
     ("run --evaluation.temperatures 0.8,1", "run --evaluation.temperatures [0.8,1.0]"),
@@ -180,7 +181,7 @@ def test_every_text_may_begin_with_a_dash_and_every_switch_stands_alone(command)
             typed += [f"--{name}", "-C(=O)"]
             expected[name] = "-C(=O)"
     # before the settings check the values
-    line = arranged(typed, {name: each.hint for name, each in known.items()}, words, command)
+    line = arranged(typed, known, words, command)
     found = _parsed(command, line, list(known.values()), words)
     for name, value in expected.items():
         at = found

@@ -42,8 +42,26 @@ def test_every_setting_has_a_help_text(capsys, command):
     assert "more settings" not in everything
 
 
+@pytest.mark.parametrize("method", method_names())
+def test_the_help_of_a_run_fits_into_200_lines(capsys, monkeypatch, method):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["run", "--method", method, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 200 and max(map(len, lines)) <= 100
+
+
+def test_flags_after_help_choose_the_settings_too(capsys):
+    found = []
+    for line in ("--method ratio --help", "--help --method ratio", "--help all --method ratio",
+                 "--method ratio --help=all", "--help"):  # fmt: skip
+        assert main(["run", *line.split()]) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1] != found[4] and found[2] == found[3] != found[0]
+    fails(capsys, ["run", "--help", "--mehtod", "ratio"], "did you mean '--method'?")
+
+
 @pytest.mark.parametrize("more", [[], ["--method", "seqgan"], ["--data", "oracle"], ["x.txt"]])
-def test_the_help_of_a_run_fits_into_200_lines_and_hides_only_the_rare(capsys, monkeypatch, more):
+def test_the_help_of_a_run_hides_only_the_rare(capsys, monkeypatch, more):
     monkeypatch.setenv("COLUMNS", "100")
     assert main(["run", *more, "--help"]) == 0
     short = capsys.readouterr().out.splitlines()

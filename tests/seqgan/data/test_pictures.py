@@ -126,6 +126,15 @@ def test_test_pictures_of_their_own(many, tmp_path):
         load_data(many, PictureCorpus(), test_data=other)
 
 
+def test_a_split_that_is_too_small_is_said_before_anything_is_shown(many, tmp_path, capsys):
+    from seqgan.cli.main import main
+
+    test = mnist(tmp_path, np.zeros((1, 4, 6)), np.zeros(1), split="t10k")
+    assert main(["data", many, "--test_data", test]) == 2
+    printed = capsys.readouterr()
+    assert "1 test sequences (2 are needed)" in printed.err and not printed.out
+
+
 def test_labels_that_are_missing_or_do_not_fit(tmp_path):
     place = mnist(tmp_path, np.arange(60)[:, None, None] * np.ones((1, 2, 2)))
     data = load_data(place, PictureCorpus(levels=256))
