@@ -148,6 +148,10 @@ class TextGenerator(
         """Samples as lines of text, by settings that are made already."""
         return self.codec.texts(self._decoded(settings, sources)[0])
 
+    def show(self, settings: Decoding, place: Path, sources: Sequence[str] | None = None) -> Path:
+        """Writes samples as people look at them or hear them: a picture, a MIDI file, or lines."""
+        return self.codec.show(self._decoded(settings, sources)[0], place.with_suffix(""))
+
     def decode(self, settings: Decoding, sources: Sequence[str] | None = None) -> list[Sample]:
         """Samples with their figures, by settings that are made already."""
         found, prefix = self._decoded(settings, sources)

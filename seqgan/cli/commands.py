@@ -90,6 +90,9 @@ def sample(settings: SampleConfig, console: Console) -> int:
     judge = load_discriminator(place / JUDGE, device)
     model = TextGenerator(policy, codec, {}, judge, conditions)
     sources = None if settings.source is None else plain_lines(settings.source, "--source")
+    if settings.output is not None and Path(settings.output).suffix == codec.suffix != ".txt":
+        model.show(settings, Path(settings.output), sources)
+        return 0
     if settings.jsonl or (settings.output or "").endswith(".jsonl"):
         lines = [_as_json(each._asdict()) for each in model.decode(settings, sources)]
     else:

@@ -21,6 +21,7 @@ from .files import EvaluateReadingConfig, ReadingConfig
 from .finetune import FinetuneConfig
 from .format import CONFIG_FORMAT
 from .generators import GENERATORS, LSTM, GeneratorConfig
+from .music_corpus import MusicCorpus
 from .optimizers import OptimizerConfig
 from .picture_corpus import PictureCorpus
 from .pretrain import PretrainConfig
@@ -59,6 +60,7 @@ __all__ = [
     "GrammarCorpus",
     "OptimizerConfig",
     "OracleCorpus",
+    "MusicCorpus",
     "PictureCorpus",
     "PolicyGradient",
     "PretrainConfig",

@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from .corpus import CorpusConfig
 from .drawn_corpus import GrammarCorpus, OracleCorpus, StylesCorpus, TranslationCorpus
 from .file_corpus import FileCorpus
+from .music_corpus import MusicCorpus, is_music
 from .picture_corpus import PictureCorpus, is_pictures
 
 __all__ = ["KINDS", "SOURCES", "check_corpus", "corpus_kind"]
@@ -17,6 +18,8 @@ SOURCES: dict[str, type[CorpusConfig]] = {
     "oracle": OracleCorpus,
     "wordnet": FileCorpus,
     "digits": PictureCorpus,
+    "irish": MusicCorpus,
+    "folksongs": MusicCorpus,
     "styles": StylesCorpus,
     "translation": TranslationCorpus,
 }
@@ -27,7 +30,11 @@ KINDS: Mapping[str, type[CorpusConfig]] = {"a file": FileCorpus, **SOURCES}
 
 def corpus_kind(data: object) -> type[CorpusConfig]:
     """The dataclass of the settings of what `data` names: a source, or a file."""
-    usual = PictureCorpus if is_pictures(str(data)) else FileCorpus
+    usual: type[CorpusConfig] = FileCorpus
+    if is_pictures(str(data)):
+        usual = PictureCorpus
+    elif is_music(str(data)):
+        usual = MusicCorpus
     return SOURCES.get(str(data), usual)
 
 

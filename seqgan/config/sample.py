@@ -21,7 +21,8 @@ class SampleConfig(Decoding):
         model: finetuned (mle if there is none), mle, latest.
         jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, the
             discriminator's log-odds if the run has one, and label and source if there are any.
-        output: file to write to, one sequence per line; none: the terminal.
+        output: file to write to, one sequence per line; or, of pictures and music, the first
+            samples as a .png or .mid file; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.
         device: auto, cpu, cuda, mps.
     """

@@ -16,6 +16,7 @@ from rollout import Sequences
 from ..errors import CheckpointError
 from .id_codec import IdCodec
 from .molecule_codec import MoleculeCodec
+from .music.codec import MusicCodec
 from .picture_codec import PictureCodec
 from .spec import TokenSpec
 from .text.tokenizers import Tokenizer
@@ -97,6 +98,7 @@ CODECS: dict[str, Any] = {
     "ids": IdCodec,
     "pictures": PictureCodec,
     "molecules": MoleculeCodec,
+    "music": MusicCodec,
 }
 
 

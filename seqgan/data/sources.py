@@ -17,6 +17,7 @@ from ..config import (
     CorpusConfig,
     FileCorpus,
     GrammarCorpus,
+    MusicCorpus,
     OracleCorpus,
     PictureCorpus,
     RunConfig,
@@ -86,13 +87,15 @@ def load_data(
         return load_styles(config, seed)
     if isinstance(config, TranslationCorpus):
         return load_translation(config, seed)
+    test, validation = (None if x is None else os.fspath(x) for x in (test_data, validation_data))
     if isinstance(config, PictureCorpus):
         from .pictures import load_pictures
 
-        test, validation = (
-            None if x is None else os.fspath(x) for x in (test_data, validation_data)
-        )
         return load_pictures(source, config, test, validation, seed)
+    if isinstance(config, MusicCorpus):
+        from .music.source import load_music
+
+        return load_music(source, config, test, validation, seed)
     assert isinstance(config, FileCorpus)
     if source == "wordnet" and not Path(source).exists():
         return _text(source, _wordnet(config, seed))

@@ -14,6 +14,7 @@ from rollout import Sequences
 from ..data.dataset import Dataset
 from ..metrics import Score
 from .molecules import molecule_scores
+from .music import MusicScores
 from .pictures import picture_scores
 from .scoring import Scorer
 
@@ -33,6 +34,7 @@ class DomainScores(Protocol):
 DOMAINS: dict[str, Callable[[Dataset, Scorer, int], DomainScores | None]] = {
     "pictures": picture_scores,
     "molecules": molecule_scores,
+    "music": MusicScores,
 }
 """For a codec's kind what makes its scores, or None where the data lack what they need."""
 

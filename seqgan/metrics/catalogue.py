@@ -13,7 +13,7 @@ from .score import Direction, Score
 
 __all__ = [
     "ANSWERS", "ARROWS", "CATALOGUE", "CLASSES", "ENTROPY", "FRECHET", "GROUPS", "JENSEN_SHANNON",
-    "MOLECULES", "NLL", "NLL_SOURCE", "PICTURES", "Metric", "family", "find", "label",
+    "MOLECULES", "NLL", "NLL_SOURCE", "PICTURES", "TUNES", "Metric", "family", "find", "label",
     "score_label",
 ]  # fmt: skip
 
@@ -29,6 +29,7 @@ RECALL = "Overlap with real sequences: n-grams of real sequences that occur in t
 EMBEDDINGS = "Distance between embeddings of samples and of real sequences"
 CLASSES = "Pictures as a classifier of real ones sees them"
 MOLECULES = "Molecules, as rdkit reads them"
+TUNES = "Tunes as music"
 ANSWERS = "Answers to what is asked: labels and source texts"
 ALIKE = "Overlap with each other: n-grams of a sample that occur in the others"
 VARIETY = "Variety"
@@ -40,6 +41,7 @@ GROUPS = (
     EMBEDDINGS,
     CLASSES,
     MOLECULES,
+    TUNES,
     ANSWERS,
     ALIKE,
     VARIETY,
@@ -195,6 +197,27 @@ _METRICS = (
         "sa-distance", "distance in synthetic accessibility", "lower", "", "the same of it",
         MOLECULES,
     ),
+    Metric(
+        "pitch-class-distance", "distance of pitch classes", "lower", "",
+        "total variation between their shares in samples and in real tunes", TUNES,
+    ),
+    Metric(
+        "pitch-classes", "pitch classes", "none", "per tune", "different ones of the twelve", TUNES,
+    ),
+    Metric(
+        "scale-consistency", "scale consistency", "none", "",
+        "share of sounding time in the scale that fits a tune best", TUNES,
+    ),
+    Metric(
+        "key-accuracy", "in the key asked for", "higher", "",
+        "tunes whose notes tell the key that was asked for", TUNES,
+    ),
+    Metric("note-density", "note density", "none", "notes per bar", "", TUNES),
+    Metric(
+        "bar-repetition", "repeated bars", "none", "",
+        "share of a tune's bars that it has had before", TUNES,
+    ),
+    Metric("bars", "bars", "none", "per tune", "mean of the samples", TUNES),
     Metric(
         "label-accuracy", "label found", "higher", "",
         "samples in which a classifier of real sequences finds the label asked for", ANSWERS,

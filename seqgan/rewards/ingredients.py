@@ -11,6 +11,7 @@ from rollout import Policy, Sequences
 
 from ..config import RewardConfig
 from ..data.codec import Codec
+from ..data.conditions import Conditions
 from ..models import Ensemble
 
 __all__ = ["Ingredients"]
@@ -36,6 +37,7 @@ class Ingredients:
         skip: a function that fails abstains, and training goes on.
         load: reads the generator of a run's folder.
         say: is told of skipped sequences.
+        conditions: what sequences can be asked for by.
     """
 
     train: Sequences
@@ -49,3 +51,4 @@ class Ingredients:
     skip: bool = False
     load: Callable[[str], Policy] = _no_models
     say: Callable[[str], None] = print
+    conditions: Conditions = field(default_factory=Conditions)

@@ -22,14 +22,15 @@ from .molecules import (
     SyntheticAccessibilityTerm,
     ValidityTerm,
 )
+from .music import InKeyTerm
 from .ratio import RatioTerm
 from .scoring import RewardConfig
 from .texts import BleuTerm, LengthTerm, NoveltyTerm, RegexTerm, RepetitionTerm
 
 __all__ = [
     "FORMS", "SHAPES", "TERMS", "BleuTerm", "ConstantTerm", "DiscriminatorTerm", "FunctionTerm",
-    "LengthTerm", "LikelihoodTerm", "LogPTerm", "MoleculeTerm", "NoveltyTerm", "QedTerm",
-    "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm", "RewardConfig", "RewardTerm",
+    "InKeyTerm", "LengthTerm", "LikelihoodTerm", "LogPTerm", "MoleculeTerm", "NoveltyTerm",
+    "QedTerm", "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm", "RewardConfig", "RewardTerm",
     "SimilarityTerm", "SubstructureTerm", "SyntheticAccessibilityTerm", "ValidityTerm",
     "reward_terms",
 ]  # fmt: skip
@@ -42,6 +43,7 @@ TERMS: dict[str, type[RewardTerm]] = {
     "bleu": BleuTerm,
     "regex": RegexTerm,
     "novelty": NoveltyTerm,
+    "in_key": InKeyTerm,
     "likelihood": LikelihoodTerm,
     "validity": ValidityTerm,
     "qed": QedTerm,
