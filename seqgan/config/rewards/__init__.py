@@ -30,9 +30,9 @@ from .texts import BleuTerm, LengthTerm, NoveltyTerm, RegexTerm, RepetitionTerm
 __all__ = [
     "FORMS", "SHAPES", "TERMS", "BleuTerm", "ConstantTerm", "DiscriminatorTerm", "FunctionTerm",
     "InKeyTerm", "LengthTerm", "LikelihoodTerm", "LogPTerm", "MoleculeTerm", "NoveltyTerm",
-    "QedTerm", "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm", "RewardConfig", "RewardTerm",
-    "SimilarityTerm", "SubstructureTerm", "SyntheticAccessibilityTerm", "ValidityTerm",
-    "reward_terms",
+    "QedTerm", "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm", "RewardConfig",
+    "RewardTerm", "SimilarityTerm", "SubstructureTerm", "SyntheticAccessibilityTerm",
+    "ValidityTerm", "reward_terms",
 ]  # fmt: skip
 
 TERMS: dict[str, type[RewardTerm]] = {

@@ -20,7 +20,7 @@ from seqgan.rewards.build import build_reward
 from seqgan.rewards.ingredients import Ingredients
 
 from ..data.test_music import abc_file
-from ..tiny import TINY_WORK
+from ..tiny import TINY_WORK, without_report
 
 pytest.importorskip("symusic", reason="needs the extra music")
 
@@ -49,13 +49,15 @@ TUNES = ["4/4 | C4 :12 D4 :12 | C4 :12 D4 :12 | E4 :48", "4/4 | G4 :24 C4 :24"]
 
 
 def test_scores_by_hand(data):
-    scores = domain_scores(data, Scorer(20, 0.95, 0), 12).scores(written(data, TUNES))
-    found = {score.name: score.value for score in scores}
+    measures = domain_scores(data, Scorer(20, 0.95, 0), 12)
+    found = {score.name: score.value for score in measures.scores(written(data, TUNES))}
     assert found["note-density"] == pytest.approx(7 / 4)  # over all bars
     assert found["bars"] == 2.0 and found["pitch-classes"] == 2.5
     assert found["bar-repetition"] == pytest.approx((1 / 3 + 0) / 2)
     assert found["scale-consistency"] == 1.0 and 0 < found["pitch-class-distance"] < 1
-    real = {score.name: score.value for score in domain_scores(data, Scorer(20, 0.95, 0), 12).real()}
+    real = {
+        score.name: score.value for score in domain_scores(data, Scorer(20, 0.95, 0), 12).real()
+    }
     assert real["key-accuracy"] == 1.0 and real.keys() == found.keys()
 
 
@@ -81,7 +83,8 @@ def test_in_key(data):
         build_reward([InKeyTerm()], plain)
 
 
-def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path):
+def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path, monkeypatch):
+    without_report(monkeypatch)
     run = tmp_path / "run"
     flags = ["--data", source, "--corpus.label", "true", "--method", "rloo", "--rewards", "in_key"]
     assert main(["run", *flags, *TINY_WORK, "--output_dir", str(run)]) == 0
@@ -91,7 +94,6 @@ def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path):
     for model in ("mle", "finetuned", "real"):
         assert (run / "samples" / f"{model}.mid").read_bytes()[:4] == b"MThd"
         assert (run / "samples" / f"{model}.png").read_bytes()[1:4] == b"PNG"
-    assert (run / "report.html").read_text().count('alt="Samples as pictures') >= 2
     tune = tmp_path / "tune.mid"
     asked = ["--condition", "C major", "--number", "1", "--output", str(tune)]
     assert main(["sample", "--run", str(run), *asked]) == 0
