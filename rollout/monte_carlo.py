@@ -58,6 +58,7 @@ def action_values(
     row_offset: int = 0,
     batch_total: int | None = None,
     graphs: Graphs | None = None,
+    own: Tensor | None = None,
 ) -> Tensor:
     """The expected reward after each token of each sequence was emitted.
 
@@ -99,6 +100,8 @@ def action_values(
             are all.
         graphs: recordings of the completions of earlier calls, on devices that have graphs, if no
             rows are dropped.
+        own: what `reward_values` gives for the sequences themselves, if it is known; None: the
+            reward is asked.
 
     Returns:
         Tensor [B, T], float32.
@@ -136,7 +139,7 @@ def action_values(
         given = 1 << (given.bit_length() - 1)  # memory that is left varies, and shapes must not
     way = _Way(policy, sampler, num_rollouts, stratified, compact_every)
     work = _Rollouts(way, reward, UniformStream(rng, device), given, graphs)
-    values = _own_values(reward, sequences)
+    values = _own_values(reward_values(reward, sequences) if own is None else own, sequences)
     # What a token is rewarded with by itself, on top of what comes after it.
     own = values.clone() if judges_tokens(reward) else torch.zeros_like(values)
     known = _last_token(sequences)
@@ -337,9 +340,8 @@ def _columns(
     return [columns[i] for i in spread]
 
 
-def _own_values(reward: Reward, sequences: Sequences) -> Tensor:
+def _own_values(own: Tensor, sequences: Sequences) -> Tensor:
     """The sequences' own rewards in every column: exact at their last token."""
-    own = reward_values(reward, sequences)
     if own.ndim == 1:
         return own[:, None].expand(-1, sequences.tokens.shape[1]).clone()
     return own.clone()

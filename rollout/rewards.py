@@ -32,6 +32,7 @@ __all__ = [
     "RandomReward",
     "Reward",
     "RewardError",
+    "checked_values",
     "judges_tokens",
     "reward_values",
 ]
@@ -93,6 +94,15 @@ def _judged(reward: Reward, sequences: Sequences) -> Tensor:
         if is_out_of_memory(error):
             raise
         raise RewardError(_raised(reward, sequences, error)) from error
+    return checked_values(reward, sequences, values)
+
+
+def checked_values(reward: Reward, sequences: Sequences, values: Any) -> Tensor:
+    """Values that a reward returned, as float32 [B], or [B, T] with ``per_token = True``.
+
+    Raises:
+        RewardError: it is no tensor of that shape, or not finite (see `reward_values`).
+    """
     per_token = getattr(reward, "per_token", False)
     shape = sequences.tokens.shape if per_token else sequences.lengths.shape
     if not isinstance(values, Tensor) or values.shape != shape:

@@ -325,8 +325,7 @@ def _finish(
 def _reward_calls(config: RunConfig, tuned: Tuned) -> int:
     """Sequences that were judged: in training, and to choose the state that is kept."""
     chosen = len(tuned.rounds.history) * config.evaluation.sweep_samples
-    counted = int(getattr(tuned.work.player, "calls", 0))
-    if counted:
+    if counted := tuned.work.player.calls:
         return counted + chosen
     same = config.algorithm.as_policy_gradient()
     steps = tuned.rounds.rounds_done * config.adversarial.generator_steps

@@ -12,6 +12,7 @@ from ..config import (
     FinetuneConfig,
     OracleCorpus,
     PolicyGradient,
+    Ratio,
     RunConfig,
     SampleConfig,
 )
@@ -94,6 +95,9 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
     for group in ("pretrain", "critic", "adversarial"):
         if not getattr(settings, group).early_stopping:
             yield f"without --{group}.early_stopping", _in(group, "patience")
+    if isinstance(settings.algorithm, Ratio) and not settings.ratio_alone:
+        if settings.algorithm.estimator != "reinforce":
+            yield "with other rewards than the ratio alone", ["algorithm.estimator"]
     if settings.evaluation.judge == "none":
         yield "without --evaluation.judge", _in("evaluation", "judge_samples")
     if settings.output_dir is None:

@@ -38,3 +38,7 @@ class CorpusConfig(Settings):
     def data_seed(self, seed: int) -> int:
         """The seed of the splits and draws, if that of everything else is `seed`."""
         return seed if self.split_seed is None else self.split_seed
+
+    def columns(self) -> dict[str, str]:
+        """The data's own names of what sequences are asked for by: of label and source."""
+        return {}

@@ -98,3 +98,8 @@ class FileCorpus(ReadingConfig, CorpusConfig):
             "alone; expected 4 or more, or 0 for all",
         )
         shares(self, "validation_share", "heldout_share", "test_share", most=0.5)
+
+    def columns(self) -> dict[str, str]:
+        """The columns of the file that hold label and source."""
+        names = {"label": self.label, "source": self.source}
+        return {part: name for part, name in names.items() if name is not None}

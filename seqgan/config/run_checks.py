@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
 from .algorithms.policy_gradient import PolicyGradient
+from .algorithms.ratio import Ratio
 from .algorithms.relaxed import LOSS_OF, Relaxed
 from .checks import choice, require, seed
 from .data import check_corpus
@@ -32,6 +33,7 @@ def check_run(config: RunConfig) -> None:
     _check_stages(config)
     _check_per_token(config)
     _check_relaxed(config)
+    _check_ratio(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -108,4 +110,24 @@ def _check_relaxed(config: RunConfig) -> None:
         config.critic.loss == wanted,
         f"--{algorithm.group}loss: {algorithm.loss} goes with a discriminator of the loss "
         f"{wanted}, and --critic.loss is {config.critic.loss}; set --critic.loss {wanted}",
+    )
+
+
+def _check_ratio(config: RunConfig) -> None:
+    """Requires the ratio alone for what only an ensemble's density makes possible."""
+    algorithm = config.algorithm
+    if not isinstance(algorithm, Ratio) or config.ratio_alone:
+        return
+    usual = Ratio()
+    for name in ("objective", "samples"):
+        value, default = getattr(algorithm, name), getattr(usual, name)
+        require(
+            value == default,
+            f"--{algorithm.group}{name}: {value} needs --rewards ratio alone, without weight and "
+            f"shape; with these rewards leave it at {default}",
+        )
+    require(
+        algorithm.estimator in (usual.estimator, "reinforce"),
+        f"--{algorithm.group}estimator: {algorithm.estimator} needs --rewards ratio alone, without "
+        f"weight and shape; with these rewards it is reinforce",
     )

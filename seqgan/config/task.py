@@ -85,6 +85,12 @@ class Task(Settings):
         return [*stages, *self.rewards]
 
     @property
+    def ratio_alone(self) -> bool:
+        """Tells if the reward is the density ratio as it is, and nothing else."""
+        (first, *others), mean = self.rewards, self.reward.mean
+        return first.name == "ratio" and first.plain and mean == "sum" and not others
+
+    @property
     def for_objective(self) -> bool:
         """Tells if the rewards say what is wanted, and none of them compares with the data."""
         return all(term.objective for term in self.rewards)

@@ -32,7 +32,7 @@ from ..errors import RewardError
 from ..metrics import copied_share, unique_share
 from ..metrics.likelihood import sequence_scores, token_nll
 from ..models import Generator
-from ..rewards.terms import Terms
+from ..rewards.terms import Terms, of_sequences
 from ..seeding import rng_for
 from ..training.pretrain import Pretraining
 from ..training.runtime import Runtime
@@ -130,7 +130,8 @@ class Objective:
         self.seed = seed
         if isinstance(reward, Terms):
             drawn = self.samples(mle, "objective", config.sweep_samples)
-            self._told(lambda: reward.begin(drawn))
+            values = self._told(lambda: [of_sequences(each) for each in reward.judge(drawn)])
+            reward.begin(values)
 
     @cached_property
     def training(self) -> list[list[int]]:
@@ -182,7 +183,7 @@ class Objective:
 
     def _total(self, sequences: Sequences) -> torch.Tensor:
         values = reward_values(self.reward, sequences)
-        return values if values.ndim == 1 else values.sum(1)
+        return of_sequences(values)
 
     def _told(self, judge: Callable[[], Any]) -> Any:
         try:

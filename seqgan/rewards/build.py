@@ -31,7 +31,7 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
     """
     rewards: list[Reward] = [build(each, given) for each in terms]
     (first, *others), reward = terms, rewards[0]
-    plain = not others and first.weight == 1 and first.shape == "none"
+    plain = not others and first.plain
     if plain and given.config.mean == "sum" and not isinstance(reward, FunctionReward):
         return reward
     made = [

@@ -6,7 +6,7 @@ Shapes: B sequences.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -18,6 +18,7 @@ from rollout import RewardError, Sequences
 from ..config import RewardConfig, RewardTerm
 from ..config.dotted import import_dotted
 from ..errors import ConfigError
+from ..models.conditions import without_noise
 from .calls import CallFailed, Numbers, call, is_async
 from .ingredients import Ingredients
 from .workers import Workers
@@ -29,19 +30,22 @@ REMEMBERED = 1 << 17
 MOST_SHOWN = 200
 """Characters of a sequence in a message."""
 
-Key: TypeAlias = tuple[Any, ...]
+Key: TypeAlias = tuple[tuple[int, ...], tuple[float, ...]]
+"""Tokens of a sequence, and the numbers of its condition."""
 
 
 class FunctionReward:
     """A function named by a dotted path, called in TRL's convention (see `calls`).
 
     It is called with what it names out of ``completions`` (texts), ``completion_ids`` (lists of
-    token ids, EOS included) and ``prompts`` (texts). Equal sequences are judged once. NaN stands
-    for None: the function abstains.
+    token ids, EOS included), ``prompts`` (what was asked for, as text) and the columns of the data
+    that sequences are asked for by: ``label``, ``source``, and the names that the data give them.
+    Equal sequences that answer the same are judged once. NaN stands for None: the function
+    abstains.
 
     Args:
         term: the settings.
-        given: codec, and how functions are called.
+        given: codec, conditions, and how functions are called.
 
     Raises:
         ConfigError: the function cannot be imported, or cannot be interrupted as settings ask.
@@ -49,6 +53,7 @@ class FunctionReward:
 
     def __init__(self, term: RewardTerm, given: Ingredients):
         self.name, self.codec, self.config = term.name, given.codec, given.config
+        self.conditions, self.columns = given.conditions, given.columns
         self.skip, self.say = given.skip, given.say
         self.function = imported(term.name, self.config)
         self.workers: Workers | None = None
@@ -59,19 +64,28 @@ class FunctionReward:
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] of the sequences; NaN where the function abstains."""
-        rows = sequences.to_lists()
-        keys = _keys(rows, sequences)
+        keys = _keys(sequences)
         known = self.cache if self.config.cache else OrderedDict[Key, float]()
         first = {key: row for row, key in reversed([*enumerate(keys)]) if key not in known}
         asked = sorted(first.values())
         if asked:
             chosen = sequences.select(torch.tensor(asked, device=sequences.device))
-            found = self._judge(self.codec.texts(chosen), [rows[row] for row in asked])
+            found = self._judge(self._columns(chosen), len(asked))
             known.update(zip((keys[row] for row in asked), found, strict=True))
         values = [known[key] for key in keys]
-        while len(self.cache) > REMEMBERED:
-            self.cache.popitem(last=False)
+        self._forget_oldest()
         return torch.tensor(values, dtype=torch.float32, device=sequences.device)
+
+    def remember(self, sequences: Sequences, values: Sequence[float]) -> None:
+        """Takes values into the cache that were found by the same function elsewhere.
+
+        Args:
+            sequences: B sequences.
+            values: of each; NaN where the function abstains.
+        """
+        if self.config.cache:
+            self.cache.update(zip(_keys(sequences), values, strict=True))
+            self._forget_oldest()
 
     def take_calls(self) -> int:
         """Sequences that were judged since the last call of this method."""
@@ -80,13 +94,12 @@ class FunctionReward:
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint: the cache, if there is a budget, which repeats must not spend."""
-        conditional = any(isinstance(part, tuple) for key in self.cache for part in key)
-        if not self.config.calls or conditional:
+        if not self.config.calls:
             return {}
-        keys = [list(key) for key in self.cache]
         return {
-            "tokens": torch.tensor([token for key in keys for token in key], dtype=torch.int64),
-            "lengths": torch.tensor([len(key) for key in keys], dtype=torch.int64),
+            "tokens": torch.tensor([each for key in self.cache for each in key[0]]).long(),
+            "asked": torch.tensor([each for key in self.cache for each in key[1]]).double(),
+            "lengths": torch.tensor([[len(each) for each in key] for key in self.cache]).long(),
             "values": torch.tensor(list(self.cache.values()), dtype=torch.float64),
         }
 
@@ -94,16 +107,38 @@ class FunctionReward:
         """Restores it."""
         if not state:
             return
-        pieces = state["tokens"].split(state["lengths"].tolist())
-        keys = [tuple(piece.tolist()) for piece in pieces]
+        lengths = state["lengths"].view(-1, 2).T.tolist()
+        parts = zip((state["tokens"], state["asked"]), lengths, strict=True)
+        pieces = [[tuple(each.tolist()) for each in part.split(sizes)] for part, sizes in parts]
+        keys: list[Key] = list(zip(*pieces, strict=True))
         self.cache = OrderedDict(zip(keys, state["values"].tolist(), strict=True))
 
-    def _judge(self, texts: list[str], ids: list[list[int]]) -> list[float]:
+    def _forget_oldest(self) -> None:
+        while len(self.cache) > REMEMBERED:
+            self.cache.popitem(last=False)
+
+    def _columns(self, sequences: Sequences) -> dict[str, list[Any]]:
+        """All that the function can be called with, by name."""
+        asked, prompts = {}, [""] * len(sequences)
+        if self.conditions:
+            found = self.conditions.described(sequences.condition)
+            asked = {part: [each[part] for each in found] for part in found[0]}
+            prompts = self.conditions.words(sequences.condition)
+        own = {name: asked[part] for part, name in self.columns.items() if part in asked}
+        return {
+            **own,
+            **asked,
+            "completions": self.codec.texts(sequences),
+            "completion_ids": sequences.to_lists(),
+            "prompts": prompts,
+        }
+
+    def _judge(self, columns: dict[str, list[Any]], count: int) -> list[float]:
         """The values of distinct sequences; NaN for None."""
-        self._calls += len(texts)
-        size = self.config.batch or -(-len(texts) // max(1, self.config.workers))
-        slices = [slice(i, i + size) for i in range(0, len(texts), size)]
-        batches = [_columns(texts[part], ids[part]) for part in slices]
+        self._calls += count
+        size = self.config.batch or -(-count // max(1, self.config.workers))
+        slices = [slice(i, i + size) for i in range(0, count, size)]
+        batches = [{name: each[part] for name, each in columns.items()} for part in slices]
         values: list[float] = []
         for batch, found in zip(batches, self._ask(batches), strict=True):
             if isinstance(found, CallFailed):
@@ -174,13 +209,10 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} ...")
 
 
-def _columns(texts: list[str], ids: list[list[int]]) -> dict[str, list[Any]]:
-    return {"completions": texts, "completion_ids": ids, "prompts": [""] * len(texts)}
-
-
-def _keys(rows: list[list[int]], sequences: Sequences) -> list[Key]:
-    """Keys that equal sequences share: their tokens and condition."""
-    if sequences.condition is None:
-        return [tuple(row) for row in rows]
-    leaves = [leaf.reshape(len(rows), -1).tolist() for leaf in tree_leaves(sequences.condition)]
-    return [(*row, *(tuple(leaf[i]) for leaf in leaves)) for i, row in enumerate(rows)]
+def _keys(sequences: Sequences) -> list[Key]:
+    """Keys that equal sequences share which were asked for the same; noise is no question."""
+    rows, condition = sequences.to_lists(), without_noise(sequences).condition
+    leaves = [leaf.reshape(len(rows), -1).tolist() for leaf in tree_leaves(condition or {})]
+    return [
+        (tuple(row), tuple(x for leaf in leaves for x in leaf[i])) for i, row in enumerate(rows)
+    ]

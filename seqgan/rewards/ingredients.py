@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -38,6 +38,7 @@ class Ingredients:
         load: reads the generator of a run's folder.
         say: is told of skipped sequences.
         conditions: what sequences can be asked for by.
+        columns: the data's own names of its parts, label and source.
     """
 
     train: Sequences
@@ -52,3 +53,4 @@ class Ingredients:
     load: Callable[[str], Policy] = _no_models
     say: Callable[[str], None] = print
     conditions: Conditions = field(default_factory=Conditions)
+    columns: Mapping[str, str] = field(default_factory=dict)

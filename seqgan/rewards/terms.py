@@ -18,7 +18,7 @@ from rollout.rewards import judges_tokens, reward_values
 from .functions import FunctionReward
 from .shapes import shaped
 
-__all__ = ["Term", "Terms", "at_the_end", "mean_and_spread"]
+__all__ = ["Term", "Terms", "at_the_end", "mean_and_spread", "of_sequences"]
 
 
 @dataclass
@@ -79,23 +79,31 @@ class Terms:
         self.terms, self.mean = list(terms), mean
         self.per_token = mean != "geometric" and any(term.per_token for term in terms)
 
-    def begin(self, sequences: Sequences) -> dict[str, Tensor]:
-        """Judges the samples of a step; the shape "standardise" measures by them from now on.
-
-        Returns:
-            For each term its values [B], not shaped nor weighted, NaN where it abstains.
-        """
-        found = {}
-        for term in self.terms:
-            values = term.values(sequences)
-            found[term.name] = values = values if values.ndim == 1 else values.sum(1)
-            if term.shape == "standardise":
-                term.centre = mean_and_spread(values)
-        return found
-
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] (or [B, T]) of the sequences."""
-        each = [term.shaped(term.values(sequences)) for term in self.terms]
+        return self.joined(sequences, self.judge(sequences))
+
+    def judge(self, sequences: Sequences) -> list[Tensor]:
+        """For each term its values [B] (or [B, T]), not shaped; NaN where it abstains."""
+        return [term.values(sequences) for term in self.terms]
+
+    def begin(self, values: Sequence[Tensor]) -> None:
+        """Begins a step: the shape "standardise" measures by its samples from now on.
+
+        Args:
+            values: for each term its values [B] of the samples.
+        """
+        for term, found in zip(self.terms, values, strict=True):
+            if term.shape == "standardise":
+                term.centre = mean_and_spread(found)
+
+    def joined(self, sequences: Sequences, values: Sequence[Tensor]) -> Tensor:
+        """Rewards [B] (or [B, T]), of the values that `judge` found.
+
+        Raises:
+            RewardError: a geometric mean of values below 0.
+        """
+        each = [term.shaped(found) for term, found in zip(self.terms, values, strict=True)]
         if self.mean == "geometric":
             return self._geometric(sequences, each)
         if self.per_token:
@@ -104,30 +112,38 @@ class Terms:
         total = torch.stack([values.nan_to_num(nan=0.0) for values in weighted]).sum(0)
         return total if self.mean == "sum" else total / self._present(each)
 
+    def remember(self, sequences: Sequences, values: Sequence[Tensor]) -> None:
+        """Lets functions know what they said of sequences in other processes.
+
+        Args:
+            sequences: B sequences.
+            values: for each term its values [B].
+        """
+        for term, found in zip(self.terms, values, strict=True):
+            if isinstance(term.reward, FunctionReward):
+                term.reward.remember(sequences, found.tolist())
+
+    @property
+    def functions(self) -> dict[str, FunctionReward]:
+        """The functions of the user by the names of their terms."""
+        return {t.name: t.reward for t in self.terms if isinstance(t.reward, FunctionReward)}
+
     def take_calls(self) -> int:
         """Sequences that functions of the user have judged since the last call."""
-        return sum(each.take_calls() for each in self._functions().values())
-
-    def forget_repeated(self) -> None:
-        """Lets the functions' caches go."""
-        for each in self._functions().values():
-            each.cache.clear()
+        return sum(each.take_calls() for each in self.functions.values())
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {name: each.state_dict() for name, each in self._functions().items()}
+        return {name: each.state_dict() for name, each in self.functions.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
-        for name, each in self._functions().items():
+        for name, each in self.functions.items():
             each.load_state_dict(state[name])
 
     @property
     def _weights(self) -> list[float]:
         return [term.weight for term in self.terms]
-
-    def _functions(self) -> dict[str, FunctionReward]:
-        return {t.name: t.reward for t in self.terms if isinstance(t.reward, FunctionReward)}
 
     def _present(self, each: list[Tensor]) -> Tensor:
         """Sum of the weights of the terms that do not abstain; 1 where all do."""
@@ -136,7 +152,7 @@ class Terms:
         return torch.where(total > 0, total, 1.0)
 
     def _geometric(self, sequences: Sequences, each: list[Tensor]) -> Tensor:
-        values = torch.stack(each)  # [K, B]
+        values = torch.stack([of_sequences(values) for values in each])  # [K, B]
         if bool((values < 0).any()):
             k, row = (values < 0).nonzero()[0].tolist()
             ids = sequences.select(slice(row, row + 1)).to_lists()[0]
@@ -159,6 +175,11 @@ def mean_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
     mean = known.sum() / count
     spread = (torch.where(there, known - mean, 0.0).square().sum() / count).sqrt()
     return mean.float(), spread.float()
+
+
+def of_sequences(values: Tensor) -> Tensor:
+    """Values of sequences [B]; those of tokens [B, T] are summed."""
+    return values if values.ndim == 1 else values.sum(1)
 
 
 def at_the_end(values: Tensor, sequences: Sequences) -> Tensor:

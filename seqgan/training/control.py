@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rollout import ConstantReward, Sequences
 
@@ -24,6 +23,7 @@ from ..data.dataset import Dataset
 from ..models import Generator
 from ..runs.state import Stateful
 from .adversarial import adversarial
+from .judging import Judged
 from .players import Materials
 from .policy_gradient import PolicyGradient
 from .processes import Part
@@ -52,12 +52,11 @@ class NoiseGradient(PolicyGradient):
         )  # fmt: skip
         super().__init__(plain, materials)
 
-    def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
-        """A number from N(0, s) for each sequence, at all of its tokens [rows, T]."""
-        noise = self.runtime.rng(self.stage, "noise", self.progress.number)
-        drawn = torch.randn(part.total, generator=noise)
-        mine = drawn[part.rows].to(sequences.device) * self.noise
-        return mine[:, None].expand(sequences.tokens.shape).masked_fill(~sequences.mask, 0.0)
+    def judged(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
+        """A number from N(0, s) for each sequence."""
+        rng = self.runtime.rng(self.stage, "noise", self.progress.number)
+        drawn = torch.randn(part.total, generator=rng).to(whole.device) * self.noise
+        return Judged(drawn[part.rows], drawn, {})
 
 
 def run_control(

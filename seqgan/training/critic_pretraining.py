@@ -9,13 +9,11 @@ from ..metrics.gain import knowledge, teaching
 from ..runs.state import fields_of, set_fields, weights_for
 from .critic import Critic
 from .runtime import Runtime
+from .sampling import MOST_SAMPLES
 
 __all__ = ["CriticPretraining", "pretrain_critic"]
 
 FIELDS = ("measured_step", "best", "best_step")
-MOST_NEGATIVES = 100_000
-"""Samples to train against if their number follows that of the training sequences: as many as
-there are would take hours to draw if those are millions."""
 
 
 def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
@@ -50,7 +48,7 @@ class CriticPretraining:
 
     def __init__(self, critic: Critic):
         self.critic, self.config, runtime = critic, critic.config, critic.runtime
-        count = self.config.negatives or min(len(critic.train), MOST_NEGATIVES)
+        count = self.config.negatives or min(len(critic.train), MOST_SAMPLES)
         fresh = 2 * len(critic.heldout)
         self.negatives = critic.draw(count, runtime.rng("discriminate", "negatives"), critic.train)
         self.fresh = critic.draw(fresh, runtime.rng("discriminate", "fresh"), critic.heldout)

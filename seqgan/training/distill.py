@@ -15,18 +15,16 @@ import torch
 from torch import Tensor
 
 from rollout import Sequences, effective_sample_size, importance_weights, weighted_nll_loss
-from rollout.rewards import reward_values
 
 from ..config import Distill as Settings
+from .judging import Judge
 from .learner import Learner
 from .players import Materials
 from .processes import Part
-from .sampling import draw
+from .sampling import MOST_SAMPLES, draw
 from .steps import Steps
 
 __all__ = ["Distillation"]
-
-MOST_SAMPLES = 100_000
 
 
 class Distillation:
@@ -40,7 +38,7 @@ class Distillation:
     def __init__(self, settings: Settings, materials: Materials):
         self.settings, self.runtime = settings, materials.runtime
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.reference, self.reward = materials.reference, materials.reward
+        self.reference, self.judge = materials.reference, Judge(materials)
         self.train = materials.train.to(self.runtime.device)
         self.stage, self.prompts = materials.stage, materials.prompts
         self.learner = Learner(
@@ -50,6 +48,7 @@ class Distillation:
         self.progress = Steps()
         self._pool: Sequences | None = None
         self.weights: Tensor | None = None  # [N], mean 1, once the samples are drawn
+        self._figures: dict[str, float] = {}  # of the samples, for the log of the first step
 
     @property
     def spread(self) -> float:
@@ -57,8 +56,13 @@ class Distillation:
         return 0.0 if self.weights is None else float(self.weights.double().std(unbiased=False))
 
     @property
+    def calls(self) -> int:
+        """Sequences that the user's functions have judged."""
+        return self.judge.calls
+
+    @property
     def done(self) -> bool:
-        """False: the updates go on as long as the rounds do."""
+        """False: the samples are judged once, and no more of them than the budget allows."""
         return False
 
     def steps(self, count: int) -> None:
@@ -84,7 +88,9 @@ class Distillation:
         self.learner.update(self._loss, mine, weights[part.rows], batch.mask, part)
         self.policy.eval()
         self.progress.number += 1
-        self.runtime.log_step(self.stage, self.progress.number, {"loss": self.learner.mean_loss()})
+        shown = {"loss": self.learner.mean_loss(), **self._figures}
+        self._figures = {}
+        self.runtime.log_step(self.stage, self.progress.number, shown)
 
     def _loss(self, mine: Sequences, weights: Tensor, mask: Tensor, part: Part) -> Tensor:
         """The share of this process in the loss of a batch with a weight per sequence."""
@@ -96,9 +102,9 @@ class Distillation:
     def pool(self) -> Sequences:
         """The samples of the pretrained policy; their weights stand in `weights`."""
         if self._pool is None:
+            rng, processes = self.runtime.rng(self.stage, "samples"), self.runtime.processes
             count = self.settings.samples or min(len(self.train), MOST_SAMPLES)
-            rng = self.runtime.rng(self.stage, "samples")
-            processes = self.runtime.processes
+            count = self.judge.affordable(count)
             drawn = draw(self.reference, count, rng, self.prompts, processes=processes)
             self._pool = drawn.sequences
             if self.weights is None:  # before the first step: the policy is the pretrained one
@@ -107,8 +113,11 @@ class Distillation:
 
     def _weights(self, samples: Sequences) -> Tensor:
         """Weights [N] in proportion to exp(beta f), with mean 1."""
-        values = reward_values(self.reward, samples)
-        log_ratios = self.settings.beta * (values if values.ndim == 1 else values.sum(1))
+        part = self.runtime.processes.part(len(samples))
+        judged = self.judge(samples, part, samples.select(part.rows))
+        self.judge.end_step(0, samples, judged)
+        self._figures = {name: float(value) for name, value in judged.figures().items()}
+        log_ratios = self.settings.beta * judged.scores
         effective = float(effective_sample_size(log_ratios))
         self.runtime.say(
             f"Distillation: {len(samples):,} samples, effective sample size {effective:,.0f}"
@@ -123,11 +132,15 @@ class Distillation:
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights; the samples are drawn again."""
         learner = self.learner.state_dict()
-        return {"progress": self.progress.state_dict(), "learner": learner, "weights": self.weights}
+        return {
+            "progress": self.progress.state_dict(), "learner": learner, "weights": self.weights,
+            "judge": self.judge.state_dict(),
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         self.progress.load_state_dict(state["progress"])
         self.learner.load_state_dict(state["learner"])
+        self.judge.load_state_dict(state["judge"])
         weights = state["weights"]
         self.weights = None if weights is None else weights.to(self.runtime.device)

@@ -84,7 +84,8 @@ class FineTuning:
         given = Ingredients(
             self.data.train.to(runtime.device), self.data.codec, runtime.seed, self.discriminator,
             self.generator, self.reference, self.ensemble, config.reward,
-            config.on_reward_error == "skip", self._other_model, runtime.say, self.data.conditions,
+            config.on_reward_error == "skip", self._other_model, runtime.say,
+            self.data.conditions, config.corpus.columns(),
         )  # fmt: skip
         return build_reward(terms, given)
 

@@ -5,16 +5,18 @@ Shapes: B sequences, T tokens, V vocabulary.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from rollout import Sampler, Sequences, nll_loss
+from rollout import Policy, Sampler, Sequences, nll_loss
 
 from ..config import PretrainConfig
 from ..models import Generator
-from .processes import Part
+from .processes import Part, Processes
 
-__all__ = ["MLELoss", "own_inputs", "smoothed_nll"]
+__all__ = ["MLELoss", "RealBatch", "mle_term", "own_inputs", "real_batch", "smoothed_nll"]
 
 _PLAIN = Sampler()
 
@@ -115,3 +117,30 @@ def own_inputs(
         columns.append(last)
     tokens = torch.where(sequences.mask, torch.stack(columns, 1), sequences.tokens)
     return Sequences(tokens, sequences.lengths, sequences.terminated, sequences.condition)
+
+
+@dataclass(frozen=True)
+class RealBatch:
+    """Training sequences, and the rows of them that this process works on."""
+
+    whole: Sequences
+    part: Part
+
+
+def real_batch(
+    train: Sequences, count: int, rng: torch.Generator, processes: Processes
+) -> RealBatch:
+    """`count` training sequences, drawn with replacement."""
+    rows = torch.randint(len(train), (count,), generator=rng)
+    return RealBatch(train.select(rows.to(train.device)), processes.part(count))
+
+
+def mle_term(policy: Policy, real: RealBatch) -> Tensor:
+    """The share of this process in the NLL of real sequences, in nats per token.
+
+    `mle_weight` is its factor in the updates of the rounds, whatever the algorithm. The mode of the
+    policy decides on dropout; the updates switch it off.
+    """
+    mine = real.whole.select(real.part.rows).trim(wait=False)
+    nll = nll_loss(policy(mine).log_prob, mine.mask)
+    return real.part.of_tokens(nll, real.whole.mask)

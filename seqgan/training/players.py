@@ -52,8 +52,12 @@ class Actor(Player, Protocol):
         """Standard deviation of the advantages per token, mean over the steps so far."""
 
     @property
+    def calls(self) -> int:
+        """Sequences that functions of the user have judged so far."""
+
+    @property
     def done(self) -> bool:
-        """Tells if there is no more to do: a budget is spent, or the last stage has ended."""
+        """Tells if the budget of reward calls is spent: `steps` then takes no more."""
 
 
 @dataclass(frozen=True)

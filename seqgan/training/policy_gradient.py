@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import rollout
 from rollout import (
     TRANSFORMS,
     LaggedPolicy,
@@ -29,18 +28,17 @@ from rollout import (
     entropy_bonus,
     kl_to_reference,
     make_baseline,
-    nll_loss,
     without_dropout,
 )
-from rollout.rewards import judges_tokens, reward_values
+from rollout.rewards import judges_tokens
 
 from ..config import PolicyGradient as Settings
 from ..data.prompts import Grouped
-from ..errors import RewardError
-from ..rewards.stages import Stages
-from ..rewards.terms import Terms, at_the_end, mean_and_spread
+from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
+from .judging import Judge, Judged, spread_over
 from .learner import Learner
+from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .policy_loss import PolicyBatch, Replayed, policy_loss, replay_loss, reuses
 from .processes import Part
@@ -52,7 +50,7 @@ from .weights import LossWeights
 
 __all__ = ["PolicyGradient"]
 
-FIELDS = ("spread_sum", "chunk_size", "calls")
+FIELDS = ("spread_sum", "chunk_size")
 
 
 class PolicyGradient:
@@ -66,13 +64,12 @@ class PolicyGradient:
     def __init__(self, settings: Settings, materials: Materials):
         self.settings, self.runtime = settings, materials.runtime
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.reference, self.reward = materials.reference, materials.reward
+        self.reference, self.judge = materials.reference, Judge(materials)
         self.stage, self.prompts = materials.stage, materials.prompts
         self.train = materials.train.to(self.runtime.device)
         if settings.group_size > 1:
             self.prompts = Grouped(self.prompts, settings.group_size)
         self.transform = TRANSFORMS[settings.transform]
-        self.table, self.budget, self.calls = materials.table, materials.calls, 0
         self.progress = Steps()
         self.spread_sum = 0.0
         self.chunk_size = 0  # of the rollouts, if memory was once too small; 0: the default
@@ -95,7 +92,6 @@ class PolicyGradient:
         self.filter: DiversityFilter | None = None
         if settings.diversity.filter != "none":
             self.filter = DiversityFilter(settings.diversity, materials.codec)
-        self.stages = materials.stages
 
     @property
     def spread(self) -> float:
@@ -103,23 +99,25 @@ class PolicyGradient:
         return self.spread_sum / max(1, self.progress.number)
 
     @property
+    def calls(self) -> int:
+        """Sequences that the user's functions have judged."""
+        return self.judge.calls
+
+    @property
     def done(self) -> bool:
         """Tells if the user's functions have judged as many sequences as they may."""
-        return 0 < self.budget <= self.calls
+        return self.judge.done
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        self.progress.stretch(count, self.step, self.runtime)
+        self.progress.stretch(count, self.step, self.runtime, lambda: self.done)
         if self.lagged is not None:
             self.lagged.update()
 
     def step(self) -> None:
         """One batch of samples, and the updates it serves."""
         self.policy.eval()  # the policy that acts is the one that is updated: no dropout
-        try:
-            batch, figures = self._batch()
-        except rollout.RewardError as error:
-            raise RewardError(f"the reward: {error}{self.runtime.saved_before()}") from error
+        batch, figures = self._batch()
         mean_reward, again = figures["mean_reward"], self._replayed()
         for _ in range(self.settings.updates if reuses(self.settings) else 1):
             self.runtime.count(batch.chosen)
@@ -129,32 +127,37 @@ class PolicyGradient:
         self.weights.update(figures)
         self.spread_sum += float(figures.pop("spread"))  # of a step whose loss was finite
         shown = {name: float(value) for name, value in figures.items()}
-        if self.stages is not None and self.stages.after(shown["mean_reward"]):
-            self.reward = self.stages.reward
+        if self.judge.next_stage(shown["mean_reward"]):
             if self.replay is not None:
                 self.replay.forget()
-            number = self.stages.number + 1
+            number = self.judge.stage
             self.runtime.say(f"Step {self.progress.number}: stage {number} of the reward begins")
         self.runtime.log_step(self.stage, self.progress.number, {"loss": loss_mean, **shown})
 
-    def values(self, sequences: Sequences, part: Part, rng: torch.Generator) -> Tensor:
+    def judged(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
+        """The reward of a batch, see `Judge`."""
+        return self.judge(whole, part, mine)
+
+    def values(self, mine: Sequences, judged: Judged, part: Part, rng: torch.Generator) -> Tensor:
         """The action value of every token [rows, T] of this process's part of the batch."""
         settings = self.settings
-        positions = range(0, sequences.tokens.shape[1], settings.positions)
-        return action_values(
-            self.policy if self.lagged is None else self.lagged.policy,
-            sequences,
-            self.reward,
-            max(1, settings.rollouts),
-            rng=rng,
-            # Without rollouts no column is estimated: each token has the final reward.
-            positions=positions if settings.rollouts else [],
-            stratified=settings.stratified,
-            chunk_size=self.chunk_size or None,
-            on_smaller_chunks=self._smaller_chunks,
-            row_offset=part.first,
-            graphs=self.learner.graphs,
-        )
+        positions = range(0, mine.tokens.shape[1], settings.positions)
+        with self.judge.together():
+            return action_values(
+                self.policy if self.lagged is None else self.lagged.policy,
+                mine,
+                self.judge.reward,
+                max(1, settings.rollouts),
+                rng=rng,
+                # Without rollouts no column is estimated: each token has the final reward.
+                positions=positions if settings.rollouts else [],
+                stratified=settings.stratified,
+                chunk_size=self.chunk_size or None,
+                on_smaller_chunks=self._smaller_chunks,
+                row_offset=part.first,
+                graphs=self.learner.graphs,
+                own=judged.mine,
+            )
 
     def soften(self) -> None:
         """Halves the learning rate, clears the moments, and puts the lagging copy in step."""
@@ -175,8 +178,6 @@ class PolicyGradient:
         set_fields(self, FIELDS, state)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        if self.stages is not None:
-            self.reward = self.stages.reward
 
     def _parts(self) -> dict[str, Stateful]:
         """The parts that have a state, by name."""
@@ -189,10 +190,8 @@ class PolicyGradient:
             "value_head": self.value_head,
             "replay": self.replay,
             "filter": self.filter,
-            "stages": self.stages,
+            "judge": self.judge,
         }
-        if self.stages is None and isinstance(self.reward, Terms):
-            parts["reward"] = self.reward
         return {name: part for name, part in parts.items() if part is not None}
 
     @torch.no_grad()
@@ -203,21 +202,23 @@ class PolicyGradient:
         drawn = draw(self.policy, settings.batch_size, rng, self.prompts, processes=processes)
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
-        each = self.reward.begin(whole) if isinstance(self.reward, Terms) else {}
         part = processes.part(len(whole))
         mine = whole.select(part.rows)
-        values = self.values(mine, part, rng)
-        scores = processes.gather(self._scores(mine, values), part)
-        values = processes.gather(values, part)
+        judged = self.judged(whole, part, mine)
+        values = processes.gather(self.values(mine, judged, part, rng), part)
+        scores = judged.scores
         rewarded = scores
         if self.filter is not None:
             keeps = self.filter.keeps(whole)
             values, rewarded = values * keeps[:, None], scores * keeps
+        figures: dict[str, Tensor] = {}
         if self.value_head is None:
             transformed = self.transform(values, chosen, groups)
             advantage = advantages(transformed, chosen, self.baseline, groups=groups)
         else:
-            advantage = self._by_values(mine, values, chosen, part, groups)
+            advantage, loss = self._by_values(self.value_head, mine, values, chosen, part)
+            advantage = self.transform(advantage, chosen, groups)
+            figures["value_loss"] = loss
         with self.runtime.autocast():  # the same numbers as in the update
             old = self.policy(mine)
             reference = self.reference(mine) if self.weights.needs_reference else None
@@ -225,63 +226,46 @@ class PolicyGradient:
             whole, part, mine, chosen, advantage[part.rows], old, reference, rewarded[part.rows],
             self.policy.max_length, self.weights.entropy, self.weights.kl,
         )  # fmt: skip
-        figures = self._figures(batch, scores, _spread(advantage, chosen), each)
+        figures |= self._figures(batch, judged, advantage)
         if self.replay is not None:
             self.replay.add(whole, scores)
-        if self.table is not None:
-            self.table.show(self.progress.number + 1, whole, scores, each)
+        self.judge.end_step(self.progress.number + 1, whole, judged)
         return batch, figures
 
-    def _scores(self, mine: Sequences, values: Tensor) -> Tensor:
-        """The reward of each sequence [rows] of this process's part."""
-        if judges_tokens(self.reward):
-            return reward_values(self.reward, mine).sum(1)
-        return values.gather(1, (mine.lengths - 1)[:, None])[:, 0]
-
     def _by_values(
-        self, mine: Sequences, values: Tensor, chosen: Tensor, part: Part, groups: Tensor | None
-    ) -> Tensor:
-        """Advantages [B, T] from the value head, which then learns from what came.
+        self, head: ValueHead, mine: Sequences, values: Tensor, chosen: Tensor, part: Part
+    ) -> tuple[Tensor, Tensor]:
+        """Advantages [B, T] from the value head, which then learns from what came; and its loss.
 
         Args:
+            head: the value head.
             mine: the sequences of this process's part.
             values: [B, T], the reward to go from each token, known at the end.
             chosen: bool [B, T].
             part: of this process.
-            groups: as the prompts have them.
         """
-        assert self.value_head is not None
         own = values[part.rows]
         after = torch.nn.functional.pad(own, (0, 1))[:, 1:]
-        rewards = own - after if judges_tokens(self.reward) else at_the_end(own[:, 0], mine)
-        features = self.value_head.features(mine)
-        found, targets = self.value_head.advantages(rewards, features, mine.mask)
+        per_token = judges_tokens(self.judge.reward)
+        rewards = own - after if per_token else at_the_end(own[:, 0], mine)
+        features = head.features(mine)
+        found, targets = head.advantages(rewards, features, mine.mask)
         with torch.enable_grad():
-            self.value_head.update(features, targets, chosen, part)
-        whole = self.runtime.processes.gather(found, part)
-        return self.transform(whole, chosen, groups)
+            loss = head.update(features, targets, chosen, part)
+        return self.runtime.processes.gather(found, part), loss
 
-    def _figures(
-        self, batch: PolicyBatch, scores: Tensor, spread: Tensor, each: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _figures(self, batch: PolicyBatch, judged: Judged, advantage: Tensor) -> dict[str, Tensor]:
         """Figures of the step for the log."""
         part, mask = batch.part, batch.chosen[batch.part.rows]
         entropy = -part.of_tokens(entropy_bonus(batch.old.entropy, mask), batch.chosen)
-        figures = {"mean_reward": scores.mean(), "entropy": entropy, "spread": spread}
+        spread = spread_over(advantage, batch.chosen)
+        figures = {**judged.figures(), "entropy": entropy, "spread": spread}
         shared = [entropy]
         if batch.reference is not None:
             kl = kl_to_reference(batch.old.log_prob, batch.reference.log_prob, mask, "k1")
             figures["kl"] = part.of_sequences(kl)
             shared.append(figures["kl"])
         self.runtime.processes.add_up(*shared)
-        for name, found in each.items():
-            mean, deviation = mean_and_spread(found)
-            figures |= {f"reward_{name}": mean, f"reward_{name}_sd": deviation}
-        source = self.stages or self.reward
-        if isinstance(source, (Terms, Stages)):
-            calls = torch.tensor(float(source.take_calls()), device=self.runtime.device)
-            self.runtime.processes.add_up(calls)
-            self.calls += int(calls)
         return figures
 
     @torch.no_grad()
@@ -304,7 +288,7 @@ class PolicyGradient:
         batch: PolicyBatch,
         mean_reward: Tensor,
         again: Replayed | None,
-        real: tuple[Sequences, Part] | None,
+        real: RealBatch | None,
     ) -> Tensor:
         """The share of this process in the loss of a batch, and of what is trained on besides."""
         with without_dropout(self.policy), self.runtime.autocast():
@@ -312,20 +296,15 @@ class PolicyGradient:
             if again is not None:
                 loss = loss + replay_loss(self.policy, again, mean_reward, self.settings)
             if real is not None:
-                whole, part = real
-                mine = whole.select(part.rows).trim(wait=False)
-                nll = nll_loss(self.policy(mine).log_prob, mine.mask)
-                loss = loss + self.settings.mle_weight * part.of_tokens(nll, whole.mask)
+                loss = loss + self.settings.mle_weight * mle_term(self.policy, real)
         return loss
 
-    def _real(self) -> tuple[Sequences, Part] | None:
+    def _real(self) -> RealBatch | None:
         """A batch of real sequences for the likelihood, if it is part of the loss."""
         if not self.settings.mle_weight:
             return None
         rng = self.runtime.rng(self.stage, "real", self.learner.step)
-        rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
-        real = self.train.select(rows.to(self.train.device))
-        return real, self.runtime.processes.part(len(real))
+        return real_batch(self.train, self.settings.batch_size, rng, self.runtime.processes)
 
     def _smaller_chunks(self, chunk_size: int) -> None:
         """Keeps a chunk size that memory was enough for, for the rollouts to come."""
@@ -336,12 +315,3 @@ class PolicyGradient:
                 "memory too"
             )
         self.chunk_size = chunk_size
-
-
-def _spread(advantage: Tensor, mask: Tensor) -> Tensor:
-    """Standard deviation of the advantages [B, T] over the tokens of the mask [B, T]."""
-    # The mask is multiplied in: taking its tokens out would make the host wait.
-    weights = mask.to(advantage.dtype)
-    count = weights.sum().clamp(min=1)
-    mean = (advantage * weights).sum() / count
-    return (((advantage - mean) * weights) ** 2).sum().div(count).sqrt()

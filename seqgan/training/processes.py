@@ -183,6 +183,27 @@ class Processes:
             dist.broadcast(text, 0, group=_patient_group())
         return found if self.is_main else json.loads(bytes(text.tolist()))  # type: ignore[return-value]
 
+    def first_told(self, text: str | None) -> str | None:
+        """The text of the first process that has one; None: no process has any.
+
+        Args:
+            text: of this process, or None.
+
+        Raises:
+            ProcessError: another process is lost.
+        """
+        if self.count == 1:
+            return text
+        content = torch.tensor([*(text or "").encode()], dtype=torch.int64, device=self.device)
+        part = self.part(self.count)
+        sizes = self.gather(torch.tensor([len(content)], device=self.device), part).tolist()
+        if not any(sizes):
+            return None
+        padded = torch.nn.functional.pad(content, (0, max(sizes) - len(content)))
+        texts = self.gather(padded[None], part)
+        first = next(row for row, size in enumerate(sizes) if size)
+        return bytes(texts[first, : sizes[first]].tolist()).decode()
+
     def wait(self) -> None:
         """Until all processes are here.
 

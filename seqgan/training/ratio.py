@@ -29,7 +29,6 @@ from torch import Tensor
 from rollout import (
     Sequences,
     advantages,
-    aggregate,
     discounted_returns,
     kl_to_reference,
     make_baseline,
@@ -37,14 +36,16 @@ from rollout import (
     without_dropout,
 )
 from rollout.divergences import token_scores_of
-from rollout.rewards import reward_values
 
 from ..config import Ratio as Settings
 from ..models import Ensemble
 from ..models.token_divergence import Target, TokenFigures, rows_of, token_divergence
 from ..rewards.ratio import RatioReward
+from ..rewards.terms import at_the_end
 from ..runs.state import fields_of, set_fields
+from .judging import Judge, Judged, spread_over
 from .learner import Learner
+from .mle_loss import mle_term, real_batch
 from .players import Materials
 from .processes import Part
 from .sampling import draw
@@ -99,13 +100,13 @@ class RatioUpdates:
     def __init__(self, settings: Settings, materials: Materials):
         self.settings, self.runtime = settings, materials.runtime
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.reference, self.reward = materials.reference, materials.reward
+        self.reference, self.judge = materials.reference, Judge(materials)
         self.train = materials.train.to(self.runtime.device)
         self.stage, self.prompts = materials.stage, materials.prompts
         self.ensemble: Ensemble | None = None
         self.estimator, self.baseline = "reinforce", make_baseline("leave_one_out")
-        if isinstance(self.reward, RatioReward):
-            self.ensemble, self.estimator = self.reward.ensemble, settings.estimator
+        if isinstance(materials.reward, RatioReward):
+            self.ensemble, self.estimator = materials.reward.ensemble, settings.estimator
         self.learner = Learner(
             self.policy, settings.optimizer, self.runtime, self.stage,
             "lower --algorithm.optimizer.learning_rate",
@@ -119,20 +120,25 @@ class RatioUpdates:
         return self.spread_sum / max(1, self.progress.number)
 
     @property
+    def calls(self) -> int:
+        """Sequences that the user's functions have judged."""
+        return self.judge.calls
+
+    @property
     def done(self) -> bool:
-        """False: the updates go on as long as the rounds do."""
-        return False
+        """Tells if the user's functions have judged as many sequences as they may."""
+        return self.judge.done
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        self.progress.stretch(count, self.step, self.runtime)
+        self.progress.stretch(count, self.step, self.runtime, lambda: self.done)
 
     def step(self) -> None:
         """One batch of samples and one update."""
         self.policy.eval()
         batch = self._drawn()
         self.runtime.count(batch.chosen)
-        loss, figures = self.loss(batch)
+        loss, figures, judged = self.loss(batch)
         if self.settings.mle_weight:
             loss = loss + self.settings.mle_weight * self._likelihood()
         self.learner.update(loss)
@@ -140,10 +146,11 @@ class RatioUpdates:
         mean = self.learner.mean_loss()
         self.spread_sum += float(figures.pop("spread"))
         shown = {name: float(value) for name, value in figures.items()}
+        self.judge.end_step(self.progress.number, batch.whole, judged)
         self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
 
-    def loss(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The share of this process in the loss of a batch, and figures of the whole batch."""
+    def loss(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor], Judged]:
+        """The share of this process in the loss of a batch; figures and rewards of all of it."""
         return self._reinforce(batch) if self.estimator == "reinforce" else self._exact(batch)
 
     def soften(self) -> None:
@@ -153,14 +160,17 @@ class RatioUpdates:
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
-        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
-        return {**fields_of(self, FIELDS), **parts}
+        return {
+            **fields_of(self, FIELDS), "progress": self.progress.state_dict(),
+            "learner": self.learner.state_dict(), "judge": self.judge.state_dict(),
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
         self.progress.load_state_dict(state["progress"])
         self.learner.load_state_dict(state["learner"])
+        self.judge.load_state_dict(state["judge"])
 
     def _drawn(self) -> RatioBatch:
         """The samples of the step."""
@@ -176,14 +186,14 @@ class RatioUpdates:
         mine = whole.select(part.rows)
         return RatioBatch(whole, chosen, part, mine, rows_of(chosen[part.rows]))
 
-    def _exact(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _exact(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor], Judged]:
         """The share of this process in the loss, by expectations over the vocabulary."""
         assert self.ensemble is not None
         objective, to_go = self.settings.objective, self.estimator == "exact_to_go"
         advantage = ratio = weights = None
         with torch.no_grad(), self.runtime.autocast():
             features = [batch.flat(each) for each in self.ensemble.features(batch.mine)]
-        if to_go or objective == "jensen_shannon":
+        if objective == "jensen_shannon" or (to_go and objective == "forward_kl"):
             figures = self._measured(batch, [Target(features, self.ensemble.log_probs)])
             ratio = self._before(batch, figures)
         if to_go and objective == "forward_kl":
@@ -206,7 +216,8 @@ class RatioUpdates:
         loss = batch.part.of_sequences(total / len(batch.mine))
         own = self._own(figures, target)
         own = own if advantage is None else own + advantage
-        return loss, self._figures(batch, figures, batch.shaped(own))
+        judged = self._judged(batch, figures)
+        return loss, self._figures(batch, figures, batch.shaped(own), judged), judged
 
     def _own(self, figures: TokenFigures, target: Target) -> Tensor:
         """Advantage of each token that was drawn [M], over the others at its place."""
@@ -257,16 +268,14 @@ class RatioUpdates:
         whole = self.runtime.processes.gather(values, batch.part)
         return advantages(whole, batch.chosen, self.baseline)[batch.part.rows]
 
-    def _reinforce(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _reinforce(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor], Judged]:
         """The share of this process in the loss, by the tokens that were drawn."""
         with without_dropout(self.policy), self.runtime.autocast():
             scores = self.policy(batch.mine)
         log_q, mask = scores.log_prob.detach(), batch.mask
         if self.ensemble is None:
-            found = reward_values(self.reward, batch.mine)
-            last = batch.mine.mask & ~batch.mine.mask.roll(-1, 1)
-            last[:, -1] = batch.mine.mask[:, -1]
-            rewards = found if found.ndim == 2 else torch.where(last, found[:, None], 0.0)
+            judged = self.judge(batch.whole, batch.part, batch.mine)
+            rewards = at_the_end(judged.mine, batch.mine)
             log_p = log_q + rewards
         else:
             with self.runtime.autocast():
@@ -284,7 +293,11 @@ class RatioUpdates:
                 scores.log_prob, reference, mask
             )
         flat = [batch.flat(each) for each in (advantage, log_q, log_p, scores.entropy.detach())]
-        return batch.part.of_sequences(loss), self._figures(batch, TokenFigures(*flat), advantage)
+        found = TokenFigures(*flat)
+        if self.ensemble is not None:
+            judged = self._judged(batch, found)
+        figures = self._figures(batch, found, advantage, judged)
+        return batch.part.of_sequences(loss), figures, judged
 
     def _rewards(self, batch: RatioBatch, log_p: Tensor, log_q: Tensor) -> Tensor:
         """Rewards per token [rows, T]; for forward_kl the weight p / q of the whole sequence."""
@@ -299,29 +312,28 @@ class RatioUpdates:
 
     def _likelihood(self) -> Tensor:
         """The share of this process in the negative log-likelihood of training sequences."""
-        rng = self.runtime.rng(self.stage, "mle", self.progress.number)
-        rows = torch.randint(len(self.train), (self.settings.batch_size,), generator=rng)
-        part = self.runtime.processes.part(len(rows))
-        batch = self.train.select(rows[part.rows].to(self.train.device)).trim(wait=False)
-        self.runtime.count(batch.mask)
-        self.runtime.seed_dropout(self.stage, "mle", self.progress.number)
-        self.policy.train()
-        with self.runtime.autocast():
-            log_prob = self.policy(batch).log_prob
-        self.policy.eval()
-        return part.of_sequences(-aggregate(log_prob, batch.mask))
+        rng = self.runtime.rng(self.stage, "real", self.progress.number)
+        count, processes = self.settings.batch_size, self.runtime.processes
+        real = real_batch(self.train, count, rng, processes)
+        self.runtime.count(real.whole.mask)
+        with without_dropout(self.policy), self.runtime.autocast():
+            return mle_term(self.policy, real)
+
+    @torch.no_grad()
+    def _judged(self, batch: RatioBatch, figures: TokenFigures) -> Judged:
+        """The ratio of each sequence as its reward."""
+        mine = batch.shaped(figures.log_p - figures.log_q)
+        return Judged(mine, self.runtime.processes.gather(mine.sum(1), batch.part), {})
 
     @torch.no_grad()
     def _figures(
-        self, batch: RatioBatch, figures: TokenFigures, advantage: Tensor
+        self, batch: RatioBatch, figures: TokenFigures, advantage: Tensor, judged: Judged
     ) -> dict[str, Tensor]:
         """Figures of the step for the log, of the whole batch."""
         gather, part = self.runtime.processes.gather, batch.part
-        reward = batch.shaped(figures.log_p - figures.log_q).sum(1)
         weights = batch.chosen.to(torch.float32)
         count = weights.sum().clamp(min=1)
         entropy = (gather(batch.shaped(figures.entropy), part) * weights).sum() / count
         own = gather(torch.where(batch.mask, advantage, 0.0), part)
-        mean = (own * weights).sum() / count
-        spread = (((own - mean) * weights) ** 2).sum().div(count).sqrt()
-        return {"mean_reward": gather(reward, part).mean(), "entropy": entropy, "spread": spread}
+        spread = spread_over(own, batch.chosen)
+        return {**judged.figures(), "entropy": entropy, "spread": spread}

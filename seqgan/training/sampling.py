@@ -18,7 +18,11 @@ from ..data.prompts import NoPrompts, Prompt, Prompts
 from ..models.generator import prompted
 from .processes import Processes
 
-__all__ = ["Samples", "draw"]
+__all__ = ["MOST_SAMPLES", "Samples", "draw"]
+
+MOST_SAMPLES = 100_000
+"""Samples to train on if their number follows that of the training sequences: as many as there are
+would take hours to draw if those are millions."""
 
 _NOTHING, _DEFAULT = NoPrompts(), Sampler()
 

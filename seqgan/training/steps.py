@@ -24,17 +24,24 @@ class Steps:
     def __init__(self) -> None:
         self.number, self.until = 0, -1
 
-    def stretch(self, count: int, step: Callable[[], None], runtime: Runtime) -> None:
+    def stretch(
+        self,
+        count: int,
+        step: Callable[[], None],
+        runtime: Runtime,
+        done: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Takes `count` steps, or what is left of them after a resume.
 
         Args:
             count: steps of the stretch.
             step: takes one step, and adds 1 to `number`.
             runtime: pauses for checkpoints and signals after each.
+            done: tells, after each step, if the rest of the stretch is not wanted.
         """
         if self.until < 0:
             self.until = self.number + count
-        while self.number < self.until:
+        while self.number < self.until and not done():
             step()
             runtime.pause()
         self.until = -1

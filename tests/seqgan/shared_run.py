@@ -16,7 +16,7 @@ import torch
 
 from seqgan import pipeline
 from seqgan.cli.main import main
-from seqgan.training.policy_gradient import PolicyGradient
+from seqgan.training.judging import Judge
 from seqgan.training.runtime import Runtime
 
 
@@ -34,7 +34,7 @@ def befall(fault: str) -> None:
         def broken(sequences: object) -> torch.Tensor:
             raise ZeroDivisionError("no reward today")
 
-        PolicyGradient.reward = property(lambda self: broken, lambda self, value: None)
+        Judge.reward = property(lambda self: broken, lambda self, value: None)
 
 
 def watch(fault: str, step: int) -> None:

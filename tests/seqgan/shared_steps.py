@@ -25,20 +25,27 @@ from seqgan.config import (
     PretrainConfig,
     Ratio,
     Relaxed,
+    RewardConfig,
 )
+from seqgan.config import PolicyGradient as PolicyGradientSettings
 from seqgan.config.algorithms import DiversityConfig, ReplayConfig
+from seqgan.config.rewards import reward_terms
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import load_data
 from seqgan.models import Ensemble, make_discriminator, make_generator
+from seqgan.rewards.build import build_reward
+from seqgan.rewards.ingredients import Ingredients
 from seqgan.rewards.ratio import RatioReward
 from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.distill import Distillation
 from seqgan.training.players import Materials
+from seqgan.training.policy_gradient import PolicyGradient
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.ratio import RatioUpdates
 from seqgan.training.relaxed import RelaxedUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
+from .rewards import functions
 from .rounds import control_of, critic_of, work_of
 from .settings import changed, run_settings
 
@@ -62,6 +69,7 @@ class Steps:
         self.data = data
         self.numbers: list[float] = []
         self.weights: dict[str, Tensor] = {}
+        self.calls: dict[str, list[int]] = {}
         self.runtime = Runtime(make_accelerator("cpu"), seed=3)
         small = LSTM(embedding=8, hidden=12, dropout=0.0)
         self.generator = make_generator(small, data.spec, 0).double()
@@ -107,6 +115,7 @@ class Steps:
             self.keep(name, self.generator)
             self.keep(f"judge of {name}", self.judge)
         self.methods()
+        self.judging()
         self.ratios()
         self.distillation()
         self.relaxed()
@@ -138,6 +147,30 @@ class Steps:
             work.player.steps(5)
             self.numbers.append(work.player.spread)
             self.keep(name, policy)
+
+    def judging(self) -> None:
+        """A function of the user's: its calls as the player counts them, and as it was called."""
+        data, runtime = self.data, self.runtime
+        name, asking = "tests.seqgan.rewards.functions:long", RewardConfig(cache=False)
+        given = Ingredients(data.train, data.codec, 0, config=asking)
+        for kind, settings in (
+            (PolicyGradient, PolicyGradientSettings(batch_size=BATCH, rollouts=0)),
+            (RatioUpdates, Ratio(estimator="reinforce", batch_size=BATCH)),
+            (Distillation, Distill(samples=30, beta=0.1, batch_size=BATCH)),
+        ):
+            policy = own_copy(self.generator)
+            reward = build_reward(reward_terms({"name": name, "shape": "standardise"}), given)
+            materials = Materials(
+                policy, own_copy(policy), reward, None, data.train, data.prompts(), runtime
+            )
+            functions.CALLS.clear()
+            player = kind(settings, materials)
+            player.steps(5)
+            asked = torch.tensor(float(sum(len(call["completions"]) for call in functions.CALLS)))
+            runtime.processes.add_up(asked)
+            self.calls[kind.__name__] = [player.calls, int(asked)]
+            self.numbers.append(player.spread)
+            self.keep(f"judged {kind.__name__}", policy)
 
     def ratios(self) -> None:
         """Updates towards an ensemble, by each estimator."""
@@ -204,5 +237,5 @@ if __name__ == "__main__":
         assert torch.equal(other, flat)  # the same weights everywhere, to the bit
     if processes.is_main:
         save_file(steps.weights, sys.argv[1] + ".safetensors")
-        Path(sys.argv[1] + ".json").write_text(json.dumps(steps.numbers))
+        Path(sys.argv[1] + ".json").write_text(json.dumps([steps.numbers, steps.calls]))
     processes.part_ways()

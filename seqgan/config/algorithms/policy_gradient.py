@@ -48,8 +48,8 @@ class PolicyGradient(AlgorithmConfig):
         kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
         kl_target: the weight follows this divergence, nats per sequence; none: it stays.
         kl_estimator: k2 (its gradient is that of the divergence), or k3 (GRPO's).
-        mle_weight: weight of the MLE loss per token of as many real sequences, added to each
-            update.
+        mle_weight: weight of the negative log-likelihood, in nats per token, of as many training
+            sequences, without dropout; added to each update.
         value: the value head.
         replay: the memory of the best sequences.
         diversity: the filter against repetitions.

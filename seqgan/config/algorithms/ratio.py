@@ -28,8 +28,8 @@ class RatioOptimizer(PolicyOptimizer):
 class Ratio(AlgorithmConfig):
     """Updates towards an ensemble of MLE models: the reward is log p_ensemble - log q per token.
 
-    With any other reward the update is REINFORCE with it, a leave-one-out baseline and the rewards
-    from each token on.
+    With any other reward, or more terms, the estimator is reinforce, with the rewards from each
+    token on and a leave-one-out baseline.
 
     Attributes:
         name: kind of update.
@@ -42,8 +42,8 @@ class Ratio(AlgorithmConfig):
             members' in turn (off policy, for exact).
         batch_size: sequences per step.
         kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
-        mle_weight: weight of the negative log-likelihood of training sequences, in nats per
-            sequence, with the dropout of the generator.
+        mle_weight: weight of the negative log-likelihood, in nats per token, of as many training
+            sequences, without dropout.
         optimizer: of the generator.
     """
 
@@ -74,5 +74,5 @@ class Ratio(AlgorithmConfig):
         """REINFORCE with the same batches and optimizer: the control's updates."""
         return PolicyGradient(
             batch_size=self.batch_size, rollouts=0, kl_weight=self.kl_weight,
-            optimizer=self.optimizer,
+            mle_weight=self.mle_weight, optimizer=self.optimizer,
         )  # fmt: skip

@@ -57,6 +57,11 @@ class RewardTerm(Component):
         except ConfigError as error:
             raise ConfigError(f"{error}, and no package.module:function") from None
 
+    @property
+    def plain(self) -> bool:
+        """Tells if its values are neither weighted nor shaped."""
+        return self.weight == 1 and self.shape == "none"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         choice(self, "shape", SHAPES)

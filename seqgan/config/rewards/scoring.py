@@ -24,7 +24,7 @@ class RewardConfig(Settings):
         batch: sequences per call of a function, at most; 0: all at once, shared by the workers.
         cache: repeated sequences are judged once; off: a function is asked every time.
         calls: sequences that your functions may judge in training: the rounds end after the step
-            that reaches it; 0: no limit.
+            that reaches it (distill: samples are no more than that); 0: no limit.
     """
 
     rare = ("workers", "timeout", "batch", "cache", "calls")

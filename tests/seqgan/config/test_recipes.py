@@ -176,6 +176,17 @@ def test_a_name_of_another_kind_is_one_clear_line(place, odd):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("rewards", [["length"], ["ratio", "length"], ["ratio:0.5"]])
+def test_what_needs_the_ratio_alone_is_refused_with_other_rewards(rewards):
+    for name, value in (("objective", "forward_kl"), ("samples", "members")):
+        with pytest.raises(ConfigError, match=f"{name}: {value} needs --rewards ratio alone, .* "):
+            RunConfig(method="ratio", rewards=rewards, algorithm={name: value})
+    with pytest.raises(ConfigError, match="estimator: exact_to_go needs .* it is reinforce"):
+        RunConfig(method="ratio", rewards=rewards, algorithm={"estimator": "exact_to_go"})
+    RunConfig(method="ratio", rewards=rewards)
+    RunConfig(method="ratio", algorithm={"objective": "forward_kl", "estimator": "exact_to_go"})
+
+
 def test_stages_are_checked_as_the_rewards_are():
     stage = {"rewards": ["length"], "steps": 3}
     with pytest.raises(ConfigError, match="--stages are for --algorithm.name policy_gradient"):

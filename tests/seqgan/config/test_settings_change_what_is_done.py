@@ -80,7 +80,7 @@ def test_rollouts_positions_and_strata_reach_the_estimate(data, monkeypatch):
 @pytest.mark.parametrize("form", ["probability", "log_odds"])
 def test_the_form_of_the_reward(data, form):
     work = training(data, rewards={"form": form})
-    values = work.player.reward(data.test)
+    values = work.player.judge.reward(data.test)
     logits = work.critic.trained.eval()(data.test)
     expected = logits.sigmoid() if form == "probability" else logits
     assert torch.allclose(values, expected)
@@ -88,7 +88,7 @@ def test_the_form_of_the_reward(data, form):
 
 def test_the_precision_of_the_scores(data):
     exact, half = (
-        training(data, rewards={"precision": precision}).player.reward
+        training(data, rewards={"precision": precision}).player.judge.reward
         for precision in ("fp32", "bf16")
     )
     assert (exact.precision, half.precision) == ("fp32", "bf16")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from rollout import RewardError, Sequences
 from seqgan.config import GrammarCorpus, RewardConfig
+from seqgan.config.drawn_corpus import StylesCorpus
 from seqgan.config.rewards import reward_terms
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError
@@ -68,7 +70,7 @@ def test_batches(data, three):
 def test_none_abstains(data, three):
     reward = reward_of(data, "abstains")
     assert reward(three).tolist() == [1.0, 0.0, 1.0]
-    (values,) = reward.begin(three).values()
+    (values,) = reward.judge(three)
     assert values[0] == 1 and math.isnan(values[1])
 
 
@@ -145,3 +147,28 @@ def test_a_budget_remembers_what_was_judged(data, three):
     functions.CALLS.clear()
     assert other(three).tolist() == [3.0, 2.0, 3.0] and not functions.CALLS
     assert torch.equal(*(each.state_dict()["long"]["tokens"] for each in (reward, other)))
+
+
+def test_a_function_gets_what_was_asked_for():
+    """The label under the data's own name for it too; the same text for another label is new."""
+    corpus = StylesCorpus(num_train=30, num_validation=9, num_heldout=9, num_test=9)
+    data = load_data("styles", corpus, seed=1)
+    given = Ingredients(
+        data.train, data.codec, 0, config=RewardConfig(calls=10), conditions=data.conditions,
+        columns={"label": "mood"},
+    )  # fmt: skip
+    terms = reward_terms([f"{HERE}:long"])
+    reward = build_reward(terms, given)
+    one = data.train.select(torch.tensor([0, 0, 0]))
+    asked = replace(one, condition={"label": torch.tensor([1, 0, 1])})
+    functions.CALLS.clear()
+    reward(asked)
+    (call,) = functions.CALLS
+    names = [data.conditions.labels[1], data.conditions.labels[0]]
+    assert call["prompts"] == call["label"] == call["mood"] == names
+    assert len(call["completions"]) == 2 and reward.take_calls() == 2
+    other = build_reward(terms, given)
+    other.load_state_dict(reward.state_dict())
+    assert torch.equal(other(asked), reward(asked)) and other.take_calls() == 0
+    other(data.train.select(torch.tensor([1])))
+    assert other.take_calls() == 1

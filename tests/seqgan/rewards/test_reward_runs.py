@@ -117,9 +117,10 @@ def test_a_budget_ends_the_rounds(tmp_path, monkeypatch):
     without_report(monkeypatch)
     path = tmp_path / "run"
     words = ["run", *OWN, "--rewards", f"{HERE}:long", "--reward.calls", "12"]
+    words += ["--adversarial.generator_steps", "5"]
     assert main([*words, "--output_dir", str(path)]) == 0
-    assert len(log(path, "adversarial")) == 2  # of 8 new sequences each
-    assert [line["round"] for line in log(path, "validation")] == [0, 2]
+    assert len(log(path, "adversarial")) == 2  # of 8 new sequences each: the round is cut short
+    assert [line["round"] for line in log(path, "validation")] == [0, 1]
 
 
 def test_callbacks(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from seqgan.errors import ConfigError
 from seqgan.models import make_generator
 from seqgan.rewards.build import build_reward
 from seqgan.rewards.ingredients import Ingredients
-from seqgan.rewards.terms import Term, Terms, mean_and_spread
+from seqgan.rewards.terms import Term, Terms, mean_and_spread, of_sequences
 
 
 @pytest.fixture(scope="module")
@@ -150,13 +150,15 @@ def test_a_sigmoid_is_where_it_says():
 def test_standardised_by_the_samples_of_the_step():
     term = Term("x", 2.0, lengths_of([1.0, 2.0, 6.0]), "standardise")
     reward = Terms([term])
-    assert reward.begin(BATCH)["x"].tolist() == [1.0, 2.0, 6.0]
+    (values,) = reward.judge(BATCH)
+    assert values.tolist() == [1.0, 2.0, 6.0]
+    reward.begin([values])
     spread = math.sqrt((4 + 1 + 9) / 3)  # mean 3
     assert reward(BATCH).tolist() == pytest.approx([-4 / spread, -2 / spread, 6 / spread])
     term.reward = lengths_of([3.0, 3.0, 3.0])  # completions are measured by the same numbers
     assert reward(BATCH).tolist() == pytest.approx([0.0] * 3)
     term.reward = lengths_of([1e3, 1e3, 1e3])
-    reward.begin(BATCH)
+    reward.begin(reward.judge(BATCH))
     assert reward(BATCH).tolist() == [0.0] * 3
 
 
@@ -194,7 +196,8 @@ def test_tokens_and_sequences_together():
     reward = Terms([Term("t", 1.0, tokens), Term("s", 10.0, lengths_of([1.0, 2.0, 3.0]))])
     assert reward.per_token
     assert reward(BATCH).tolist() == [[3.0, 11.0, 0.0], [3.0, 3.0, 21.0], [31.0, 0.0, 0.0]]
-    assert reward.begin(BATCH)["t"].tolist() == [4.0, 7.0, 1.0]
+    each = of_sequences(reward.judge(BATCH)[0])
+    assert each.tolist() == [4.0, 7.0, 1.0]
     shaped = Terms([Term("t", 1.0, tokens, "clip", 0.0, 5.0)])
     assert not shaped.per_token and shaped(BATCH).tolist() == [4.0, 5.0, 1.0]
 

@@ -17,7 +17,7 @@ from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training.control import NoiseGradient, run_control
-from seqgan.training.policy_gradient import _spread
+from seqgan.training.judging import spread_over
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -96,16 +96,21 @@ def test_its_steps_are_the_methods_and_its_reward_is_noise_of_the_methods_spread
     tokens = torch.zeros(4_000, 3, dtype=torch.int64)
     batch = Sequences(tokens, torch.tensor([3, 2] * 2_000))
     rng = torch.Generator()
-    values = control.values(batch, Part(0, 4_000, 4_000), rng)
+
+    def values_of(part: Part) -> torch.Tensor:
+        mine = batch.select(part.rows)
+        return control.values(mine, control.judged(batch, part, mine), part, rng)
+
+    values = values_of(Part(0, 4_000, 4_000))
     assert torch.equal(values[:, 0], values[:, 1]) and (values[1::2, 2] == 0).all()
     # 4,000 draws of N(0, s): the mean within 4 s / 63, the deviation within 4 s / 89
     assert abs(float(values[:, 0].mean())) < 4 / 63 * control.noise
     assert float(values[:, 0].std()) == pytest.approx(control.noise, rel=4 / 89)
     # the same draws, whichever process works on a row
-    second = control.values(batch.select(slice(1_000, 4_000)), Part(1_000, 3_000, 4_000), rng)
+    second = values_of(Part(1_000, 3_000, 4_000))
     assert torch.equal(second, values[1_000:])
     control.progress.number += 1
-    again = control.values(batch, Part(0, 4_000, 4_000), rng)
+    again = values_of(Part(0, 4_000, 4_000))
     assert abs(float(torch.corrcoef(torch.stack([again[:, 0], values[:, 0]]))[0, 1])) < 4 / 63
 
 
@@ -115,7 +120,7 @@ def test_the_spread_is_that_of_the_advantages_over_tokens(data, runtime, monkeyp
     mask = torch.tensor([[True, True, True], [True, False, False]])
     values = torch.tensor([[1.0, 1, 1], [5, 0, 0]])
     found = advantages(values, mask, make_baseline("none"))
-    assert float(_spread(found, mask)) == pytest.approx(3**0.5)
+    assert float(spread_over(found, mask)) == pytest.approx(3**0.5)
     work = method(data, runtime, changed(CONFIG, transform="standardise", baseline="none"))
     assert work.player.spread == pytest.approx(1.0, abs=1e-4)
 

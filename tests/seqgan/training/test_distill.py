@@ -7,10 +7,14 @@ import torch
 
 from rollout import ConstantReward, Sequences
 from rollout.modules import frozen_copy
-from seqgan.config import Distill
+from seqgan.config import Distill, Ratio
 from seqgan.data.prompts import NoPrompts
+from seqgan.errors import RewardError
+from seqgan.rewards.functions import FunctionReward
+from seqgan.rewards.terms import Term, Terms
 from seqgan.training.distill import Distillation
 from seqgan.training.players import Materials
+from seqgan.training.ratio import RatioUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..models.test_ensemble import all_sequences, models
@@ -29,6 +33,16 @@ def player(reward=zeros, **settings) -> Distillation:
         policy, frozen_copy(policy), reward, None, all_sequences(), NoPrompts(), runtime
     )
     return Distillation(Distill(**(usual | settings)), materials)
+
+
+def player_of_a_reward(reward) -> RatioUpdates:
+    """REINFORCE with another reward than the ratio."""
+    (policy,) = models(1, seed=7)
+    runtime = Runtime(make_accelerator("cpu"), seed=0)
+    materials = Materials(
+        policy, frozen_copy(policy), reward, None, all_sequences(), NoPrompts(), runtime
+    )
+    return RatioUpdates(Ratio(estimator="reinforce", batch_size=8), materials)
 
 
 def target(work: Distillation, beta: float) -> torch.Tensor:
@@ -68,6 +82,35 @@ def test_a_constant_reward_is_self_distillation():
     assert torch.equal(work.weights, torch.ones(4000)) and work.spread == 0
     work.steps(30)
     assert divergence(work, 0.0) < 0.01
+
+
+def test_a_reward_out_of_terms_is_judged_once_as_in_all_players():
+    counted = []
+    reward = Terms(
+        [Term("zeros", 1.0, lambda s: counted.append(len(s)) or zeros(s), "standardise")]
+    )
+    work = player(reward, samples=50, beta=1.5)
+    values = zeros(work.pool())
+    standard = 1.5 * (values - values.mean()) / values.std(unbiased=False)
+    torch.testing.assert_close(work.weights.double(), 50 * standard.softmax(0), rtol=1e-5, atol=0)
+    assert counted == [50]
+
+
+@pytest.mark.parametrize("make", [player, player_of_a_reward])
+def test_a_reward_that_fails_is_one_clear_error(make):
+    def broken(sequences: Sequences) -> torch.Tensor:
+        raise ZeroDivisionError("no reward today")
+
+    with pytest.raises(RewardError, match="the reward: broken raised ZeroDivisionError: no reward"):
+        make(broken).steps(1)
+
+
+def test_a_budget_limits_the_samples():
+    work = player(samples=100)
+    work.judge.budget, work.judge.reward = 40, Terms([Term("x", 1.0, zeros)])
+    assert work.judge.affordable(100) == 100  # nothing of the user's is asked
+    work.judge.reward.terms[0].reward = FunctionReward.__new__(FunctionReward)
+    assert work.judge.affordable(100) == 40 and work.judge.affordable(7) == 7
 
 
 def test_it_resumes_exactly():

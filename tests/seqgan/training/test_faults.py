@@ -316,7 +316,7 @@ def test_a_reward_that_fails_only_now_and_then():
 
 def test_a_reward_that_fails_in_training_is_the_users_error(data):
     work = rounds(data)
-    work.player.reward = lambda sequences: torch.full((len(sequences),), math.nan)
+    work.player.judge.reward = lambda sequences: torch.full((len(sequences),), math.nan)
     with pytest.raises(errors.RewardError, match="the reward: <lambda> returned nan for the seq"):
         work.player.step()
     assert issubclass(errors.RewardError, errors.SeqganError)

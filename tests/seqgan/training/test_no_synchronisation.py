@@ -147,7 +147,7 @@ def test_updates_towards_an_ensemble(device, estimator):
     with NoReading():
         rows = rows_of(batch.mask)
         drawn = RatioBatch(batch, batch.mask, Part(0, 4, 4), batch, rows)
-        loss, figures = work.loss(drawn)
+        loss, figures, _ = work.loss(drawn)
         loss.backward()
         assert set(figures) == {"mean_reward", "entropy", "spread"}
         ensemble(batch)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from rollout import Sequences, generate
-from seqgan.config import LSTM, GrammarCorpus, OptimizerConfig, PretrainConfig
+from rollout import ConstantReward, Sequences, generate
+from seqgan.config import LSTM, GrammarCorpus, OptimizerConfig, PretrainConfig, Ratio
 from seqgan.config.critic import CriticOptimizer
 from seqgan.config.pretrain import PretrainOptimizer
 from seqgan.data.sources import load_data
@@ -20,8 +20,10 @@ from seqgan.models import make_generator
 from seqgan.runs.state import pack, unpack
 from seqgan.training.learner import Learner
 from seqgan.training.mle_loss import MLELoss, own_inputs, smoothed_nll
+from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining, pretrain
 from seqgan.training.processes import Part
+from seqgan.training.ratio import RatioUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..rounds import work_of
@@ -209,6 +211,24 @@ def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):
         noting = lambda loss, *inputs, w=weight: losses.update({w: loss(*inputs).item()})  # noqa: E731
         monkeypatch.setattr(work.player.learner, "update", noting)
         work.player.step()
+    assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll.item(), rel=1e-4)
+
+
+def test_the_mixed_loss_of_the_ratio_is_the_same(data, monkeypatch):
+    losses, policy = {}, small(data).eval()
+    rng = runtime().rng("adversarial", "real", 0)
+    real = data.train.select(torch.randint(60, (8,), generator=rng))
+    nll = -policy(real).log_prob.sum() / real.lengths.sum()
+    for weight in (0.0, 2.0):
+        materials = Materials(
+            policy, policy, ConstantReward(1.0), None, data.train, data.prompts(), runtime()
+        )
+        settings = Ratio(batch_size=8, mle_weight=weight)
+        player = RatioUpdates(settings, materials)
+        noting = lambda loss, w=weight: losses.update({w: loss.item()})  # noqa: E731
+        monkeypatch.setattr(player.learner, "update", noting)
+        player.step()
+        assert settings.as_policy_gradient().mle_weight == weight  # the control has it too
     assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll.item(), rel=1e-4)
 
 

@@ -238,12 +238,12 @@ def test_a_player_takes_the_reward_of_its_stage():
     stages = Stages(settings, [lambda s: 0.0 * s.lengths, lambda s: 1.0 + s.lengths])
     player = player_of(BARE, stages.reward, stages=stages)
     player.step()
-    assert player.reward is stages.rewards[1]
+    assert player.judge.reward is stages.rewards[1]
     _, figures = player._batch()
     assert figures["mean_reward"] == 4
     other = player_of(BARE, stages.rewards[0], stages=Stages(settings, stages.rewards))
     other.load_state_dict(player.state_dict())
-    assert other.reward is stages.rewards[1]
+    assert other.judge.reward is stages.rewards[1]
 
 
 def test_weights_that_follow_a_target_are_kept():

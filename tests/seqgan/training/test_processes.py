@@ -97,8 +97,11 @@ def test_two_processes_are_one(tmp_path):
     assert set(two) == set(one.weights) and two["mle/head.weight"].dtype == torch.float64
     for name, value in one.weights.items():
         assert torch.allclose(value, two[name], rtol=0, atol=1e-6), name
-    numbers = json.loads((tmp_path / "two.json").read_text())
+    numbers, calls = json.loads((tmp_path / "two.json").read_text())
     assert numbers == pytest.approx(one.numbers, abs=1e-6)
+    # 5 steps of 7 sequences, and 30 samples: each is judged once, in one of the processes
+    assert calls == one.calls
+    assert calls == {"PolicyGradient": [35] * 2, "RatioUpdates": [35] * 2, "Distillation": [30] * 2}
     moved = one.weights["other/head.weight"] - one.weights["mle/head.weight"]
     assert moved.abs().max() > 0.01  # there was something to be the same
 
@@ -145,7 +148,7 @@ def test_what_befalls_one_ends_all_and_the_run_goes_on(case, tmp_path, monkeypat
     words = ["run", *TINY, "--output_dir", str(path), "--checkpoint.every_steps", "1"]
     code, _, error = launched(["tests.seqgan.shared_run", *CASES[case], *words])
     assert code != 0
-    (line,) = our_lines(error)
+    (line,) = {*our_lines(error)}  # of a reward both processes say the same
     assert line.startswith("seqgan: error: ")
     if case == "a broken reward":
         assert "raised ZeroDivisionError: no reward today" in line

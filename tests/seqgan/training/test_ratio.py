@@ -44,7 +44,7 @@ def expected_gradient(work: RatioUpdates) -> torch.Tensor:
     probs = work.policy(every).log_prob.detach().sum(1).exp()
     total = torch.zeros(sum(p.numel() for p in work.policy.parameters()), dtype=torch.float64)
     for row, prob in enumerate(probs):
-        loss, _ = work.loss(alone(every, row))
+        loss, *_ = work.loss(alone(every, row))
         gradients = torch.autograd.grad(loss, list(work.policy.parameters()))
         total += prob * torch.cat([each.flatten() for each in gradients])
     return total

@@ -34,7 +34,7 @@ materials = Materials(policy, frozen_copy(policy), RatioReward(ensemble, policy)
 work = RatioUpdates(Ratio(estimator=sys.argv[1], kl_weight=0.1), materials)
 rows = torch.arange(96 * 40)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-loss, _ = work.loss(RatioBatch(batch, batch.mask, Part(0, 96, 96), batch, rows))
+loss, *_ = work.loss(RatioBatch(batch, batch.mask, Part(0, 96, 96), batch, rows))
 loss.backward()
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print((after - before) / 1024)

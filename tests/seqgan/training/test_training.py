@@ -315,7 +315,7 @@ def test_the_policy_gradient_raises_the_reward_it_is_given(data, runtime):
     def count(sequences: Sequences) -> torch.Tensor:
         return ((sequences.tokens == wanted) & sequences.mask).sum(1).float()
 
-    work.player.reward = count
+    work.player.judge.reward = count
     before = count(generate(policy, 500, rng=torch.Generator().manual_seed(0))).mean()
     for _ in range(25):
         work.player.step()
