@@ -241,7 +241,11 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, ("step",), state)
-        load_optimizer(self.optimizer, state["optimizer"])
+        optimizer = state["optimizer"]
+        if self.graphs is not None:  # else the counts of the steps would stay on the host
+            groups = [{**group, "capturable": True} for group in optimizer["param_groups"]]
+            optimizer = {**optimizer, "param_groups": groups}
+        load_optimizer(self.optimizer, optimizer)
         if self.graphs is not None:
             self.graphs.clear()
             self._rate = float(self.optimizer.param_groups[0]["lr"])

@@ -8,14 +8,23 @@ import pytest
 import torch
 
 from rollout import DiscriminatorReward, Sequences
-from seqgan.config import LSTM, CriticConfig, GrammarCorpus, PolicyGradient, PretrainConfig
+from seqgan.config import (
+    LSTM,
+    CriticConfig,
+    GrammarCorpus,
+    OptimizerConfig,
+    PolicyGradient,
+    PretrainConfig,
+)
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError, NonFiniteLossError
 from seqgan.models import make_generator
+from seqgan.runs.state import pack, unpack
 from seqgan.training import policy_gradient
 from seqgan.training.accelerators import set_matmul_precision
 from seqgan.training.critic import Critic
+from seqgan.training.learner import Learner
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.runtime import Runtime, make_accelerator
@@ -99,6 +108,23 @@ def test_an_interrupted_training_resumes(recorded):
     second.epoch()
     same(whole.generator, second.generator, 0.0)
     assert whole.history == second.history
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "radam"])
+def test_counts_of_steps_are_resumed_on_the_device(recorded, name):
+    """A recording reads nothing from the host; a checkpoint has all tensors there."""
+    first, second = (
+        Learner(torch.nn.Linear(2, 1), OptimizerConfig(name=name), runtime(graphs), "test", "")
+        for graphs in (False, True)
+    )
+    first.update(lambda: first.model(torch.ones(3, 2)).sum())
+    tensors, skeleton = pack(first.state_dict())
+    for group in second.optimizer.param_groups:  # a device that is not the host
+        group["params"] = [torch.nn.Parameter(each.data.to("meta")) for each in group["params"]]
+    second.load_state_dict(unpack(skeleton, tensors))
+    kept = [second.optimizer.state[each] for each in second.optimizer.param_groups[0]["params"]]
+    assert len(kept) == 2 and all(each["step"].device.type == "meta" for each in kept)
+    assert all(group["capturable"] for group in second.optimizer.param_groups)
 
 
 def test_a_checkpoint_does_not_show_that_there_were_graphs(recorded):
