@@ -49,7 +49,7 @@ from .training.members import run_members
 from .training.pretrain import convergence_of, pretrain
 from .training.rounds import Rounds
 from .training.runtime import Runtime
-from .training.transfer import beginning, like_its_beginning
+from .training.transfer import beginning
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
 
@@ -97,23 +97,24 @@ def run(
             written then.
         RunInterrupted: SIGINT or SIGTERM came; the message says how to resume.
     """
-    config = like_its_beginning(files_found(config))
+    config, first = _with_beginning(files_found(config))
     check_available(config.evaluation)
     check_rewards(config.every_term(), config.reward)
-    runtime, data = begin("run", config, console, callbacks=Callbacks(**callbacks))
+    told = Callbacks(**callbacks)
+    runtime, data = begin("run", config, console, callbacks=told, first=first)
     with runtime.interruption:
-        generator = _pretrained(config, data, runtime)
+        generator = _pretrained(config, data, runtime, first)
         tuned = _fine_tuned(config, data, generator, runtime)
         return _finish(config, data, runtime, tuned.models(), runtime.run, tuned)
 
 
 def pretrain_only(config: RunConfig, console: Console | None = None) -> RunResult:
     """MLE pretraining alone, and its scores."""
-    config = like_its_beginning(files_found(config))
+    config, first = _with_beginning(files_found(config))
     check_available(config.evaluation)
-    runtime, data = begin("pretrain", config, console)
+    runtime, data = begin("pretrain", config, console, first=first)
     with runtime.interruption:
-        generator = _pretrained(config, data, runtime)
+        generator = _pretrained(config, data, runtime, first)
         return _finish(config, data, runtime, {"mle": generator}, runtime.run)
 
 
@@ -136,11 +137,12 @@ def finetune(
     pretrained = source_run(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))
+    first = None
     if isinstance(config, FinetuneConfig) and config.transfer:
+        first = generator
         resumed = folder_of(config) == pretrained.path  # which knows where it began
         began = trained.pretrain.run if resumed else str(pretrained.path)
-        first = replace(config.pretrain, run=began)
-        config = replace(config, pretrain=first)
+        config = replace(config, pretrain=replace(config.pretrain, run=began))
     else:
         config = on_data_of(config, trained, pretrained)
     if config.generator != trained.generator:
@@ -150,7 +152,7 @@ def finetune(
     check_available(config.evaluation)
     ended = convergence_of(pretrained)  # an error of its log comes now, not after hours
     told = Callbacks(**callbacks)
-    runtime, data = begin("finetune", config, console, pretrained, told)
+    runtime, data = begin("finetune", config, console, pretrained, told, first)
     with runtime.interruption:
         generator.to(runtime.device)
         runtime.hold(runtime=runtime, generator=generator)
@@ -162,9 +164,16 @@ def finetune(
         return _finish(config, data, runtime, tuned.models(), pretrained, tuned)
 
 
-def _pretrained(config: RunConfig, data: Dataset, runtime: Runtime) -> Generator:
-    """The generator after MLE; from a checkpoint, if the run is resumed behind that."""
-    generator = beginning(config)
+def _with_beginning(config: RunConfig) -> tuple[RunConfig, Generator | None]:
+    """The generator of another run that training begins with, and the settings with its own."""
+    first = beginning(config)
+    return (config, None) if first is None else (replace(config, generator=first.settings), first)
+
+
+def _pretrained(
+    config: RunConfig, data: Dataset, runtime: Runtime, generator: Generator | None
+) -> Generator:
+    """The generator after MLE, begun from the given one; from a checkpoint, if there is one."""
     if generator is None:
         seed = derive_seed(config.seed, "generator")
         generator = make_generator(config.generator, data.spec, seed)

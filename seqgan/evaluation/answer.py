@@ -272,7 +272,7 @@ def _sentences(
     """Yields the answer and its reasons, a sentence each."""
     yield f"{label.capitalize()}."
     yield found.sentence
-    if size is not None:
+    if size is not None and found.label in ("better", "worse"):  # else there is none to size
         yield f"The size of the difference is {size}."
     if against_control is None or found.label == "not comparable":
         return

@@ -186,8 +186,10 @@ def _result(verdict: dict[str, Any]) -> str:
 
 
 def _size(verdict: dict[str, Any]) -> str:
-    """The size of the difference, in words."""
-    effect = verdict.get("effect")
+    """The size of a difference that was found, in words."""
+    label, effect = verdict.get("against_mle", verdict["label"]), verdict.get("effect")
+    if label not in ("better", "worse"):
+        return ""
     return "" if effect is None else f"The size of the difference is {effect}."
 
 

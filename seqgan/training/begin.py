@@ -21,7 +21,7 @@ from ..data.codec import save_codec
 from ..data.dataset import Dataset, fingerprint
 from ..data.sources import check_splits
 from ..errors import ConfigError, RunDirectoryError
-from ..models import load_generator
+from ..models import Generator, load_generator
 from ..runs.places import data_of, not_its_data, with_files_found
 from ..runs.replacing import put_back, replacing
 from ..runs.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
@@ -31,6 +31,7 @@ from ..terminal import say
 from .accelerators import set_matmul_precision
 from .callbacks import Callbacks
 from .members import check_runs
+from .other_models import check_models
 from .processes import Processes
 from .runtime import Runtime, make_accelerator
 from .transfer import check_fits
@@ -96,6 +97,7 @@ def begin(
     console: Console | None,
     pretrained: RunDirectory | None = None,
     callbacks: Callbacks | None = None,
+    first: Generator | None = None,
 ) -> tuple[Runtime, Dataset]:
     """Reads the data and makes the run's folder; nothing is written before all of it is right.
 
@@ -105,6 +107,7 @@ def begin(
         console: where progress is shown, by the main process.
         pretrained: the run that is fine-tuned, whose data are taken.
         callbacks: functions that are told how the rounds go.
+        first: the generator that training begins with, if it is another run's of other data.
     """
     # Fails before anything is written.
     config.generator.check_corpus(config.corpus)
@@ -132,7 +135,10 @@ def begin(
         build(config.generator, data.spec)
     if not going_on:
         check_runs(config, whole)
-        check_fits(config, data)
+        if first is not None:
+            check_fits(first, config, data)
+    if command != "pretrain":
+        check_models(config, data)
     saved = None
     if going_on:
         saved = _saved(command, config, path, whole, processes, partial(say, console))

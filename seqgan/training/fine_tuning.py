@@ -11,19 +11,17 @@ from rollout import Reward
 from ..config import RewardTerm, RunConfig
 from ..config.components import build
 from ..data.augmentation import augmentation
-from ..data.codec import load_codec
 from ..data.dataset import Dataset
-from ..errors import ConfigError
-from ..models import Discriminator, Ensemble, Generator, load_generator, make_discriminator
+from ..models import Discriminator, Ensemble, Generator, make_discriminator
 from ..rewards.build import build_reward
 from ..rewards.ingredients import Ingredients
 from ..rewards.stages import Stages
-from ..runs.run_directory import RunDirectory
 from ..seeding import derive_seed
 from .adversarial import adversarial
 from .critic import Critic
 from .critic_pretraining import pretrain_critic
 from .health import Health
+from .other_models import other_model
 from .players import Actor, Materials
 from .rounds import Rounds, Validation
 from .runtime import Runtime
@@ -90,16 +88,7 @@ class FineTuning:
         return build_reward(terms, given)
 
     def _other_model(self, folder: str) -> Generator:
-        """The generator of another run, which reads the same token ids."""
-        other = RunDirectory.open(folder)
-        model = load_generator(other.checkpoint(other.final()) / "generator")
-        codec = load_codec(other.path, model.spec, getattr(self.data.codec, "tokenizer", None))
-        if codec.fingerprint() != self.data.codec.fingerprint():
-            raise ConfigError(
-                f"--rewards: model: {folder} has another vocabulary than {self.data.source}; "
-                "train it on the same data"
-            )
-        return model.to(self.runtime.device).eval().requires_grad_(False)
+        return other_model(folder, self.data).to(self.runtime.device)
 
     @property
     def discriminator(self) -> Discriminator | None:

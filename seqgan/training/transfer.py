@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from ..config import RunConfig
@@ -11,39 +9,43 @@ from ..data.dataset import Dataset
 from ..data.text.splits import SPLITS
 from ..errors import ConfigError, DataError
 from ..models import Generator, load_generator
+from ..runs.resume import folder_of, resumes
 from ..runs.run_directory import RunDirectory
 
-__all__ = ["beginning", "check_fits", "like_its_beginning"]
+__all__ = ["beginning", "check_fits"]
 
 
 def beginning(config: RunConfig) -> Generator | None:
     """The generator that training begins with; None: a new one.
+
+    A run that is resumed has taken the weights, and needs the other run no more.
 
     Raises:
         RunDirectoryError, CheckpointError: the run is not there, or has no such generator.
     """
     if config.pretrain.run is None:
         return None
+    path = folder_of(config)
+    if path is not None and resumes(config, path):
+        kept = RunDirectory.open(path).checkpoints.newest(lambda line: None)
+        if kept is not None:
+            return load_generator(kept / "generator")
     run = RunDirectory.open(config.pretrain.run)
     return load_generator(run.checkpoint("mle") / "generator")
 
 
-def like_its_beginning(config: RunConfig) -> RunConfig:
-    """The settings with those of the generator that training begins with."""
-    model = beginning(config)
-    return config if model is None else replace(config, generator=model.settings)
-
-
-def check_fits(config: RunConfig, data: Dataset) -> None:
+def check_fits(model: Generator, config: RunConfig, data: Dataset) -> None:
     """Requires data that the generator of another run can emit.
+
+    Args:
+        model: the generator.
+        config: all settings.
+        data: the data set.
 
     Raises:
         ConfigError: sequences are too long for it.
         DataError: tokens that it lacks, or never emits.
     """
-    model = beginning(config)
-    if model is None:
-        return
     where, longest = config.pretrain.run, data.spec.max_length
     if longest > model.max_length:
         raise ConfigError(

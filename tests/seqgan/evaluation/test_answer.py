@@ -80,6 +80,7 @@ def test_better_needs_mle_and_the_control(against_mle, against_control, label):
     found = answered(against_mle, against_control)
     assert found.label == label and not found.helped
     assert found.to_dict()["against_mle"] == against_mle
+    assert ("The size of the" in found.sentence) == (against_mle in ("better", "worse"))
     assert found.to_dict()["against_control"] == against_control
 
 

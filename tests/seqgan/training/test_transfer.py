@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from seqgan.cli.main import main
 from seqgan.runs.run_directory import RunDirectory
+from seqgan.training import transfer
 from seqgan.training.runtime import Runtime
 
 from ..tiny import TINY_WORK, weights, without_report
@@ -42,11 +44,35 @@ def no_report(monkeypatch):
     without_report(monkeypatch)
 
 
-def test_mle_goes_on_with_other_data(first, tmp_path):
-    path = tmp_path / "ab"
-    words = ["--run", str(first / "a"), "--data", str(first / "b.txt"), *TINY_WORK]
+def ended_after(patch: pytest.MonkeyPatch, pauses: int) -> None:
+    """Lets a signal come at a gradient step."""
+    left, original = [pauses], Runtime.pause
+
+    def pause(self):
+        left[0] -= 1
+        if not left[0]:
+            signal.raise_signal(signal.SIGTERM)
+        original(self)
+
+    patch.setattr(Runtime, "pause", pause)
+
+
+def test_mle_goes_on_with_other_data(first, tmp_path, capsys, monkeypatch):
+    """The other run is read once; when its weights are taken, it may go."""
+    path, source, read = tmp_path / "ab", tmp_path / "source", []
+    shutil.copytree(first / "a", source)
+    words = ["--run", str(source), "--data", str(first / "b.txt"), *TINY_WORK]
     words += ["--corpus.max_length", "8", "--pretrain.optimizer.learning_rate", "1e-7"]
-    assert main(["pretrain", *words, "--output_dir", str(path)]) == 0
+    with monkeypatch.context() as patch:
+        ended_after(patch, 2)
+        load = transfer.load_generator
+        patch.setattr(transfer, "load_generator", lambda place: read.append(place) or load(place))
+        words = ["pretrain", *words, "--output_dir", str(path)]
+        assert main(words) == 128 + signal.SIGTERM
+    assert len(read) == 1 and source in read[0].parents
+    shutil.rmtree(source)
+    command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
+    assert main(command) == 0
     before, after = weights(first / "a", "mle"), weights(path, "mle")
     assert all((before[name] - after[name]).abs().max() < 1e-4 for name in before)
     config = RunDirectory(path).config()
@@ -71,20 +97,29 @@ def test_fine_tuning_on_other_data(first, tmp_path, capsys):
 def test_fine_tuning_on_other_data_resumes(first, tmp_path, capsys, monkeypatch):
     path = tmp_path / "tuned"
     words = ["finetune", "--run", str(first / "a"), "--data", str(first / "b.txt"), "--transfer"]
-    left, original = [5], Runtime.pause
-
-    def pause(self):
-        left[0] -= 1
-        if not left[0]:
-            signal.raise_signal(signal.SIGTERM)
-        original(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Runtime, "pause", pause)
+        ended_after(patch, 5)
         assert main([*words, "--output_dir", str(path)]) == 128 + signal.SIGTERM
     command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
     assert main(command) == 0
     assert (path / "results.json").is_file()
+
+
+def test_models_that_rewards_name_are_looked_at_first(first, tmp_path, capsys):
+    path, part = tmp_path / "no", tmp_path / "part"
+    shutil.copytree(first / "a", part)
+    shutil.rmtree(part / "checkpoints")
+    for model, message in (
+        (tmp_path / "none", "no run there"),
+        (part, "the run has no checkpoint 'mle' yet"),
+        (first / "a", "has another vocabulary than"),
+    ):
+        reward = f"{{name: likelihood, model: {model}}}"
+        words = ["run", "--data", str(first / "c.txt"), *TINY_WORK, "--rewards", reward]
+        assert main([*words, "--output_dir", str(path)]) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert f"error: --rewards: likelihood: model: {model}" in line and message in line
+    assert not path.exists()
 
 
 def test_vocabularies_must_fit(first, tmp_path, capsys):
