@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
-from .algorithms.policy_gradient import PolicyGradient
-from .algorithms.ratio import Ratio
-from .algorithms.relaxed import LOSS_OF, Relaxed
+from .algorithm_checks import check_algorithm
 from .checks import choice, require, seed
 from .data import check_corpus
 from .names import DEVICES, TRACKERS
@@ -30,10 +28,8 @@ def check_run(config: RunConfig) -> None:
     choice(config, "matmul_precision", ("highest", "high"))
     choice(config, "on_reward_error", ("stop", "skip"))
     _check_weights(config)
-    _check_stages(config)
+    check_algorithm(config)
     _check_per_token(config)
-    _check_relaxed(config)
-    _check_ratio(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -64,15 +60,6 @@ def _check_weights(config: RunConfig) -> None:
         )
 
 
-def _check_stages(config: RunConfig) -> None:
-    """Requires an algorithm that goes through the stages of a reward, if there are any."""
-    algorithm = config.algorithm
-    require(
-        not config.stages or isinstance(algorithm, PolicyGradient),
-        f"--stages are for --{algorithm.group}name policy_gradient",
-    )
-
-
 def _check_per_token(config: RunConfig) -> None:
     """Requires a reward and a loss that a discriminator with a logit per token can serve."""
     judge: Any = config.discriminator
@@ -90,44 +77,4 @@ def _check_per_token(config: RunConfig) -> None:
         not config.critic.penalty,
         f"{where}, and a gradient penalty asks for one logit per sequence; set "
         "--critic.gradient_penalty 0, or take another discriminator",
-    )
-
-
-def _check_relaxed(config: RunConfig) -> None:
-    """Requires what gradients through samples need: the discriminator alone, and its loss."""
-    algorithm = config.algorithm
-    if not isinstance(algorithm, Relaxed):
-        return
-    flag = f"--{algorithm.group}name: relaxed"
-    terms = [term.name for term in config.every_term()]
-    require(
-        terms == ["discriminator"],
-        f"{flag} takes the gradient of the discriminator, and --rewards are {', '.join(terms)}; "
-        "give --rewards '[discriminator]', or take another algorithm",
-    )
-    wanted = LOSS_OF[algorithm.loss]
-    require(
-        config.critic.loss == wanted,
-        f"--{algorithm.group}loss: {algorithm.loss} goes with a discriminator of the loss "
-        f"{wanted}, and --critic.loss is {config.critic.loss}; set --critic.loss {wanted}",
-    )
-
-
-def _check_ratio(config: RunConfig) -> None:
-    """Requires the ratio alone for what only an ensemble's density makes possible."""
-    algorithm = config.algorithm
-    if not isinstance(algorithm, Ratio) or config.ratio_alone:
-        return
-    usual = Ratio()
-    for name in ("objective", "samples"):
-        value, default = getattr(algorithm, name), getattr(usual, name)
-        require(
-            value == default,
-            f"--{algorithm.group}{name}: {value} needs --rewards ratio alone, without weight and "
-            f"shape; with these rewards leave it at {default}",
-        )
-    require(
-        algorithm.estimator in (usual.estimator, "reinforce"),
-        f"--{algorithm.group}estimator: {algorithm.estimator} needs --rewards ratio alone, without "
-        f"weight and shape; with these rewards it is reinforce",
     )

@@ -1,0 +1,75 @@
+"""Checks of a run's algorithm beside its rewards: what each of them needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .algorithms.policy_gradient import PolicyGradient
+from .algorithms.ratio import Ratio
+from .algorithms.relaxed import LOSS_OF, Relaxed
+from .checks import require
+
+if TYPE_CHECKING:
+    from .run import RunConfig
+
+__all__ = ["check_algorithm"]
+
+
+def check_algorithm(config: RunConfig) -> None:
+    """Requires the rewards that the algorithm can serve.
+
+    Raises:
+        ConfigError: there are others.
+    """
+    _check_stages(config)
+    _check_relaxed(config)
+    _check_ratio(config)
+
+
+def _check_stages(config: RunConfig) -> None:
+    """Requires an algorithm that goes through the stages of a reward, if there are any."""
+    algorithm = config.algorithm
+    require(
+        not config.stages or isinstance(algorithm, PolicyGradient),
+        f"--stages are for --{algorithm.group}name policy_gradient",
+    )
+
+
+def _check_relaxed(config: RunConfig) -> None:
+    """Requires what gradients through samples need: the discriminator alone, and its loss."""
+    algorithm = config.algorithm
+    if not isinstance(algorithm, Relaxed):
+        return
+    flag = f"--{algorithm.group}name: relaxed"
+    terms = [term.name for term in config.every_term()]
+    require(
+        terms == ["discriminator"],
+        f"{flag} takes the gradient of the discriminator, and --rewards are {', '.join(terms)}; "
+        "give --rewards '[discriminator]', or take another algorithm",
+    )
+    wanted = LOSS_OF[algorithm.loss]
+    require(
+        config.critic.loss == wanted,
+        f"--{algorithm.group}loss: {algorithm.loss} goes with a discriminator of the loss "
+        f"{wanted}, and --critic.loss is {config.critic.loss}; set --critic.loss {wanted}",
+    )
+
+
+def _check_ratio(config: RunConfig) -> None:
+    """Requires the ratio alone for what only an ensemble's density makes possible."""
+    algorithm = config.algorithm
+    if not isinstance(algorithm, Ratio) or config.ratio_alone:
+        return
+    usual = Ratio()
+    for name in ("objective", "samples"):
+        value, default = getattr(algorithm, name), getattr(usual, name)
+        require(
+            value == default,
+            f"--{algorithm.group}{name}: {value} needs --rewards ratio alone, without weight and "
+            f"shape; with these rewards leave it at {default}",
+        )
+    require(
+        algorithm.estimator in (usual.estimator, "reinforce"),
+        f"--{algorithm.group}estimator: {algorithm.estimator} needs --rewards ratio alone, without "
+        f"weight and shape; with these rewards it is reinforce",
+    )
