@@ -82,7 +82,7 @@ class Block(nn.Module):
 
     def forward(
         self, inputs: Tensor, turn: Turn, mask: Tensor | None, memory: Memory | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """All positions at once.
 
         Args:
@@ -93,12 +93,12 @@ class Block(nn.Module):
             memory: of the encoder.
 
         Returns:
-            The outputs [B, T, E], and keys and values [2, B, H, T, D].
+            The outputs [B, T, E]; keys and values, each [B, H, T, D].
         """
         query, key, value = (each.transpose(1, 2) for each in self._projected(inputs, turn))
         mixed = scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
         outputs = self._finished(inputs, mixed.transpose(1, 2), memory)
-        return outputs, torch.stack([key, value])
+        return outputs, (key, value)
 
     def weights(self, inputs: Tensor, turn: Turn, mask: Tensor | None) -> Tensor:
         """The attention weights [B, H, T, T] of `forward` for the same arguments."""
@@ -154,10 +154,11 @@ class Block(nn.Module):
 
 
 def initialise(model: nn.Module, width: int, layers: int) -> None:
-    """Draws the weights of linear layers and embeddings as GPT-2 does, in proportion to the width.
+    """Draws the weights of linear layers and embeddings from N(0, s), s = 0.25 / sqrt(E).
 
-    N(0, s) with s = 0.25 / sqrt(E), which is 0.02 near GPT-2's width of 768 / 5; weights of what
-    layers add are smaller by sqrt(2 layers) (Radford et al. 2019, section 2.3).
+    That is 0.022 at a width of 128 and 0.009 at 768, where GPT-2 has 0.02 at every width. As there,
+    the weights of what a layer adds are divided by the square root of the number of sums, two or
+    three per layer (Radford et al. 2019, section 2.3).
     """
     scale = 0.25 * width**-0.5
     for module in model.modules():
@@ -167,5 +168,10 @@ def initialise(model: nn.Module, width: int, layers: int) -> None:
             nn.init.zeros_(module.bias)
     for module in model.modules():
         if isinstance(module, Block):
+            across = hasattr(module, "found")
+            smaller = ((3 if across else 2) * layers) ** -0.5
             for added in (module.mixed, module.output):
-                nn.init.normal_(added.weight, std=scale * (2 * layers) ** -0.5)
+                nn.init.normal_(added.weight, std=scale * smaller)
+            if across:  # drawn above
+                with torch.no_grad():
+                    module.found.weight.mul_(smaller)

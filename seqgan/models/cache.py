@@ -48,19 +48,26 @@ class Shared(SelectsRows):
 
     Attributes:
         pool: tensors [P, ...], never written to.
-        rows: int64 [R], which of the P each row reads.
+        rows: int64 [R], which of the P each row reads; None: each its own, so nothing is copied.
     """
 
     pool: list[Tensor]
-    rows: Tensor
+    rows: Tensor | None = None
 
-    def of_rows(self) -> list[Tensor]:
-        """The tensors [R, ...] of the rows."""
-        return [each.index_select(0, self.rows) for each in self.pool]
+    def of_rows(self, number: int) -> Tensor:
+        """A tensor [R, ...] of the rows: the one with this number in the pool."""
+        held = self.pool[number]
+        return held if self.rows is None else held.index_select(0, self.rows)
 
     def select(self, rows: Tensor) -> Shared:
         """The part for `rows` [R]; the pool stays where it is."""
-        return Shared(self.pool, self.rows[rows])
+        return Shared(self.pool, rows if self.rows is None else self.rows[rows])
+
+    def numbers(self) -> Tensor:
+        """The rows of the pool that are read, int64 [R]."""
+        if self.rows is not None:
+            return self.rows
+        return torch.arange(len(self.pool[0]), device=self.pool[0].device)
 
     @staticmethod
     def concat(states: list[Shared]) -> Shared:
@@ -74,7 +81,7 @@ class Shared(SelectsRows):
             widest = max(pool[0].shape[1] for pool in pools)
             pools = [[_to_width(each, widest) for each in pool] for pool in pools]
         joined = pools[0] if len(pools) == 1 else [torch.cat(x) for x in zip(*pools, strict=True)]
-        return Shared(joined, torch.cat([each.rows + firsts[id(each.pool)] for each in states]))
+        return Shared(joined, torch.cat([x.numbers() + firsts[id(x.pool)] for x in states]))
 
 
 def _to_width(tensor: Tensor, width: int) -> Tensor:
@@ -289,5 +296,7 @@ def _unflatten(children: Any, context: Any) -> Cache:
 
 register_pytree_node(Cache, _flatten, _unflatten)
 register_pytree_node(
-    Shared, lambda part: ([part.pool, part.rows], None), lambda children, _: Shared(*children)
+    Shared,
+    lambda part: ([part.pool, *([] if part.rows is None else [part.rows])], None),
+    lambda children, _: Shared(*children),
 )

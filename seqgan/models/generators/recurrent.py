@@ -100,7 +100,7 @@ class RecurrentGenerator(Generator):
             after.append(layer)
         features = self._projected(self.dropout(units))
         for each in memory:
-            features = self.attention(features[:, None], *each.of_rows())[:, 0]
+            features = self.attention(features[:, None], each.of_rows(0), each.of_rows(1))[:, 0]
         return features, [*after, *more, *memory]
 
     def forward_features(self, sequences: Sequences) -> Tensor:
@@ -122,7 +122,7 @@ class RecurrentGenerator(Generator):
             return []
         source, lengths = self.part(condition, "source"), self.part(condition, "source_length")
         pool = [self.encoder(source, lengths), inside(lengths, source.shape[1])]
-        return [Shared(pool, torch.arange(len(source), device=source.device))]
+        return [Shared(pool)]
 
     def _projected(self, units: Tensor) -> Tensor:
         """Features of the size of the embeddings, where the output layer has their weights."""

@@ -84,21 +84,20 @@ class TransformerGenerator(Generator):
         turn = turn_at(cache.positions, self.units, self.head.weight)
         cache = cache.extended()
         units = self.dropout(sum(label, embeddings))
-        held = [each.of_rows() for each in memory]
         for layer, block in enumerate(self._blocks()):
-            units = block.advance(units, turn, cache, layer, _of_layer(held, layer))
+            units = block.advance(units, turn, cache, layer, _of_layer(memory, layer))
         return self.norm(units), [cache, *memory, *label]
 
     def forward_features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, E] before every token."""
-        return self.norm(self._passed(sequences, [], self._memory(sequences.condition)))
+        return self.norm(self._passed(sequences, self._memory(sequences.condition)))
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The keys and values of all positions, in one pass."""
         sequences = self.asked(sequences)
         pool: list[Tensor] = []
         memory = self._memory(sequences.condition)
-        self._passed(sequences, pool, memory)
+        self._passed(sequences, memory, pool)
         return Prefixes(sequences, (pool, memory))
 
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
@@ -115,8 +114,7 @@ class TransformerGenerator(Generator):
         source, lengths = self.part(condition, "source"), self.part(condition, "source_length")
         encoded = self.encoder(source, lengths)
         held = [block.memory(encoded) for block in self._blocks()]
-        rows = torch.arange(len(source), device=source.device)
-        return [Shared([*held, inside(lengths, source.shape[1])], rows)]
+        return [Shared([*held, inside(lengths, source.shape[1])])]
 
     @property
     def _across(self) -> int:
@@ -126,7 +124,7 @@ class TransformerGenerator(Generator):
     def attention_weights(self, sequences: Sequences) -> Tensor:
         """Attention weights [B, layers, H, T, T]."""
         sequences, weights = self.asked(sequences), list[Tensor]()
-        self._passed(sequences, [], self._memory(sequences.condition), weights)
+        self._passed(sequences, self._memory(sequences.condition), weights=weights)
         return torch.stack(weights, 1)
 
     def _blocks(self) -> list[Block]:
@@ -135,13 +133,14 @@ class TransformerGenerator(Generator):
     def _passed(
         self,
         sequences: Sequences,
-        pool: list[Tensor],
         memory: list[Shared],
+        pool: list[Tensor] | None = None,
         weights: list[Tensor] | None = None,
     ) -> Tensor:
         """The last layer's outputs [B, T, E].
 
-        Puts each layer's keys and values into `pool`, and its attention into `weights`.
+        Puts each layer's keys and values [2, B, H, T, D] into `pool`, and its attention into
+        `weights`, where they are wanted.
         """
         inputs = self._inputs(sequences)
         label = [each[:, None] for each in self.condition_vectors(sequences.condition)]
@@ -151,11 +150,12 @@ class TransformerGenerator(Generator):
         for layer, block in enumerate(self._blocks()):
             if weights is not None:
                 weights.append(block.weights(units, turn, None))
-            units, held = block(units, turn, None, _of_layer([each.pool for each in memory], layer))
-            pool.append(held)
+            units, held = block(units, turn, None, _of_layer(memory, layer))
+            if pool is not None:
+                pool.append(torch.stack(held))
         return units
 
 
-def _of_layer(held: list[list[Tensor]], layer: int) -> Memory | None:
-    """A layer's memory of the source, if there is one."""
-    return (held[0][layer], held[0][-1]) if held else None
+def _of_layer(memory: list[Shared], layer: int) -> Memory | None:
+    """A layer's memory of the source, row by row, if there is one."""
+    return (memory[0].of_rows(layer), memory[0].of_rows(-1)) if memory else None

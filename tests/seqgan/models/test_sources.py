@@ -99,6 +99,8 @@ def test_rollouts_share_what_was_encoded(name):
     joined = policy.concat([many, branched])
     (memory,) = (part for part in joined if isinstance(part, Shared))
     assert len(memory.rows) == 82 and len(memory.pool[0]) == 6
+    (own,) = (part for part in policy.initial_state(6, asked(6)) if isinstance(part, Shared))
+    assert own.of_rows(0) is own.pool[0]  # each row has its own source: nothing is copied
     apart = policy.concat([policy.initial_state(n, asked(n, n + 2, seed=n)) for n in (1, 2)])
     bos = torch.full((3,), policy.bos_id)
     wanted = [

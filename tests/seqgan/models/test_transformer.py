@@ -159,3 +159,17 @@ def test_rollouts_are_those_of_the_policy_without_a_cache():
         for each in (policy, Uncached(policy))
     ]
     assert torch.equal(*values)
+
+
+def test_weights_of_what_is_added_are_smaller():
+    width, layers = 64, 3
+    for sources, sums in ((0, 2), (9, 3)):
+        spec = SPEC._replace(source_vocab=sources, source_length=5)
+        policy = make_generator(GENERATORS["transformer"](width=width, layers=layers), spec, 0)
+        plain = 0.25 * width**-0.5
+        for block in policy.blocks:
+            added = [block.mixed, block.output, *([block.found] if sources else [])]
+            for layer in added:
+                wanted = plain * (sums * layers) ** -0.5
+                assert layer.weight.std().item() == pytest.approx(wanted, rel=0.1)
+            assert block.inputs.weight.std().item() == pytest.approx(plain, rel=0.1)
