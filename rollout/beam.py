@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .completion import policy_device
+from .completion import default_compaction, policy_device
 from .modules import evaluating
 from .policy import Policy, State
 from .sequences import Sequences, refuse_condition, select_tree
@@ -111,7 +111,7 @@ class _Search:
 
     def run(self) -> Beams:
         """The search to its end."""
-        policy = self.policy
+        policy, every = self.policy, default_compaction(self.policy, self.device)
         last, state = self._begin()
         for position in range(len(self.begun), policy.max_length):
             logits, state = policy.step(last, state)
@@ -132,7 +132,8 @@ class _Search:
             self.tokens = self._grown(parent, token, position)
             rows = parent + torch.arange(self.questions, device=self.device)[:, None] * self.beams
             last, state = token.flatten(), policy.select(state, rows.flatten())
-            if self._decided():
+            # Looking makes the host wait; without EOS nothing is decided before the end.
+            if every and (position + 1) % every == 0 and self._decided():
                 break
         score, log_prob, tokens, lengths, ended = self.kept
         found = Sequences(tokens.flatten(0, 1), lengths.flatten(), ended.flatten(), self.condition)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from .devices import CACHE_BYTES, keep_freed_memory
+from .devices import CACHE_BYTES, keep_freed_memory, reads_synchronise
 from .modules import modules_of
 from .policy import Policy, State
 from .randomness import UniformStream
@@ -43,7 +43,7 @@ def default_compaction(policy: Policy, device: torch.device) -> int:
     """
     if policy.eos_id is None:
         return 0
-    return 1 if device.type == "cpu" else 8
+    return 8 if reads_synchronise(device) else 1
 
 
 _AHEAD = 8

@@ -12,6 +12,7 @@ import torch
 __all__ = [
     "CACHE_BYTES",
     "autocast",
+    "chunk_numbers",
     "exact_device",
     "exact_dtype",
     "is_out_of_memory",
@@ -83,6 +84,14 @@ CACHE_BYTES = 10 << 20
 They have to share the last cache, 16 to 32 MB on most of today's processors. Smaller pieces spend
 their time on calls of operations, larger ones on memory; around this size it hardly matters.
 """
+
+
+def chunk_numbers(device: torch.device) -> int:
+    """Float32 numbers that work in chunks holds at a time, all its arrays together.
+
+    On a CPU what stays in the cache, elsewhere 256 MB.
+    """
+    return CACHE_BYTES // 4 if device.type == "cpu" else 1 << 26
 
 
 @cache

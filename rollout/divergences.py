@@ -26,7 +26,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["COMBINATIONS", "OBJECTIVES", "combine", "divergence", "token_scores_of"]
+__all__ = ["COMBINATIONS", "LOWEST", "OBJECTIVES", "combine", "divergence", "token_scores_of"]
 
 OBJECTIVES = ("reverse_kl", "jensen_shannon", "forward_kl")
 COMBINATIONS = ("mixture", "geometric", "minimum", "quantile")

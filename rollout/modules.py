@@ -65,7 +65,11 @@ def without_dropout(*candidates: object) -> Iterator[None]:
 
 
 def own_copy(module: M) -> M:
-    """A deep copy of a module, which shares nothing with it."""
+    """A deep copy of a module: training one does not change the other.
+
+    A module may share with its copies what is never trained (``__deepcopy__``), as adapters share
+    the model that they adapt.
+    """
     copied = copy.deepcopy(module)
     for part in copied.modules():
         if isinstance(part, nn.RNNBase):

@@ -142,7 +142,7 @@ def action_values(
     values = _own_values(reward_values(reward, sequences) if own is None else own, sequences)
     # What a token is rewarded with by itself, on top of what comes after it.
     own = values.clone() if judges_tokens(reward) else torch.zeros_like(values)
-    known = _last_token(sequences)
+    known = sequences.last
     each = len(columns) * num_rollouts * policy.max_length
     block_size = max(1, _MAX_TOKENS // max(1, each))
     with evaluating(policy):
@@ -345,12 +345,6 @@ def _own_values(own: Tensor, sequences: Sequences) -> Tensor:
     if own.ndim == 1:
         return own[:, None].expand(-1, sequences.tokens.shape[1]).clone()
     return own.clone()
-
-
-def _last_token(sequences: Sequences) -> Tensor:
-    """Bool [B, T], True at the last token of each sequence."""
-    places = torch.arange(sequences.tokens.shape[1], device=sequences.device)
-    return places[None, :] == sequences.lengths[:, None] - 1
 
 
 def _fill_backwards(values: Tensor, known: Tensor, own: Tensor, mask: Tensor) -> Tensor:

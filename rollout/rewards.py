@@ -352,9 +352,7 @@ class MixtureReward:
         for weight, reward in self.parts:
             values = reward_values(reward, sequences)
             if self.per_token and values.ndim == 1:
-                places = torch.arange(sequences.tokens.shape[1], device=sequences.device)
-                last = places[None, :] == sequences.lengths[:, None] - 1
-                values = values[:, None] * last
+                values = values[:, None] * sequences.last
             total = total + weight * values
         assert isinstance(total, Tensor)
         return total

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .completion import policy_device
 from .policy import Policy, Prefixes, State, WrappedPolicy
 from .sequences import Sequences, concat_trees, select_tree
 
@@ -104,10 +105,11 @@ class RuledPolicy(WrappedPolicy):
 
     def initial_state(self, batch_size: int, condition: Any = None) -> _Ruled:
         """The state of the policy behind it, and nothing consumed."""
-        inner = self.policy.initial_state(batch_size, condition)
-        consumed = torch.zeros(batch_size, dtype=torch.int64)
-        seen = torch.zeros(batch_size, self.vocab_size, dtype=torch.bool)
-        return _Ruled(inner, consumed, seen if self.penalised else None)
+        inner, device = self.policy.initial_state(batch_size, condition), policy_device(self)
+        consumed, seen = torch.zeros(batch_size, dtype=torch.int64, device=device), None
+        if self.penalised:
+            seen = torch.zeros(batch_size, self.vocab_size, dtype=torch.bool, device=device)
+        return _Ruled(inner, consumed, seen)
 
     def step(self, tokens: Tensor, state: _Ruled) -> tuple[Tensor, _Ruled]:
         """Logits [R, V] under the rules, and the new state."""
@@ -122,7 +124,8 @@ class RuledPolicy(WrappedPolicy):
             weighed = torch.where(logits > 0, logits / penalty, logits * penalty)
             logits = torch.where(seen, weighed, logits)
         if self.rules.forbidden:
-            logits = logits.masked_fill(self._forbidden.to(logits.device), -torch.inf)
+            self._forbidden = self._forbidden.to(logits.device)  # copied at the first step alone
+            logits = logits.masked_fill(self._forbidden, -torch.inf)
         if self.rules.min_length and self.eos_id is not None:
             ends = torch.arange(self.vocab_size, device=logits.device) == self.eos_id
             early = consumed < self.rules.min_length  # BOS is not yet counted here

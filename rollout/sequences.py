@@ -21,10 +21,16 @@ __all__ = [
     "Sequences",
     "concat_trees",
     "distinct_sequences",
+    "inside",
     "map_tree",
     "refuse_condition",
     "select_tree",
 ]
+
+
+def inside(lengths: Tensor, width: int) -> Tensor:
+    """Bool [B, `width`], True at the places before the ends of sequences of `lengths` [B]."""
+    return torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
 
 
 class ConditionError(ValueError):
@@ -99,8 +105,13 @@ class Sequences:
     @cached_property
     def mask(self) -> Tensor:
         """Bool [B, T], True at the tokens of each sequence (EOS included), False after."""
+        return inside(self.lengths, self.tokens.shape[1])
+
+    @property
+    def last(self) -> Tensor:
+        """Bool [B, T], True at the last token of each sequence."""
         places = torch.arange(self.tokens.shape[1], device=self.tokens.device)
-        return places[None, :] < self.lengths[:, None]
+        return places[None, :] == self.lengths[:, None] - 1
 
     def select(self, rows: Tensor | slice) -> Sequences:
         """The sequences at `rows` (int64 [R], bool [B] or a slice), in that order."""

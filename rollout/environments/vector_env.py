@@ -211,8 +211,7 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         infos |= {"final_obs": last, "_final_obs": over.copy()}
         infos |= {"final_info": about_the_end, "_final_info": over.copy()}
         self._begin(over)
-        self._over[:] = False
-        self._look()
+        self._look_at(np.flatnonzero(over))
         infos |= self._infos(np.ones(self.num_envs, dtype=bool))
 
     def _begin(self, mask: np.ndarray, condition: int | None = None) -> None:
@@ -236,6 +235,15 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
         self._potentials = self.task.potentials(
             self._tokens, self._lengths, self._conditions, self._over
         )
+
+    def _look_at(self, rows: np.ndarray) -> None:
+        """As `_look`, of the environments `rows` alone: nothing else is asked about again."""
+        tokens, lengths, over = self._tokens[rows], self._lengths[rows], self._over[rows]
+        if self.task.constraint is not None:
+            masks = np.array(self._masks)
+            masks[rows] = self.task.masks(tokens, lengths, over)
+            self._masks = masks
+        self._potentials[rows] = self.task.potentials(tokens, lengths, self._conditions[rows], over)
 
     def _legal(self, actions: Any, acting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The actions as int64 [N], checked where `acting` [N] is True, and who pays a penalty."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rollout import Sequences
+from rollout.sequences import inside
 
 from ..data.dataset import Dataset, random_rows
 from ..models import Discriminator
@@ -45,8 +46,7 @@ def judged(
     logits = discriminator.forward_embedded(embeddings, lengths, condition)
     if not discriminator.per_token:
         return logits
-    inside = torch.arange(logits.shape[1], device=lengths.device)[None, :] < lengths[:, None]
-    return logits.masked_fill(~inside, 0.0).sum(1)
+    return logits.masked_fill(~inside(lengths, logits.shape[1]), 0.0).sum(1)
 
 
 @torch.no_grad()

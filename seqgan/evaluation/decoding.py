@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -28,6 +28,7 @@ from .pooled import Drawn
 
 __all__ = ["FAMILIES", "Decoder", "in_words"]
 
+Result = TypeVar("Result")
 FAMILIES: dict[str, tuple[float, ...]] = {
     "top-p": (0.8, 0.9, 0.95),
     "rejection": (0.25, 0.5, 0.75, 0.9),
@@ -52,6 +53,21 @@ RECENT = 8
 and what it ends with is then measured and compared."""
 
 
+class _Recent(Generic[Result]):
+    """The results that were used last."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[object, Any, Result]] = []  # the one that was used last first
+
+    def get(self, owner: object, key: Any, make: Callable[[], Result]) -> Result:
+        """The result for this very object and this key; `make` makes one that is not kept."""
+        known = [each for each in self._kept if each[0] is owner and each[1] == key]
+        others = [each for each in self._kept if each not in known]
+        found = known[0] if known else (owner, key, make())
+        self._kept = [found, *others[: RECENT - 1]]
+        return found[2]
+
+
 class Remembering:
     """A scoring of sequences that knows the last ones again.
 
@@ -61,16 +77,11 @@ class Remembering:
 
     def __init__(self, score: Callable[[Sequences], SequenceScores]):
         self._score = score
-        self._recent: list[tuple[Sequences, SequenceScores]] = []
+        self._recent: _Recent[SequenceScores] = _Recent()
 
     def __call__(self, of: Sequences) -> SequenceScores:
         """Scores of sequences; of the same object as before, those from before."""
-        for known, scores in self._recent:
-            if known is of:
-                return scores
-        scores = self._score(of)
-        self._recent = [(of, scores), *self._recent[: RECENT - 1]]
-        return scores
+        return self._recent.get(of, None, lambda: self._score(of))
 
 
 class Decoder:
@@ -86,7 +97,7 @@ class Decoder:
     def __init__(self, seed: int, prompts: Callable[[str], Prompts] | None = None):
         self.seed = seed
         self.prompts = prompts or (lambda split: NoPrompts())
-        self._recent: list[tuple[Policy, tuple[Any, ...], Drawn]] = []
+        self._recent: _Recent[Drawn] = _Recent()
         self._pools: dict[Any, tuple[Policy, Sequences, Remembering]] = {}
 
     def draw(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
@@ -102,20 +113,17 @@ class Decoder:
             split: what the samples are for: validation or test. They are fresh ones for each.
             count: samples.
         """
-        key = family, value, split, count
-        for of, name, drawn in self._recent:
-            if of is policy and name == key:
-                return drawn
-        if family == "rejection":
-            drawn = self._kept(policy, value, split, count)
-        else:
-            drawn = self._whole(policy, family, value, split, count)
-        self._recent = [(policy, key, drawn), *self._recent[: RECENT - 1]]
-        return drawn
+
+        def drawn() -> Drawn:
+            if family == "rejection":
+                return self._kept(policy, value, split, count)
+            return self._whole(policy, family, value, split, count)
+
+        return self._recent.get(policy, (family, value, split, count), drawn)
 
     def forget(self) -> None:
         """Draws everything anew from now on: a model may have changed."""
-        self._recent, self._pools = [], {}
+        self._recent, self._pools = _Recent(), {}
 
     def _whole(self, policy: Policy, family: str, value: float, split: str, count: int) -> Drawn:
         """Samples of a model whose steps are changed."""

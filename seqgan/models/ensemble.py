@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Policy, Sequences, State, TokenScores
-from rollout.divergences import combine
+from rollout.divergences import LOWEST, combine
 
 from ..data.prompts import Prompts
 from .generator import Generator
@@ -104,7 +104,7 @@ class Ensemble(nn.Module, Policy):
         for part in chunk_rows(len(tokens), self.vocab_size, len(features), tokens.device):
             chunk = self.log_probs([each[part] for each in features])
             found[0, part] = chunk.gather(1, tokens[part, None])[:, 0]
-            found[1, part] = -torch.linalg.vecdot(chunk.exp(), chunk.clamp(min=-1e30))
+            found[1, part] = -torch.linalg.vecdot(chunk.exp(), chunk.clamp(min=LOWEST))
         blank = found.new_zeros(2, mask.numel()).index_copy(1, rows, found).view(2, *mask.shape)
         return TokenScores(*torch.where(mask, blank, 0.0))
 

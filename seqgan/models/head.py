@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rollout import Sampler, Sequences, TokenScores
 from rollout.devices import reads_synchronise
+from rollout.divergences import LOWEST
 from rollout.kernels import draws_from
 
 from .token_loss import token_log_probs
@@ -121,7 +122,7 @@ class TokenHead(nn.Linear):
     def _chunked(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of `tokens` [...] given `features` [..., H]."""
         # A finite stand-in for -inf, so that p log p is 0 and not NaN where p is 0.
-        bias = self.bias + self._forbidden.clamp(min=-1e30)
+        bias = self.bias + self._forbidden.clamp(min=LOWEST)
         log_prob, entropy = token_log_probs(
             features.flatten(0, -2), self.weight, bias, tokens.flatten()
         )

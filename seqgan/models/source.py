@@ -13,16 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rollout.sequences import inside
+
 from ..data.spec import TokenSpec
 from .attention import Block, turn_at
 from .recurrent import both_ways
 
-__all__ = ["Attention", "RecurrentEncoder", "SourceVector", "TransformerEncoder", "inside"]
-
-
-def inside(lengths: Tensor, width: int) -> Tensor:
-    """Bool [B, S], True at the tokens of each source."""
-    return torch.arange(width, device=lengths.device) < lengths[:, None]
+__all__ = ["Attention", "RecurrentEncoder", "SourceVector", "TransformerEncoder"]
 
 
 class RecurrentEncoder(nn.Module):

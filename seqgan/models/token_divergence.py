@@ -17,13 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from rollout.devices import CACHE_BYTES, reads_synchronise
-from rollout.divergences import divergence
+from rollout.devices import chunk_numbers, reads_synchronise
+from rollout.divergences import LOWEST, divergence
 
 __all__ = ["Target", "TokenFigures", "chunk_rows", "rows_of", "token_divergence"]
 
-_CHUNK_ELSEWHERE = 1 << 26
-"""Numbers of a chunk: 256 MB on a GPU; on a CPU what stays in the cache."""
 _LEAST = 64
 """Tokens of a chunk at least: with fewer, the output layers are read more often than they serve."""
 _WORK = 6
@@ -31,9 +29,8 @@ _WORK = 6
 
 
 def chunk_rows(count: int, vocabulary: int, members: int, device: torch.device) -> Iterator[slice]:
-    """Slices of `count` tokens, such that the arrays of a chunk fit into the cache of a CPU."""
-    numbers = CACHE_BYTES // 4 if device.type == "cpu" else _CHUNK_ELSEWHERE
-    size = max(_LEAST, numbers // (vocabulary * (2 * members + _WORK)))
+    """Slices of `count` tokens, such that the arrays of a chunk fit into `chunk_numbers`."""
+    size = max(_LEAST, chunk_numbers(device) // (vocabulary * (2 * members + _WORK)))
     for start in range(0, max(1, count), size):
         yield slice(start, min(count, start + size))
 
@@ -186,12 +183,12 @@ class _Work:
             more, other, _ = target.of(log_q, rows)
             value, slope = value + more, slope.add_(other)
         q = log_q.exp()
-        taken, wanted = (each.gather(1, place).clamp(min=-1e30) for each in (log_q, log_p))
+        taken, wanted = (each.gather(1, place).clamp(min=LOWEST) for each in (log_q, log_p))
         if self.advantage is not None:
             advantage = self.advantage[rows]
             value = value - advantage * taken[:, 0]
             slope.addcmul_(q, advantage[:, None]).scatter_add_(1, place, -advantage[:, None])
-        entropy = -torch.linalg.vecdot(q, log_q.clamp(min=-1e30))
+        entropy = -torch.linalg.vecdot(q, log_q.clamp(min=LOWEST))
         figures = [first, taken[:, 0], wanted[:, 0], entropy]
         return (value * weights).sum(), slope.mul_(weights[:, None]), figures
 

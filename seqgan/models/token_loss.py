@@ -28,12 +28,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rollout.devices import CACHE_BYTES, autocast, keep_freed_memory, reads_synchronise
+from rollout.devices import autocast, chunk_numbers, keep_freed_memory, reads_synchronise
 
 __all__ = ["token_log_probs"]
 
-_CHUNK_ELSEWHERE = 1 << 26
-"""Logits of a chunk: 256 MB on a GPU; on a CPU what stays in the cache."""
 _LOG2_E = math.log2(math.e)
 
 
@@ -45,7 +43,7 @@ def token_log_probs(
     Args:
         hidden: [M, H].
         weight: [V, H] of the output layer.
-        bias: [V] of the output layer; finite (-1e30 stands for minus infinity).
+        bias: [V] of the output layer; finite (`LOWEST` stands for minus infinity).
         tokens: int64 [M].
 
     Returns:
@@ -94,11 +92,10 @@ class _Chunks:
         self.result = torch.promote_types(weight.dtype, torch.float32)
         self.hidden, self.weight = hidden.to(self.dtype), weight.to(self.dtype)
         self.bias, self.tokens = bias, tokens
-        logits = _CHUNK_ELSEWHERE
         if hidden.device.type == "cpu":
             keep_freed_memory()
-            logits = CACHE_BYTES // 8  # two arrays of 4 bytes each
-        self.size = max(1, min(len(tokens), logits // len(weight)))
+        arrays = 2 * len(weight)
+        self.size = max(1, min(len(tokens), chunk_numbers(hidden.device) // arrays))
 
     def __iter__(self) -> Iterator[_Chunk]:
         vocabulary = len(self.weight)

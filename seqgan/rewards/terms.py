@@ -186,6 +186,4 @@ def at_the_end(values: Tensor, sequences: Sequences) -> Tensor:
     """Values of sequences [B] at their last tokens [B, T]; values of tokens as they are."""
     if values.ndim == 2:
         return values
-    places = torch.arange(sequences.tokens.shape[1], device=values.device)
-    last = places[None, :] == sequences.lengths[:, None] - 1
-    return torch.where(last, values[:, None], 0.0)
+    return torch.where(sequences.last, values[:, None], 0.0)

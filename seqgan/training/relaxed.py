@@ -25,6 +25,7 @@ from rollout import (
     gumbel_softmax,
     without_dropout,
 )
+from rollout.divergences import LOWEST
 from rollout.randomness import UniformStream
 from rollout.sequences import map_tree
 
@@ -89,7 +90,7 @@ def relaxed_samples(
         weight = policy.embedding.weight
         inputs = vectors[-1].to(weight.dtype) @ weight
         log_probs = logits.detach().log_softmax(-1)
-        entropies.append(-(log_probs.exp() * log_probs.clamp(min=-1e30)).sum(-1))
+        entropies.append(-(log_probs.exp() * log_probs.clamp(min=LOWEST)).sum(-1))
     drawn = torch.stack(vectors, 1)
     tokens = drawn.detach().argmax(-1)
     ended = torch.zeros_like(tokens) if policy.eos_id is None else (tokens == policy.eos_id).long()

@@ -7,6 +7,7 @@ import torch
 
 from rollout import ConditionError, Policy, RuledPolicy, Rules, Sampler, beam_search, generate
 
+from ..synchronisation import NoReading
 from .chains import Chain
 from .enumeration import enumerate_chain
 
@@ -92,6 +93,16 @@ def test_each_question_has_beams_of_its_own():
     assert rows[0] == [3, 3, 3] and rows[2] == [1, 1, 1]
     assert sorted(rows[1]) == [3, 3, 4] and sorted(rows[3]) == [1, 1, 2]
     assert found.sequences.condition.tolist() == [3, 3, 1, 1]
+
+
+def test_the_search_seldom_makes_the_host_wait(monkeypatch):
+    chain = Chain.random(5, 7, eos_id=1, seed=3)
+    wanted = beam_search(chain, 3)
+    monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())  # a CPU that is treated like a GPU
+    with NoReading():
+        found = beam_search(chain, 3)
+    assert torch.equal(found.sequences.tokens, wanted.sequences.tokens)
+    assert torch.equal(found.log_prob, wanted.log_prob)
 
 
 def test_what_cannot_be_searched_is_refused():

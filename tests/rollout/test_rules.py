@@ -9,6 +9,8 @@ import torch
 
 from rollout import RuledPolicy, Rules, Sampler, Sequences, generate
 
+from ..capture import NoCapture
+from ..small import lstm
 from .chains import Chain
 
 EOS = 0
@@ -88,6 +90,17 @@ def test_a_negative_logit_is_multiplied():
     _, state = policy.step(torch.tensor([3]), state)
     logits, _ = policy.step(torch.tensor([1]), state)
     assert logits.tolist() == [[-1.0, -3.0, -1.0]]
+
+
+def test_a_step_copies_nothing_from_the_host():
+    inner = lstm(12, 5, 0, EOS, 0, 4, 6).to("meta")
+    policy = RuledPolicy(inner, Rules(forbidden=[3], repetition_penalty=2.0, min_length=2))
+    tokens = torch.zeros(4, dtype=torch.int64, device="meta")
+    _, state = policy.step(tokens, policy.initial_state(4))  # here the rules are copied, once
+    with NoCapture("meta"):
+        policy.step(tokens, state)
+        logits, _ = policy.step(tokens, policy.initial_state(4))
+    assert logits.shape == (4, 12)
 
 
 @pytest.mark.parametrize(

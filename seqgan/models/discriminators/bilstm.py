@@ -14,7 +14,7 @@ from ...config import BiLSTM
 from ...data.spec import TokenSpec
 from ..recurrent import LSTM, both_ways
 from .base import Discriminator
-from .pooling import pooled
+from .pooling import exact_logits, mean_and_maximum
 
 __all__ = ["BiLSTMDiscriminator"]
 
@@ -50,4 +50,4 @@ class BiLSTMDiscriminator(Discriminator):
         embeddings = self.labelled(embeddings, condition)
         inputs = self.dropout(embeddings)
         states = both_ways(inputs, lengths, self.ahead, self.back)
-        return pooled(states, lengths, self.dropout, self.output)
+        return exact_logits(self.dropout(mean_and_maximum(states, lengths)), self.output)

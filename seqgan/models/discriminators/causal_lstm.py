@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from rollout.devices import autocast
+from rollout.sequences import inside
 
 from ...config.discriminators.causal_lstm import CausalLSTM
 from ...data.spec import TokenSpec
 from ..recurrent import LSTM
 from .base import Discriminator
+from .pooling import exact_logits
 
 __all__ = ["CausalLSTMDiscriminator"]
 
@@ -51,8 +51,5 @@ class CausalLSTMDiscriminator(Discriminator):
     ) -> Tensor:
         """Logits [B, T] of the tokens; 0 after a sequence's end."""
         states = self.lstm(self.dropout(self.labelled(embeddings, condition)))[0]
-        states = states.to(torch.promote_types(states.dtype, torch.float32))
-        with autocast(states.device, None):
-            logits = self.output(self.dropout(states))[..., 0]
-        inside = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None]
-        return logits.masked_fill(~inside, 0.0)
+        logits = exact_logits(self.dropout(states), self.output)
+        return logits.masked_fill(~inside(lengths, states.shape[1]), 0.0)

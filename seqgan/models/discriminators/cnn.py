@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from rollout import Sequences
 from rollout.devices import autocast, reads_synchronise
+from rollout.sequences import inside
 
 from ...config import CNN
 from ...data.spec import TokenSpec
 from .base import Discriminator, Window, multiplies_bfloat16
+from .pooling import exact_logits
 from .spectral import normalise
 from .windows import Windows, window_max, window_place
 
@@ -65,9 +67,7 @@ class CNNDiscriminator(Discriminator):
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
         embeddings = self.labelled(embeddings, condition)
-        places = torch.arange(embeddings.shape[1], device=lengths.device)
-        inside = places[None, :] < lengths[:, None]
-        own = embeddings.masked_fill(~inside[..., None], 0.0)
+        own = embeddings.masked_fill(~inside(lengths, embeddings.shape[1])[..., None], 0.0)
         return self._judge(
             [window_max(own, lengths, convolution.weight) for convolution in self._each()]
         )
@@ -135,5 +135,4 @@ class CNNDiscriminator(Discriminator):
         gate = self.gate(features).to(features.dtype).sigmoid()
         changed = self.highway(features).to(features.dtype).relu()
         features = gate * changed + (1 - gate) * features
-        with autocast(features.device, None):
-            return self.output(self.dropout(features))[:, 0]
+        return exact_logits(self.dropout(features), self.output)

@@ -8,14 +8,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-
-from rollout.devices import autocast
 
 from ...config.discriminators.mlp import MLP
 from ...data.spec import TokenSpec
 from .base import Discriminator
+from .pooling import exact_logits, mean_and_maximum
 from .spectral import normalise
 
 __all__ = ["MLPDiscriminator"]
@@ -51,13 +49,7 @@ class MLPDiscriminator(Discriminator):
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
         embeddings = self.labelled(embeddings, condition)
-        places = torch.arange(embeddings.shape[1], device=lengths.device)
-        outside = (places >= lengths[:, None])[..., None]
-        mean = embeddings.masked_fill(outside, 0.0).sum(1) / lengths[:, None].clamp(min=1)
-        largest = embeddings.masked_fill(outside, -torch.inf).amax(1)
-        features = self.dropout(torch.cat([mean, largest], dim=1))
+        features = self.dropout(mean_and_maximum(embeddings, lengths))
         for layer in self.hidden:
             features = self.dropout(layer(features).relu())
-        features = features.to(torch.promote_types(features.dtype, torch.float32))
-        with autocast(features.device, None):  # the error of the logit would come from it
-            return self.output(features)[:, 0]
+        return exact_logits(features, self.output)

@@ -1,36 +1,39 @@
-"""The end of the discriminators that pool their outputs over a sequence.
+"""The end of discriminators: outputs pooled over a sequence, and the layer that gives the logit.
 
 Shapes: B sequences, T tokens, H outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from rollout.devices import autocast
+from rollout.sequences import inside
 
-__all__ = ["pooled"]
+__all__ = ["exact_logits", "mean_and_maximum"]
 
 
-def pooled(
-    states: Tensor, lengths: Tensor, dropout: Callable[[Tensor], Tensor], output: nn.Module
-) -> Tensor:
-    """Logits [B] from the mean and the maximum of a sequence's outputs.
+def mean_and_maximum(states: Tensor, lengths: Tensor) -> Tensor:
+    """The mean and the maximum [B, 2 H] of a sequence's outputs.
 
     Args:
         states: [B, T, H].
         lengths: int64 [B]; what comes after is not read.
-        dropout: of the pooled outputs.
-        output: the layer from 2 H to 1, in full precision.
     """
-    places = torch.arange(states.shape[1], device=lengths.device)
-    outside = (places >= lengths[:, None])[..., None]
+    outside = ~inside(lengths, states.shape[1])[..., None]
     states = states.to(torch.promote_types(states.dtype, torch.float32))
     mean = states.masked_fill(outside, 0.0).sum(1) / lengths[:, None].clamp(min=1)
     largest = states.masked_fill(outside, -torch.inf).amax(1)
-    with autocast(states.device, None):  # the error of the logit would come from it
-        logits: Tensor = output(dropout(torch.cat([mean, largest], dim=1)))
-        return logits[:, 0]
+    return torch.cat([mean, largest], dim=1)
+
+
+def exact_logits(features: Tensor, output: nn.Module) -> Tensor:
+    """Logits [...] of the last layer, from features [..., H], in full precision.
+
+    In mixed precision most of the error of a logit would come from this layer.
+    """
+    features = features.to(torch.promote_types(features.dtype, torch.float32))
+    with autocast(features.device, None):
+        logits: Tensor = output(features)
+        return logits[..., 0]

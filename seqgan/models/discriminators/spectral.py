@@ -11,9 +11,11 @@ __all__ = ["normalise"]
 def normalise(model: nn.Module) -> None:
     """Divides the weights of every linear layer and convolution by their largest singular value.
 
-    Each layer is then 1-Lipschitz, as a bound on the slope of the logits asks for. The singular
-    value is followed by one power iteration per training step; its vectors are saved with the
-    model. Embeddings stay as they are. Source: Miyato et al. 2018, algorithm 1.
+    That of a convolution is taken of its weights as a matrix [filters, width x inputs], so the
+    slope of a linear layer is 1 at most, that of a convolution the square root of its width.
+    Embeddings, recurrent layers, attention and LayerNorm stay as they are. The singular value is
+    an estimate: each forward pass in training mode takes one power iteration more, whose vectors
+    are saved with the model. Source: Miyato et al. 2018, algorithm 1.
     """
     for module in [*model.modules()]:
         if isinstance(module, (nn.Linear, nn.Conv1d)):

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Sequences
+from rollout.sequences import inside
 
 from ...config.discriminators.transformer import TransformerEncoder
 from ...data.spec import TokenSpec
 from ..attention import Block, initialise, turn_at
 from .base import Discriminator
-from .pooling import pooled
+from .pooling import exact_logits, mean_and_maximum
 from .spectral import normalise
 
 __all__ = ["TransformerDiscriminator"]
@@ -54,7 +55,7 @@ class TransformerDiscriminator(Discriminator):
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
         units = self._passed(embeddings, lengths, condition, None)
-        return pooled(self.norm(units), lengths, self.dropout, self.output)
+        return exact_logits(self.dropout(mean_and_maximum(self.norm(units), lengths)), self.output)
 
     def attention_weights(self, sequences: Sequences) -> Tensor:
         """Attention weights [B, layers, H, T, T], rows sum to 1."""
@@ -71,10 +72,10 @@ class TransformerDiscriminator(Discriminator):
         places = torch.arange(units.shape[1], device=lengths.device)
         turn = turn_at(places, self.units, embeddings)
         # What comes after the end is nothing to look at; an empty sequence looks at its padding.
-        inside = places < lengths[:, None].clamp(min=1)
+        mask = inside(lengths.clamp(min=1), units.shape[1])[:, None, None]
         for block in self.blocks:
             assert isinstance(block, Block)
             if weights is not None:
-                weights.append(block.weights(units, turn, inside[:, None, None]))
-            units, _ = block(units, turn, inside[:, None, None])
+                weights.append(block.weights(units, turn, mask))
+            units, _ = block(units, turn, mask)
         return units

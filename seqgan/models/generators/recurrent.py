@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Sequences, State
+from rollout.sequences import inside
 
 from ...config import LSTM
 from ...config.generators.gru import GRU
@@ -21,7 +22,7 @@ from ..cache import Shared
 from ..generator import Generator
 from ..grid import Grid
 from ..head import TokenHead
-from ..source import Attention, RecurrentEncoder, inside
+from ..source import Attention, RecurrentEncoder
 
 __all__ = ["RecurrentGenerator"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Prefixes, Sequences, State
-from rollout.sequences import select_tree
+from rollout.sequences import inside, select_tree
 
 from ...config.generators.transformer import Transformer
 from ...data.spec import TokenSpec
@@ -20,7 +20,7 @@ from ..attention import Block, Memory, initialise, turn_at
 from ..cache import Cache, Shared
 from ..generator import Generator
 from ..head import TokenHead
-from ..source import TransformerEncoder, inside
+from ..source import TransformerEncoder
 
 __all__ = ["TransformerGenerator"]
 

@@ -46,6 +46,26 @@ def test_the_mask_is_what_may_follow_the_prefix():
         environment(constraint=lambda rows: [[i == 0 for i in range(5)] for _ in rows]).reset()
 
 
+def test_what_has_not_changed_is_not_asked_about_again():
+    asked = []
+
+    def counted(prefixes):
+        asked.append(prefixes.to_lists())
+        return potential(prefixes)
+
+    batch = TokenGenerationVectorEnv(
+        total, 5, 4, num_envs=3, eos_id=1, potential=counted, constraint=rising,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )  # fmt: skip
+    batch.reset()
+    asked.clear()
+    _, rewards, _, _, info = batch.step(np.array([3, 1, 2]))
+    assert asked == [[[3], [2]], [[]]]  # those that go on, then the one that begins
+    assert info["action_mask"].tolist() == [[0, 1, 0, 1, 1], [1] * 5, [0, 1, 1, 1, 1]]
+    assert rewards.tolist() == [1.5, 0.0, 1.0]
+    assert batch.step(np.array([1, 4, 1]))[1].tolist() == [1.5, 2.0, 1.0]
+
+
 def test_a_penalty_in_the_place_of_an_error():
     env = environment(penalty=-2.5)
     env.reset()

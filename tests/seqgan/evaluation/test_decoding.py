@@ -14,7 +14,7 @@ from rollout.policy import WrappedPolicy
 from seqgan.config import LSTM, EvaluationConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.evaluation.comparison import Swept, compare, compare_swept
-from seqgan.evaluation.decoding import Decoder, in_words
+from seqgan.evaluation.decoding import RECENT, Decoder, in_words
 from seqgan.evaluation.sweep import Sweep
 from seqgan.metrics.density import jensen_shannon_terms
 from seqgan.metrics.likelihood import sequence_scores
@@ -105,6 +105,20 @@ def test_what_is_kept_is_forgotten_on_demand(data, family):
     assert torch.equal(after.samples.tokens, expected.samples.tokens)
     assert torch.equal(after.own.log_prob, expected.own.log_prob)
     assert not torch.equal(after.own.log_prob, before.own.log_prob)
+
+
+def test_what_was_used_last_is_kept_longest(chain):
+    decoder = Decoder(0)
+
+    def drawn(number):
+        return decoder.draw(chain, "temperature", 1.0 + number, "validation", 5)
+
+    first, second = drawn(0), drawn(1)
+    for number in range(2, RECENT):
+        drawn(number)
+    assert drawn(0) is first  # now the newest; the second is the oldest
+    drawn(RECENT)
+    assert drawn(0) is first and drawn(1) is not second
 
 
 @pytest.mark.parametrize("fused", [False, True])

@@ -109,7 +109,7 @@ def plain_total(hidden, head, tokens, targets, weights, advantage):
 
 def test_chunks_have_the_value_and_gradients_of_the_plain_way(monkeypatch):
     monkeypatch.setattr(module, "_LEAST", 2)
-    monkeypatch.setattr(module, "CACHE_BYTES", 1)
+    monkeypatch.setattr("rollout.devices.CACHE_BYTES", 1)
     policy, reference, *others = models(4)
     ensemble, every = Ensemble(others, "geometric"), all_sequences()
     rows = every.mask.flatten()

@@ -17,7 +17,7 @@ from rollout import (
     reinforce_loss,
 )
 from rollout.sequences import distinct_sequences
-from seqgan.models import Generator, token_loss
+from seqgan.models import Generator
 from seqgan.models.discriminators import windows
 from seqgan.models.discriminators.cnn import CNNDiscriminator
 from seqgan.models.discriminators.windows import Windows, window_max
@@ -57,7 +57,7 @@ def gradients(model: torch.nn.Module, loss: torch.Tensor) -> list[torch.Tensor]:
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(token_loss, "CACHE_BYTES", 8 * 5 * 600)  # five tokens
+    monkeypatch.setattr("rollout.devices.CACHE_BYTES", 8 * 5 * 600)  # five tokens
 
 
 class TestTokenScores:
@@ -97,7 +97,7 @@ class TestTokenScores:
 
     @pytest.mark.parametrize("chosen", [slice(0, 1), slice(1, 2), slice(0, 2)])
     def test_gradients_by_finite_differences(self, monkeypatch, chosen):
-        monkeypatch.setattr(token_loss, "CACHE_BYTES", 8 * 3 * 5)
+        monkeypatch.setattr("rollout.devices.CACHE_BYTES", 8 * 3 * 5)
         hidden, weight, bias = (
             torch.randn(*shape, dtype=torch.double, generator=seeded(4)).requires_grad_()
             for shape in ((7, 3), (5, 3), (5,))
