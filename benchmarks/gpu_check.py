@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 import torch
 
-from .language_model import flags_of, write_language_model
+from .language_model import flags_of, write_encoder, write_language_model
 
 __all__ = ["Check", "checks", "main", "report"]
 
@@ -224,6 +224,9 @@ def run(device: str, words: list[str], folder: Path) -> str:
     if "pretrained" in words:  # it reads text that its own tokenizer has cut
         write_language_model(folder / "model")
         data = [*flags_of(folder / "model"), "--generator.model", str(folder / "model")]
+    if any(each.endswith("encoder") for each in words):  # it begins with a pretrained one
+        write_encoder(folder / "encoder")
+        data = [*data, "--discriminator.encoder", str(folder / "encoder")]
     words = [*data, *_SMALL, *words, "--device", device, "--output_dir", str(folder / "run")]
     with patch("seqgan.pipeline.write_report", lambda run: run.path):
         _command("run", *words)

@@ -1,4 +1,4 @@
-"""A tiny language model of random weights, its tokenizer and a text, for checks without a download.
+"""Tiny pretrained models of random weights with their tokenizers, for checks without a download.
 
 It needs the extra [lm].
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["flags_of", "write_language_model"]
+__all__ = ["flags_of", "write_encoder", "write_language_model"]
 
 _WORDS = (("red", "green"), ("small", "large"), ("cats", "dogs", "birds"), ("sleep", "run", "sing"))
 
@@ -45,6 +45,35 @@ def write_language_model(folder: Path, kind: str = "llama") -> None:
     tokenizer = tokenizers.ByteLevelBPETokenizer()
     tokenizer.train_from_iterator(lines, vocab_size=290, show_progress=False)
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def write_encoder(folder: Path) -> None:
+    """Writes an encoder of texts that the library transformers reads; its tokens are characters.
+
+    Args:
+        folder: made if it is not there.
+    """
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(chr, range(32, 127))]
+    inner = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, "[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer: Any = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", model_max_length=128
+    )
+    tokenizer.save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(names), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=128, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0, initializer_range=0.3,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        transformers.BertModel(config).save_pretrained(folder)
 
 
 def flags_of(folder: Path) -> list[str]:

@@ -40,7 +40,7 @@ def discriminator_residual(
 ) -> list[Score]:
     """Scores with the discriminator of the settings, trained as before the rounds of a run."""
     seed = derive_seed(config.seed, "discriminator")
-    model = make_discriminator(config.discriminator, data.spec, seed)
+    model = make_discriminator(config.discriminator, data.spec, seed, data.codec)
     critic = Critic(model, mle, data.train, data.heldout, config.critic, runtime)
     work = CriticPretraining(critic)
     while not work.finished:

@@ -118,7 +118,7 @@ class TextGenerator(
             "command": directory.command(),
         }
         codec, conditions = run_codec(directory, policy, tokenizer)
-        return cls(policy, codec, facts, load_discriminator(place / JUDGE), conditions)
+        return cls(policy, codec, facts, load_discriminator(place / JUDGE, codec), conditions)
 
     def sample(
         self, number: int | None = None, *, sources: Sequence[str] | None = None, **settings: Any
@@ -303,7 +303,7 @@ class TextGenerator(
         codec = load_codec(folder, policy.spec, tokenizer)
         conditions = load_conditions(folder, policy.spec, tokenizer)
         facts = dict(description.get("facts") or {})
-        return cls(policy, codec, facts, load_discriminator(folder / JUDGE), conditions)
+        return cls(policy, codec, facts, load_discriminator(folder / JUDGE, codec), conditions)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The model card: what it is, its scores with intervals, the command that made it."""

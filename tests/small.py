@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.language_model import write_language_model
+from benchmarks.language_model import write_encoder, write_language_model
 from seqgan.config import CNN, LSTM, BiLSTM
 from seqgan.config.components import Component, build
 from seqgan.config.settings import hints
@@ -20,7 +20,8 @@ from seqgan.data.dataset import TokenSpec
 from seqgan.models import Discriminator, Generator
 
 __all__ = [
-    "bilstm", "cnn", "ids", "known_to_models", "lstm", "sizes", "small", "tiny_language_model",
+    "bilstm", "cnn", "ids", "known_to_models", "lstm", "sizes", "small", "tiny_encoder",
+    "tiny_language_model",
 ]  # fmt: skip
 
 SIZES: dict[str, Any] = {
@@ -41,10 +42,22 @@ def tiny_language_model(kind: str = "llama") -> str:
     return str(folder)
 
 
+@functools.cache
+def tiny_encoder() -> str:
+    """A folder with a tiny encoder of random weights, whose tokens are characters."""
+    for package in ("transformers", "tokenizers"):
+        pytest.importorskip(package)
+    folder = Path(tempfile.mkdtemp(prefix="tiny-encoder-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_encoder(folder)
+    return str(folder)
+
+
 def sizes(kind: type[Component]) -> dict[str, Any]:
     """Small sizes of an architecture's settings, and a tiny model if it begins with one."""
     found = {name: SIZES[name] for name in SIZES.keys() & hints(kind)}
-    return found | ({"model": tiny_language_model()} if "model" in hints(kind) else {})
+    found |= {"model": tiny_language_model()} if "model" in hints(kind) else {}
+    return found | ({"encoder": tiny_encoder()} if "encoder" in hints(kind) else {})
 
 
 def small(kind: type[Component], **settings: Any) -> Any:

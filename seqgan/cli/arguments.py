@@ -11,10 +11,12 @@ import difflib
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
 from ..config import SOURCES
+from ..config.decoding import Decoding
 from ..config.describe import Setting
 from ..errors import ConfigError, did_you_mean
 
@@ -196,6 +198,8 @@ def near_flag(typed: str, flags: Iterable[str]) -> str:
         named = [repr(flag) for flag in ends[name][:MOST_NAMED]]
         first = f"{', '.join(named[:-1])} or " if named[1:] else ""
         return f" (did you mean {first}{named[-1]}?)"
+    if name in {each.name for each in fields(Decoding)}:
+        return " (a setting of 'seqgan sample': training draws from the model as it is)"
     if hint := did_you_mean(f"--{name}", known):
         return hint
     close = difflib.get_close_matches(name, ends, n=1, cutoff=0.8)

@@ -87,7 +87,7 @@ def sample(settings: SampleConfig, console: Console) -> int:
     place = directory.checkpoint(directory.final(settings.model))
     policy = load_generator(place / "generator", device)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
-    judge = load_discriminator(place / JUDGE, device)
+    judge = load_discriminator(place / JUDGE, codec, device)
     model = TextGenerator(policy, codec, {}, judge, conditions)
     sources = None if settings.source is None else plain_lines(settings.source, "--source")
     if settings.output is not None and Path(settings.output).suffix == codec.suffix != ".txt":

@@ -47,7 +47,7 @@ def explain(settings: ExplainConfig, console: Console) -> int:
     checkpoint = directory.checkpoint(name)
     policy = load_generator(checkpoint / "generator", device)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
-    judge = load_discriminator(checkpoint / JUDGE, device)
+    judge = load_discriminator(checkpoint / JUDGE, codec, device)
     data = _data(settings, directory)
     against, other = _other(settings, directory, name, policy, codec)
     sequences = _sequences(settings, policy, codec, conditions, data).to(device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .checks import choice, require, shares, sizes
 from .corpus import CorpusConfig
 from .files import ReadingConfig
-from .names import check_tokenizer
+from .names import TOKENIZER_FILES, check_tokenizer
 
 __all__ = ["FileCorpus"]
 
@@ -18,8 +18,10 @@ class FileCorpus(ReadingConfig, CorpusConfig):
 
     Attributes:
         tokenizer: how a line becomes tokens: spaces, words (NLTK), characters, integers, smiles,
-            selfies, the path of a tokenizer.json, or package.module:Class.
+            selfies, the path of a tokenizer.json or of a model's .gguf, or package.module:Class.
         max_length: longest sequence in tokens, EOS counted where sequences end in EOS.
+        whole_vocabulary: keep all tokens of the tokenizer's file, also those that the data lack, so
+            that a pretrained model reads and writes any text; off: those of the training split.
         max_vocabulary: most token types kept, the 4 special tokens not counted; 0 for all, else 4
             or more.
         min_count: token types rarer than this in the training split become <unk>.
@@ -43,6 +45,7 @@ class FileCorpus(ReadingConfig, CorpusConfig):
     """
 
     rare = (
+        "whole_vocabulary",
         "column_number",
         "header",
         "strip",
@@ -60,6 +63,7 @@ class FileCorpus(ReadingConfig, CorpusConfig):
 
     tokenizer: str = "words"
     max_length: int = 40
+    whole_vocabulary: bool = False
     max_vocabulary: int = 20_000
     min_count: int = 2
     too_long: str = "drop"
@@ -82,6 +86,11 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         require(
             not (self.tasks and self.label),
             "--corpus.tasks and --corpus.label: both say what the labels are; leave one out",
+        )
+        require(
+            not self.whole_vocabulary or self.tokenizer.endswith(TOKENIZER_FILES),
+            f"--corpus.whole_vocabulary: {self.tokenizer} has no vocabulary of its own; give "
+            "--corpus.tokenizer a tokenizer.json or a .gguf file",
         )
         choice(self, "too_long", ("error", "truncate", "drop"))
         choice(self, "empty", ("error", "drop"))

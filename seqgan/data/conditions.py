@@ -20,7 +20,7 @@ from torch import Tensor
 from ..errors import CheckpointError, ConfigError, did_you_mean
 from .spec import TokenSpec
 from .text.one_line import one_line
-from .text.tokenizers import Tokenizer, built_in_tokenizer
+from .text.tokenizers import Tokenizer, save_tokenizer, saved_tokenizer
 from .text.vocabulary import PAD, Vocabulary
 
 __all__ = ["CONDITIONS", "Conditions", "load_conditions"]
@@ -166,7 +166,7 @@ class Conditions:
             "source_length": self.source_length,
             "tokenizer": None
             if self.source is None or self.tokenizer is None
-            else self.tokenizer.name,
+            else save_tokenizer(self.tokenizer, folder),
             "fingerprint": self.fingerprint(),
         }
         (folder / CONDITIONS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -201,7 +201,7 @@ def load_conditions(
     if source is None:
         tokenizer = None
     elif tokenizer is None:
-        tokenizer = built_in_tokenizer(str(content.get("tokenizer")), folder)
+        tokenizer = saved_tokenizer(str(content.get("tokenizer")), folder)
     found = Conditions(labels, source, tokenizer, length)
     if found.fingerprint() != wanted or found.announced(spec) != spec:
         raise CheckpointError(f"{path}: of another generator; put the right file back")

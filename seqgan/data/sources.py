@@ -39,7 +39,7 @@ from .text.corpus import TextCorpus, corpus_from_lines, load_corpus
 from .text.readers import near_file
 from .text.splits import LEAST, SPLITS
 from .text.tokenizers import HuggingFaceTokenizer, make_tokenizer
-from .text.vocabulary import Vocabulary
+from .text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 __all__ = [
     "check_splits",
@@ -198,7 +198,8 @@ def _model_ids(corpus: TextCorpus) -> tuple[int, ...]:
 def _never_emitted(corpus: TextCorpus) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The ids that no model of a corpus may emit: `forbidden` and `withheld` of its `TokenSpec`.
 
-    A model knows nothing of a token that its training sequences lack. If no split holds it, it is
+    A model knows nothing of a token that its training sequences lack, unless the vocabulary is that
+    of a pretrained one. If no split holds it, it is
     impossible; otherwise it keeps a probability, without which the likelihood of that split would
     be 0. EOS may always be emitted, if there is one: without it no sequence would end before the
     length limit.
@@ -209,6 +210,8 @@ def _never_emitted(corpus: TextCorpus) -> tuple[tuple[int, ...], tuple[int, ...]
         for name in SPLITS
     }
     lacking = ~seen["train"]
+    if corpus.whole:  # a pretrained model knows them
+        lacking[len(SPECIAL_TOKENS) :] = False
     if corpus.eos:
         lacking[vocabulary.eos_id] = False
     anywhere = torch.stack(list(seen.values())).any(0)

@@ -12,7 +12,7 @@ from ..errors import CheckpointError, DataError, did_you_mean
 from .id_codec import LineCodec
 from .spec import TokenSpec
 from .text.one_line import one_line
-from .text.tokenizers import Tokenizer, built_in_tokenizer
+from .text.tokenizers import Tokenizer, save_tokenizer, saved_tokenizer
 from .text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 
 __all__ = ["VOCABULARY", "WordCodec"]
@@ -68,7 +68,7 @@ class WordCodec(LineCodec):
     def save(self, folder: Path) -> dict[str, Any]:
         """Writes the vocabulary."""
         self.vocabulary.save(folder / VOCABULARY)
-        return {"tokenizer": self.tokenizer.name}
+        return {"tokenizer": save_tokenizer(self.tokenizer, folder)}
 
     @classmethod
     def load(
@@ -85,4 +85,4 @@ class WordCodec(LineCodec):
                 "it was trained with another vocabulary"
             )
         name = str(content.get("tokenizer"))
-        return cls(vocabulary, tokenizer or built_in_tokenizer(name, folder), spec)
+        return cls(vocabulary, tokenizer or saved_tokenizer(name, folder), spec)

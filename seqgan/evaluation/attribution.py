@@ -8,6 +8,8 @@ Shapes: B sequences, T tokens, E embedding.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,9 @@ from rollout.sequences import inside
 from ..data.dataset import Dataset, random_rows
 from ..models import Discriminator
 
-__all__ = ["baseline_of", "integrated_gradients", "judged", "occlusion", "training_baseline"]
+__all__ = [
+    "baseline_of", "integrated_gradients", "judged", "left_out", "occlusion", "training_baseline",
+]  # fmt: skip
 
 SOME = 2_000
 """Training sequences of which the mean embedding is taken."""
@@ -33,8 +37,13 @@ def baseline_of(discriminator: Discriminator, sequences: Sequences) -> Tensor:
     return mean
 
 
-def training_baseline(discriminator: Discriminator, data: Dataset) -> Tensor:
-    """The mean embedding [E] of the tokens of some training sequences, the same each time."""
+def training_baseline(discriminator: Discriminator, data: Dataset) -> Tensor | None:
+    """The mean embedding [E] of the tokens of some training sequences, the same each time.
+
+    None for a discriminator of texts, which has no embeddings of tokens.
+    """
+    if discriminator.reads_text:
+        return None
     some = data.train.select(random_rows(data, "train")[:SOME])
     return baseline_of(discriminator, some.to(discriminator.embedding.weight.device))
 
@@ -71,6 +80,29 @@ def occlusion(discriminator: Discriminator, sequences: Sequences, baseline: Tens
         without = embeddings.clone()
         without[:, place] = baseline
         lost[:, place] = whole - judged(discriminator, without, *parts)
+    return lost.masked_fill(~sequences.mask, 0.0)
+
+
+@torch.no_grad()
+def left_out(discriminator: Discriminator, sequences: Sequences) -> Tensor:
+    """Log-odds that are lost if a token is left out: f(x) - f(x without it).
+
+    The occlusion of a discriminator of texts.
+
+    Args:
+        discriminator: in evaluation mode; it judges whole sequences.
+        sequences: the sequences.
+
+    Returns:
+        [B, T]; positive where the token speaks for "real", 0 after a sequence's end.
+    """
+    whole, (count, width) = discriminator(sequences), sequences.tokens.shape
+    lost = torch.zeros(count, width, dtype=whole.dtype, device=whole.device)
+    for place in range(width):
+        kept = [each for each in range(width) if each != place]
+        shorter = sequences.lengths - (sequences.lengths > place).long()
+        without = replace(sequences, tokens=sequences.tokens[:, kept], lengths=shorter)
+        lost[:, place] = whole - discriminator(without)
     return lost.masked_fill(~sequences.mask, 0.0)
 
 

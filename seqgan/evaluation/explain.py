@@ -22,7 +22,7 @@ from ..data.dataset import Dataset, random_rows
 from ..models import Discriminator, Generator
 from ..models.discriminators.base import Window, sequence_log_odds
 from ..seeding import rng_for
-from .attribution import integrated_gradients, occlusion
+from .attribution import integrated_gradients, left_out, occlusion
 from .neighbours import Neighbours, Unit, excited_units
 
 __all__ = ["Alternative", "Explanation", "explained", "token_name", "with_corpus"]
@@ -53,7 +53,7 @@ class Explanation:
         alternatives: the likeliest tokens at each place.
         log_odds: the discriminator's log-odds of the sequence; None: there is no discriminator.
         occlusion: log-odds that are lost with the token; empty without a discriminator.
-        gradients: integrated gradients; empty without a discriminator.
+        gradients: integrated gradients; empty without a discriminator of tokens.
         values: action value, log-odds; empty without a discriminator.
         advantages: the value minus that of the token before; of the first: minus the mean over
             samples.
@@ -105,7 +105,7 @@ def explained(
         codec: ids to names.
         discriminator: judges them; None: nothing is said of log-odds and values.
         baseline: embedding [E] that stands for any token (see `attribution`); needed with a
-            discriminator.
+            discriminator of tokens.
         other: a second policy of the same tokens, to compare with.
         seed: of the rollouts.
         alternatives: likeliest tokens listed at each place.
@@ -173,16 +173,21 @@ def _judgement(
     discriminator: Discriminator, sequences: Sequences, baseline: Tensor | None
 ) -> dict[str, list[Any]]:
     """Log-odds, the share of each token, and the windows of a convolution."""
-    assert baseline is not None
     with evaluating(discriminator):
         log_odds = sequence_log_odds(discriminator)(sequences)
         found: dict[str, list[Any]] = {
             "log_odds": [round(each, DIGITS) for each in log_odds.tolist()],
-            "occlusion": _rows(occlusion(discriminator, sequences, baseline), sequences),
-            "gradients": _rows(integrated_gradients(discriminator, sequences, baseline), sequences),
             "windows": discriminator.windows(sequences),
         }
-    return found
+        if discriminator.reads_text:
+            return {**found, "occlusion": _rows(left_out(discriminator, sequences), sequences)}
+        assert baseline is not None
+        gradients = integrated_gradients(discriminator, sequences, baseline)
+        return {
+            **found,
+            "occlusion": _rows(occlusion(discriminator, sequences, baseline), sequences),
+            "gradients": _rows(gradients, sequences),
+        }
 
 
 def _values(

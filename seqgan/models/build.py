@@ -10,6 +10,7 @@ from rollout.randomness import seed_everything
 
 from ..config import DiscriminatorConfig, GeneratorConfig
 from ..config.components import build
+from ..data.codec import Codec, IdCodec
 from ..data.spec import TokenSpec
 from .discriminators.base import Discriminator
 from .generator import Generator
@@ -23,9 +24,20 @@ def make_generator(settings: GeneratorConfig, spec: TokenSpec, seed: int) -> Gen
     return generator
 
 
-def make_discriminator(settings: DiscriminatorConfig, spec: TokenSpec, seed: int) -> Discriminator:
-    """A discriminator with fresh parameters drawn from `seed`, for tokens as in `spec`."""
+def make_discriminator(
+    settings: DiscriminatorConfig, spec: TokenSpec, seed: int, codec: Codec | None = None
+) -> Discriminator:
+    """A discriminator with fresh parameters drawn from `seed`.
+
+    Args:
+        settings: of the architecture.
+        spec: the token ids.
+        seed: of the parameters.
+        codec: makes the texts that a discriminator of texts reads; None: the tokens have no words,
+            and their ids are its texts.
+    """
     discriminator: Discriminator = _seeded(settings, spec, seed)
+    discriminator.attach(IdCodec(spec) if codec is None else codec)
     return discriminator
 
 

@@ -20,6 +20,7 @@ from rollout.modules import frozen_copy
 from rollout.sequences import map_tree, refuse_condition
 
 from ..config import GeneratorConfig
+from ..data.codec import Codec
 from ..data.prompts import Prompts, WithNoise
 from ..data.spec import TokenSpec
 from .cache import SelectsRows
@@ -57,6 +58,13 @@ class Generator(ReadsConditions, nn.Module, Policy):
         self.announce(spec)
         self.vocab_size, self.max_length = spec.vocab_size, spec.max_length
         self.bos_id, self.eos_id, self.pad_id = spec.bos_id, spec.eos_id, spec.pad_id
+
+    def attach(self, codec: Codec) -> None:
+        """Checks the codec of the data, which a generator with a tokenizer of its own does.
+
+        Raises:
+            ConfigError: it is not that generator's.
+        """
 
     @cached_property
     def row_bytes(self) -> int:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..config import DiscriminatorConfig, GeneratorConfig
 from ..config.components import Component, build
 from ..config.settings import settings_from
+from ..data.codec import Codec
 from ..data.spec import TokenSpec
 from ..errors import CheckpointError
 from .discriminators.base import Discriminator
@@ -114,9 +115,14 @@ def load_generator(path: str | os.PathLike[str], device: torch.device | str = "c
 
 
 def load_discriminator(
-    path: str | os.PathLike[str], device: torch.device | str = "cpu"
+    path: str | os.PathLike[str], codec: Codec, device: torch.device | str = "cpu"
 ) -> Discriminator | None:
     """The discriminator that `save_model` wrote at `path`, or None if nothing is there.
+
+    Args:
+        path: without a suffix.
+        codec: of the tokens that it judges; one of texts reads them through it.
+        device: where it is put.
 
     Raises:
         CheckpointError: as `load_model`, and if the model is no discriminator.
@@ -128,4 +134,5 @@ def load_discriminator(
         raise CheckpointError(
             f"{Path(path).with_suffix('.json')}: a {type(model).__name__}, not a discriminator"
         )
+    model.attach(codec)
     return model

@@ -21,6 +21,7 @@ from .templating import templates
 __all__ = ["Cell", "Picture", "View", "coloured", "views", "write_explanations"]
 
 PAGE, DATA = "explain.html", "explain.json"
+DOTS = " Dots: integrated gradients."
 CHANGED = {"occlusion", "gradients", "advantages"}
 """Columns whose sign tells what a token speaks for."""
 COLUMNS = {
@@ -111,7 +112,8 @@ def write_explanations(
     titles = [(COLUMNS[name][0], COLUMNS[name][1]) for name in columns]
     page = templates().get_template(PAGE).render(
         run=run, model=model, against=against if found[0].other else None, views=shown,
-        columns=titles, judged=found[0].log_odds is not None, strongest=STRONGEST,
+        columns=titles, judged=found[0].log_odds is not None,
+        dots=DOTS if found[0].gradients else "", strongest=STRONGEST,
     )  # fmt: skip
     write_text(folder / PAGE, page)
     return folder / PAGE
@@ -193,7 +195,7 @@ def _figure(number: int, found: Explanation) -> Plot:
     judged = bool(found.occlusion)
     title = "What each token adds to the log-odds" if judged else "Likelihood of each token"
     caption = (
-        "Bars: occlusion. Dots: integrated gradients. Above 0 a token speaks for real."
+        f"Bars: occlusion.{DOTS if found.gradients else ''} Above 0 a token speaks for real."
         if judged
         else "Log-probability under the model, nats."
     )
@@ -203,8 +205,9 @@ def _figure(number: int, found: Explanation) -> Plot:
         values = np.array(found.occlusion if judged else found.log_prob)
         colours = [COLOURS["real"] if value >= 0 else COLOURS["control"] for value in values]
         axes.bar(places, values, color=colours if judged else COLOURS["mle"])
-        if judged:
+        if found.gradients:
             axes.plot(places, found.gradients, "o", color=COLOURS["muted"], markersize=3)
+        if judged:
             axes.axhline(0, color=COLOURS["muted"], linewidth=0.8)
         axes.set_xticks(places, [_label(token) for token in found.tokens], rotation=60, ha="right")
         axes.set_ylabel("log-odds" if judged else "nats")

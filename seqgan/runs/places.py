@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from ..config import SOURCES, FileCorpus, RunConfig
 from ..config.imports import dotted_names
-from ..config.names import JUDGES
+from ..config.names import JUDGES, TOKENIZER_FILES
 from ..data.dataset import Dataset
 from ..data.sources import run_data
 from ..data.text.readers import near_file
@@ -58,7 +58,7 @@ def names_a_file(setting: str, value: str | None) -> bool:
     """Tells a file from a named source, a built-in tokenizer, and nothing."""
     if value is None or value in NAMES.get(setting, ()):
         return False
-    return setting != "corpus.tokenizer" or value.endswith(".json")
+    return setting != "corpus.tokenizer" or value.endswith(TOKENIZER_FILES)
 
 
 def with_files_found(

@@ -132,7 +132,9 @@ def begin(
         )
     _check_conditions(config, data)
     with torch.device("meta"):  # settings that do not fit the data are refused here
-        build(config.generator, data.spec)
+        build(config.generator, data.spec).attach(data.codec)
+        if any(term.needs_discriminator for term in config.every_term()):
+            build(config.discriminator, data.spec)
     if not going_on:
         check_runs(config, whole)
         if first is not None:

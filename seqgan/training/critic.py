@@ -103,7 +103,11 @@ class Critic:
         self.trained.train()
         lengths = [each.lengths.cpu() for each in (self.train, negatives)]
         while self.learner.step < step:
-            self.learner.update(self._loss, *self._drawn(negatives, lengths))
+            drawn = self._drawn(negatives, lengths)
+            if self.trained.reads_text:  # made on the host, so no graph can hold the step
+                self.learner.update(self._loss(*drawn))
+            else:
+                self.learner.update(self._loss, *drawn)
             self.runtime.pause()
         self.trained.eval()
         return self.learner.mean_loss()

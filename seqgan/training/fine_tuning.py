@@ -55,7 +55,7 @@ class FineTuning:
         self.critic: Critic | None = None
         if any(term.needs_discriminator for term in config.every_term()):
             seed = derive_seed(config.seed, "discriminator")
-            model = make_discriminator(config.discriminator, self.data.spec, seed)
+            model = make_discriminator(config.discriminator, self.data.spec, seed, self.data.codec)
             split = (self.data.train, self.data.heldout)
             augment = augmentation(
                 config.critic.augment, config.critic.augment_share, self.data.codec

@@ -20,7 +20,12 @@ from seqgan.training.runtime import Runtime
 from ..small import sizes
 from .tiny import TINY, TINY_WORK, differences, outcome
 
-PAIRS = list(zip_longest([*GENERATORS][1:], [*DISCRIMINATORS][1:], fillvalue=None))
+TEXTS = [name for name, kind in DISCRIMINATORS.items() if kind.reads_text]
+OF_TOKENS = [name for name in DISCRIMINATORS if name not in TEXTS]
+PAIRS = [
+    *zip_longest([*GENERATORS][1:], OF_TOKENS[1:], fillvalue=None),
+    *(pytest.param(None, name, marks=pytest.mark.slow) for name in TEXTS),
+]
 
 
 def settings(group: str, name: str | None) -> dict:

@@ -8,6 +8,8 @@ from .bigru import BiGRU
 from .bilstm import BiLSTM
 from .causal_lstm import CausalLSTM
 from .cnn import CNN
+from .encoder import Encoder
+from .frozen_encoder import FrozenEncoder
 from .mlp import MLP
 from .transformer import TransformerEncoder
 
@@ -20,4 +22,6 @@ DISCRIMINATORS: dict[str, type[Component]] = {
     "bigru": BiGRU,
     "transformer": TransformerEncoder,
     "causal_lstm": CausalLSTM,
+    "encoder": Encoder,
+    "frozen_encoder": FrozenEncoder,
 }

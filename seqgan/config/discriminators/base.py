@@ -18,4 +18,6 @@ class DiscriminatorConfig(Component):
 
     per_token: ClassVar[bool] = False
     """If the network judges every token."""
+    reads_text: ClassVar[bool] = False
+    """If the network reads the text of a sequence, and no embeddings of its tokens."""
     listed: ClassVar[str] = "seqgan.config.discriminators:DISCRIMINATORS"

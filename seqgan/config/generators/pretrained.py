@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from ..checks import dropout, positive, require, sizes
 from ..corpus import CorpusConfig
+from ..names import TOKENIZER_FILES
 from .base import GeneratorConfig
 
 __all__ = ["Pretrained"]
@@ -45,17 +45,9 @@ class Pretrained(GeneratorConfig):
         Pieces of another one would begin with the embeddings of tokens that have nothing to do
         with them.
         """
-        given, folder = Path(getattr(corpus, "tokenizer", "")), Path(self.model)
-        advice = "give --data FILE and --corpus.tokenizer FOLDER/tokenizer.json"
         require(
-            given.suffix == ".json",
+            str(getattr(corpus, "tokenizer", "")).endswith(TOKENIZER_FILES),
             "--generator.architecture: pretrained reads text that the model's own tokenizer has "
-            f"cut; {advice}, of the folder that --generator.model names",
+            "cut; give --data FILE and --corpus.tokenizer FOLDER/tokenizer.json (or the .gguf "
+            "file), of the folder that --generator.model names",
         )
-        own = (folder.parent if folder.suffix == ".gguf" else folder) / "tokenizer.json"
-        if own.is_file() and given.is_file():  # a resumed run's data may lie elsewhere
-            require(
-                own.read_bytes() == given.read_bytes(),
-                f"--corpus.tokenizer: {given} is another tokenizer than that of "
-                f"--generator.model; give --corpus.tokenizer {own}",
-            )

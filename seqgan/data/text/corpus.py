@@ -23,7 +23,7 @@ from .report import CorpusReport, counted_lines, file_report, split_reports
 from .rows import TokenRows
 from .splits import LEAST, SPLITS, shuffled, split_rows
 from .table import ROWS, Int64, Part, TokenTable, Types, UInt64, read_table
-from .tokenizers import Tokenizer, make_tokenizer
+from .tokenizers import HuggingFaceTokenizer, Tokenizer, make_tokenizer
 from .vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 
 __all__ = ["TextCorpus", "corpus_from_lines", "load_corpus"]
@@ -43,6 +43,7 @@ class TextCorpus:
         report: counts, shares and warnings.
         source_names: the file each split comes from.
         eos: sequences end in EOS; False: all have one length.
+        whole: the vocabulary is the tokenizer's own, and its tokens may all be emitted.
         conditions: labels and source tokens, if the sequences have them.
     """
 
@@ -55,6 +56,7 @@ class TextCorpus:
     report: CorpusReport
     source_names: dict[str, str]
     eos: bool
+    whole: bool
     conditions: Conditions
     _strings: list[str] = field(repr=False)
     _parts: dict[str, Part] = field(repr=False)
@@ -200,6 +202,9 @@ def _corpus(
     strings = list(types)
     rows = _rows(tables, keys, strings, tokenizer, config, seed, vocabulary)
     parts, left_out = _parts(tables, keys, rows, config, seed)
+    if vocabulary is None and config.whole_vocabulary:
+        assert isinstance(tokenizer, HuggingFaceTokenizer)
+        vocabulary = Vocabulary.from_list(tokenizer.vocabulary())
     if vocabulary is None:
         vocabulary = _vocabulary(parts["train"], strings, config)
     ids = np.array([vocabulary.encode((string,), eos=False)[0] for string in strings])
@@ -229,6 +234,7 @@ def _corpus(
         report=report,
         source_names={split: part.table.name for split, part in parts.items()},
         eos=config.eos,
+        whole=config.whole_vocabulary,
         conditions=conditions,
         _strings=strings,
         _parts=parts,

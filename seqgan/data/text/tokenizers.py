@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...config.dotted import import_dotted
-from ...config.names import TOKENIZERS, check_tokenizer
-from ...errors import ConfigError, DataError, MissingExtraError
+from ...config.names import TOKENIZER_FILES, TOKENIZERS, check_tokenizer
+from ...errors import ConfigError, DataError, MissingExtraError, SeqganError
+from ..pretrained_files import tokenizer_of
 from .molecules import Selfies, Smiles
 from .special import SpecialWords
 from .vocabulary import SPECIAL_TOKENS, UNK
@@ -28,11 +29,12 @@ __all__ = [
     "Spaces",
     "Tokenizer",
     "UserTokenizer",
-    "built_in_tokenizer",
     "make_tokenizer",
+    "save_tokenizer",
+    "saved_tokenizer",
 ]
 
-FLAG = "--corpus.tokenizer"
+FLAG, FILE = "--corpus.tokenizer", "tokenizer.json"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -126,23 +128,33 @@ class Integers:
 
 
 class HuggingFaceTokenizer:
-    """A tokenizer file of the Hugging Face library ``tokenizers``.
+    """A tokenizer file of the Hugging Face library ``tokenizers``, or a model's .gguf file.
 
     Its special tokens are not added, and its own padding and truncation are switched off. Where
     it normalises (lower case, accents) the text it writes is the normalised one. Its own token for
     what it does not know is read as ``<unk>``.
 
     Args:
-        path: a ``tokenizer.json``.
+        path: a ``tokenizer.json`` or a ``.gguf`` file.
         flag: what named it, for messages.
         special: words that stand for special tokens.
+        name: what reports and configurations call it; None: its path.
+
+    Attributes:
+        content: the text of the ``tokenizer.json``, which a run's folder keeps.
 
     Raises:
-        MissingExtraError: the package ``tokenizers`` is not installed.
+        MissingExtraError: the package ``tokenizers`` (or ``gguf``) is not installed.
         DataError: the file is missing or holds no tokenizer.
     """
 
-    def __init__(self, path: str, flag: str = FLAG, special: SpecialWords | None = None):
+    def __init__(
+        self,
+        path: str,
+        flag: str = FLAG,
+        special: SpecialWords | None = None,
+        name: str | None = None,
+    ):
         if not os.path.isfile(path):
             raise DataError(f"{flag}: there is no file {path}")
         try:
@@ -150,16 +162,19 @@ class HuggingFaceTokenizer:
         except ImportError as error:
             raise MissingExtraError("tokenizers", "lm", f"the tokenizer file {path}") from error
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(path)
+            self._tokenizer = tokenizers.Tokenizer.from_str(_content(path, flag))
+        except SeqganError:
+            raise
         except Exception as error:  # the library raises bare Exceptions
             raise DataError(f"{flag}: {path} holds no tokenizer: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self.content: str = self._tokenizer.to_str()
         self._special, self._size = special or SpecialWords(), self._tokenizer.get_vocab_size()
         self._tokenizer.add_special_tokens(list(self._special))  # keeps them whole
         unknown = _unknown_token(json.loads(self._tokenizer.to_str())["model"])
         self._unknown = None if unknown is None else self._tokenizer.token_to_id(unknown)
-        self.name = path
+        self.name = name or path
 
     def tokenize(self, text: str) -> list[str]:
         """The tokens of `text` as the file spells them."""
@@ -176,10 +191,29 @@ class HuggingFaceTokenizer:
         found = [self._tokenizer.token_to_id(token) for token in tokens]
         return tuple(-1 if each is None or each >= self._size else each for each in found)
 
+    def vocabulary(self) -> list[str]:
+        """The file's tokens in the order of their ids, without those that are no text."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        marks = {token.content for token in added.values() if token.special}
+        ids = self._tokenizer.get_vocab(with_added_tokens=True)
+        own = [token for token, number in ids.items() if number < self._size]
+        left_out = marks.union(SPECIAL_TOKENS)
+        return sorted(
+            (token for token in own if token and token not in left_out), key=ids.__getitem__
+        )
+
     def detokenize(self, tokens: Sequence[str]) -> str:
         """The text that the file's decoder makes of `tokens`; without one, blanks between them."""
         decoder = self._tokenizer.decoder
         return " ".join(tokens) if decoder is None else str(decoder.decode(list(tokens)))
+
+
+def _content(path: str, flag: str) -> str:
+    """The text of a ``tokenizer.json``, read or made out of a model's file."""
+    if path.endswith(".gguf"):
+        return tokenizer_of(path, flag) or ""
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
 
 
 def _unknown_token(model: dict[str, Any]) -> str | None:
@@ -268,9 +302,10 @@ def make_tokenizer(name: str, flag: str = FLAG, unknown: str | None = None) -> T
 
     Args:
         name: ``spaces``, ``words`` (NLTK's word tokenizer), ``characters``, ``integers``,
-            ``smiles`` or ``selfies``; the path of a Hugging Face ``tokenizer.json``; or
-            ``package.module:Name`` (or ``package.module.Name``), a class or function that is called
-            without arguments, or a tokenizer object. Modules in the working directory are found.
+            ``smiles`` or ``selfies``; the path of a Hugging Face ``tokenizer.json`` or of a model's
+            ``.gguf``; or ``package.module:Name`` (or ``package.module.Name``), a class or function
+            that is called without arguments, or a tokenizer object. Modules in the working
+            directory are found.
         flag: the setting, for messages.
         unknown: a word that stands for unknown ones, besides ``<unk>`` and its other spellings.
 
@@ -292,7 +327,7 @@ def make_tokenizer(name: str, flag: str = FLAG, unknown: str | None = None) -> T
     }
     if name in builtin:
         return builtin[name](special)
-    if name.endswith(".json"):
+    if name.endswith(TOKENIZER_FILES):
         return HuggingFaceTokenizer(name, flag, special)
     check_tokenizer(flag, name)
     return _user_tokenizer(name, flag, special)
@@ -316,12 +351,22 @@ def _user_tokenizer(name: str, flag: str, special: SpecialWords) -> Tokenizer:
     return UserTokenizer(name, found, flag, special)
 
 
-def built_in_tokenizer(name: str, folder: Path) -> Tokenizer:
-    """The tokenizer that a saved model names, if it is built in: nothing is imported.
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> str:
+    """Writes the file of a tokenizer that has one into a folder; returns the tokenizer's name."""
+    if isinstance(tokenizer, HuggingFaceTokenizer):
+        (folder / FILE).write_text(tokenizer.content, encoding="utf-8")
+    return tokenizer.name
+
+
+def saved_tokenizer(name: str, folder: Path) -> Tokenizer:
+    """The tokenizer that a saved model names, if it is built in or a file: nothing is imported.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is neither.
+        DataError: its file is damaged.
     """
+    if name.endswith(TOKENIZER_FILES) and (folder / FILE).is_file():
+        return HuggingFaceTokenizer(str(folder / FILE), "--tokenizer", name=name)
     if name not in TOKENIZERS:
         raise ConfigError(
             f"{folder}: the tokenizer {name!r} is not built in; "

@@ -19,6 +19,7 @@ from rollout.devices import autocast
 from rollout.sequences import refuse_condition
 
 from ...config import DiscriminatorConfig
+from ...data.codec import Codec
 from ...data.spec import TokenSpec
 from ..conditions import ReadsConditions, without_noise
 
@@ -70,6 +71,8 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
     Attributes:
         embedding: of the tokens.
         per_token: if the logits are [B, T].
+        reads_text: if it judges the text of a sequence, by a codec: then it has no embeddings of
+            tokens, and what needs them is refused (see `text.TextDiscriminator`).
         causal: if a token's logit depends on the tokens up to it only (with `per_token`).
         calibrated: if the logits are log-odds; figures that need log-odds are left out otherwise.
         settings: as given; saved with the model.
@@ -77,6 +80,7 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
     """
 
     per_token = False
+    reads_text = False
     causal = True
     calibrated = True
     embedding: nn.Embedding
@@ -85,6 +89,9 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
         super().__init__()
         self.settings, self.spec = settings, spec
         self.announce(spec)
+
+    def attach(self, codec: Codec) -> None:
+        """Gives it the codec of the data, which discriminators of tokens have no use for."""
 
     def forward(self, sequences: Sequences) -> Tensor:
         """Logits [B], positive for real.

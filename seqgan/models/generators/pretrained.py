@@ -9,9 +9,7 @@ Shapes: B sequences, T tokens, R rows in flight, V vocabulary, E width, L layers
 
 from __future__ import annotations
 
-import copy
 import inspect
-from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any
 
@@ -21,17 +19,21 @@ from torch import Tensor, nn
 from rollout import Prefixes, Sequences, State
 
 from ...config.generators.pretrained import Pretrained
+from ...data.codec import Codec, WordCodec
+from ...data.pretrained_files import tokenizer_of, vocabulary_of
 from ...data.spec import TokenSpec
+from ...data.text.vocabulary import SPECIAL_TOKENS
 from ...errors import ConfigError
+from ..adapters import PartlyTrained
 from ..cache import Cache
 from ..generator import Generator
 from ..head import TokenHead
-from ..language_model import LanguageModel, read_language_model
+from ..language_model import FLAG, LanguageModel, read_language_model
 
 __all__ = ["PretrainedGenerator"]
 
 
-class PretrainedGenerator(Generator):
+class PretrainedGenerator(PartlyTrained, Generator):
     """A causal language model of the library transformers (GPT-2-like, Llama-like).
 
     With LoRA the weights of the model are never trained: copies of the generator share them, and
@@ -74,12 +76,36 @@ class PretrainedGenerator(Generator):
         # The library has renamed it.
         named = inspect.signature(self.network.forward).parameters
         self._cache = "cache" if "cache" in named else "past_key_values"
-        self._kept: frozenset[str] = frozenset()
         if settings.lora_rank:
             self.embedding.requires_grad_(False)
             nn.Module.requires_grad_(self.head, False)
-            trained = [name for name, each in self.named_parameters() if each.requires_grad]
-            self._kept = frozenset(trained)
+            self.keep_trained()
+
+    def attach(self, codec: Codec) -> None:
+        """Requires that the data were cut by the model's own tokenizer, if its files hold it.
+
+        Raises:
+            ConfigError: they were cut by another.
+        """
+        settings = self.settings
+        assert isinstance(settings, Pretrained)
+        if not isinstance(codec, WordCodec) or codec.cut == settings.model:
+            return
+        content = tokenizer_of(settings.model, FLAG)
+        if content is None:
+            return
+        own = vocabulary_of(content)
+        count = len(SPECIAL_TOKENS)
+        theirs = self.spec.model_ids or (-1,) * self.spec.vocab_size
+        for token, number in zip(codec.vocabulary.tokens[count:], theirs[count:], strict=True):
+            if number < 0 or own.get(token) != number:
+                gguf = settings.model.endswith(".gguf")
+                file = settings.model if gguf else f"{settings.model}/tokenizer.json"
+                raise ConfigError(
+                    f"--corpus.tokenizer: the data were cut by {codec.cut}, which is not the "
+                    f"tokenizer of {settings.model} (as {token!r} shows); "
+                    f"set --corpus.tokenizer {file}"
+                )
 
     @cached_property
     def row_bytes(self) -> int:
@@ -122,41 +148,6 @@ class PretrainedGenerator(Generator):
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
         """The states before the tokens at `positions`: their prefixes stay in the pool."""
         return Cache.branch(prefixes.states, rows, positions + 1)
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As of any module; with LoRA the adapters alone."""
-        found = super().state_dict(*args, **kwargs)
-        prefix = kwargs.get("prefix", "")
-        if self._kept:
-            others = {name for name, _ in self.named_parameters()} - self._kept
-            for name in others:
-                found.pop(prefix + name, None)
-        return found
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        """Restores what `state_dict` gave."""
-        if self._kept and strict and state_dict.keys() != self.state_dict().keys():
-            raise RuntimeError("adapters of another model")
-        return super().load_state_dict(state_dict, strict and not self._kept, assign)
-
-    def requires_grad_(self, requires_grad: bool = True) -> PretrainedGenerator:
-        """As of any module; with LoRA the adapters alone."""
-        for name, parameter in self.named_parameters():
-            parameter.requires_grad_(requires_grad and (not self._kept or name in self._kept))
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> PretrainedGenerator:
-        """A copy that shares the parameters which are never trained."""
-        if self._kept:
-            for name, parameter in self.named_parameters():
-                if name not in self._kept:
-                    memo[id(parameter)] = parameter
-        copied = type(self).__new__(type(self))
-        memo[id(self)] = copied
-        copied.__dict__.update({k: copy.deepcopy(v, memo) for k, v in self.__dict__.items()})
-        return copied
 
 
 def _rows(spec: TokenSpec, model: LanguageModel) -> Tensor:

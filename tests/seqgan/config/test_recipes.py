@@ -28,7 +28,7 @@ from seqgan.data.dataset import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import Discriminator, Generator
 
-from ...small import small
+from ...small import known_to_models, small
 
 CONTENT = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yaml")}
 TABLES: dict[str, dict[str, type[Settings]]] = {
@@ -131,7 +131,7 @@ def test_wrong_choices_are_one_clear_line(settings, message):
     assert "\n" not in str(caught.value)
 
 
-SPEC = TokenSpec(9, 0, 1, 0, 6, (0,))
+SPEC = known_to_models(TokenSpec(9, 0, 1, 0, 6, (0,)))
 
 
 @pytest.mark.parametrize("kind", [*GENERATORS.values(), *DISCRIMINATORS.values()])

@@ -18,6 +18,9 @@ from ...small import small
 
 SPEC = TokenSpec(vocab_size=12, bos_id=1, eos_id=2, pad_id=0, max_length=15, forbidden=(0, 1))
 PER_TOKEN = [name for name, kind in DISCRIMINATORS.items() if kind.per_token]
+ONE_LOGIT = [
+    name for name, kind in DISCRIMINATORS.items() if not kind.per_token and not kind.reads_text
+]
 SPECTRAL = [name for name, kind in DISCRIMINATORS.items() if "spectral_norm" in hints(kind)]
 
 
@@ -27,7 +30,8 @@ def make(name: str, **settings):
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_settings_say_which_judge_every_token(name):
-    assert DISCRIMINATORS[name].per_token == make(name).per_token
+    kind, model = DISCRIMINATORS[name], make(name)
+    assert (kind.per_token, kind.reads_text) == (model.per_token, model.reads_text)
 
 
 @pytest.mark.parametrize("name", PER_TOKEN)
@@ -65,7 +69,7 @@ def test_spectral_norm_bounds_every_layer(name):
     assert torch.equal(judge(batch), scores)
 
 
-@pytest.mark.parametrize("name", [name for name in DISCRIMINATORS if name not in PER_TOKEN])
+@pytest.mark.parametrize("name", ONE_LOGIT)
 def test_a_gradient_penalty_has_gradients(name):
     judge = make(name).train()
     rng = torch.Generator().manual_seed(0)

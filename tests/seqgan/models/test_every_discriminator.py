@@ -7,8 +7,10 @@ import torch
 
 from rollout import ConditionError, Sequences
 from seqgan.config import DISCRIMINATORS
+from seqgan.data.codec import IdCodec
 from seqgan.data.spec import TokenSpec
-from seqgan.models import Discriminator, load_model, make_discriminator, save_model
+from seqgan.errors import ConfigError
+from seqgan.models import Discriminator, load_discriminator, make_discriminator, save_model
 
 from ...recurrent_kernel import use_double
 from ...small import small
@@ -45,6 +47,10 @@ def test_forward_embedded_is_forward_after_the_embedding(name, monkeypatch):
     use_double(monkeypatch)
     judge = make(name)
     batch = Sequences.from_lists([[3, 4, 5], [6]], pad_id=0)
+    if judge.reads_text:
+        with pytest.raises(ConfigError, match="reads texts, so it has no gradient"):
+            judge.forward_embedded(torch.zeros(2, 3, 4), batch.lengths)
+        return
     embedded = judge.embedding(batch.tokens).detach().requires_grad_()
     logits = judge.forward_embedded(embedded, batch.lengths)
     assert torch.allclose(logits, judge(batch), atol=1e-6)
@@ -93,7 +99,7 @@ def test_a_condition_is_read_or_refused(name):
 def test_saving_gives_the_same_model_back(name, tmp_path):
     judge = make(name)
     save_model(judge, tmp_path / "judge")
-    again = load_model(tmp_path / "judge")
+    again = load_discriminator(tmp_path / "judge", IdCodec(SPEC))
     batch = Sequences.from_lists(ROWS, pad_id=0)
     assert torch.equal(judge(batch), again(batch)) and not again.training
     assert again.settings == judge.settings and again.spec == judge.spec

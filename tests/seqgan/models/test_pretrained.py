@@ -156,20 +156,26 @@ def test_an_error_that_no_file_is_the_cause_of_is_not_hidden(monkeypatch):
     [
         (["--data", "grammar"], "reads text that the model's own tokenizer has cut; give --data"),
         (["--data", "{model}/text.txt"], "reads text that the model's own tokenizer has cut"),
-        (["--data", "{model}/text.txt", "--corpus.tokenizer", "{other}"], "is another tokenizer"),
+        (
+            ["--data", "{model}/text.txt", "--corpus.tokenizer", "{other}"],
+            "is not the tokenizer of",
+        ),
     ],
 )
 def test_data_that_another_tokenizer_cuts_are_refused(words, message, tmp_path, capsys):
     model, other = tiny_language_model(), tmp_path / "tokenizer.json"
-    other.write_text((Path(model) / "tokenizer.json").read_text() + " ")
+    content = json.loads((Path(model) / "tokenizer.json").read_text())
+    ids = content["model"]["vocab"]
+    content["model"]["vocab"] = {token: len(ids) - 1 - i for token, i in ids.items()}
+    other.write_text(json.dumps(content))
     words = [each.format(model=model, other=other) for each in words]
     chosen = ["--generator.architecture", "pretrained", "--generator.model", model]
     run = tmp_path / "run"
     assert main(["run", *words, *chosen, "--output_dir", str(run)]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert message in error and not run.exists()
-    if "is another" in message:
-        assert f"give --corpus.tokenizer {model}/tokenizer.json" in error
+    if "is not the" in message:
+        assert f"set --corpus.tokenizer {model}/tokenizer.json" in error
 
 
 @pytest.fixture
