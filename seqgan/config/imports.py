@@ -16,7 +16,7 @@ from .rewards.stages import reward_stages
 
 __all__ = ["dotted_names"]
 
-PLACES = ("corpus.tokenizer", "evaluation.embedder", "critic.augment")
+PLACES = ("corpus.tokenizer", "evaluation.embedder", "evaluation.metrics", "critic.augment")
 """Settings besides the rewards that take a dotted path."""
 
 

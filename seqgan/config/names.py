@@ -54,3 +54,14 @@ def check_embedder(flag: str, name: str) -> None:
         f"{flag}: {name!r} is none of {', '.join(EMBEDDERS)} and no package.module:function"
         f"{did_you_mean(name, EMBEDDERS)}",
     )
+
+
+def check_functions(flag: str, names: list[str]) -> None:
+    """Refuses what cannot be functions of the user's; nothing is imported.
+
+    Raises:
+        ConfigError: one is no dotted path, or stands twice.
+    """
+    for name in names:
+        require(is_dotted(name), f"{flag}: {name!r} is no package.module:function")
+        require(names.count(name) == 1, f"{flag}: {name} stands twice")

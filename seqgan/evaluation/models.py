@@ -83,8 +83,9 @@ class Evaluator:
         self.config, self.seed = config, seed
         self.score = Scorer(config.resamples, config.confidence, seed)
         self.texts = TextScores(
-            self.score, config.embedder, config.mauve, config.judge, config.judge_samples, flags
-        )
+            self.score, config.embedder, config.mauve, config.judge, config.judge_samples,
+            config.metrics, flags,
+        )  # fmt: skip
         self.wording = wording(data, config)
         self.references = list(real_words(data, config, "test"))
         self.training = real_words(data, config, "train")

@@ -78,7 +78,7 @@ class References:
         self.scorer = Scorer(settings.resamples or 1_000, 0.95, settings.seed or 0)
         self.measures = TextScores(
             self.scorer, settings.embedder, settings.mauve, settings.judge,
-            settings.judge_samples, "--",
+            settings.judge_samples, settings.metrics, "--",
         )  # fmt: skip
         self.name = Path(settings.references).name.replace("|", "/")  # as a signature can hold it
         files = (settings.samples, settings.references, settings.training)

@@ -16,6 +16,7 @@ from ..metrics.embedding import require_mauve
 from ..metrics.judge import Judge, find_judge, load_judge
 from ..seeding import derive_seed
 from .distances import frechet_score
+from .functions import FunctionScores, imported
 from .scoring import Scorer
 
 __all__ = ["TextScores", "check_available", "optional_embedder"]
@@ -34,9 +35,11 @@ def check_available(config: EvaluationConfig) -> None:
     """Says what an evaluation will lack, before hours of training; nothing large is loaded.
 
     Raises:
-        ConfigError, MissingExtraError: an embedder, MAUVE or a judge is not there.
+        ConfigError, MissingExtraError: an embedder, MAUVE, a judge or a function is not there.
     """
     optional_embedder(config.embedder)
+    for name in config.metrics:
+        imported(name, "--evaluation.metrics")
     if config.mauve:
         require_mauve()
     if config.judge != "none":
@@ -54,6 +57,7 @@ class TextScores:
         use_mauve: MAUVE of the embeddings as well.
         judge: the judge, as the setting names it.
         judge_samples: texts that it reads.
+        functions: metrics of the user's own, as the setting names them.
         prefix: of the flags in messages.
 
     Raises:
@@ -67,10 +71,12 @@ class TextScores:
         use_mauve: bool,
         judge: str,
         judge_samples: int,
+        functions: Sequence[str] = (),
         prefix: str = "--evaluation.",
     ):
         self.scorer, self.judge_samples = scorer, judge_samples
         self.embedder = optional_embedder(embedder, f"{prefix}embedder")
+        self.functions = FunctionScores(functions, scorer, f"{prefix}metrics")
         self.use_mauve = use_mauve
         if use_mauve:
             require_mauve()
@@ -108,9 +114,13 @@ class TextScores:
         return scores
 
     def judged(self, texts: Sequence[str]) -> list[Score]:
-        """Nats per token (of the judge's) and per character, of the first texts."""
+        """What is said of texts alone: by functions of the user's, and by the judge.
+
+        The judge's are nats per token (of its own) and per character, of the first texts.
+        """
+        own = self.functions.scores(texts)
         if self.judge is None:
-            return []
+            return own
         chosen = texts[: self.judge_samples]
         found = self.judge(chosen)
         characters = np.array([len(text) for text in chosen])
@@ -123,7 +133,7 @@ class TextScores:
                 ("judge-nll-char", characters, "character"),
             )
         ]
-        return [score for score in scores if math.isfinite(score.value)]
+        return [*own, *(score for score in scores if math.isfinite(score.value))]
 
     def _embedded(self, real: Sequence[str]) -> np.ndarray:
         """Embeddings of real texts, which every model is compared with."""
