@@ -33,7 +33,7 @@ def imported(name: str, flag: str) -> Callable[..., Any]:
 
 
 class FunctionScores:
-    """Means of what functions of the user's say of each text.
+    """Scores of texts by functions of the user's: the mean of their values.
 
     They are called as reward functions are (see `seqgan.rewards.calls`), with ``completions``
     alone. A text for which one returns None does not count for it.
