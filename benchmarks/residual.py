@@ -45,7 +45,7 @@ def discriminator_residual(
     work = CriticPretraining(critic)
     while not work.finished:
         work.stretch()
-    model.load_state_dict(work.best_state)
+    work.kept.put_back()
     reward = DiscriminatorReward(model.eval(), "log_odds")
 
     def energy(sequences: Sequences) -> np.ndarray:

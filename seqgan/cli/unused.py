@@ -95,6 +95,8 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
     for group in ("pretrain", "critic", "adversarial"):
         if not getattr(settings, group).early_stopping:
             yield f"without --{group}.early_stopping", _in(group, "patience")
+    if not settings.ensemble.refresh:
+        yield "without --ensemble.refresh", ["ensemble.refresh_learning_rate"]
     if isinstance(settings.algorithm, Ratio) and not settings.ratio_alone:
         if settings.algorithm.estimator != "reinforce":
             yield "with other rewards than the ratio alone", ["algorithm.estimator"]

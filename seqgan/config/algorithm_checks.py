@@ -24,6 +24,11 @@ def check_algorithm(config: RunConfig) -> None:
     _check_stages(config)
     _check_relaxed(config)
     _check_ratio(config)
+    require(
+        not config.ensemble.refresh or (config.ratio_alone and not config.stages),
+        "--ensemble.refresh trains the ensemble behind --rewards ratio alone, without weight, "
+        "shape and stages; set --ensemble.refresh 0, or take that reward",
+    )
 
 
 def _check_stages(config: RunConfig) -> None:

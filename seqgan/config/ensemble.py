@@ -26,7 +26,12 @@ class EnsembleConfig(Settings):
             quantile; all but the first are normalised again.
         quantile: of the combination: 0 is the minimum, 0.5 the median.
         temperature: of the combined density; below 1 sharpens it.
+        refresh: steps that the members take in each round against samples of the policy, with the
+            density ratio as the discriminator; 0: they stay as MLE made them.
+        refresh_learning_rate: of these steps.
     """
+
+    rare = ("refresh_learning_rate",)
 
     group = "ensemble."
 
@@ -35,6 +40,8 @@ class EnsembleConfig(Settings):
     combination: str = "minimum"
     quantile: float = 0.25
     temperature: float = 1.0
+    refresh: int = 0
+    refresh_learning_rate: float = 1e-4
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,3 +49,5 @@ class EnsembleConfig(Settings):
         choice(self, "combination", COMBINATIONS)
         shares(self, "quantile")
         positive(self, "temperature")
+        sizes(self, "refresh", least=0)
+        positive(self, "refresh_learning_rate", below=10)

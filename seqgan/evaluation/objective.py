@@ -307,9 +307,7 @@ def _trained_on_best(
     settings = replace(config, epochs=EPOCHS, early_stopping=True, epoch_steps=0)
     train, validation = best
     work = Pretraining(model, train, validation, settings, runtime.apart(), "best-tenth")
-    while not work.finished:
-        work.epoch()
-    work.restore_best()
+    work.run("MLE on the best tenth", "MLE on the best tenth")
     return model, sum(len(split) for split in splits)
 
 

@@ -5,7 +5,7 @@
     checkpoints/
       step-00001200/  generator.safetensors  generator.json  training.safetensors  state.json
                       SHA256SUMS  (``sha256sum -c`` reads it)
-      latest  mle  best    each holds the name of a checkpoint
+      latest  mle  finetuned    each holds the name of a checkpoint
 """
 
 from __future__ import annotations

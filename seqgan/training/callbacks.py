@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-__all__ = ["CallbackArguments", "Callbacks", "Sample", "markdown_table"]
+__all__ = ["CallbackArguments", "Callbacks", "Sample", "headings", "markdown_table"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class Sample:
     reward: float
     terms: dict[str, float | None]
 
+    def numbers(self) -> list[str]:
+        """Reward and terms for a table; "-" where a term abstains."""
+        found = [self.reward, *self.terms.values()]
+        return ["-" if value is None else f"{value:.3f}" for value in found]
+
+
+def headings(samples: list[Sample]) -> list[str]:
+    """The columns of `Sample.numbers`."""
+    return ["reward", *samples[0].terms]
+
 
 class CallbackArguments(TypedDict, total=False):
     """The same as keyword arguments."""
@@ -37,13 +47,11 @@ class CallbackArguments(TypedDict, total=False):
 
 def markdown_table(samples: list[Sample]) -> str:
     """Samples with their rewards as a table in Markdown, for TensorBoard's text."""
-    names = list(samples[0].terms)
-    lines = [f"| {' | '.join(['reward', *names, 'sample'])} |", "|---" * (len(names) + 2) + "|"]
+    names = [*headings(samples), "sample"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for each in samples:
-        numbers = [each.reward, *(each.terms[name] for name in names)]
-        shown = ["-" if value is None else f"{value:.3f}" for value in numbers]
         text = each.text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-        lines.append(f"| {' | '.join([*shown, text])} |")
+        lines.append(f"| {' | '.join([*each.numbers(), text])} |")
     return "\n".join(lines)
 
 

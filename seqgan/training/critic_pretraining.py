@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from ..metrics.gain import knowledge, teaching
-from ..runs.state import fields_of, set_fields, weights_for
+from ..runs.state import fields_of, set_fields
 from .critic import Critic
+from .kept import Kept
 from .runtime import Runtime
 from .sampling import MOST_SAMPLES
 
@@ -31,7 +31,7 @@ def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
                 f"gain {measured['heldout_gain']:.3f} nats"
             )
             bar.update(critic.learner.step, note)
-    critic.trained.load_state_dict(work.best_state)
+    work.kept.put_back()
     critic.learner.end(restored=True)
     final = critic.measure(work.negatives, work.fresh, log=False)
     runtime.say(f"Discriminator: {critic.learner.step} steps, best at {work.best_step}")
@@ -54,7 +54,8 @@ class CriticPretraining:
         self.fresh = critic.draw(fresh, runtime.rng("discriminate", "fresh"), critic.heldout)
         self.measured_step = self.best_step = 0
         self.best = float("inf")
-        self.best_state = copy.deepcopy(critic.trained.state_dict())
+        self.kept = Kept(discriminator=critic.trained)
+        self.kept.keep()
 
     @property
     def finished(self) -> bool:
@@ -73,16 +74,16 @@ class CriticPretraining:
             loss = measured["heldout_cross_entropy"]
             if loss < self.best or not self.config.early_stopping:
                 self.best, self.best_step = loss, until
-                self.best_state = copy.deepcopy(self.critic.trained.state_dict())
+                self.kept.keep()
         self.measured_step = until
         self.critic.learner.measured(loss, measured)
         return measured
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint; the samples are drawn again."""
-        return {**fields_of(self, FIELDS), "best_state": self.best_state}
+        return {**fields_of(self, FIELDS), "kept": self.kept.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
-        self.best_state = weights_for(self.critic.trained, state["best_state"])
+        self.kept.load_state_dict(state["kept"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollout import Reward
@@ -22,7 +22,8 @@ from .critic import Critic
 from .critic_pretraining import pretrain_critic
 from .health import Health
 from .other_models import other_model
-from .players import Actor, Materials
+from .players import Actor, Materials, Player
+from .refresh import Refresh
 from .rounds import Rounds, Validation
 from .runtime import Runtime
 from .showing import SampleTable
@@ -62,6 +63,14 @@ class FineTuning:
             )
             self.critic = Critic(model, self.generator, *split, config.critic, runtime, augment)
             runtime.hold(discriminator=model, critic=self.critic)
+        self.refresh: Refresh | None = None
+        if config.ensemble.refresh:
+            assert self.ensemble is not None
+            size = config.algorithm.as_policy_gradient().batch_size
+            self.refresh = Refresh(
+                self.ensemble, self.generator, self.data.train, size, config.ensemble, runtime
+            )
+            runtime.hold(refresh=self.refresh)
         every = config.adversarial.measure_every * config.adversarial.generator_steps
         stages, reward = None, self.reward(config.rewards)
         if config.stages:
@@ -101,8 +110,13 @@ class FineTuning:
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
         health = Health(self.reference, self.critic, self.data.prompts("heldout"), runtime)
+        other: Player | None = self.critic
+        settings = self.config.adversarial
+        if self.refresh is not None:
+            other = self.refresh
+            settings = replace(settings, critic_steps=self.config.ensemble.refresh)
         rounds = Rounds(
-            self.player, self.critic, self.config.adversarial, runtime, health=health,
+            self.player, other, settings, runtime, health=health,
             keep=lambda: runtime.save("finetuned"),
         )  # fmt: skip
         parts: dict[str, Any] = {"rounds": rounds, "player": self.player}

@@ -149,15 +149,8 @@ class Members:
     def train(self, number: int) -> Generator:
         """A member, counted from 0, after its training, or what is left of it."""
         work = self.current = self.current or self._begun(number)
-        label, epochs = f"Member {number + 1} of {self.count}", self.config.pretrain.epochs
-        with self.runtime.progress(label, "epochs", epochs, work.epochs_done) as bar:
-            while not work.finished:
-                work.epoch()
-                bar.update(work.epochs_done, f"validation NLL {work.history[-1]:.3f}")
-        work.restore_best()
-        self.runtime.say(
-            f"{label}: {work.epochs_done} epochs, validation NLL {work.best_nll:.4f} nats per token"
-        )
+        label = f"Member {number + 1} of {self.count}"
+        work.run(label, label)
         model: Any = work.generator
         return model
 

@@ -34,7 +34,6 @@ from rollout.rewards import judges_tokens
 
 from ..config import PolicyGradient as Settings
 from ..data.prompts import Grouped
-from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
 from .judging import Judge, Judged, spread_over
 from .learner import Learner
@@ -216,8 +215,9 @@ class PolicyGradient:
             transformed = self.transform(values, chosen, groups)
             advantage = advantages(transformed, chosen, self.baseline, groups=groups)
         else:
-            advantage, loss = self._by_values(self.value_head, mine, values, chosen, part)
-            advantage = self.transform(advantage, chosen, groups)
+            per_token = judges_tokens(self.judge.reward)
+            found, loss = self.value_head.learn(mine, values[part.rows], per_token, chosen, part)
+            advantage = self.transform(processes.gather(found, part), chosen, groups)
             figures["value_loss"] = loss
         with self.runtime.autocast():  # the same numbers as in the update
             old = self.policy(mine)
@@ -231,28 +231,6 @@ class PolicyGradient:
             self.replay.add(whole, scores)
         self.judge.end_step(self.progress.number + 1, whole, judged)
         return batch, figures
-
-    def _by_values(
-        self, head: ValueHead, mine: Sequences, values: Tensor, chosen: Tensor, part: Part
-    ) -> tuple[Tensor, Tensor]:
-        """Advantages [B, T] from the value head, which then learns from what came; and its loss.
-
-        Args:
-            head: the value head.
-            mine: the sequences of this process's part.
-            values: [B, T], the reward to go from each token, known at the end.
-            chosen: bool [B, T].
-            part: of this process.
-        """
-        own = values[part.rows]
-        after = torch.nn.functional.pad(own, (0, 1))[:, 1:]
-        per_token = judges_tokens(self.judge.reward)
-        rewards = own - after if per_token else at_the_end(own[:, 0], mine)
-        features = head.features(mine)
-        found, targets = head.advantages(rewards, features, mine.mask)
-        with torch.enable_grad():
-            loss = head.update(features, targets, chosen, part)
-        return self.runtime.processes.gather(found, part), loss
 
     def _figures(self, batch: PolicyBatch, judged: Judged, advantage: Tensor) -> dict[str, Tensor]:
         """Figures of the step for the log."""

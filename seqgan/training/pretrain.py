@@ -10,7 +10,6 @@ pretraining converged: see `convergence`.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -28,7 +27,8 @@ from ..errors import RunDirectoryError
 from ..metrics.likelihood import token_nll
 from ..models import Generator
 from ..runs.run_directory import LOG, PRETRAINING, RunDirectory
-from ..runs.state import fields_of, set_fields, weights_for
+from ..runs.state import fields_of, set_fields
+from .kept import Kept
 from .learner import PROGRESS, Learner
 from .mle_loss import MLELoss
 from .processes import Part
@@ -58,17 +58,7 @@ def pretrain(
     """
     work = Pretraining(generator, train, validation, config, runtime)
     runtime.enter("pretrain", pretraining=work)
-    with runtime.progress("MLE pretraining", "epochs", config.epochs, work.epochs_done) as bar:
-        while not work.finished:
-            work.epoch()
-            note = f"validation NLL {work.history[-1]:.3f}, best {work.best_nll:.3f} nats per token"
-            bar.update(work.epochs_done, note)
-    work.restore_best()
-    state = convergence(work.history, config).state
-    runtime.say(
-        f"MLE: {work.epochs_done} epochs, validation NLL {work.best_nll:.4f} nats per token "
-        f"(epoch {work.best_epoch}), {state}"
-    )
+    work.run("MLE pretraining", "MLE")
     return work
 
 
@@ -155,7 +145,7 @@ class Pretraining:
         self.epochs_done = self.best_epoch = 0
         self.history: list[float] = []
         self.best_nll = float("inf")
-        self.best_state: dict[str, Tensor] = {}
+        self.best = Kept(generator=generator)
 
     @property
     def finished(self) -> bool:
@@ -163,6 +153,26 @@ class Pretraining:
         waited = self.epochs_done - _last_progress(self.history)
         stalled = self.config.early_stopping and waited >= self.config.patience
         return self.epochs_done >= self.config.epochs or stalled
+
+    def run(self, title: str, name: str) -> None:
+        """Takes the epochs that are left, and ends with the best state.
+
+        Args:
+            title: of the progress bar.
+            name: begins the line about the end.
+        """
+        runtime, epochs = self.runtime, self.config.epochs
+        with runtime.progress(title, "epochs", epochs, self.epochs_done) as bar:
+            while not self.finished:
+                self.epoch()
+                last = f"validation NLL {self.history[-1]:.3f}"
+                bar.update(self.epochs_done, f"{last}, best {self.best_nll:.3f} nats per token")
+        self.best.put_back()
+        state = convergence(self.history, self.config).state
+        runtime.say(
+            f"{name}: {self.epochs_done} epochs, validation NLL {self.best_nll:.4f} nats per token "
+            f"(epoch {self.best_epoch}), {state}"
+        )
 
     def epoch(self) -> None:
         """An epoch's steps over the training sequences, or what is left, then a measurement."""
@@ -185,19 +195,14 @@ class Pretraining:
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the generator's weights."""
         learner = self.learner.state_dict()
-        return {**fields_of(self, FIELDS), "best_state": self.best_state, "learner": learner}
+        best = self.best.state_dict()
+        return {**fields_of(self, FIELDS), "best": best, "learner": learner}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
-        if self.best_epoch:
-            self.best_state = weights_for(self.generator, state["best_state"])
+        self.best.load_state_dict(state["best"])
         self.learner.load_state_dict(state["learner"])
-
-    def restore_best(self) -> None:
-        """Puts the best state into the generator (the last measured, without early stopping)."""
-        self.generator.load_state_dict(self.best_state)
-        self.generator.eval()
 
     def _loss(self, batch: Sequences, part: Part) -> Tensor:
         """The share of this process in the loss, if no input is one of the model's own tokens."""
@@ -225,7 +230,7 @@ class Pretraining:
             nll = self.runtime.processes.agree(lambda: token_nll(self.generator, self.validation))
             kept = nll < self.best_nll or not self.config.early_stopping
             if kept:
-                self.best_state = copy.deepcopy(self.generator.state_dict())
+                self.best.keep()
         self.history.append(nll)
         self.runtime.log(
             self.stage, self.learner.step, epoch=self.epochs_done, train_nll=train_nll,

@@ -20,14 +20,12 @@ Sums over later tokens have a leave-one-out baseline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rollout import (
-    Sequences,
     advantages,
     discounted_returns,
     kl_to_reference,
@@ -47,46 +45,13 @@ from .judging import Judge, Judged, spread_over
 from .learner import Learner
 from .mle_loss import mle_term, real_batch
 from .players import Materials
-from .processes import Part
+from .ratio_batch import RatioBatch
 from .sampling import draw
 from .steps import Steps
 
-__all__ = ["RatioBatch", "RatioUpdates"]
+__all__ = ["RatioUpdates"]
 
 FIELDS = ("spread_sum",)
-
-
-@dataclass(frozen=True)
-class RatioBatch:
-    """Samples, and the rows of them that this process works on.
-
-    Attributes:
-        whole: all samples of the step.
-        chosen: bool [B, T], the tokens that a model chose itself.
-        part: of this process.
-        mine: its rows.
-        rows: numbers of the tokens to work on, among those of `mine`.
-    """
-
-    whole: Sequences
-    chosen: Tensor
-    part: Part
-    mine: Sequences
-    rows: Tensor
-
-    @property
-    def mask(self) -> Tensor:
-        """Bool [rows, T], the tokens that a model chose, of this process."""
-        return self.chosen[self.part.rows]
-
-    def flat(self, values: Tensor) -> Tensor:
-        """Values [rows, T] of this process's part at the tokens to work on [M]."""
-        return values.flatten(0, 1)[self.rows]
-
-    def shaped(self, values: Tensor) -> Tensor:
-        """Values [M] of the tokens to work on as [rows, T], 0 elsewhere."""
-        blank = values.new_zeros(self.mask.numel()).index_copy(0, self.rows, values)
-        return torch.where(self.mask, blank.view(self.mask.shape), 0.0)
 
 
 class RatioUpdates:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
-
-from torch import Tensor
 
 from rollout import Policy
 
 from ..config import AdversarialConfig
 from ..errors import NonFiniteLossError
-from ..runs.state import fields_of, set_fields, weights_for
+from ..runs.state import fields_of, set_fields
 from .health import GENERATOR, Health
+from .kept import Kept
 from .players import Actor, Player
 from .runtime import Runtime
 
@@ -61,7 +59,8 @@ class Rounds:
         self.best_score = float("inf")
         self.history: list[float] = []
         self.stopped = self.generator_done = False
-        self.best = self._states()
+        self.best = Kept(**{name: each.trained for name, each in self._players().items()})
+        self.best.keep()
 
     @property
     def finished(self) -> bool:
@@ -101,7 +100,7 @@ class Rounds:
             better = measured["score"] < self.best_score
             if better:
                 self.best_score, self.best_round = measured["score"], self.rounds_done
-                self.best = self._states()
+                self.best.keep()
                 self.keep()
         if not better and self.config.on_trouble == "restore" and set(found) & set(GENERATOR):
             self._go_back()
@@ -133,7 +132,7 @@ class Rounds:
         """Ends the rounds: the best state, or the last one if early stopping is off."""
         kept = self.config.early_stopping or self.stopped
         if kept:
-            self._put_back()
+            self.best.put_back()
         for player in self._players().values():
             player.learner.end(kept)
         self.runtime.say(
@@ -157,15 +156,12 @@ class Rounds:
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the players and their models."""
         health = None if self.health is None else self.health.state_dict()
-        return {**fields_of(self, FIELDS), "best": self.best, "health": health}
+        return {**fields_of(self, FIELDS), "best": self.best.state_dict(), "health": health}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
-        self.best = {
-            name: weights_for(player.trained, state["best"][name])
-            for name, player in self._players().items()
-        }
+        self.best.load_state_dict(state["best"])
         if self.health is not None:
             self.health.load_state_dict(state["health"])
 
@@ -173,25 +169,12 @@ class Rounds:
         players: dict[str, Player] = {"generator": self.generator}
         return players if self.critic is None else {**players, "critic": self.critic}
 
-    def _states(self) -> dict[str, dict[str, Tensor]]:
-        """Copies of both models' states."""
-        return {
-            name: copy.deepcopy(player.trained.state_dict())
-            for name, player in self._players().items()
-        }
-
-    def _put_back(self) -> None:
-        """Puts the states that were best on validation back into both models."""
-        for name, player in self._players().items():
-            player.trained.load_state_dict(self.best[name])
-            player.trained.eval()
-
     def _go_back(self) -> None:
         """Returns both models to their best states, with smaller steps from there."""
         if self.times_restored == MOST_RESTORED:
             return
         self.times_restored += 1
-        self._put_back()
+        self.best.put_back()
         for player in self._players().values():
             player.soften()
         self.runtime.say(

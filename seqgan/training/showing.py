@@ -14,7 +14,7 @@ from torch import Tensor
 from rollout import Sequences
 
 from ..data.codec import Codec
-from .callbacks import Sample
+from .callbacks import Sample, headings
 from .runtime import Runtime
 
 __all__ = ["SampleTable"]
@@ -68,12 +68,9 @@ def _known(value: float) -> float | None:
 def _table(step: int, samples: list[Sample]) -> Table:
     """The table of the terminal, rewards first: lines of text are cut where the window ends."""
     table = Table(title=f"Samples of step {step}")
-    names = list(samples[0].terms)
-    for name in ("reward", *names):
+    for name in headings(samples):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("sample", overflow="ellipsis", no_wrap=True)
     for each in samples:
-        numbers = [each.reward, *(each.terms[name] for name in names)]
-        shown = ["-" if value is None else f"{value:.3f}" for value in numbers]
-        table.add_row(*shown, escape(each.text))
+        table.add_row(*each.numbers(), escape(each.text))
     return table

@@ -27,10 +27,6 @@ from ..errors import ConfigError, MissingExtraError
 __all__ = ["check_trackers", "make_trackers", "show_picture"]
 
 PROJECT = "seqgan"
-STAGES = (
-    "mle", "discriminator", "adversarial", "validation", "health", "control", "control-validation",
-)  # fmt: skip
-"""The stages of `metrics.jsonl`, each with a step of its own."""
 
 
 def check_trackers(names: Iterable[str]) -> None:
@@ -103,8 +99,15 @@ class _WandB(_OwnSteps, WandBTracker):
     def start(self) -> None:
         """Begins the run."""
         super().start()
-        for stage in STAGES:
+        self._stages: set[str] = set()
+
+    @on_main_process
+    def log(self, values: dict[str, Any], step: int | None = None, **settings: Any) -> None:
+        """One line of metrics."""
+        for stage in {name.split("/")[0] for name in values} - self._stages:
+            self._stages.add(stage)
             self.run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
+        super().log(values, step, **settings)
 
 
 class _Trackio(_OwnSteps, TrackioTracker):

@@ -18,6 +18,7 @@ from rollout import Sequences, gae, value_loss
 from ..config.algorithms import ValueConfig
 from ..config.optimizers import OptimizerConfig
 from ..models import Generator
+from ..rewards.terms import at_the_end
 from ..runs.state import weights_for
 from ..seeding import derive_seed
 from .learner import Learner
@@ -91,6 +92,25 @@ class ValueHead:
             loss = value_loss(self.values(features), targets, chosen[part.rows])
             self.learner.update(part.of_tokens(loss, chosen))
         return torch.tensor(self.learner.mean_loss())
+
+    def learn(
+        self, mine: Sequences, to_go: Tensor, per_token: bool, chosen: Tensor, part: Part
+    ) -> tuple[Tensor, Tensor]:
+        """Advantages of samples [rows, T], from which the head then learns; and its loss.
+
+        Args:
+            mine: the samples of this process's part.
+            to_go: [rows, T], the reward to go from each token, known at the end.
+            per_token: the reward is one of tokens; else all of it comes with the last.
+            chosen: bool [B, T], the tokens of the whole batch that count.
+            part: of this process.
+        """
+        after = torch.nn.functional.pad(to_go, (0, 1))[:, 1:]
+        rewards = to_go - after if per_token else at_the_end(to_go[:, 0], mine)
+        features = self.features(mine)
+        found, targets = self.advantages(rewards, features, mine.mask)
+        with torch.enable_grad():
+            return found, self.update(features, targets, chosen, part)
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""

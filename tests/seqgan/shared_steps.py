@@ -21,6 +21,7 @@ from seqgan.config import (
     BiLSTM,
     CriticConfig,
     Distill,
+    EnsembleConfig,
     GrammarCorpus,
     PretrainConfig,
     Ratio,
@@ -42,6 +43,7 @@ from seqgan.training.players import Materials
 from seqgan.training.policy_gradient import PolicyGradient
 from seqgan.training.pretrain import Pretraining
 from seqgan.training.ratio import RatioUpdates
+from seqgan.training.refresh import Refresh
 from seqgan.training.relaxed import RelaxedUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
@@ -192,6 +194,10 @@ class Steps:
             player.steps(5)
             self.numbers.append(player.spread)
             self.keep(f"ratio {estimator}", policy)
+        config = EnsembleConfig(refresh=3, refresh_learning_rate=1e-2)
+        refresh = Refresh(ensemble, self.generator, data.train, BATCH, config, runtime)
+        refresh.steps(3)
+        self.keep("refreshed ensemble", ensemble)
 
     def relaxed(self) -> None:
         """Updates through samples, by a loss that looks at real sequences and one that does not."""

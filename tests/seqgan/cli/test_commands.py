@@ -17,6 +17,7 @@ from seqgan.cli.parsing import parse
 from seqgan.hub import TextGenerator
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.seeding import rng_for
+from seqgan.training import trackers
 
 LINES = [
     f"a {kind} {being} sits on the {place} ."
@@ -197,6 +198,16 @@ def test_wandb_and_trackio_get_every_measurement(here, monkeypatch):
         assert [line["mle/train_nll"] for line in run.lines] == [x["train_nll"] for x in lines]
     assert runs["wandb"][0].settings["dir"] == "runs/tracked"
     assert ("mle/*", "mle/step") in runs["wandb"][0].metrics
+
+
+def test_each_stage_of_wandb_is_drawn_against_its_own_step():
+    tracker = trackers._WandB.__new__(trackers._WandB)
+    tracker.run, tracker._stages = _Recorder(), set()
+    for step in (1, 2):
+        tracker.log({"member-2/train_nll": 1.0}, step)
+    tracker.log({"samples/table": "| a |"}, 5)
+    assert tracker.run.metrics == [(f"{x}/*", f"{x}/step") for x in ("member-2", "samples")]
+    assert tracker.run.lines[1] == {"member-2/train_nll": 1.0, "member-2/step": 2}
 
 
 def test_a_long_evaluation_shows_on_standard_error_how_far_it_is(capsys, here, monkeypatch):

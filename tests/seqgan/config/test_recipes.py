@@ -187,6 +187,12 @@ def test_what_needs_the_ratio_alone_is_refused_with_other_rewards(rewards):
     RunConfig(method="ratio", algorithm={"objective": "forward_kl", "estimator": "exact_to_go"})
 
 
+def test_a_refresh_needs_the_ratio_alone():
+    with pytest.raises(ConfigError, match="--ensemble.refresh trains .* take that reward"):
+        RunConfig(method="ratio", rewards=["ratio", "discriminator"], ensemble={"refresh": 3})
+    assert RunConfig(method="ratio", ensemble={"refresh": 3}).ensemble.refresh == 3
+
+
 def test_stages_are_checked_as_the_rewards_are():
     stage = {"rewards": ["length"], "steps": 3}
     with pytest.raises(ConfigError, match="--stages are for --algorithm.name policy_gradient"):

@@ -23,7 +23,8 @@ def tiny(method: str = "ratio") -> list[str]:
     for flag, value in pairs:
         if not flag.startswith(skipped):
             words += [flag, value]
-    return [*words, "--algorithm.batch_size", "8", "--evaluation.control", "true"]
+    words += ["--algorithm.batch_size", "8", "--ensemble.refresh", "2"]
+    return [*words, "--evaluation.control", "true"]
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,9 @@ def test_a_run_that_is_ended_in_every_phase_resumes_exactly(whole, tmp_path, cap
     without_report(monkeypatch)
     parts = tmp_path / "parts"
     command = ["run", *tiny(), "--output_dir", str(parts)]
-    # 8 steps of MLE and of each of 2 members, 3 rounds of 2 steps, and those of the control
-    for step in (5, 5, 8, 5, 3, 6):
+    # 8 steps of MLE and of each of 2 members, 3 rounds of 2 steps of the policy and 2 of the
+    # members, and those of the control
+    for step in (5, 5, 8, 5, 4, 6, 7):
         with monkeypatch.context() as patch:
             left, original = [step], Runtime.pause
 

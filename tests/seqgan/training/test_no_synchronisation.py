@@ -25,7 +25,8 @@ from seqgan.models.token_divergence import rows_of
 from seqgan.rewards.ratio import RatioReward
 from seqgan.training.players import Materials
 from seqgan.training.processes import Part
-from seqgan.training.ratio import RatioBatch, RatioUpdates
+from seqgan.training.ratio import RatioUpdates
+from seqgan.training.ratio_batch import RatioBatch
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...small import bilstm, cnn, lstm

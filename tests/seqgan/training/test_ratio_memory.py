@@ -19,7 +19,8 @@ from seqgan.models import Ensemble, make_generator
 from seqgan.rewards.ratio import RatioReward
 from seqgan.training.players import Materials
 from seqgan.training.processes import Part
-from seqgan.training.ratio import RatioBatch, RatioUpdates
+from seqgan.training.ratio import RatioUpdates
+from seqgan.training.ratio_batch import RatioBatch
 from seqgan.training.runtime import Runtime, make_accelerator
 from tests.small import ids
 

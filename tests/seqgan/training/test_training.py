@@ -434,7 +434,7 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
 
 
 def test_the_samples_to_train_against_are_bounded(data, runtime, monkeypatch):
-    monkeypatch.setattr(critic_pretraining, "MOST_NEGATIVES", 150)
+    monkeypatch.setattr(critic_pretraining, "MOST_SAMPLES", 150)
     for negatives, expected in ((0, 150), (170, 170)):
         config = CriticConfig(negatives=negatives)
         judge, policy = small_discriminator(data), small_generator(data)
