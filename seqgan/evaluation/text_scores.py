@@ -114,7 +114,7 @@ class TextScores:
         return scores
 
     def judged(self, texts: Sequence[str]) -> list[Score]:
-        """What is said of texts alone: by functions of the user's, and by the judge.
+        """Scores of texts alone: by functions of the user's, and by the judge.
 
         The judge's are nats per token (of its own) and per character, of the first texts.
         """
