@@ -43,7 +43,7 @@ JUDGED = 256
 
 
 class Trained(NamedTuple):
-    """What an agent came to.
+    """Outcome of a training.
 
     Attributes:
         score: mean return of its samples after training.
@@ -90,7 +90,7 @@ def ours(tokens: int, seed: int) -> Trained:
 
 
 def maskable_ppo(tokens: int, seed: int) -> Trained:
-    """sb3-contrib's MaskablePPO, which finds the legal actions in the environment."""
+    """The MaskablePPO of sb3-contrib, which finds the legal actions in the environment."""
     from sb3_contrib import MaskablePPO
     from sb3_contrib.common.maskable.evaluation import evaluate_policy
 
@@ -98,7 +98,7 @@ def maskable_ppo(tokens: int, seed: int) -> Trained:
 
 
 def ppo_with_penalty(tokens: int, seed: int) -> Trained:
-    """stable-baselines3's PPO; a forbidden token ends the episode and costs 1."""
+    """The PPO of stable-baselines3; a forbidden token ends the episode and costs 1."""
     from stable_baselines3 import PPO
     from stable_baselines3.common.evaluation import evaluate_policy
 
