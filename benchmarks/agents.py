@@ -57,7 +57,7 @@ class Trained(NamedTuple):
 
 
 def rises(sequences: Sequences) -> Tensor:
-    """How often a token is followed by the next larger one [B]."""
+    """Number of tokens that are followed by the next larger one [B]."""
     tokens, mask = sequences.tokens, sequences.mask
     return ((tokens[:, 1:] == tokens[:, :-1] + 1) & mask[:, 1:]).sum(1).float()
 
