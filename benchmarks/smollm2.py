@@ -172,7 +172,7 @@ def _killed(words: list[str], run: Path) -> int:
 
 
 def summary(run: Path, costs: dict[str, Any], seed: int) -> dict[str, Any]:
-    """What the run found and took, for the result file."""
+    """Findings and costs of the run, for the result file."""
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     latest = (run / "checkpoints" / "latest").read_text(encoding="utf-8").strip()
     file = run / "checkpoints" / latest / "generator.safetensors"
