@@ -11,7 +11,7 @@ help:
 	@echo "make test   the fast tests"
 	@echo "make slow   the tests that take minutes"
 	@echo "make lint   ruff and mypy"
-	@echo "make gpu    all that needs a CUDA device, and what it takes (about five minutes)"
+	@echo "make gpu    all that needs a CUDA device, with the seconds of each check"
 	@echo "make gpu-all  the same with each generator and each discriminator"
 	@echo "make docs   the pages of docs/ and the API reference, into site/"
 

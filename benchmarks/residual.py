@@ -88,6 +88,8 @@ def encoder_residual(
     real, generated = vectors(data.train), vectors(negatives)
     held = (vectors(data.heldout), vectors(watched))
     head = _head((real, generated), held, hidden, epochs, runtime)
+    for each in (data.train, negatives):
+        runtime.tokens = runtime.tokens + epochs * float(each.lengths.sum())
 
     @torch.no_grad()
     def energy(sequences: Sequences) -> np.ndarray:

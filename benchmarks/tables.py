@@ -195,6 +195,11 @@ def scores_table(results: list[Result]) -> Table:
         "divergences in nats per sequence. Arrows: which way is better; no arm is judged by these "
         "scores alone."
     ]
+    if len(seeds) == 1 and RESIDUAL_GAIN in names:
+        notes.append(
+            "Of residual models ± is the longer side between the bounds of Z (Deng et al. 2020), "
+            "without the error of sampling."
+        )
     if len(columns) > 1 + len(names):
         notes.append(
             "Training: tokens in gradient steps of all models behind an arm; minutes; start and "

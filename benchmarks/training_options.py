@@ -142,11 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     content: dict[str, Any] = {"environment": machine(), "size": options.size, "runs": []}
     if options.output.is_file():
-        content = json.loads(options.output.read_text(encoding="utf-8"))
-    if content["size"] != options.size:
-        raise SystemExit(
-            f"{options.output} holds runs of size {content['size']}; name another file"
-        )
+        content = _continued(options.output, content)
     stages = [options.only] if options.only else list(MEASURES)
     jobs = [
         (stage, name, seed)
@@ -158,6 +154,23 @@ def main(arguments: list[str] | None = None) -> None:
     text = table(content["runs"])
     write_text(options.output.with_suffix(".md"), text)
     print(text)
+
+
+def _continued(path: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """The runs that a file holds; ends the program if they are others than would be added."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    there, here = content["environment"], now["environment"]
+    other = [name for name in here if name != "command" and there.get(name) != here[name]]
+    if content["size"] != now["size"]:
+        other = ["size"]
+        there, here = content, now
+    if other:
+        name = other[0]
+        raise SystemExit(
+            f"{path} holds runs of another {name} ({there.get(name)}; now {here[name]}); name "
+            "another file"
+        )
+    return content
 
 
 def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Path) -> None:

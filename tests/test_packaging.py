@@ -6,7 +6,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,14 +58,10 @@ def test_nothing_heavy_is_imported_for_help():
         "import sys, seqgan, seqgan.cli.main; seqgan.cli.main.main(['--help']); "
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
-    begin = time.perf_counter()
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    took = time.perf_counter() - begin
-    print(f"seqgan --help took {took:.2f} s")
     assert printed.splitlines()[-1] == "[]"
-    assert took < 10, "help is to be there within a second, on a machine that is not busy"
 
 
 def test_the_pages_of_the_api_name_what_there_is():

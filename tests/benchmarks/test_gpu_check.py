@@ -16,6 +16,16 @@ def test_it_says_that_there_is_no_gpu(capsys, monkeypatch):
     assert "no CUDA device" in capsys.readouterr().out
 
 
+def test_logs_are_compared_in_all_stages():
+    log = [{"stage": stage, name: 2.0} for stage, name in gpu_check.LOGGED]
+    assert set(gpu_check.differences(log, log).values()) == {0.0}
+    for row, (stage, name) in zip(log, gpu_check.LOGGED, strict=True):
+        other = [{**each, name: 2.5} if each is row else each for each in log]
+        assert gpu_check.differences(log, other)[stage, name] == 0.5
+        with pytest.raises(AssertionError, match=f"{stage}/{name}: 1 and 0 numbers"):
+            gpu_check.differences(log, [each for each in log if each is not row])
+
+
 def test_it_names_every_architecture_and_method(monkeypatch):
     from seqgan.config import DISCRIMINATORS, GENERATORS
     from seqgan.config.methods import method_names

@@ -131,7 +131,8 @@ def test_every_arm_is_measured_against_the_same_model(here):
     for result in results:
         names = {score["name"]: score for score in result["scores"]}
         assert "small" in names and "call:my_parts.small" in names["small"]["signature"]
-        assert result["environment"]["packages"]["torch"] and result["wall_seconds"] >= 0
+        assert result["environment"]["packages"]["torch"]
+        assert result["wall_seconds"] > 0 or result["kind"] != "method"
         assert "git" in result["environment"] and result["environment"]["threads"] >= 1
         assert result["config"]["seed"] == result["seed"] and result["data"]
         assert str(here) not in json.dumps(result)

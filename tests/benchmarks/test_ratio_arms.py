@@ -51,7 +51,8 @@ def test_compute_counts_the_start_the_members_and_the_rest(results):
     assert compute["mle-larger"]["tokens"] == one
     # MLE, three members, and a round of two steps of 8 samples of 5 tokens
     assert compute["ratio"]["tokens"] == 4 * one + 2 * 8 * 5
-    assert all(each["seconds"] >= 0 for each in compute.values())
+    trained = ("ratio", "members-distilled", "mle-averaged", "mle-continued-plain", "mle-larger")
+    assert all(compute[name]["seconds"] > 0 for name in trained)
 
 
 def test_members_are_trained_once_and_kept(results):
@@ -65,6 +66,16 @@ def test_compute_stands_beside_the_scores(results):
     (table,) = [t for t in make_tables(read_results(results)) if t.name == "tiny-smoke"]
     assert table.columns[-2:] == ["training tokens, M", "training, min"]
     assert all(row[-1] for row in table.rows)
+
+
+def test_a_note_says_what_the_spread_of_residual_models_is(results):
+    found = read_results(results)
+    score = {"name": "residual-gain", "value": 0.1, "interval": [0.09, 0.11], "n": 9,
+             "direction": "higher", "signature": "metric:residual-gain"}  # fmt: skip
+    with_gain = [{**each, "scores": [*each["scores"], score]} for each in found]
+    for rows, said in ((found, False), (with_gain, True)):
+        (table,) = [t for t in make_tables(rows) if t.name == "tiny-smoke"]
+        assert any("between the bounds of Z" in note for note in table.notes) is said
 
 
 def test_an_arm_that_is_not_there_is_refused(capsys):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.residual import _head, residual_scores
+from benchmarks.residual import _head, encoder_residual, residual_scores
 from rollout import Sequences, generate
 from seqgan.config import EvaluationConfig
 from seqgan.data.prompts import NoPrompts
 from seqgan.training.runtime import Runtime, make_accelerator
+from seqgan.training.sampling import draw
 
 from ..seqgan.models.test_ensemble import all_sequences, models
 
@@ -27,7 +28,7 @@ def drawn_from(log_p: torch.Tensor, count: int, seed: int) -> Sequences:
     return all_sequences().select(rows)
 
 
-def test_the_exact_likelihood_lies_between_the_bounds():
+def test_the_likelihood_is_the_exact_one_up_to_sampling():
     (policy,) = models(1, seed=3)
     every = all_sequences()
     log_p = policy(every).log_prob.detach().sum(1)
@@ -43,11 +44,20 @@ def test_the_exact_likelihood_lies_between_the_bounds():
     # With the true energy and factor it is the entropy of the truth, up to sampling.
     length = float(test.lengths.double().mean())
     entropy = -float((truth.exp() * truth).sum()) / length
-    assert nll.interval[0] <= nll.value <= nll.interval[1]
     assert nll.value == pytest.approx(entropy, abs=0.02)
-    plain = -float((truth.exp() * log_p).sum()) / length
-    assert gain.value == pytest.approx((plain - entropy) * length, abs=0.03)
-    assert gain.interval[0] <= gain.value <= gain.interval[1]
+    # With the factor that was fitted, log Z is known: all sequences are summed. It is estimated
+    # from half of the samples.
+    beta = float(gain.signature.split("beta:")[1].split("|")[0])
+    f, q = torch.from_numpy(zeros(every)), log_p.double().exp()
+    z = float((q * (beta * f).exp()).sum())
+    variance = float((q * ((beta * f).exp() / z - 1).square()).sum()) / 4_000
+    exact = beta * float(zeros(test).mean()) - float(np.log(z))
+    assert abs(gain.value - exact) < 3.5 * variance**0.5 < 0.02
+    # The bounds are one bias above and one below, each half of the variance of the estimate.
+    low, high = gain.interval
+    assert high - low == pytest.approx(variance, rel=0.15)
+    assert (low + high) / 2 == pytest.approx(gain.value, abs=1e-9)
+    assert nll.interval[1] - nll.interval[0] == pytest.approx((high - low) / length)
 
 
 def test_a_head_on_vectors_finds_what_there_is():
@@ -60,6 +70,25 @@ def test_a_head_on_vectors_finds_what_there_is():
         head = _head((real, other), held, hidden, 10, runtime)
         right = [(head(held[0])[:, 0] > 0).float().mean(), (head(held[1])[:, 0] < 0).float().mean()]
         assert min(right) > 0.7
+
+
+def vectors(texts):
+    return np.array([[float(len(text)), 1.0] for text in texts], dtype=np.float32)
+
+
+def test_the_tokens_of_an_encoder_s_head_are_counted():
+    (policy,) = models(1, seed=3)
+    drawn = [generate(policy, 40, rng=torch.Generator().manual_seed(s)) for s in range(4)]
+    data = SimpleNamespace(
+        train=drawn[0], heldout=drawn[1], validation=drawn[2], test=drawn[3],
+        prompts=lambda split="train": NoPrompts(),
+        codec=SimpleNamespace(texts=lambda sequences: [str(x) for x in sequences.to_lists()]),
+    )  # fmt: skip
+    config = SimpleNamespace(evaluation=EvaluationConfig(num_samples=40))
+    runtime = Runtime(make_accelerator("cpu"), seed=0)
+    encoder_residual(policy, data, config, runtime, f"{__name__}:vectors", hidden=0, epochs=3)
+    negatives = draw(policy, 40, runtime.rng("residual", "negatives"), NoPrompts()).sequences
+    assert runtime.tokens == 3 * int(drawn[0].lengths.sum() + negatives.lengths.sum())
 
 
 def test_samples_of_the_policy_have_no_gain():

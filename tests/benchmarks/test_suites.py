@@ -71,6 +71,15 @@ def test_controls_repeat_the_training_with_another_reward():
         assert {**control.config, "rewards": method["rewards"]} == method
 
 
+def test_an_arm_that_says_half_the_rate_has_it():
+    arms = {arm.name: arm for arm in load_suite("grammar").arms("standard", 0)}
+    rates = {name: arm.config["algorithm"]["optimizer"]["learning_rate"]
+             for name, arm in arms.items() if arm.method is not None}  # fmt: skip
+    halved = [name for name, arm in arms.items() if "half the rate" in arm.title]
+    assert "ratio-reinforce" in halved
+    assert all(rates[name] == rates["ratio"] / 2 for name in halved)
+
+
 def test_a_method_like_another_says_only_what_differs():
     arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
     one, other = (arms[name].config for name in ("seqgan", "seqgan-papers"))

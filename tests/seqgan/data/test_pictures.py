@@ -130,7 +130,7 @@ def test_a_split_that_is_too_small_is_said_before_anything_is_shown(many, tmp_pa
     from seqgan.cli.main import main
 
     test = mnist(tmp_path, np.zeros((1, 4, 6)), np.zeros(1), split="t10k")
-    assert main(["data", many, "--test_data", test]) == 2
+    assert main(["data", many, "--corpus.levels", "256", "--test_data", test]) == 2
     printed = capsys.readouterr()
     assert "1 test sequences (2 are needed)" in printed.err and not printed.out
 

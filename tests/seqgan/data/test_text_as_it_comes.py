@@ -135,8 +135,8 @@ def test_a_line_of_a_megabyte(capsys, tmp_path):
 def test_a_million_lines(capsys, tmp_path):
     path = tmp_path / "million.txt"
     content = "".join(f"a cat number {i} sat on mat {i % 7919}.\n" for i in range(1_000_000))
-    begin = time.perf_counter()
+    begin = time.process_time()
     printed = shown(capsys, path, content, "--corpus.tokenizer", "spaces")
     assert "FILE: 1,000,000 lines, 0 repeated" in printed
     assert re.search(r"train +800,000 ", printed) and re.search(r"test +100,000 ", printed)
-    assert time.perf_counter() - begin < 120
+    assert time.process_time() - begin < 120

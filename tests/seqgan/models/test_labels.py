@@ -19,11 +19,17 @@ SPEC = TokenSpec(12, 1, 2, 0, 7, (0, 1), labels=3)
 TINY = TokenSpec(4, 3, 0, 0, 3, (3,), labels=2)
 READING = [name for name, each in GENERATORS.items() if "label" in named(each.builds).reads]
 JUDGES = [name for name, each in DISCRIMINATORS.items() if "label" in named(each.builds).reads]
+KINDS = {name: named(DISCRIMINATORS[name].builds) for name in JUDGES}
+WHOLE = [name for name, kind in KINDS.items() if not kind.per_token and not kind.reads_text]
 LABELS = torch.tensor([0, 1, 2, 2, 1, 0, 0, 1, 2])
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def judge(name: str):
+    return make_discriminator(small(DISCRIMINATORS[name]), SPEC, seed=0).eval()
 
 
 def make(name: str, spec: TokenSpec = SPEC):
@@ -120,10 +126,6 @@ def test_it_comes_back_from_disk(name, tmp_path):
     assert "labels.weight" in ours and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
-def judge(name: str):
-    return make_discriminator(small(DISCRIMINATORS[name]), SPEC, seed=0).eval()
-
-
 @pytest.mark.parametrize("name", JUDGES)
 def test_a_discriminator_sees_the_label(name):
     ours = judge(name)
@@ -135,11 +137,18 @@ def test_a_discriminator_sees_the_label(name):
     assert torch.allclose(ours.log_odds(asked, batch_size=2), scores, atol=1e-5)
     with pytest.raises(ConditionError):
         ours(batch)
-    if ours.per_token or ours.reads_text:
-        return
-    embedded = ours.embedding(batch.tokens)
-    penalty = gradient_penalty(
-        ours, embedded, batch.lengths, embedded.flip(0), batch.lengths, torch.rand(3),
-        condition=asked.condition,
-    )  # fmt: skip
-    assert penalty.isfinite()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_gradient_penalty_is_taken_under_the_label(name):
+    ours = judge(name)
+    batch = Sequences.from_lists([[3, 4, 5], [5, 3, 4], [4, 4, 3]], pad_id=0)
+    embedded, shares = ours.embedding(batch.tokens), torch.tensor([0.2, 0.5, 0.9])
+    found = [
+        gradient_penalty(
+            ours, embedded, batch.lengths, embedded.flip(0), batch.lengths, shares,
+            condition={"label": torch.full((3,), label)},
+        )
+        for label in (0, 1)
+    ]  # fmt: skip
+    assert found[0].isfinite() and found[1].isfinite() and found[0] != found[1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
+import threading
+from pathlib import Path
 
 CALLS: list[dict] = []
 
@@ -42,7 +43,8 @@ def nothing(completions):
 def hangs(completions):
     for text in completions:
         if len(text.split()) == 3:
-            time.sleep(60)
+            Path(os.environ["HANGING"]).write_text(str(os.getpid()))
+            threading.Event().wait()
     return [2.0] * len(completions)
 
 
@@ -56,7 +58,7 @@ async def awaited(completions):
 
 
 async def sleeps(completions):
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
 
 
 VALUE = 3

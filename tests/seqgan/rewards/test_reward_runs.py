@@ -39,7 +39,7 @@ def test_a_curve_for_each_term(run):
     for line in lines:
         assert line["reward_long"] == line["reward_length"] > 0
         assert line["mean_reward"] == pytest.approx(0.75 * line["reward_long"], rel=1e-5)
-        assert line["reward_long_sd"] >= 0
+        assert line["reward_long_sd"] == line["reward_length_sd"]
     names = {file.stem for file in (run / "figures").glob("*.png")}
     assert {"mean-reward", "reward-long", "reward-length"} <= names
 
