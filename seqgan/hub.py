@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import torch
 from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
@@ -32,7 +33,7 @@ from .report.card import model_card
 from .runs.run_directory import RunDirectory, write_json
 from .training.decoding import decode, scores
 
-__all__ = ["JUDGE", "Sample", "TextGenerator", "run_codec"]
+__all__ = ["DESCRIPTION", "JUDGE", "Sample", "TextGenerator", "run_codec"]
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS, JUDGE = "seqgan.json", "generator", "discriminator"
@@ -119,6 +120,13 @@ class TextGenerator(
         }
         codec, conditions = run_codec(directory, policy, tokenizer)
         return cls(policy, codec, facts, load_discriminator(place / JUDGE, codec), conditions)
+
+    def to(self, device: torch.device | str) -> TextGenerator:
+        """The same model with its parameters on a device."""
+        self.policy.to(device)
+        if self.discriminator is not None:
+            self.discriminator.to(device)
+        return self
 
     def sample(
         self, number: int | None = None, *, sources: Sequence[str] | None = None, **settings: Any

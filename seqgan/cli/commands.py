@@ -31,10 +31,11 @@ from ..data.dataset import fingerprint
 from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
 from ..data.text.readers import Record, plain_lines
+from ..data.text.tokenizers import make_tokenizer
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
-from ..hub import JUDGE, TextGenerator, run_codec
+from ..hub import DESCRIPTION, JUDGE, TextGenerator, run_codec
 from ..metrics import Score
 from ..models import Generator, load_discriminator, load_generator
 from ..pipeline import finetune as finetune_run
@@ -50,12 +51,14 @@ from ..terminal import say
 from ..training.progress import make_progress
 from ..training.runtime import make_accelerator
 from ..training.sampling import draw
+from .completion import completion
 from .explain import explain
+from .sharing import pull, push
 from .watch import watch
 
 __all__ = [
-    "compare", "data", "evaluate", "explain", "finetune", "pretrain", "report", "run", "sample",
-    "watch",
+    "compare", "completion", "data", "evaluate", "explain", "finetune", "pretrain", "pull", "push",
+    "report", "run", "sample", "watch",
 ]  # fmt: skip
 
 Models = dict[str, Generator]
@@ -82,13 +85,8 @@ def finetune(settings: FinetuneConfig, console: Console) -> int:
 def sample(settings: SampleConfig, console: Console) -> int:
     """``seqgan sample``."""
     _check_output(settings.output)
-    directory = RunDirectory.open(settings.run)
-    device = make_accelerator(settings.device).device
-    place = directory.checkpoint(directory.final(settings.model))
-    policy = load_generator(place / "generator", device)
-    codec, conditions = run_codec(directory, policy, settings.tokenizer)
-    judge = load_discriminator(place / JUDGE, codec, device)
-    model = TextGenerator(policy, codec, {}, judge, conditions)
+    model = _sampled(settings)
+    codec = model.codec
     sources = None if settings.source is None else plain_lines(settings.source, "--source")
     if settings.output is not None and Path(settings.output).suffix == codec.suffix != ".txt":
         model.show(settings, Path(settings.output), sources)
@@ -103,6 +101,22 @@ def sample(settings: SampleConfig, console: Console) -> int:
     else:
         write_text(Path(settings.output), "".join(f"{line}\n" for line in lines))
     return 0
+
+
+def _sampled(settings: SampleConfig) -> TextGenerator:
+    """The model to sample from: of a run, or of a folder that `seqgan pull` wrote."""
+    device, folder = make_accelerator(settings.device).device, Path(settings.run)
+    if (folder / DESCRIPTION).is_file():
+        given = {}
+        if settings.tokenizer is not None:
+            given["tokenizer"] = make_tokenizer(settings.tokenizer, "--tokenizer")
+        return TextGenerator.from_pretrained(folder, **given).to(device)
+    directory = RunDirectory.open(folder)
+    place = directory.checkpoint(directory.final(settings.model))
+    policy = load_generator(place / "generator", device)
+    codec, conditions = run_codec(directory, policy, settings.tokenizer)
+    judge = load_discriminator(place / JUDGE, codec, device)
+    return TextGenerator(policy, codec, {}, judge, conditions)
 
 
 def _as_json(values: dict[str, Any]) -> str:

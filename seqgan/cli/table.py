@@ -16,6 +16,7 @@ from ..config import (
     WatchConfig,
 )
 from ..config.settings import Settings
+from ..config.sharing import CompletionConfig, PullConfig, PushConfig
 from .arguments import Words
 
 __all__ = ["COMMANDS", "Command"]
@@ -88,5 +89,17 @@ COMMANDS = {
         "show the contents of a data source before training on it, or write them to a file",
         DataConfig, Words(native="source", also=("data",)),
         "seqgan data captions.txt --corpus.tokenizer words",
+    ),
+    "push": Command(
+        "put the generator of a run, with its model card, on the Hugging Face Hub or in a folder",
+        PushConfig, Words(("run",)), "seqgan push --run runs/captions --to ./captions-model",
+    ),
+    "pull": Command(
+        "keep a generator from the Hugging Face Hub or a folder, to sample from",
+        PullConfig, Words(("model",)), "seqgan pull --model ./captions-model --to models/captions",
+    ),
+    "completion": Command(
+        "print a script with which a shell completes commands and flags",
+        CompletionConfig, Words(("shell",)), "seqgan completion bash > ~/.seqgan-completion",
     ),
 }  # fmt: skip

@@ -16,7 +16,7 @@ class SampleConfig(Decoding):
     """Samples from the generator of a run.
 
     Attributes:
-        run: folder of the run.
+        run: folder of the run, or of a model that seqgan push or pull wrote.
         source: file with one source text per line, of a model that was trained with them.
         model: finetuned (mle if there is none), mle, latest.
         jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, the

@@ -69,6 +69,9 @@ def printed(capsys, command: str) -> str:
         "explain --run runs/first --seed 4",
         "watch --run runs/first",
         "data grammar --examples 2 --corpus.num_train 100",
+        "push --run runs/first --to ./model --model mle",
+        "pull --model ./model --to copy",
+        "completion bash",
     ],
     ids=lambda command: command.split()[0],
 )

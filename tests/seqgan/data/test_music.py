@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,3 +253,24 @@ def test_a_corpus_of_music21(source, pieces):
     found = load_data(source, MusicCorpus())
     assert found.report["pieces"]["train"] > pieces
     assert sum(found.report["left_out"]["train"].values()) < 0.05 * pieces
+
+
+FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (FONT.is_file() and shutil.which("fluidsynth") and shutil.which("sox")),
+    reason="needs fluidsynth, fluid-soundfont-gm and sox",
+)
+def test_a_tune_is_no_silence(data, tmp_path):
+    tune = data.codec.show(data.test, tmp_path / "tune")
+    sound = tmp_path / "tune.wav"
+    play = ["fluidsynth", "-ni", "-F", str(sound), "-r", "22050", str(FONT), str(tune)]
+    subprocess.run(play, check=True, capture_output=True)
+    measured = subprocess.run(
+        ["sox", str(sound), "-n", "stat"], check=True, capture_output=True, text=True
+    ).stderr
+    found = dict(line.split(":") for line in measured.splitlines() if line.count(":") == 1)
+    figures = {" ".join(name.split()): float(value) for name, value in found.items()}
+    assert figures["RMS amplitude"] > 0.001 and figures["Length (seconds)"] > 20
