@@ -36,6 +36,11 @@ def default_chunk_size(policy: Policy, device: torch.device) -> int:
     return max(64, budget // policy.row_bytes)
 
 
+def rounded_down(rows: int) -> int:
+    """A power of two, at most `rows`: the memory that is left varies, and recordings must not."""
+    return 1 << (rows.bit_length() - 1)
+
+
 def default_compaction(policy: Policy, device: torch.device) -> int:
     """Tokens between two droppings of finished rows; on a GPU each makes the host wait.
 

@@ -14,7 +14,9 @@ from .completion import (
     default_compaction,
     empty_output,
     policy_device,
+    rounded_down,
 )
+from .graphs import Graphs
 from .modules import evaluating
 from .policy import Policy
 from .randomness import UniformStream
@@ -38,6 +40,7 @@ def generate(
     chunk_size: int | None = None,
     compact_every: int | None = None,
     row_offset: int = 0,
+    graphs: Graphs | None = None,
 ) -> Sequences:
     """Samples complete sequences, each to EOS or to ``policy.max_length``.
 
@@ -53,10 +56,13 @@ def generate(
         chunk_size: rows at once; by default what suits the device. It changes no result beyond
             the rounding of the policy's logits.
         compact_every: finished rows are dropped every so many tokens (0: never); by default 1 on
-            a CPU and 8 on a GPU, where dropping makes the host wait for the device.
+            a CPU, 8 on a GPU, where dropping makes the host wait for the device, and 0 without
+            EOS, where no row ends early.
         row_offset: the number of the first sequence, if these are a shard of a larger batch. Random
             numbers belong to a sequence's number: shards that are sampled apart, each with a `rng`
             in the same state, are together what the whole batch would have been.
+        graphs: recordings of earlier calls, on devices that have graphs, for sequences without a
+            prefix if no rows are dropped.
 
     Returns:
         Sequences with tokens [num_sequences, policy.max_length].
@@ -73,25 +79,47 @@ def generate(
         raise ValueError(f"row_offset must be 0 or more, got {row_offset}")
     refuse_condition(policy, condition)
     begun = _begin(policy, num_sequences, prefix, condition)
-    stream = UniformStream(rng, begun.device)
-    tokens, lengths, terminated = empty_output(policy, num_sequences, begun.device)
+    if compact_every is None:
+        compact_every = default_compaction(policy, begun.device)
+    size = chunk_size or default_chunk_size(policy, begun.device)
+    key, how = UniformStream(rng, begun.device).key, (policy, sampler, compact_every)
+    with evaluating(policy):
+        if graphs is None or compact_every or begun.tokens.shape[1]:
+            tokens, lengths, terminated = _completed(begun, key, how, size, row_offset)
+        else:
+            size = min(num_sequences, rounded_down(size))
+            found = graphs.run(_completed, begun, key, how, size, row_offset)
+            tokens, lengths, terminated = found
+    return Sequences(tokens, lengths, terminated, condition)
+
+
+def _completed(
+    begun: Sequences,
+    key: Tensor,
+    how: tuple[Policy, Sampler, int],
+    chunk_size: int,
+    row_offset: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, lengths and `terminated` of sequences with these beginnings.
+
+    A function of its arguments alone, so that it can be recorded.
+    """
+    (policy, sampler, compact_every), count = how, len(begun)
+    tokens, lengths, terminated = empty_output(policy, count, begun.device)
     width = begun.tokens.shape[1]
     if width:
         tokens[:, :width] = torch.where(begun.mask, begun.tokens, policy.pad_id)
         lengths += begun.lengths
         assert begun.terminated is not None
         terminated |= begun.terminated
-    if compact_every is None:
-        compact_every = default_compaction(policy, begun.device)
-    size = chunk_size or default_chunk_size(policy, begun.device)
+    stream = UniformStream.of(key)
     flight = Flight(policy, sampler, stream, tokens, lengths, terminated, compact_every)
-    with evaluating(policy):
-        for start in range(0, num_sequences, size):
-            rows = torch.arange(start, min(start + size, num_sequences), device=begun.device)
-            joinings = _joinings(policy, begun, rows, stream, row_offset)
-            if joinings:
-                flight.run(joinings)
-    return Sequences(tokens, lengths, terminated, condition)
+    for start in range(0, count, chunk_size):
+        rows = torch.arange(start, min(start + chunk_size, count), device=begun.device)
+        joinings = _joinings(policy, begun, rows, stream, row_offset)
+        if joinings:
+            flight.run(joinings)
+    return tokens, lengths, terminated
 
 
 def _begin(policy: Policy, count: int, prefix: Any, condition: Any) -> Sequences:

@@ -23,6 +23,7 @@ from .completion import (
     default_chunk_size,
     default_compaction,
     empty_output,
+    rounded_down,
 )
 from .devices import is_out_of_memory, warn_of_smaller_chunks
 from .graphs import Graphs
@@ -136,7 +137,7 @@ def action_values(
     if compact_every:
         graphs = None
     elif graphs is not None:
-        given = 1 << (given.bit_length() - 1)  # memory that is left varies, and shapes must not
+        given = rounded_down(given)
     way = _Way(policy, sampler, num_rollouts, stratified, compact_every)
     work = _Rollouts(way, reward, UniformStream(rng, device), given, graphs)
     values = _own_values(reward_values(reward, sequences) if own is None else own, sequences)

@@ -181,8 +181,8 @@ class DiscriminatorReward:
         precision: "fp32", or "bf16": numbers of 16 bits where that saves time.
 
     A discriminator may have a method ``log_odds(sequences, batch_size, bfloat16) -> logits``, its
-    own fast way to judge many sequences without gradients. Equal sequences are judged once, where
-    finding them does not make the host wait.
+    own fast way to judge many sequences without gradients. Equal sequences are judged once; where
+    finding them makes the host wait, among some thousands of sequences alone.
 
     Raises:
         ValueError: an unknown form or precision.

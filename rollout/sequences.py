@@ -208,6 +208,8 @@ def padded_width(lengths: Tensor, width: int) -> int:
 
 _FEW = 0.9
 """Equal sequences are put together where at most this share of a batch is distinct."""
+_MANY = 4_096
+"""Sequences that are worth one look at the device, where a look makes the host wait."""
 _MULTIPLIER = 6364136223846793005
 """Of Knuth's linear congruential generator MMIX, for polynomial hashes modulo 2^64."""
 
@@ -218,23 +220,26 @@ def distinct_sequences(sequences: Sequences) -> tuple[Sequences, Tensor | None]:
     Returns:
         The distinct sequences, and for each of the batch its number among them (int64 [B]); the
         batch itself and None where few are equal, where a condition belongs to them, and where
-        looking would make the host wait.
+        looking would make the host wait for less than some thousands of sequences.
     """
-    if sequences.condition is not None or reads_synchronise(sequences.device) or len(sequences) < 2:
+    least = _MANY if reads_synchronise(sequences.device) else 2
+    if sequences.condition is not None or len(sequences) < least:
         return sequences, None
     tokens = sequences.tokens.masked_fill(~sequences.mask, -1)
     hashes = sequences.lengths.clone()
     for column in tokens.unbind(1):
         hashes = hashes * _MULTIPLIER + column
-    _, numbers = hashes.unique(return_inverse=True)
-    count = int(numbers.max()) + 1
-    if count > _FEW * len(sequences):
+    ordered, order = hashes.sort()
+    numbers = torch.zeros_like(order)
+    numbers[order[1:]] = (ordered[1:] != ordered[:-1]).cumsum(0)
+    rows = torch.zeros_like(order)
+    rows[numbers] = torch.arange(len(sequences), device=rows.device)  # any of those that are equal
+    # Different sequences with one hash are as good as never.
+    equal = (tokens[rows[numbers]] == tokens).all()
+    highest, alike = torch.stack([numbers.max(), equal.long()]).tolist()  # the one look
+    if highest + 1 > _FEW * len(sequences) or not alike:
         return sequences, None
-    rows = torch.zeros(count, dtype=torch.int64)
-    rows[numbers] = torch.arange(len(sequences))  # any one of those that are equal
-    if not torch.equal(tokens[rows][numbers], tokens):
-        return sequences, None  # different sequences with one hash: as good as never
-    return sequences.select(rows), numbers
+    return sequences.select(rows[: highest + 1]), numbers
 
 
 def map_tree(function: Callable[..., Tensor], *trees: Any) -> Any:

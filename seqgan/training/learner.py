@@ -69,21 +69,26 @@ class Learner:
         self._sum: Tensor | None = None
         self._count = 0
 
-    def update(self, loss: Tensor | Callable[..., Tensor], *inputs: Any) -> None:
+    def update(self, loss: Tensor | Callable[..., Any], *inputs: Any) -> Any:
         """One gradient step.
 
         Args:
             loss: the share of this process in the loss of the batch (see `Part`); or a function
                 that makes it of the model and of `inputs` alone, so that the step can be recorded
-                (see `rollout.graphs.Graphs.run`).
+                (see `rollout.graphs.Graphs.run`). It may return more, as the second of a pair.
             inputs: of that function.
+
+        Returns:
+            What the function returned besides the loss: a tree of tensors, or None.
         """
+        more = None
         if isinstance(loss, Tensor):
             total, norm = self._step(loss)
         elif self.graphs is None:
-            total, norm = self._step(loss(*inputs))
+            total, norm, more = self._recordable(loss, self.model.training, *inputs)
         else:
-            total, norm = self.graphs.run(self._recordable, loss, self.model.training, *inputs)
+            run = self.graphs.run
+            total, norm, more = run(self._recordable, loss, self.model.training, *inputs)
         self.runtime.steps_done += 1
         # A gradient that is not finite spoils the parameters though the loss was fine.
         total = total.detach() + 0.0 * norm.to(total.device)
@@ -95,12 +100,15 @@ class Learner:
             self.rate = self.rate * (now / before)
         if self.average is not None:
             self.average.update()
+        return more
 
     def _recordable(
-        self, loss: Callable[..., Tensor], training: bool, *inputs: Any
-    ) -> tuple[Tensor, Tensor]:
+        self, loss: Callable[..., Any], training: bool, *inputs: Any
+    ) -> tuple[Tensor, Tensor, Any]:
         """A step from its inputs; the mode of the model is one of them."""
-        return self._step(loss(*inputs))
+        found = loss(*inputs)
+        share, more = found if isinstance(found, tuple) else (found, None)
+        return *self._step(share), more
 
     def _step(self, loss: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients, clipping and the optimizer's step.

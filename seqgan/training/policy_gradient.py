@@ -198,7 +198,10 @@ class PolicyGradient:
         """Samples with their advantages, and the figures of the step for the log."""
         processes, settings = self.runtime.processes, self.settings
         rng = self.runtime.rng(self.stage, self.progress.number)
-        drawn = draw(self.policy, settings.batch_size, rng, self.prompts, processes=processes)
+        drawn = draw(
+            self.policy, settings.batch_size, rng, self.prompts, processes=processes,
+            graphs=self.learner.graphs,
+        )  # fmt: skip
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
         part = processes.part(len(whole))

@@ -43,7 +43,7 @@ from ..rewards.terms import at_the_end
 from ..runs.state import fields_of, set_fields
 from .judging import Judge, Judged, spread_over
 from .learner import Learner
-from .mle_loss import mle_term, real_batch
+from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .ratio_batch import RatioBatch
 from .sampling import draw
@@ -101,12 +101,11 @@ class RatioUpdates:
     def step(self) -> None:
         """One batch of samples and one update."""
         self.policy.eval()
-        batch = self._drawn()
+        batch, given = self._drawn(), None
         self.runtime.count(batch.chosen)
-        loss, figures, judged = self.loss(batch)
-        if self.settings.mle_weight:
-            loss = loss + self.settings.mle_weight * self._likelihood()
-        self.learner.update(loss)
+        if self.ensemble is None:  # a reward of the user's runs on the host
+            given = self.judge(batch.whole, batch.part, batch.mine)
+        figures, judged = self.learner.update(self._whole_loss, batch, given, self._real())
         self.progress.number += 1
         mean = self.learner.mean_loss()
         self.spread_sum += float(figures.pop("spread"))
@@ -114,9 +113,28 @@ class RatioUpdates:
         self.judge.end_step(self.progress.number, batch.whole, judged)
         self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
 
-    def loss(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor], Judged]:
-        """The share of this process in the loss of a batch; figures and rewards of all of it."""
-        return self._reinforce(batch) if self.estimator == "reinforce" else self._exact(batch)
+    def loss(
+        self, batch: RatioBatch, given: Judged | None = None
+    ) -> tuple[Tensor, dict[str, Tensor], Judged]:
+        """The share of this process in the loss of a batch; figures and rewards of all of it.
+
+        Args:
+            batch: the samples.
+            given: their rewards; None: the ratio is their reward.
+        """
+        if self.estimator == "reinforce":
+            return self._reinforce(batch, given)
+        return self._exact(batch)
+
+    def _whole_loss(
+        self, batch: RatioBatch, given: Judged | None, real: RealBatch | None
+    ) -> tuple[Tensor, tuple[dict[str, Tensor], Judged]]:
+        """`loss` with the likelihood of real sequences, if there are any, for `Learner.update`."""
+        loss, figures, judged = self.loss(batch, given)
+        if real is not None:
+            with without_dropout(self.policy), self.runtime.autocast():
+                loss = loss + self.settings.mle_weight * mle_term(self.policy, real)
+        return loss, (figures, judged)
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
@@ -144,7 +162,10 @@ class RatioUpdates:
             members: Any = self.ensemble.members
             source = members[self.progress.number % len(members)]
         rng = self.runtime.rng(self.stage, self.progress.number)
-        drawn = draw(source, self.settings.batch_size, rng, self.prompts, processes=processes)
+        drawn = draw(
+            source, self.settings.batch_size, rng, self.prompts, processes=processes,
+            graphs=self.learner.graphs,
+        )  # fmt: skip
         whole = drawn.sequences.trim(wait=False)
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
         part = processes.part(len(whole))
@@ -233,21 +254,23 @@ class RatioUpdates:
         whole = self.runtime.processes.gather(values, batch.part)
         return advantages(whole, batch.chosen, self.baseline)[batch.part.rows]
 
-    def _reinforce(self, batch: RatioBatch) -> tuple[Tensor, dict[str, Tensor], Judged]:
+    def _reinforce(
+        self, batch: RatioBatch, given: Judged | None
+    ) -> tuple[Tensor, dict[str, Tensor], Judged]:
         """The share of this process in the loss, by the tokens that were drawn."""
         with without_dropout(self.policy), self.runtime.autocast():
             scores = self.policy(batch.mine)
         log_q, mask = scores.log_prob.detach(), batch.mask
-        if self.ensemble is None:
-            judged = self.judge(batch.whole, batch.part, batch.mine)
-            rewards = at_the_end(judged.mine, batch.mine)
+        if given is not None:
+            rewards = at_the_end(given.mine, batch.mine)
             log_p = log_q + rewards
         else:
+            assert self.ensemble is not None
             with self.runtime.autocast():
                 log_p = self.ensemble(batch.mine).log_prob
             rewards = self._rewards(batch, log_p, log_q)
         values = rewards
-        if self.ensemble is None or self.settings.objective != "forward_kl":
+        if given is not None or self.settings.objective != "forward_kl":
             values = discounted_returns(rewards, batch.mine.mask)
         advantage = self._advantage(batch, values)
         loss = reinforce_loss(scores.log_prob, advantage, mask)
@@ -259,8 +282,7 @@ class RatioUpdates:
             )
         flat = [batch.flat(each) for each in (advantage, log_q, log_p, scores.entropy.detach())]
         found = TokenFigures(*flat)
-        if self.ensemble is not None:
-            judged = self._judged(batch, found)
+        judged = self._judged(batch, found) if given is None else given
         figures = self._figures(batch, found, advantage, judged)
         return batch.part.of_sequences(loss), figures, judged
 
@@ -275,14 +297,15 @@ class RatioUpdates:
         )  # fmt: skip
         return torch.where(batch.mask, -scores.view(each.shape), 0.0)
 
-    def _likelihood(self) -> Tensor:
-        """The share of this process in the negative log-likelihood of training sequences."""
+    def _real(self) -> RealBatch | None:
+        """Training sequences for the likelihood, if it is part of the loss."""
+        if not self.settings.mle_weight:
+            return None
         rng = self.runtime.rng(self.stage, "real", self.progress.number)
         count, processes = self.settings.batch_size, self.runtime.processes
         real = real_batch(self.train, count, rng, processes)
         self.runtime.count(real.whole.mask)
-        with without_dropout(self.policy), self.runtime.autocast():
-            return mle_term(self.policy, real)
+        return real
 
     @torch.no_grad()
     def _judged(self, batch: RatioBatch, figures: TokenFigures) -> Judged:

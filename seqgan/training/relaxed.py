@@ -63,7 +63,7 @@ def relaxed_samples(
     policy: Generator,
     rows: Tensor,
     stream: UniformStream,
-    temperature: float,
+    temperature: float | Tensor,
     *,
     hard: bool,
     condition: Any = None,
@@ -74,7 +74,7 @@ def relaxed_samples(
         policy: the generator.
         rows: int64 [R], numbers of the sequences in the batch: random numbers belong to them.
         stream: the random numbers.
-        temperature: of the softmax.
+        temperature: of the softmax; in a recording a tensor.
         hard: one-hot vectors, with the gradient of the soft ones.
         condition: of the R sequences.
     """
@@ -99,6 +99,23 @@ def relaxed_samples(
     tokens = tokens.masked_fill(~before, policy.pad_id)
     sequences = Sequences(tokens, lengths, terminated, condition)
     return RelaxedSamples(drawn, sequences, torch.stack(entropies, 1))
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What is left of a step's samples, without gradients.
+
+    Attributes:
+        sequences: the tokens.
+        entropy: [R, T], as in `RelaxedSamples`.
+        logits: [R], of the discriminator.
+        real: [R], of as many real sequences, or the same as `logits` if the loss needs none.
+    """
+
+    sequences: Sequences
+    entropy: Tensor
+    logits: Tensor
+    real: Tensor
 
 
 class RelaxedUpdates:
@@ -158,17 +175,16 @@ class RelaxedUpdates:
         part = runtime.processes.part(size)
         rng = runtime.rng(self.stage, self.progress.number)
         temperature = self.temperature
-        with without_dropout(self.policy), runtime.autocast():
-            drawn = self._drawn(part, rng, temperature)
+        given: float | Tensor = temperature
+        if self.learner.graphs is not None:  # a number would be that of the recording for ever
+            given = torch.tensor(temperature, device=runtime.device)
+        condition, key, rows = self._asked(part, rng)
+        real = self._real(part, rng) if self.loss.relativistic else None
+        drawn = self.learner.update(self._loss, key, rows, condition, given, real, part)
         runtime.count(drawn.sequences.mask)
-        with without_dropout(self.judge), _frozen(self.judge), runtime.autocast():
-            logits = self._logits(drawn)
-            real = self._real(part, rng) if self.loss.relativistic else logits.detach()
-        loss = self.loss.generator(real, logits)
-        self.learner.update(part.of_sequences(loss))
         self.progress.number += 1
         mean = self.learner.mean_loss()
-        figures = self._figures(drawn, logits.detach(), real, part)
+        figures = self._figures(drawn, part)
         self.spread_sum += figures.pop("spread")
         shown = {"loss": mean, **figures, "temperature": temperature}
         runtime.log_step(self.stage, self.progress.number, shown)
@@ -189,17 +205,35 @@ class RelaxedUpdates:
         self.progress.load_state_dict(state["progress"])
         self.learner.load_state_dict(state["learner"])
 
-    def _drawn(self, part: Part, rng: torch.Generator, temperature: float) -> RelaxedSamples:
-        """The samples of this process's part of the batch."""
+    def _asked(self, part: Part, rng: torch.Generator) -> tuple[Any, Tensor, Tensor]:
+        """Condition, key of the random numbers and row numbers of this process's part."""
         device = self.runtime.device
         asked = prompted(self.policy, self.prompts).draw(part.total, rng)
         condition = map_tree(lambda each: each[part.rows].to(device), asked.condition)
-        stream = UniformStream(rng, device)
         rows = torch.arange(part.total, device=device)[part.rows]
-        hard = self.settings.estimator == "straight_through"
-        return relaxed_samples(
-            self.policy, rows, stream, temperature, hard=hard, condition=condition
-        )
+        return condition, UniformStream(rng, device).key, rows
+
+    def _real(self, part: Part, rng: torch.Generator) -> Sequences:
+        """Real sequences [R], as many as samples."""
+        rows = torch.randint(len(self.train), (part.total,), generator=rng)[part.rows]
+        return self.train.select(rows.to(self.train.device))
+
+    def _loss(
+        self, key: Tensor, rows: Tensor, condition: Any, temperature: float | Tensor,
+        real: Sequences | None, part: Part,
+    ) -> tuple[Tensor, _Drawn]:  # fmt: skip
+        """The share of this process in the loss of fresh samples, for `Learner.update`."""
+        hard, stream = self.settings.estimator == "straight_through", UniformStream.of(key)
+        with without_dropout(self.policy), self.runtime.autocast():
+            drawn = relaxed_samples(
+                self.policy, rows, stream, temperature, hard=hard, condition=condition
+            )
+        with without_dropout(self.judge), _frozen(self.judge), self.runtime.autocast():
+            logits = self._logits(drawn)
+            theirs = logits.detach() if real is None else self._logits_of(real)
+        loss = self.loss.generator(theirs, logits)
+        found = _Drawn(drawn.sequences, drawn.entropy, logits.detach(), theirs)
+        return part.of_sequences(loss), found
 
     def _logits(self, drawn: RelaxedSamples) -> Tensor:
         """The discriminator's logits [R], with gradients for the samples."""
@@ -211,20 +245,17 @@ class RelaxedUpdates:
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @torch.no_grad()
-    def _real(self, part: Part, rng: torch.Generator) -> Tensor:
-        """The discriminator's logits [R] of as many real sequences."""
-        rows = torch.randint(len(self.train), (part.total,), generator=rng)[part.rows]
-        logits = self.judge(self.train.select(rows.to(self.train.device)))
+    def _logits_of(self, real: Sequences) -> Tensor:
+        """The discriminator's logits [R] of real sequences."""
+        logits = self.judge(real)
         logits = logits.sum(1) if self.judge.per_token else logits
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @torch.no_grad()
-    def _figures(
-        self, drawn: RelaxedSamples, logits: Tensor, real: Tensor, part: Part
-    ) -> dict[str, float]:
+    def _figures(self, drawn: _Drawn, part: Part) -> dict[str, float]:
         """Figures of the step for the log, of the whole batch."""
         gather, mask = self.runtime.processes.gather, drawn.sequences.mask
-        reward = self.loss.reward(gather(logits, part), gather(real, part))
+        reward = self.loss.reward(gather(drawn.logits, part), gather(drawn.real, part))
         entropy = gather((drawn.entropy * mask).sum(1), part).sum()
         tokens = gather(drawn.sequences.lengths, part).sum()
         return {

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rollout import Policy, Sampler, Sequences, generate
 from rollout.completion import policy_device
+from rollout.graphs import Graphs
 from rollout.sequences import map_tree
 
 from ..data.prompts import NoPrompts, Prompt, Prompts
@@ -57,6 +58,7 @@ def draw(
     *,
     sampler: Sampler = _DEFAULT,
     processes: Processes | None = None,
+    graphs: Graphs | None = None,
 ) -> Samples:
     """Samples `count` sequences.
 
@@ -68,6 +70,7 @@ def draw(
         sampler: temperature, top-k, top-p.
         processes: those that share the work: each samples its part, and all get the whole; None:
             this one does it alone.
+        graphs: recordings of earlier draws, see `rollout.generate`.
 
     Raises:
         rollout.ConditionError: there is a condition, and the policy reads none.
@@ -85,6 +88,7 @@ def draw(
         condition=map_tree(lambda each: each[rows], prompt.condition),
         prefix=None if prompt.prefix is None else prompt.prefix.select(rows),
         row_offset=rows.start,
+        graphs=graphs,
     )
     whole = mine if processes is None else processes.whole(mine, count, prompt.condition)
     return Samples(whole, prompt)

@@ -89,9 +89,13 @@ class ValueHead:
             The mean loss, as a number for the log.
         """
         for _ in range(self.settings.updates):
-            loss = value_loss(self.values(features), targets, chosen[part.rows])
-            self.learner.update(part.of_tokens(loss, chosen))
+            self.learner.update(self._loss, features, targets, chosen, part)
         return torch.tensor(self.learner.mean_loss())
+
+    def _loss(self, features: Tensor, targets: Tensor, chosen: Tensor, part: Part) -> Tensor:
+        """The share of this process in the loss."""
+        loss = value_loss(self.values(features), targets, chosen[part.rows])
+        return part.of_tokens(loss, chosen)
 
     def learn(
         self, mine: Sequences, to_go: Tensor, per_token: bool, chosen: Tensor, part: Part

@@ -145,6 +145,33 @@ def test_rollouts_are_recorded_and_give_the_same_values(recorded, stratified):
     assert (recorded.made, recorded.replays) == (1, 3)
 
 
+@pytest.mark.parametrize(("eos_id", "compact_every"), [(None, None), (2, 0)])
+def test_samples_are_recorded_and_are_the_same(recorded, eos_id, compact_every):
+    torch.manual_seed(0)
+    policy, graphs = lstm(30, 5, 0, eos_id, 0, 4, 6, initial_scale=0.8), Graphs()
+    for step in range(5):
+        one, other = (
+            generate(
+                policy, 6, rng=torch.Generator().manual_seed(step), graphs=each,
+                compact_every=compact_every, chunk_size=4, row_offset=3,
+            )
+            for each in (None, graphs)
+        )  # fmt: skip
+        assert torch.equal(one.tokens, other.tokens) and torch.equal(one.lengths, other.lengths)
+        assert torch.equal(one.terminated, other.terminated) and not graphs.failed
+        with torch.no_grad():
+            policy.head.bias.add_(torch.randn(30))
+    assert (recorded.made, recorded.replays) == (1, 3)
+
+
+@pytest.mark.parametrize(("prefix", "compact_every"), [([3, 4], 0), (None, 2)])
+def test_samples_that_the_host_looks_at_are_not_recorded(recorded, prefix, compact_every):
+    policy, graphs = lstm(30, 5, 0, 2, 0, 4, 6), Graphs()
+    for _ in range(4):
+        generate(policy, 6, prefix=prefix, compact_every=compact_every, graphs=graphs)
+    assert recorded.made == 0 and not graphs.failed
+
+
 @pytest.mark.parametrize(("compact_every", "made"), [(None, 0), (0, 1)])
 def test_rollouts_with_eos_are_recorded_if_no_row_is_dropped(recorded, compact_every, made):
     policy, graphs = lstm(30, 5, 0, 2, 0, 4, 6, initial_scale=0.8), Graphs()

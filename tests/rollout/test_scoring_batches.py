@@ -48,6 +48,25 @@ def test_elsewhere_all_at_once_or_half_as_many_until_memory_is_enough(monkeypatc
     assert judge.seen == [2, 1]
 
 
+def repeated(count: int, distinct: int) -> Sequences:
+    """`count` sequences, `distinct` of them different; what comes after their ends is not read."""
+    first = torch.arange(count) % distinct
+    return Sequences(torch.stack([first, torch.arange(count)], 1), torch.ones_like(first))
+
+
+def test_equal_sequences_are_judged_once_where_they_are_many(monkeypatch):
+    judge = Judge(10_000)
+    DiscriminatorReward(judge)(repeated(100, 7))
+    assert judge.seen == [7]
+    monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())
+    monkeypatch.setattr("rollout.sequences._MANY", 100)
+    judge.seen.clear()
+    reward = DiscriminatorReward(judge, "log_odds")
+    for count, distinct in ((100, 7), (99, 7), (100, 95), (300, 1)):
+        assert reward(repeated(count, distinct)).tolist() == [i % distinct for i in range(count)]
+    assert judge.seen == [7, 99, 100, 1]
+
+
 @pytest.mark.parametrize("judge", [Judge(0), Judge(2, RuntimeError)])
 def test_other_errors_and_no_memory_at_all_are_raised(judge, monkeypatch):
     monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rollout import DiscriminatorReward, Sequences
+from rollout.modules import frozen_copy
 from seqgan.config import (
     LSTM,
     CriticConfig,
@@ -15,11 +16,15 @@ from seqgan.config import (
     OptimizerConfig,
     PolicyGradient,
     PretrainConfig,
+    Ratio,
+    Relaxed,
 )
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.sources import load_data
+from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError, NonFiniteLossError
-from seqgan.models import make_generator
+from seqgan.models import Ensemble, make_generator
+from seqgan.rewards.ratio import RatioReward
 from seqgan.runs.state import pack, unpack
 from seqgan.training import policy_gradient
 from seqgan.training.accelerators import set_matmul_precision
@@ -27,6 +32,8 @@ from seqgan.training.critic import Critic
 from seqgan.training.learner import Learner
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
+from seqgan.training.ratio import RatioUpdates
+from seqgan.training.relaxed import RelaxedUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...capture import use_recorded_graphs
@@ -72,7 +79,7 @@ def player(graphs: bool, **settings: Any) -> policy_gradient.PolicyGradient:
     torch.manual_seed(3)
     reward = DiscriminatorReward(cnn(30, 5, (1, 2), (4, 4)))
     made = policy_gradient.PolicyGradient(
-        PolicyGradient(batch_size=6, rollouts=2, **settings),
+        PolicyGradient(batch_size=6, **{"rollouts": 2, **settings}),
         Materials(
             generator=generator(), reference=generator().eval(), reward=reward,
             discriminator=None, train=sequences(40), prompts=NoPrompts(), runtime=runtime(graphs),
@@ -160,6 +167,7 @@ def test_steps_of_the_critic(recorded, kind, settings):
         {},
         {"kl_target": 0.1, "kl_weight": 0.1, "entropy_weight": 0.01},
         {"loss": "clipped", "updates": 2, "mle_weight": 0.5},
+        {"rollouts": 0, "baseline": "value", "value": {"hidden": 4, "updates": 2}},
     ],
     ids=str,
 )
@@ -168,7 +176,71 @@ def test_steps_of_the_policy_gradient(recorded, settings):
     for work in works:
         work.steps(5)
     same(works[0].policy, works[1].policy)
-    assert recorded.replays >= 3
+    assert recorded.replays >= 3 and not works[1].learner.graphs.failed
+    head = works[1].value_head
+    if head is not None:
+        same(works[0].value_head.network, head.network)
+        assert recorded.replays >= 3 + 8 and not head.learner.graphs.failed
+
+
+def towards_an_ensemble(graphs: bool, own_reward: bool = False, **settings: Any) -> RatioUpdates:
+    torch.manual_seed(5)
+    policy, *members = (generator().eval() for _ in range(3))
+    for member in members:
+        with torch.no_grad():
+            member.head.bias.add_(torch.randn(30))
+    ensemble = Ensemble(members, "minimum").requires_grad_(False)
+    reward: Any = RatioReward(ensemble, policy)
+    if own_reward:
+        reward = DiscriminatorReward(cnn(30, 5, (1, 2), (4, 4)))
+    materials = Materials(
+        policy, frozen_copy(policy), reward, None, sequences(40), NoPrompts(), runtime(graphs),
+        ensemble=ensemble,
+    )  # fmt: skip
+    return RatioUpdates(Ratio(batch_size=6, **settings), materials)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"estimator": "exact_to_go", "objective": "jensen_shannon", "kl_weight": 0.1},
+        {"estimator": "exact", "mle_weight": 0.5},
+        {"estimator": "reinforce", "kl_weight": 0.1},
+        {"own_reward": True},
+    ],
+    ids=str,
+)
+def test_steps_towards_an_ensemble(recorded, settings):
+    works = [towards_an_ensemble(graphs, **settings) for graphs in (False, True)]
+    for work in works:
+        work.steps(5)
+    same(works[0].policy, works[1].policy)
+    assert works[0].spread == pytest.approx(works[1].spread, abs=1e-5)
+    assert recorded.replays >= 3 and not works[1].learner.graphs.failed
+
+
+def through_samples(graphs: bool, noise: int, loss: str) -> RelaxedUpdates:
+    spec = TokenSpec(30, 1, EOS, 0, 6, (0, 1))
+    policy = make_generator(LSTM(embedding=6, hidden=8, noise=noise), spec, 0)
+    torch.manual_seed(4)
+    judge = bilstm(30, 5, 4)
+    materials = Materials(
+        policy, frozen_copy(policy), DiscriminatorReward(judge), judge, sequences(40),
+        NoPrompts(), runtime(graphs),
+    )  # fmt: skip
+    settings = Relaxed(batch_size=6, loss=loss, temperature_steps=5, last_temperature=0.2)
+    return RelaxedUpdates(settings, materials)
+
+
+@pytest.mark.parametrize(("noise", "loss"), [(0, "relativistic"), (2, "non_saturating")])
+def test_steps_through_samples(recorded, noise, loss):
+    works = [through_samples(graphs, noise, loss) for graphs in (False, True)]
+    for work in works:
+        work.steps(5)
+    same(works[0].policy, works[1].policy)
+    assert works[0].spread == pytest.approx(works[1].spread, abs=1e-5)
+    assert works[1].temperature == pytest.approx(0.2)  # another one at every step
+    assert recorded.replays >= 3 and not works[1].learner.graphs.failed
 
 
 def test_a_loss_that_is_not_finite_is_seen(recorded):
