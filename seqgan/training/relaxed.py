@@ -103,7 +103,7 @@ def relaxed_samples(
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What is left of a step's samples, without gradients.
+    """Samples of a step and their logits, without gradients.
 
     Attributes:
         sequences: the tokens.
