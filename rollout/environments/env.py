@@ -33,9 +33,10 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
     - ``position``: number of tokens emitted so far, ``Discrete(max_length + 1)``.
     - ``last_token``: the last of them, before the first `bos_id`: ``Discrete``.
     - ``condition``: the number of the episode's condition, ``Discrete(K)``; only with `condition`.
+    - ``features``: float32 [F], what `features` says of the prefix; only with `features`.
 
-    The three say the same to agents of three kinds, and libraries treat each as that kind needs.
-    The prefix is a ``Box`` and not a ``MultiDiscrete``, since stable-baselines3 and others turn
+    The first three say the same to agents of three kinds, and libraries treat each as that kind
+    needs. The prefix is a ``Box`` and not a ``MultiDiscrete``, since stable-baselines3 and others turn
     discrete spaces into one-hot vectors: 20 tokens of 5,000 ids would become 100,000 inputs,
     where a ``Box`` reaches a features extractor as ids, for an embedding of its own. Position and
     last token are ``Discrete`` for the same reason turned around: one-hot, they are what a
@@ -66,7 +67,8 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
         render_mode: None, "ansi" (`render` returns the prefix as text) or "rgb_array" (as a picture
             of a fixed size, uint8 [H, W, 3], which recorders and gymnasium's "human" mode need).
         **settings: `eos_id`, `bos_id`, `pad_id`, `forbidden`, `decode`, `condition`,
-            `constraint`, `penalty`, `potential`, `limit_terminates`, `device`: see `TokenTask`.
+            `constraint`, `penalty`, `potential`, `features`, `limit_terminates`, `device`: see
+            `TokenTask`.
 
     Raises:
         ValueError: an argument makes no sense; the message begins with its name.
@@ -178,6 +180,6 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
             "position": np.int64(self._length),
             "tokens": self._tokens.copy(),
         }
-        if self.task.num_conditions:
-            seen["condition"] = np.int64(self._condition)
-        return seen
+        place = np.array([self._length]), np.array([self._condition])
+        more = self.task.shown(self._tokens[None], *place)
+        return {**seen, **{name: part[0] for name, part in more.items()}}

@@ -51,6 +51,8 @@ class TokenTask:
         potential: ``potential(prefixes: Sequences) -> [B]``: each step is paid by how much the
             potential of the prefix rises, ``phi(s') - phi(s)`` with phi 0 at the end (Ng et al.
             1999), which changes no agent's best policy; None: nothing before the end.
+        features: ``features(prefixes: Sequences) -> Tensor [B, F]``: what observations show of the
+            prefix besides, such as a policy's hidden state; None: nothing.
         limit_terminates: call the length limit an end of the task (``terminated``) instead of a
             cut from outside (``truncated``).
         device: where the sequences lie that the reward gets.
@@ -79,15 +81,18 @@ class TokenTask:
         constraint: Constraint | None = None,
         penalty: float | None = None,
         potential: Callable[[Sequences], Tensor] | None = None,
+        features: Callable[[Sequences], Tensor] | None = None,
         limit_terminates: bool = False,
         device: torch.device | str = "cpu",
     ):
-        optional = (("decode", decode), ("constraint", constraint), ("potential", potential))
+        optional = (("decode", decode), ("constraint", constraint), ("potential", potential),
+                    ("features", features))  # fmt: skip
         for name, function in (("reward", reward), *optional):
             if not callable(function) and (name == "reward" or function is not None):
                 raise ValueError(f"{name} must be a callable, got {function!r}")
         self.reward, self.decode = reward, decode
-        self.constraint, self.penalty, self.potential = constraint, penalty, potential
+        self.constraint, self.penalty = constraint, penalty
+        self.potential, self.features = potential, features
         self.vocab_size = checked_integer("vocab_size", vocab_size, 2)
         self.max_length = checked_integer("max_length", max_length, 1)
         self.bos_id = checked_integer("bos_id", bos_id, 0)
@@ -155,18 +160,31 @@ class TokenTask:
         found, rows = np.zeros(len(tokens)), np.flatnonzero(~over)
         if self.potential is None or len(rows) == 0:
             return found
-        condition = None
-        if self.condition is not None:
-            condition = select_tree(self.condition, torch.from_numpy(conditions[rows]))
-        prefixes = Sequences(
-            torch.from_numpy(tokens[rows]), torch.from_numpy(lengths[rows]), None, condition
-        ).to(self.device)
+        prefixes = self._sequences(tokens[rows], lengths[rows], None, conditions[rows])
         with torch.no_grad():
             values = self.potential(prefixes)
         if values.shape != (len(rows),) or not bool(values.isfinite().all()):
             raise ValueError(f"potential must return {len(rows)} finite numbers, got {values}")
         found[rows] = values.cpu().double().numpy()
         return found
+
+    def shown(
+        self, tokens: np.ndarray, lengths: np.ndarray, conditions: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Parts of an observation that not every task has: conditions [N], features [N, F]."""
+        seen = {}
+        if self.num_conditions:
+            seen["condition"] = conditions.copy()
+        if self.features is not None:
+            with torch.no_grad():
+                found = self.features(self._sequences(tokens, lengths, None, conditions))
+            if found.ndim != 2 or len(found) != len(tokens):
+                raise ValueError(
+                    f"features must return a number for each of {len(tokens)} prefixes and "
+                    f"feature, [{len(tokens)}, F], got {list(found.shape)}"
+                )
+            seen["features"] = found.float().cpu().numpy()
+        return seen
 
     def score(
         self,
@@ -187,15 +205,7 @@ class TokenTask:
             The reward of each sequence, float64 [B], and where the reward judges every token its
             values, float32 [B, T], of which the first is the sum; else None.
         """
-        condition = None
-        if self.condition is not None:
-            condition = select_tree(self.condition, torch.from_numpy(conditions))
-        sequences = Sequences(
-            torch.from_numpy(tokens),
-            torch.from_numpy(lengths),
-            torch.from_numpy(terminated),
-            condition,
-        ).to(self.device)
+        sequences = self._sequences(tokens, lengths, terminated, conditions)
         values = reward_values(self.reward, sequences).cpu().numpy()
         if values.ndim == 1:
             return values.astype(np.float64), None
@@ -233,7 +243,27 @@ class TokenTask:
         }
         if self.num_conditions:
             seen["condition"] = spaces.Discrete(self.num_conditions)
+        if self.features is not None:
+            empty = np.full((1, self.max_length), self.pad_id), np.zeros(1, int), np.zeros(1, int)
+            size = self.shown(*empty)["features"].shape[1]
+            seen["features"] = spaces.Box(-np.inf, np.inf, (size,), np.float32)
         return spaces.Dict(seen)
+
+    def _sequences(
+        self,
+        tokens: np.ndarray,
+        lengths: np.ndarray,
+        terminated: np.ndarray | None,
+        conditions: np.ndarray,
+    ) -> Sequences:
+        """Arrays of an environment as the sequences that a reward gets; they are copied."""
+        condition = None
+        if self.condition is not None:
+            condition = select_tree(self.condition, torch.from_numpy(conditions))
+        ended = None if terminated is None else torch.from_numpy(terminated)
+        return Sequences(torch.tensor(tokens), torch.tensor(lengths), ended, condition).to(
+            self.device
+        )
 
     def _id(self, name: str, value: Any) -> int:
         token = checked_integer(name, value, 0)

@@ -268,9 +268,7 @@ class TokenGenerationVectorEnv(VectorEnv[dict[str, Any], np.ndarray, np.ndarray]
             "position": self._lengths.copy(),
             "tokens": self._tokens.copy(),
         }
-        if self.task.num_conditions:
-            seen["condition"] = self._conditions.copy()
-        return seen
+        return {**seen, **self.task.shown(self._tokens, self._lengths, self._conditions)}
 
     def _infos(self, mask: np.ndarray) -> dict[str, Any]:
         """The info of the environments where `mask` [N] is True, as gymnasium batches it."""

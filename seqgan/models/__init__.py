@@ -3,7 +3,7 @@
 from .build import make_discriminator, make_generator
 from .discriminators.base import Discriminator
 from .ensemble import Ensemble
-from .generator import Generator
+from .generator import Generator, prefix_features
 from .saving import load_discriminator, load_generator, load_model, save_model
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "load_model",
     "make_discriminator",
     "make_generator",
+    "prefix_features",
     "save_model",
 ]

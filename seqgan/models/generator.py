@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from rollout import Policy, Prefixes, Sampler, Sequences, State, TokenScores
-from rollout.modules import frozen_copy
+from rollout.modules import evaluating, frozen_copy
 from rollout.sequences import map_tree, refuse_condition
 
 from ..config import GeneratorConfig
@@ -27,7 +27,7 @@ from .cache import SelectsRows
 from .conditions import ReadsConditions, blank_condition, with_noise
 from .head import TokenHead
 
-__all__ = ["Generator", "emitting", "prompted"]
+__all__ = ["Generator", "emitting", "prefix_features", "prompted"]
 
 
 class Generator(ReadsConditions, nn.Module, Policy):
@@ -245,3 +245,19 @@ def emitting(policy: Policy) -> Policy:
     """
     own = getattr(policy, "emitting", None)
     return policy if own is None else own()
+
+
+def prefix_features(generator: Generator) -> Callable[[Sequences], Tensor]:
+    """A function of prefixes [B]: the features [B, H] that their next tokens are predicted from.
+
+    Of a sequence that is as long as the generator allows, those of its last token. For the
+    observations of an environment (``features=``).
+    """
+
+    def features(prefixes: Sequences) -> Tensor:
+        rows = torch.arange(len(prefixes.lengths), device=prefixes.lengths.device)
+        places = prefixes.lengths.clamp(max=prefixes.tokens.shape[1] - 1)
+        with evaluating(generator):
+            return generator.features(prefixes)[rows, places]
+
+    return features

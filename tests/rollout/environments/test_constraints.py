@@ -141,3 +141,42 @@ def test_maskable_ppo_learns_under_the_mask_and_plain_ppo_with_the_penalty():
         returns[kind.__name__] = float(np.mean(scores[-50:]))
     assert returns["MaskablePPO"] > 0.9 * 16  # four times token 4
     assert returns["PPO"] > 6
+
+
+def pairs(prefixes):
+    """Length and last token of each prefix, by the arrays that features get."""
+    last = prefixes.tokens.gather(1, (prefixes.lengths - 1).clamp(min=0)[:, None])[:, 0]
+    return torch.stack([prefixes.lengths, last * (prefixes.lengths > 0)], 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*infinity.*")
+def test_features_are_shown_of_every_prefix():
+    check_env(environment(features=pairs, penalty=-1.0), skip_render_check=True)
+    env = environment(features=pairs)
+    assert env.observation_space["features"].shape == (2,)
+    shown = [env.reset()[0]["features"].tolist()]
+    shown += [env.step(token)[0]["features"].tolist() for token in (3, 4, 1)]
+    assert shown == [[0, 0], [1, 3], [2, 4], [3, 1]]
+    batch = TokenGenerationVectorEnv(total, 5, 4, num_envs=2, eos_id=1, features=pairs)
+    batch.reset()
+    assert batch.step(np.array([3, 1]))[0]["features"].tolist() == [[1, 3], [1, 1]]
+    assert batch.step(np.array([2, 4]))[0]["features"].tolist() == [[2, 2], [0, 0]]
+    with pytest.raises(ValueError, match=r"\[1, F\], got \[1\]"):
+        environment(features=lambda prefixes: prefixes.lengths)
+
+
+def test_features_of_a_generator_predict_the_next_token():
+    from seqgan.config import LSTM
+    from seqgan.data.spec import TokenSpec
+    from seqgan.models import make_generator, prefix_features
+
+    spec = TokenSpec(vocab_size=5, bos_id=0, eos_id=1, pad_id=0, max_length=4, forbidden=(0,))
+    generator = make_generator(LSTM(embedding=4, hidden=6, dropout=0.5), spec, seed=0)
+    env = environment(features=prefix_features(generator))
+    state, token = generator.eval().initial_state(1), torch.tensor([0])
+    seen = env.reset()[0]
+    for action in (3, 2, 4):
+        logits, state = generator.step(token, state)
+        found = generator.head(torch.from_numpy(seen["features"])[None])
+        torch.testing.assert_close(found, logits)
+        seen, token = env.step(action)[0], torch.tensor([action])
