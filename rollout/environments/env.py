@@ -36,8 +36,8 @@ class TokenGenerationEnv(gymnasium.Env[dict[str, Any], Any]):
     - ``features``: float32 [F], what `features` says of the prefix; only with `features`.
 
     The first three say the same to agents of three kinds, and libraries treat each as that kind
-    needs. The prefix is a ``Box`` and not a ``MultiDiscrete``, since stable-baselines3 and others turn
-    discrete spaces into one-hot vectors: 20 tokens of 5,000 ids would become 100,000 inputs,
+    needs. The prefix is a ``Box`` and not a ``MultiDiscrete``, since stable-baselines3 and others
+    turn discrete spaces into one-hot vectors: 20 tokens of 5,000 ids would become 100,000 inputs,
     where a ``Box`` reaches a features extractor as ids, for an embedding of its own. Position and
     last token are ``Discrete`` for the same reason turned around: one-hot, they are what a
     library's default network learns from. A recurrent agent needs the last token alone. An
