@@ -27,7 +27,7 @@ def player(count: int = 500, **settings) -> tuple[Refresh, torch.nn.Module]:
 def divergence(source: torch.nn.Module, model: torch.nn.Module) -> float:
     """KL from the data to a model, by enumeration."""
     log_p, log_q = (each(all_sequences()).log_prob.sum(1) for each in (source, model))
-    return float((log_p.exp() * (log_p - log_q)).sum())
+    return (log_p.exp() * (log_p - log_q)).sum().item()
 
 
 def test_the_loss_by_hand():
