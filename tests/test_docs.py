@@ -23,6 +23,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from benchmarks.language_model import write_language_model
 from seqgan.config import DISCRIMINATORS, GENERATORS
 from seqgan.config.settings import hints
 
@@ -79,7 +80,11 @@ def workplace(tmp_path_factory) -> Path:
         small(patch)
         for words in makes[:2]:
             assert checked(words, True) == 0, shlex.join(words)
-    assert (folder / "captions.txt").is_file() and (folder / "runs" / "captions").is_dir()
+    captions = folder / "captions.txt"
+    assert captions.is_file() and (folder / "runs" / "captions").is_dir()
+    if importlib.util.find_spec("transformers"):  # the pretrained model that a tutorial begins with
+        lines = captions.read_text(encoding="utf-8").splitlines()
+        write_language_model(folder / "model", lines=lines, tokens=600)
     return folder
 
 
