@@ -31,11 +31,11 @@ from seqgan.training.pretrain import convergence, pretrain
 
 from .arms import Compute, Lab, Measured, Recorder
 from .failures import CellError, failed, forget
-from .files import described, find_files, place_files
+from .files import Found, described, find_files, place_files
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
 from .suite import Arm, Suite, chosen_arms
 
-__all__ = ["CellJob", "run_cell"]
+__all__ = ["CellJob", "run_cell", "suite_data"]
 
 CURVES = ("mle", "discriminator", "validation")
 """The stages whose log is kept for learning curves."""
@@ -87,14 +87,8 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="seqgan-bench-") as work:
         settings = job.suite.settings(place.size, place.seed)
-        corpus = _config(settings, {}).corpus
-        reading = corpus if isinstance(corpus, ReadingConfig) else ReadingConfig()
-        placed = place_files(job.suite.uses(place.size), found, Path(work), reading)
-        if job.suite.prepare is not None:
-            make = import_dotted(job.suite.prepare, f"suite {job.suite.name}: prepare")
-            placed |= make(found.paths, Path(work))
-        shared = _config(settings, placed)
-        lab = Lab(shared, _data(job.suite, shared), job.suite.metrics, place.folder / "members")
+        shared, data = suite_data(job.suite, place.size, settings, found, Path(work))
+        lab = Lab(shared, data, job.suite.metrics, place.folder / "members")
         lab.show = _prefixed(f"{place}: MLE", say)
         started = time.monotonic()
         kept = _shared_model(lab, place, arms[0].config)
@@ -125,6 +119,28 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
     if errors:
         raise CellError(errors)
     return len(missing)
+
+
+def suite_data(
+    suite: Suite, size: str, settings: dict[str, Any], found: Found, work: Path
+) -> tuple[RunConfig, Dataset]:
+    """The settings with the paths of the data in them, and the data.
+
+    Args:
+        suite: the suite.
+        size: name.
+        settings: of the cell.
+        found: the suite's files.
+        work: folder for files that are made out of them.
+    """
+    corpus = _config(settings, {}).corpus
+    reading = corpus if isinstance(corpus, ReadingConfig) else ReadingConfig()
+    placed = place_files(suite.uses(size), found, work, reading)
+    if suite.prepare is not None:
+        make = import_dotted(suite.prepare, f"suite {suite.name}: prepare")
+        placed |= make(found.paths, work)
+    config = _config(settings, placed)
+    return config, _data(suite, config)
 
 
 def _prefixed(name: str, say: Callable[[str], None]) -> Callable[[str], None]:
