@@ -51,6 +51,13 @@ COMMANDS = {
         "seqgan-bench table runs/benchmarks",
         "results",
     ),
+    "methods": Command(
+        "put the verdicts of results into `seqgan methods` and the pages of the methods",
+        "benchmarks.method_rows:MethodsSettings",
+        "benchmarks.method_rows:write_rows",
+        "seqgan-bench methods benchmarks/results/standard",
+        "results",
+    ),
     "plot": Command(
         "plot results",
         "benchmarks.settings:PlotSettings",

@@ -18,7 +18,7 @@ from seqgan.config.methods import read_method
 from seqgan.config.reading import run_config
 from seqgan.config.recipes import merge
 from seqgan.config.rewards import reward_terms
-from seqgan.config.settings import hints
+from seqgan.config.settings import hints, settings_from
 from seqgan.errors import ConfigError, did_you_mean
 
 from .files import DataFile, Use, read_files, read_use
@@ -166,6 +166,9 @@ class Suite:
             for reward in method.controls:
                 name, title = f"{method.name}-{reward}", f"{method.title}, {reward} reward"
                 other = {**own, "rewards": [asdict(*reward_terms(reward))]}
+                algorithm = settings_from(AlgorithmConfig, own["algorithm"])
+                if not algorithm.any_reward:
+                    other["algorithm"] = asdict(algorithm.as_policy_gradient())
                 arms.append(Arm(name, title, "control", other, method, method.name))
         arms.append(Arm("training-copy", "copy of training data", "ceiling", shared))
         arms.append(Arm("real", "real test data", "ceiling", shared))
@@ -246,6 +249,19 @@ def load_suite(name: str, more: dict[str, Method] | None = None) -> Suite:
             raise ConfigError(
                 f"no suite {name!r}{near}; suites are {', '.join(suite_names())}, or a .yaml file"
             )
+        if not more:
+            return _shipped(name)
+    return _read_suite(path, more or {})
+
+
+@functools.cache
+def _shipped(name: str) -> Suite:
+    """A suite that comes with the harness; its arms are many, and checked once."""
+    return _read_suite(FOLDER / f"{name}.yaml", {})
+
+
+def _read_suite(path: Path, more: dict[str, Method]) -> Suite:
+    """The suite of a file, with all of its arms checked."""
     where = str(path) if path.parent != FOLDER else path.name
     content = read_yaml(path, where)
     known = (
@@ -265,7 +281,7 @@ def load_suite(name: str, more: dict[str, Method] | None = None) -> Suite:
         read_use(content.get("use", {}), files, where),
         sizes,
         size_use,
-        {**_common_methods(), **own, **(more or {})},
+        {**_common_methods(), **own, **more},
         dotted(content.get("source"), f"{where}: source"),
         tuple(str(dotted(x, f"{where}: metrics")) for x in listed(content, "metrics", where)),
         tuple(map(str, listed(content, "columns", where))) if "columns" in content else None,

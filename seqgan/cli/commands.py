@@ -53,12 +53,13 @@ from ..training.runtime import make_accelerator
 from ..training.sampling import draw
 from .completion import completion
 from .explain import explain
+from .methods import methods
 from .sharing import pull, push
 from .watch import watch
 
 __all__ = [
-    "compare", "completion", "data", "evaluate", "explain", "finetune", "pretrain", "pull", "push",
-    "report", "run", "sample", "watch",
+    "compare", "completion", "data", "evaluate", "explain", "finetune", "methods", "pretrain",
+    "pull", "push", "report", "run", "sample", "watch",
 ]  # fmt: skip
 
 Models = dict[str, Generator]

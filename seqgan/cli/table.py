@@ -10,6 +10,7 @@ from ..config import (
     EvaluateConfig,
     ExplainConfig,
     FinetuneConfig,
+    MethodsConfig,
     ReportConfig,
     RunConfig,
     SampleConfig,
@@ -84,6 +85,10 @@ COMMANDS = {
     "report": Command(
         "rewrite the report of a run",
         ReportConfig, Words(("run",)), "seqgan report --run runs/captions",
+    ),
+    "methods": Command(
+        "list the methods with their papers, and what our benchmarks found",
+        MethodsConfig, Words(("method",)), "seqgan methods seqgan",
     ),
     "data": Command(
         "show the contents of a data source before training on it, or write them to a file",

@@ -112,12 +112,12 @@ def _has(settings: RunConfig, reward: str) -> bool:
 
 
 def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]]:
-    if settings.loss not in ("clipped", "sequence"):
+    if settings.loss not in ("clipped", "sequence", "whole_sequence"):
         names = ["clip", "clip_high"]
         if settings.loss == "reinforce" and not settings.importance_cap:
             names.insert(0, "updates")
         yield "without --algorithm.loss clipped", _in("algorithm", *names)
-    if settings.loss in ("sequence", "augmented"):
+    if settings.loss in ("sequence", "whole_sequence", "augmented"):
         names = ["aggregation", "importance_cap"]
         yield f"with --algorithm.loss {settings.loss}", _in("algorithm", *names)
     if settings.loss != "augmented":
@@ -131,6 +131,8 @@ def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]
         yield "without --algorithm.replay.size", _in("algorithm.replay", "batch", "weight")
     if settings.diversity.filter == "none":
         yield "without --algorithm.diversity.filter", ["algorithm.diversity.bucket"]
+    if settings.real_prefix == 0:
+        yield "without --algorithm.real_prefix", ["algorithm.real_prefix_steps"]
     if settings.rollouts == 0:
         names = ["positions", "stratified", "rollout_update_rate"]
         yield "without rollouts", _in("algorithm", *names)

@@ -6,7 +6,7 @@ Nothing here imports torch: the command line reads settings before torch is load
 from .adversarial import AdversarialConfig
 from .algorithms import ALGORITHMS, AlgorithmConfig, Distill, PolicyGradient, Ratio, Relaxed
 from .checkpoint import CheckpointConfig
-from .commands import CompareConfig, DataConfig, ReportConfig
+from .commands import CompareConfig, DataConfig, MethodsConfig, ReportConfig
 from .corpus import CorpusConfig
 from .critic import CriticConfig
 from .data import SOURCES
@@ -37,6 +37,7 @@ __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
     "LSTM",
+    "MethodsConfig",
     "SOURCES",
     "AdversarialConfig",
     "AlgorithmConfig",

@@ -26,6 +26,8 @@ class AdversarialConfig(Settings):
             discriminator wins, loses or memorises, or if a loss is NaN: warn (and go on; NaN is
             an error), stop (the best state is kept), restore (if it is the generator's: return to
             the best state of both models, with half the learning rate).
+        start: the policy that the rounds begin with: mle (the pretrained one), or scratch (fresh
+            parameters; the pretrained one is the baseline all the same).
     """
 
     group = "adversarial."
@@ -37,9 +39,11 @@ class AdversarialConfig(Settings):
     generator_steps: int = 1
     critic_steps: int = 10
     on_trouble: str = "warn"
+    start: str = "mle"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "rounds", "measure_every", "generator_steps")
         sizes(self, "patience", "critic_steps", least=0)
+        choice(self, "start", ("mle", "scratch"))
         choice(self, "on_trouble", ("warn", "stop", "restore"))

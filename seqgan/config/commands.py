@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from .checks import require, seed
 from .corpus import CorpusConfig
 from .data import check_corpus, corpus_kind
+from .methods import read_method
 from .names import TABLES
 from .settings import Settings, settings_from
 
-__all__ = ["CompareConfig", "DataConfig", "ReportConfig"]
+__all__ = ["CompareConfig", "DataConfig", "MethodsConfig", "ReportConfig"]
 
 
 @dataclass
@@ -45,6 +46,22 @@ class DataConfig(Settings):
         require(self.examples >= 0, f"--examples: {self.examples} is below 0")
         require(self.output != "", "--output: an empty name; leave it out to write nothing")
         seed(self.seed)
+
+
+@dataclass
+class MethodsConfig(Settings):
+    """The methods of ``seqgan run --method``: paper, year, and the verdict of our benchmarks.
+
+    Attributes:
+        method: one of them, with its settings; none: all in short.
+    """
+
+    method: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method is not None:
+            read_method(self.method)
 
 
 @dataclass

@@ -35,8 +35,13 @@ class CriticConfig(Settings):
         measure_every: steps between two measurements of accuracies and held-out gain.
         negatives: generated sequences to train against, drawn once before the steps; 0: as many
             as there are training sequences, at most 100,000.
+        fresh_every: steps after which as many new sequences take their place, before the rounds
+            and in them (the SeqGAN code: three epochs); 0: never before the rounds, and at every
+            step in them.
+        memory: earlier rounds whose samples are trained against too (ColdGAN); 0: the latest
+            alone.
         loss: of the discriminator: minimax (binary cross-entropy), least_squares, hinge,
-            wasserstein, relativistic, relativistic_average.
+            wasserstein, relativistic, relativistic_average, ranking (RankGAN, by its features).
         gradient_penalty: weight of the penalty on the slope of the discriminator between real and
             generated sequences (Gulrajani et al. 2017); by default 10 with wasserstein, else 0.
         label_smoothing: share of "generated" in the label of real sequences (minimax).
@@ -53,6 +58,8 @@ class CriticConfig(Settings):
 
     rare = (
         "negatives",
+        "fresh_every",
+        "memory",
         "patience",
         "measure_every",
         "gradient_penalty",
@@ -69,6 +76,8 @@ class CriticConfig(Settings):
     patience: int = 8
     measure_every: int = 200
     negatives: int = 0
+    fresh_every: int = 0
+    memory: int = 0
     loss: str = "minimax"
     gradient_penalty: float | None = None
     label_smoothing: float = 0.0
@@ -89,7 +98,7 @@ class CriticConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "steps", "patience", "measure_every", "batch_size")
-        sizes(self, "negatives", least=0)
+        sizes(self, "negatives", "fresh_every", "memory", least=0)
         choice(self, "loss", GAN_LOSSES)
         if self.gradient_penalty is not None:
             not_negative(self, "gradient_penalty")

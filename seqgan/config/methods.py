@@ -1,8 +1,14 @@
-"""The files of the methods: a title, the paper, settings, and settings per size."""
+"""The files of the methods: a title, the paper, settings, and settings per size.
+
+Everything that is known of a method stands there once, except the outcome of its benchmarks:
+``results.json`` beside the files is made of committed results by ``seqgan-bench methods``.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +18,14 @@ import yaml
 
 from ..errors import ConfigError, did_you_mean
 
-__all__ = ["DEFAULT_METHOD", "FOLDER", "SIZES", "Method", "method_names", "read_method"]
+__all__ = [
+    "DEFAULT_METHOD", "FOLDER", "RESULTS", "SIZES", "Method", "method_names", "method_results",
+    "read_method",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parents[1] / "methods"
+RESULTS = FOLDER / "results.json"
+"""The verdicts on methods in the committed benchmarks: for each method a list of rows."""
 SIZES = ("smoke", "quick", "standard", "full")
 DEFAULT_METHOD = "seqgan-logodds"
 
@@ -30,6 +41,7 @@ class Method:
         title: for people.
         about: what it does.
         paper: authors, year and title; "" if it is the toolkit's own.
+        link: address of the paper.
         settings: groups of settings.
         sizes: for each size the settings on top.
     """
@@ -38,8 +50,15 @@ class Method:
     title: str
     about: str = ""
     paper: str = ""
+    link: str = ""
     settings: Content = field(default_factory=dict)
     sizes: Mapping[str, Content] = field(default_factory=dict)
+
+    @property
+    def year(self) -> int | None:
+        """The year of the paper; None for the toolkit's own methods."""
+        found = re.search(r"\b(19|20)\d\d\b", self.paper)
+        return None if found is None else int(found[0])
 
 
 def method_names() -> list[str]:
@@ -58,6 +77,12 @@ def read_method(name: str) -> Method:
         near = did_you_mean(str(name), method_names())
         raise ConfigError(f"--method: {name!r} is none of {', '.join(method_names())}{near}")
     return _read(name)
+
+
+def method_results() -> dict[str, list[dict[str, Any]]]:
+    """For each method that was measured a row for each suite: suite, seeds, difference, label."""
+    found: dict[str, list[dict[str, Any]]] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return found
 
 
 @functools.cache

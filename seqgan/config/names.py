@@ -25,6 +25,7 @@ TABLES = (".md", ".csv", ".json")
 TRACKERS = ("tensorboard", "wandb", "trackio")
 GAN_LOSSES = (
     "minimax", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average",
+    "ranking",
 )  # fmt: skip
 """The rows of `models.gan_losses` by what the discriminator minimises."""
 FORMATS = ("auto", "lines", "jsonl", "json", "csv", "tsv", "smi", "fasta")

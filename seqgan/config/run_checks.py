@@ -32,6 +32,9 @@ def check_run(config: RunConfig) -> None:
     check_algorithm(config)
     _check_per_token(config)
     _check_reads_text(config)
+    _check_features(config)
+    if any(term.needs_discriminator for term in config.every_term()):
+        config.generator.check_judge(config.discriminator)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -71,14 +74,41 @@ def _check_per_token(config: RunConfig) -> None:
     where = f"--discriminator.architecture: {judge.architecture} judges every token"
     for term in terms:
         require(
-            term.form == "log_odds",
-            f"{where}, and of all forms of its reward log_odds alone is a sum over the tokens; "
-            f"take that in the place of {term.form} in --rewards, or another discriminator",
+            term.form in ("log_odds", "centred"),
+            f"{where}, and of all forms of its reward log_odds and centred alone are sums over the "
+            f"tokens; take one in the place of {term.form} in --rewards, or another discriminator",
         )
     require(
         not config.critic.penalty,
         f"{where}, and a gradient penalty asks for one logit per sequence; set "
         "--critic.gradient_penalty 0, or take another discriminator",
+    )
+
+
+def _check_features(config: RunConfig) -> None:
+    """Requires a ranking by features as reward and as loss, and a network that has features."""
+    judge: Any = config.discriminator
+    forms = [getattr(term, "form", "") for term in config.every_term()]
+    judged = [form for form in forms if form]
+    if not judged:
+        return
+    ranks = config.critic.loss == "ranking"
+    for form in judged:
+        require(
+            (form == "ranking") == ranks,
+            f"--rewards: the form {form} and --critic.loss {config.critic.loss}: a ranking is both "
+            "or neither; set --critic.loss ranking and --rewards "
+            "'[{name: discriminator, form: ranking}]', or change the one that is",
+        )
+    able = [name for name, kind in judge.table().items() if getattr(kind, "has_features", False)]
+    require(
+        not ranks or judge.has_features,
+        f"--discriminator.architecture: {judge.architecture} has no features to rank by; choose "
+        f"{' or '.join(able)}",
+    )
+    require(
+        not ranks or not config.critic.penalty,
+        "--critic.gradient_penalty is for losses of logits, not for --critic.loss ranking",
     )
 
 

@@ -45,10 +45,10 @@ class Task(Settings):
         discriminator: the network that tells real from generated.
         pretrain: MLE training of the generator.
         critic: training of the discriminator.
-        rewards: terms of the reward: discriminator, ratio, length, repetition, bleu, regex,
-            novelty, likelihood, constant, random; of molecules validity, qed, logp, sa, similarity,
-            substructure; package.module:function; each with a weight if you like (length:0.5) or
-            its own settings: '[{name: discriminator, form: probability}]'.
+        rewards: terms of the reward: discriminator, ratio, mediator, length, repetition, bleu,
+            regex, novelty, likelihood, constant, random; of molecules validity, qed, logp, sa,
+            similarity, substructure; package.module:function; each with a weight if you like
+            (length:0.5) or its own settings: '[{name: discriminator, form: probability}]'.
         stages: rewards that come before these, each until an end, as in
             '[{rewards: [length], steps: 50}, {rewards: [regex], reward: 0.9, steps: 500}]'.
         reward: the terms together, and calls of your own functions.

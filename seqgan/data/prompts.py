@@ -17,8 +17,8 @@ from rollout import Sequences
 from rollout.sequences import select_tree
 
 __all__ = [
-    "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "Questions", "WithNoise",
-    "prompts_of",
+    "Beginnings", "DataPrompts", "Grouped", "NoPrompts", "Prompt", "Prompts", "Questions",
+    "WithNoise", "prompts_of",
 ]  # fmt: skip
 
 
@@ -98,6 +98,26 @@ class DataPrompts:
         rounds = -(-count // self.count)
         orders = [torch.randperm(self.count, generator=rng) for _ in range(rounds)]
         return Prompt(select_tree(self.condition, torch.cat(orders)[:count]))
+
+
+class Beginnings:
+    """The first tokens of real sequences, in random order, to be gone on with.
+
+    Args:
+        sequences: real ones; their conditions are asked for too.
+        length: tokens that are given; of a shorter sequence all but the last.
+    """
+
+    def __init__(self, sequences: Sequences, length: int):
+        self.sequences, self.length = sequences, length
+
+    def draw(self, count: int, rng: torch.Generator) -> Prompt:
+        """The beginnings of `count` sequences."""
+        rows = torch.randint(len(self.sequences), (count,), generator=rng)
+        drawn = self.sequences.select(rows.to(self.sequences.device))
+        lengths = (drawn.lengths - 1).clamp(min=0, max=self.length)
+        width = min(self.length, drawn.tokens.shape[1])
+        return Prompt(drawn.condition, Sequences(drawn.tokens[:, :width], lengths))
 
 
 class Grouped:

@@ -10,14 +10,17 @@ through its (relaxed) samples, and which reward the same objective is for policy
 | non_saturating | the same | log D | reverse KL minus twice Jensen-Shannon |
 | log_odds | the same | f | reverse KL |
 | probability | the same | D | expected D (the SeqGAN paper) |
+| penalty | the same | D - 1 | the same: a penalty instead of a reward (SentiGAN) |
+| centred | the same | 2 D - 1 | the same, around 0 (ScratchGAN) |
 | least_squares | p_data / (p_data + p_policy) | -(f - 1)^2 / 2 | |
 | hinge | sign of p_data - p_policy | f | total variation |
 | wasserstein | Lipschitz, with `gradient_penalty` | f | Wasserstein distance |
 | relativistic | log-odds plus any constant | E_real log sigmoid(f - f_real) | |
 | relativistic_average | | log sigmoid(f - mean f_real) | |
+| ranking | | log R of `log_rank`, from features | (RankGAN) |
 
-Shapes: B sequences, T tokens, E embedding. Every function takes logits [B] and raises ValueError
-for other shapes.
+Shapes: B sequences, T tokens, E embedding, H features. Every function takes logits [B] (features
+[B, H] in the row ranking) and raises ValueError for other shapes.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from torch.nn.functional import logsigmoid, softplus
 
 from rollout.shapes import check_rank, check_rows
 
-from ..models.discriminators.base import Discriminator
+from .discriminators.base import Discriminator
+from .ranking import rank_reward, ranking_loss
 
 __all__ = ["GAN_LOSSES", "GANLoss", "binary_cross_entropy", "gradient_penalty"]
 
@@ -54,6 +58,8 @@ class GANLoss(NamedTuple):
             and the held-out gain mean what they say.
         smoothing: the discriminator's loss takes ``smoothing``, see `binary_cross_entropy`.
         relativistic: the reward and the generator's loss read the real logits.
+        features: all of them read features [B, H] in the place of logits; the logits are then
+            trained beside them, as a probe that the features do not feel.
     """
 
     discriminator: Callable[..., Tensor]
@@ -62,6 +68,7 @@ class GANLoss(NamedTuple):
     calibrated: bool
     smoothing: bool = False
     relativistic: bool = False
+    features: bool = False
 
 
 def binary_cross_entropy(real: Tensor, generated: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -118,6 +125,10 @@ def _relativistic_average(real: Tensor, generated: Tensor) -> Tensor:
     return ahead + softplus(generated - real.mean()).mean()
 
 
+def _by_rank(real: Tensor, generated: Tensor) -> Tensor:
+    return -rank_reward(generated, real).mean()
+
+
 def _swapped(loss: Loss) -> Loss:
     """The loss of a generator that wants both kinds to change places."""
     return lambda real, generated: loss(generated, real)
@@ -147,6 +158,14 @@ def _logit(generated: Tensor, real: Tensor) -> Tensor:
 
 def _probability(generated: Tensor, real: Tensor) -> Tensor:
     return generated.sigmoid()
+
+
+def _penalty(generated: Tensor, real: Tensor) -> Tensor:
+    return -torch.sigmoid(-generated)
+
+
+def _centred(generated: Tensor, real: Tensor) -> Tensor:
+    return torch.tanh(generated / 2)
 
 
 def _near_one(generated: Tensor, real: Tensor) -> Tensor:
@@ -184,11 +203,16 @@ GAN_LOSSES: dict[str, GANLoss] = {
     "non_saturating": _cross_entropy(_log_real),
     "log_odds": _cross_entropy(_logit),
     "probability": _cross_entropy(_probability),
+    "penalty": _cross_entropy(_penalty),
+    "centred": _cross_entropy(_centred),
     "least_squares": _with(_least_squares, _near_one),
     "hinge": _with(_hinge, _logit),
     "wasserstein": _with(_wasserstein, _logit),
     "relativistic": _against_real(_relativistic, _above_real),
     "relativistic_average": _against_real(_relativistic_average, _above_mean),
+    "ranking": GANLoss(
+        ranking_loss, _by_rank, rank_reward, True, relativistic=True, features=True
+    ),  # fmt: skip
 }
 
 

@@ -113,6 +113,19 @@ class Generator(ReadsConditions, nn.Module, Policy):
         """The features [B, T, H] from which each token is predicted (teacher forcing)."""
         return self.forward_features(self.asked(sequences))
 
+    def see(self, judge: nn.Module) -> None:
+        """Takes what it reads of the discriminator that judges it; most read nothing."""
+
+    def own_loss(self, sequences: Sequences, weights: Tensor) -> Tensor | None:
+        """A loss of parts that likelihood does not train, mean over tokens; None: there are none.
+
+        Args:
+            sequences: the sequences that are trained on.
+            weights: [B, T], of their tokens in the loss, 0 after the end: 1 in MLE, the advantage
+                in policy gradient.
+        """
+        return None
+
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits [R, V] after one more token, and the new state."""
         features, state = self.advance(tokens, state)

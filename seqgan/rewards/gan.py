@@ -5,10 +5,13 @@ Shapes: B sequences, T tokens.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from rollout import DiscriminatorReward, Reward, Sequences
+from rollout.modules import evaluating
 
 from ..config import DiscriminatorTerm
 from ..models.gan_losses import GAN_LOSSES
@@ -19,6 +22,8 @@ __all__ = ["GANReward", "discriminator_reward"]
 
 COMPARED = 256
 """Real sequences that a relativistic reward compares with."""
+BATCH = 512
+"""Sequences whose features are computed at once."""
 
 
 def discriminator_reward(term: DiscriminatorTerm, given: Ingredients) -> Reward:
@@ -57,6 +62,17 @@ class GANReward:
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] (or [B, T]) of the sequences."""
+        if self.loss.features:
+            return self.loss.reward(self._features(sequences), self._features(self.real))
         logits = self.judge(sequences)
+        if self.per_token:  # of every prefix: its log-odds are the sum of its tokens'
+            logits = logits.cumsum(1)
         real = self.judge(self.real) if self.loss.relativistic else logits.new_zeros(1)
         return self.loss.reward(logits.flatten(), real.flatten()).view_as(logits)
+
+    def _features(self, sequences: Sequences) -> Tensor:
+        """The discriminator's features [B, H]."""
+        judge: Any = self.judge.discriminator
+        with evaluating(judge):
+            parts = [judge.features(part) for part in sequences.split(BATCH)]
+        return torch.cat(parts).float()

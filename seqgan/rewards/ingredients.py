@@ -33,6 +33,7 @@ class Ingredients:
         policy: the policy that is trained.
         reference: the pretrained policy.
         ensemble: MLE models with other seeds; None if there are none.
+        mediator: the model of data and samples alike, as an ensemble of one; None if there is none.
         config: how functions are called.
         skip: a function that fails abstains, and training goes on.
         load: reads the generator of a run's folder.
@@ -48,6 +49,7 @@ class Ingredients:
     policy: Policy | None = None
     reference: Policy | None = None
     ensemble: Ensemble | None = None
+    mediator: Ensemble | None = None
     config: RewardConfig = field(default_factory=RewardConfig)
     skip: bool = False
     load: Callable[[str], Policy] = _no_models

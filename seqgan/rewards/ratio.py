@@ -11,7 +11,7 @@ from ..config import RewardTerm
 from ..models import Ensemble
 from .ingredients import Ingredients
 
-__all__ = ["RatioReward", "ratio_reward"]
+__all__ = ["RatioReward", "mediator_reward", "ratio_reward"]
 
 
 class RatioReward:
@@ -45,3 +45,9 @@ def ratio_reward(term: RewardTerm, given: Ingredients) -> RatioReward:
     """The ratio of the run's ensemble and its policy."""
     assert given.ensemble is not None and given.policy is not None, "a ratio needs the ensemble"
     return RatioReward(given.ensemble, given.policy)
+
+
+def mediator_reward(term: RewardTerm, given: Ingredients) -> RatioReward:
+    """The ratio of the mediator and the policy; the mediator moves as it is trained."""
+    assert given.mediator is not None and given.policy is not None, "CoT needs its mediator"
+    return RatioReward(given.mediator, given.policy)

@@ -13,7 +13,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Stateful", "fields_of", "load_optimizer", "pack", "set_fields", "unpack", "weights_for"]
+from rollout import Sequences
+
+__all__ = [
+    "Stateful", "as_state", "fields_of", "from_state", "load_optimizer", "pack", "set_fields",
+    "unpack", "weights_for",
+]  # fmt: skip
 
 TENSOR, NUMBER, TUPLE, PAIRS = "$tensor", "$number", "$tuple", "$pairs"
 
@@ -102,6 +107,19 @@ def set_fields(owner: Any, names: tuple[str, ...], state: Mapping[str, Any]) -> 
         if type(value) is not kind:
             raise TypeError(f"{name!r} is a {type(value).__name__}, not a {kind.__name__}")
         setattr(owner, name, value)
+
+
+def as_state(sequences: Sequences) -> dict[str, Any]:
+    """Sequences as a state."""
+    return {
+        "tokens": sequences.tokens, "lengths": sequences.lengths,
+        "terminated": sequences.terminated, "condition": sequences.condition,
+    }  # fmt: skip
+
+
+def from_state(state: Mapping[str, Any], device: torch.device) -> Sequences:
+    """The sequences that `as_state` made it of."""
+    return Sequences(**state).to(device)
 
 
 def weights_for(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

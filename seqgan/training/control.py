@@ -29,6 +29,7 @@ from .policy_gradient import PolicyGradient
 from .processes import Part
 from .rounds import Rounds, Validation
 from .runtime import Runtime
+from .scratch import at_the_start
 
 __all__ = ["NoiseGradient", "run_control"]
 
@@ -82,6 +83,7 @@ def run_control(
         memory: what `validate` remembers from one measurement to the next.
     """
     settings = config.algorithm.as_policy_gradient()
+    at_the_start(generator, config, data)
     materials = Materials(
         generator, reference, ConstantReward(0.0), None, data.train, data.prompts(), runtime,
         "control",

@@ -24,12 +24,12 @@ from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
 from ..models.conditions import without_noise
 from ..models.discriminators.base import sequence_log_odds
-from ..models.gan_losses import GAN_LOSSES, gradient_penalty
-from ..runs.state import fields_of, set_fields
+from ..models.gan_losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
+from ..runs.state import as_state, fields_of, from_state, set_fields
 from .learner import Learner
 from .processes import Part
 from .runtime import Runtime
-from .sampling import draw
+from .sampling import MOST_SAMPLES, draw
 
 __all__ = ["Critic"]
 
@@ -77,6 +77,12 @@ class Critic:
         )
         self.rounds, self.until, self.begun = 0, -1, False
         self.negatives: Sequences | None = None
+        self.memory: list[Sequences] = []
+
+    @property
+    def count(self) -> int:
+        """Generated sequences of a set that serves many steps."""
+        return self.config.negatives or min(len(self.train), MOST_SAMPLES)
 
     def steps(self, count: int) -> None:
         """Takes `count` steps against fresh samples of the policy, or what is left of them."""
@@ -85,12 +91,25 @@ class Critic:
             if not self.begun:
                 self.begun, self.learner.rate = True, self.config.rounds_learning_rate
         if count:
-            rng = self.runtime.rng("fresh", self.rounds + 1)
-            number = count * self.config.batch_size
-            self.negatives = self.draw(number, rng, self.train)
-            self.train_until(self.until, self.negatives)
+            self._round(count)
         self.rounds += 1
         self.until = -1
+
+    def _round(self, count: int) -> None:
+        """The steps of a round that are left: one set of samples, or sets one after another."""
+        number, first = self.config.fresh_every or count, self.until - count
+        for start in range(first, self.until, number):
+            if self.learner.step >= start + number:  # done before a resume
+                continue
+            which = [self.rounds + 1, *([(start - first) // number] if start > first else [])]
+            size = min(number, self.until - start) * self.config.batch_size
+            if self.config.fresh_every:
+                size = min(size, self.count)
+            self.negatives = self.draw(size, self.runtime.rng("fresh", *which), self.train)
+            against = Sequences.concat([*self.memory, self.negatives], pad_id=0)
+            self.train_until(min(self.until, start + number), against)
+        if self.config.memory and self.negatives is not None:
+            self.memory = [*self.memory, self.negatives][-self.config.memory :]
 
     def draw(self, count: int, rng: torch.Generator, like: Sequences) -> Sequences:
         """Samples of the policy, asked for what is asked for in `like`."""
@@ -143,6 +162,8 @@ class Critic:
         # One batch, so that a step is one pass; the same length for both kinds.
         with self.runtime.autocast():
             both = Sequences.concat(pairs, pad_id=0)
+            if self.loss.features:
+                return part.of_sequences(self._by_features(both))
             logits = self.trained(both)
         if self.trained.per_token:
             logits = _of_prefixes(logits, both.lengths).flatten()
@@ -150,9 +171,25 @@ class Critic:
         smoothing = self.config.label_smoothing
         more = {"smoothing": smoothing} if smoothing else {}
         loss = self.loss.discriminator(*logits.chunk(2), **more)
+        own = self.trained.own_penalty()
+        if own is not None:
+            loss = loss + own
         if uniforms is not None:
             loss = loss + self.config.penalty * self._penalty(pairs, uniforms)
         return part.of_sequences(loss)
+
+    def _by_features(self, both: Sequences) -> Tensor:
+        """The loss of a batch, real ones first, by features, and that of a probe upon them.
+
+        The probe is the output layer, which learns log-odds from features that do not feel it: so
+        accuracies, held-out gain and explanations mean what they mean elsewhere.
+        """
+        features = self.trained.features(both)
+        features = features.to(torch.promote_types(features.dtype, torch.float32))
+        real, generated = self.trained.judged(features.detach()).chunk(2)
+        probe = binary_cross_entropy(real, generated)
+        loss: Tensor = self.loss.discriminator(*features.chunk(2))
+        return loss + probe
 
     def _penalty(self, pairs: list[Sequences], uniforms: Tensor) -> Tensor:
         """The gradient penalty on a batch of pairs, real and generated."""
@@ -209,11 +246,16 @@ class Critic:
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the discriminator's weights."""
-        return {**fields_of(self, FIELDS), "learner": self.learner.state_dict()}
+        return {
+            **fields_of(self, FIELDS),
+            "memory": [as_state(each) for each in self.memory],
+            "learner": self.learner.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
+        self.memory = [from_state(each, self.train.device) for each in state["memory"]]
         self.learner.load_state_dict(state["learner"])
 
     def _draw(

@@ -9,7 +9,6 @@ from ..runs.state import fields_of, set_fields
 from .critic import Critic
 from .kept import Kept
 from .runtime import Runtime
-from .sampling import MOST_SAMPLES
 
 __all__ = ["CriticPretraining", "pretrain_critic"]
 
@@ -40,7 +39,7 @@ def pretrain_critic(critic: Critic, runtime: Runtime) -> None:
 
 
 class CriticPretraining:
-    """The steps against one set of samples of the policy, and the choice of the best state.
+    """The steps against samples of the policy, and the choice of the best state.
 
     Args:
         critic: the discriminator and its training; its policy does not change meanwhile.
@@ -48,9 +47,9 @@ class CriticPretraining:
 
     def __init__(self, critic: Critic):
         self.critic, self.config, runtime = critic, critic.config, critic.runtime
-        count = self.config.negatives or min(len(critic.train), MOST_SAMPLES)
         fresh = 2 * len(critic.heldout)
-        self.negatives = critic.draw(count, runtime.rng("discriminate", "negatives"), critic.train)
+        self.drawn = -1
+        self._draw(0)
         self.fresh = critic.draw(fresh, runtime.rng("discriminate", "fresh"), critic.heldout)
         self.measured_step = self.best_step = 0
         self.best = float("inf")
@@ -67,7 +66,11 @@ class CriticPretraining:
     def stretch(self) -> dict[str, Any]:
         """Takes the steps up to the next measurement, or what is left of them, and measures."""
         until = min(self.measured_step + self.config.measure_every, self.config.steps)
-        self.critic.train_until(until, self.negatives)
+        while self.critic.learner.step < until:
+            every = self.config.fresh_every or self.config.steps
+            number = self.critic.learner.step // every
+            self._draw(number)
+            self.critic.train_until(min(until, (number + 1) * every), self.negatives)
         with self.critic.learner.averaged():
             measured = self.critic.measure(self.negatives, self.fresh)
             # Chosen on one half of the held-out data, reported on the other.
@@ -78,6 +81,14 @@ class CriticPretraining:
         self.measured_step = until
         self.critic.learner.measured(loss, measured)
         return measured
+
+    def _draw(self, number: int) -> None:
+        """Draws a set of samples to train against, which its number fixes."""
+        if number != self.drawn:
+            more = [number] if number else []
+            rng = self.critic.runtime.rng("discriminate", "negatives", *more)
+            self.negatives = self.critic.draw(self.critic.count, rng, self.critic.train)
+            self.drawn = number
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint; the samples are drawn again."""

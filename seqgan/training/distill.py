@@ -4,7 +4,8 @@ A residual energy model (Deng et al. 2020) is p(y) exp(beta f(y)) / Z: the pretr
 what a discriminator's log-odds f say of its samples. It is sampled by drawing many of p's samples
 and choosing among them. Here the policy learns it instead, by maximum likelihood on samples of p
 with weights exp(beta f) (as distributional policy gradient with the proposal held fixed, Khalifa et
-al. 2021), mixed with training sequences, so that what the samples lack is not forgotten.
+al. 2021), mixed with training sequences, so that what the samples lack is not forgotten. With
+`refresh` the samples are the policy's own, drawn anew with new weights: psi-MLE (Song et al. 2020).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rollout import Sequences, effective_sample_size, importance_weights, weighted_nll_loss
+from rollout import Policy, Sequences, effective_sample_size, importance_weights, weighted_nll_loss
 
 from ..config import Distill as Settings
+from ..runs.state import as_state, from_state
 from .judging import Judge
 from .learner import Learner
 from .players import Materials
@@ -46,6 +48,7 @@ class Distillation:
             "lower --algorithm.optimizer.learning_rate",
         )  # fmt: skip
         self.progress = Steps()
+        self.source: Policy = self.reference  # of the samples
         self._pool: Sequences | None = None
         self.weights: Tensor | None = None  # [N], mean 1, once the samples are drawn
         self._figures: dict[str, float] = {}  # of the samples, for the log of the first step
@@ -71,7 +74,10 @@ class Distillation:
 
     def step(self) -> None:
         """One batch of samples and training sequences, and one update."""
-        pool, number = self.pool(), self.progress.number
+        number = self.progress.number
+        if self.settings.refresh and number % self.settings.refresh == 0 and number:
+            self.source, self._pool, self.weights = self.policy, None, None
+        pool = self.pool()
         assert self.weights is not None
         size = self.settings.batch_size
         real = round(size * self.settings.real_share)
@@ -102,10 +108,12 @@ class Distillation:
     def pool(self) -> Sequences:
         """The samples of the pretrained policy; their weights stand in `weights`."""
         if self._pool is None:
-            rng, processes = self.runtime.rng(self.stage, "samples"), self.runtime.processes
+            refresh, processes = self.settings.refresh, self.runtime.processes
+            which = [self.progress.number // refresh] if refresh else []
+            rng = self.runtime.rng(self.stage, "samples", *which)
             count = self.settings.samples or min(len(self.train), MOST_SAMPLES)
             count = self.judge.affordable(count)
-            drawn = draw(self.reference, count, rng, self.prompts, processes=processes)
+            drawn = draw(self.source, count, rng, self.prompts, processes=processes)
             self._pool = drawn.sequences
             if self.weights is None:  # before the first step: the policy is the pretrained one
                 self.weights = self._weights(self._pool)
@@ -130,11 +138,16 @@ class Distillation:
         self.progress.cut_short()
 
     def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint, without the policy's weights; the samples are drawn again."""
+        """State for a checkpoint, without the policy's weights.
+
+        Samples of the pretrained policy are drawn again; those of the policy are kept.
+        """
         learner = self.learner.state_dict()
+        kept = self._pool is not None and self.source is not self.reference
+        pool = as_state(self._pool) if kept and self._pool is not None else None
         return {
             "progress": self.progress.state_dict(), "learner": learner, "weights": self.weights,
-            "judge": self.judge.state_dict(),
+            "judge": self.judge.state_dict(), "pool": pool,
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -144,3 +157,6 @@ class Distillation:
         self.judge.load_state_dict(state["judge"])
         weights = state["weights"]
         self.weights = None if weights is None else weights.to(self.runtime.device)
+        if state["pool"] is not None:
+            self.source = self.policy
+            self._pool = from_state(state["pool"], self.runtime.device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rollout import Reward
+from rollout.modules import own_copy
 
 from ..config import RewardTerm, RunConfig
 from ..config.components import build
@@ -21,11 +22,13 @@ from .adversarial import adversarial
 from .critic import Critic
 from .critic_pretraining import pretrain_critic
 from .health import Health
+from .mediator import Mediation
 from .other_models import other_model
 from .players import Actor, Materials, Player
 from .refresh import Refresh
 from .rounds import Rounds, Validation
 from .runtime import Runtime
+from .scratch import at_the_start
 from .showing import SampleTable
 
 __all__ = ["FineTuning"]
@@ -53,6 +56,8 @@ class FineTuning:
 
     def __post_init__(self) -> None:
         config, runtime = self.config, self.runtime
+        if not runtime.past("members"):  # a later checkpoint holds what became of it
+            at_the_start(self.generator, config, self.data)
         self.critic: Critic | None = None
         if any(term.needs_discriminator for term in config.every_term()):
             seed = derive_seed(config.seed, "discriminator")
@@ -71,6 +76,13 @@ class FineTuning:
                 self.ensemble, self.generator, self.data.train, size, config.ensemble, runtime
             )
             runtime.hold(refresh=self.refresh)
+        self.mediation: Mediation | None = None
+        if any(term.needs_mediator for term in config.every_term()):
+            mediator = own_copy(self.reference).requires_grad_(True)
+            self.mediation = Mediation(
+                mediator, self.generator, self.data.train, config.critic, runtime
+            )
+            runtime.hold(mediator=mediator, mediation=self.mediation)
         every = config.adversarial.measure_every * config.adversarial.generator_steps
         stages, reward = None, self.reward(config.rewards)
         if config.stages:
@@ -88,9 +100,10 @@ class FineTuning:
     def reward(self, terms: Sequence[RewardTerm]) -> Reward:
         """The reward that settings describe, made anew."""
         config, runtime = self.config, self.runtime
+        mediator = None if self.mediation is None else Ensemble([self.mediation.model])
         given = Ingredients(
             self.data.train.to(runtime.device), self.data.codec, runtime.seed, self.discriminator,
-            self.generator, self.reference, self.ensemble, config.reward,
+            self.generator, self.reference, self.ensemble, mediator, config.reward,
             config.on_reward_error == "skip", self._other_model, runtime.say,
             self.data.conditions, config.corpus.columns(),
         )  # fmt: skip
@@ -110,7 +123,7 @@ class FineTuning:
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
         health = Health(self.reference, self.critic, self.data.prompts("heldout"), runtime)
-        other: Player | None = self.critic
+        other: Player | None = self.critic or self.mediation
         settings = self.config.adversarial
         if self.refresh is not None:
             other = self.refresh

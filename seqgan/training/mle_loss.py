@@ -57,7 +57,8 @@ class MLELoss:
         mine = batch.select(part.rows).trim(wait=False)
         smoothing, share = self.config.label_smoothing, self.share(step)
         if not smoothing and not share:
-            return part.of_tokens(nll_loss(generator(mine).log_prob, mine.mask), batch.mask)
+            loss = nll_loss(generator(mine).log_prob, mine.mask)
+            return part.of_tokens(_with_own(loss, generator, mine), batch.mask)
         # The model's own tokens and its prediction go by the same noise.
         mine = inputs = generator.asked(mine)
         if share:
@@ -69,7 +70,13 @@ class MLELoss:
             loss = smoothed_nll(generator.head(features), mine, smoothing)
         else:
             loss = nll_loss(generator.head.scores(features, mine).log_prob, mine.mask)
-        return part.of_tokens(loss, batch.mask)
+        return part.of_tokens(_with_own(loss, generator, mine), batch.mask)
+
+
+def _with_own(loss: Tensor, generator: Generator, mine: Sequences) -> Tensor:
+    """The loss with that of the generator's parts that likelihood does not train, if any."""
+    own = generator.own_loss(mine, mine.mask.float())
+    return loss if own is None else loss + own
 
 
 def smoothed_nll(logits: Tensor, sequences: Sequences, smoothing: float) -> Tensor:

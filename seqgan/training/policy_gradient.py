@@ -22,9 +22,12 @@ from torch import Tensor
 from rollout import (
     TRANSFORMS,
     LaggedPolicy,
+    Policy,
     Sequences,
+    TokenScores,
     action_values,
     advantages,
+    discounted_returns,
     entropy_bonus,
     kl_to_reference,
     make_baseline,
@@ -33,7 +36,8 @@ from rollout import (
 from rollout.rewards import judges_tokens
 
 from ..config import PolicyGradient as Settings
-from ..data.prompts import Grouped
+from ..data.prompts import Beginnings, Grouped, Prompts
+from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
 from .judging import Judge, Judged, spread_over
 from .learner import Learner
@@ -66,9 +70,8 @@ class PolicyGradient:
         self.reference, self.judge = materials.reference, Judge(materials)
         self.stage, self.prompts = materials.stage, materials.prompts
         self.train = materials.train.to(self.runtime.device)
-        if settings.group_size > 1:
-            self.prompts = Grouped(self.prompts, settings.group_size)
         self.transform = TRANSFORMS[settings.transform]
+        self.discriminator = materials.discriminator
         self.progress = Steps()
         self.spread_sum = 0.0
         self.chunk_size = 0  # of the rollouts, if memory was once too small; 0: the default
@@ -109,6 +112,8 @@ class PolicyGradient:
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
+        if self.discriminator is not None:
+            self.policy.see(self.discriminator)
         self.progress.stretch(count, self.step, self.runtime, lambda: self.done)
         if self.lagged is not None:
             self.lagged.update()
@@ -140,6 +145,9 @@ class PolicyGradient:
     def values(self, mine: Sequences, judged: Judged, part: Part, rng: torch.Generator) -> Tensor:
         """The action value of every token [rows, T] of this process's part of the batch."""
         settings = self.settings
+        if settings.discount < 1:
+            own = at_the_end(judged.mine, mine)
+            return discounted_returns(own, mine.mask, settings.discount)
         positions = range(0, mine.tokens.shape[1], settings.positions)
         with self.judge.together():
             return action_values(
@@ -198,9 +206,14 @@ class PolicyGradient:
         """Samples with their advantages, and the figures of the step for the log."""
         processes, settings = self.runtime.processes, self.settings
         rng = self.runtime.rng(self.stage, self.progress.number)
+        prompts, given = self._prompts()
+        acting: Policy = self.policy
+        if settings.temperature != 1:
+            acting = self.policy.tempered(settings.temperature)
         drawn = draw(
-            self.policy, settings.batch_size, rng, self.prompts, processes=processes,
-            graphs=self.learner.graphs,
+            acting, settings.batch_size, rng, prompts, processes=processes,
+            # A recording belongs to one policy, and a tempered one is made at every step.
+            graphs=self.learner.graphs if acting is self.policy else None,
         )  # fmt: skip
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
@@ -223,27 +236,44 @@ class PolicyGradient:
             advantage = self.transform(processes.gather(found, part), chosen, groups)
             figures["value_loss"] = loss
         with self.runtime.autocast():  # the same numbers as in the update
-            old = self.policy(mine)
+            now = self.policy(mine)
+            old = now if acting is self.policy else acting(mine)
             reference = self.reference(mine) if self.weights.needs_reference else None
+        spread = spread_over(advantage, chosen)
+        if given:  # what was given is trained by MLE: a weight of 1
+            advantage = torch.where(chosen, advantage, whole.mask.to(advantage.dtype))
+            chosen = whole.mask
         batch = PolicyBatch(
             whole, part, mine, chosen, advantage[part.rows], old, reference, rewarded[part.rows],
             self.policy.max_length, self.weights.entropy, self.weights.kl,
         )  # fmt: skip
-        figures |= self._figures(batch, judged, advantage)
+        figures |= self._figures(batch, now, judged, spread)
         if self.replay is not None:
             self.replay.add(whole, scores)
         self.judge.end_step(self.progress.number + 1, whole, judged)
         return batch, figures
 
-    def _figures(self, batch: PolicyBatch, judged: Judged, advantage: Tensor) -> dict[str, Tensor]:
-        """Figures of the step for the log."""
+    def _prompts(self) -> tuple[Prompts, int]:
+        """The questions of the step, and how many tokens of real sequences they begin with."""
+        settings, prompts = self.settings, self.prompts
+        gone = self.progress.number // settings.real_prefix_steps
+        given = max(0, settings.real_prefix - gone)
+        if given:
+            prompts = Beginnings(self.train, given)
+        if settings.group_size > 1:
+            prompts = Grouped(prompts, settings.group_size)
+        return prompts, given
+
+    def _figures(
+        self, batch: PolicyBatch, now: TokenScores, judged: Judged, spread: Tensor
+    ) -> dict[str, Tensor]:
+        """Figures of the step for the log, the policy's `now` at its samples."""
         part, mask = batch.part, batch.chosen[batch.part.rows]
-        entropy = -part.of_tokens(entropy_bonus(batch.old.entropy, mask), batch.chosen)
-        spread = spread_over(advantage, batch.chosen)
+        entropy = -part.of_tokens(entropy_bonus(now.entropy, mask), batch.chosen)
         figures = {**judged.figures(), "entropy": entropy, "spread": spread}
         shared = [entropy]
         if batch.reference is not None:
-            kl = kl_to_reference(batch.old.log_prob, batch.reference.log_prob, mask, "k1")
+            kl = kl_to_reference(now.log_prob, batch.reference.log_prob, mask, "k1")
             figures["kl"] = part.of_sequences(kl)
             shared.append(figures["kl"])
         self.runtime.processes.add_up(*shared)
@@ -274,6 +304,9 @@ class PolicyGradient:
         """The share of this process in the loss of a batch, and of what is trained on besides."""
         with without_dropout(self.policy), self.runtime.autocast():
             loss = policy_loss(self.policy(batch.mine), batch, self.settings)
+            own = self.policy.own_loss(batch.mine, batch.advantage)
+            if own is not None:
+                loss = loss + batch.part.of_tokens(own, batch.chosen)
             if again is not None:
                 loss = loss + replay_loss(self.policy, again, mean_reward, self.settings)
             if real is not None:

@@ -112,11 +112,12 @@ def _main_loss(scores: TokenScores, batch: PolicyBatch, mask: Tensor, settings: 
         return clipped_surrogate_loss(
             log_prob, old, batch.advantage, mask, settings.clip, clip_high=settings.clip_high, **how
         )
-    if settings.loss == "sequence":
+    if settings.loss in ("sequence", "whole_sequence"):
         mean = torch.where(mask, batch.advantage, 0.0).sum(1) / mask.sum(1).clamp(min=1)
         return sequence_surrogate_loss(
-            log_prob, old, mean, mask, settings.clip, clip_high=settings.clip_high
-        )
+            log_prob, old, mean, mask, settings.clip, clip_high=settings.clip_high,
+            per_token=settings.loss == "sequence",
+        )  # fmt: skip
     if settings.loss == "augmented":
         assert batch.reference is not None
         prior = batch.reference.log_prob

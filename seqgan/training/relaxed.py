@@ -169,12 +169,24 @@ class RelaxedUpdates:
 
     def step(self) -> None:
         """One batch of relaxed samples and one update."""
+        temperature = self.temperature
+        drawn, part = self.update(temperature)
+        self.progress.number += 1
+        mean = self.learner.mean_loss()
+        self.note(mean, {**self._figures(drawn, part), "temperature": temperature})
+
+    def note(self, loss: float, figures: dict[str, float]) -> None:
+        """Logs a step."""
+        self.spread_sum += figures.pop("spread")
+        self.runtime.log_step(self.stage, self.progress.number, {"loss": loss, **figures})
+
+    def update(self, temperature: float) -> tuple[_Drawn, Part]:
+        """One update by samples of a temperature; the samples, and this process's part of them."""
         self.policy.eval()
         self.judge.eval()
         size, runtime = self.settings.batch_size, self.runtime
         part = runtime.processes.part(size)
         rng = runtime.rng(self.stage, self.progress.number)
-        temperature = self.temperature
         given: float | Tensor = temperature
         if self.learner.graphs is not None:  # a number would be that of the recording for ever
             given = torch.tensor(temperature, device=runtime.device)
@@ -182,12 +194,7 @@ class RelaxedUpdates:
         real = self._real(part, rng) if self.loss.relativistic else None
         drawn = self.learner.update(self._loss, key, rows, condition, given, real, part)
         runtime.count(drawn.sequences.mask)
-        self.progress.number += 1
-        mean = self.learner.mean_loss()
-        figures = self._figures(drawn, part)
-        self.spread_sum += figures.pop("spread")
-        shown = {"loss": mean, **figures, "temperature": temperature}
-        runtime.log_step(self.stage, self.progress.number, shown)
+        return drawn, part
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""

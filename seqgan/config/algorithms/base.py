@@ -22,6 +22,8 @@ class AlgorithmConfig(Component):
     selector = "name"
 
     listed: ClassVar[str] = "seqgan.config.algorithms:ALGORITHMS"
+    any_reward: ClassVar[bool] = True
+    """False if it takes the discriminator's gradient, and no other reward can stand for it."""
 
     def as_policy_gradient(self) -> PolicyGradient:
         """Policy gradient with the same batches and optimizer, for the control's updates."""

@@ -13,7 +13,9 @@ __all__ = ["check_policy_gradient"]
 
 TRANSFORMS = ("none", "maligan", "rank", "standardise", "group_standardise", "group_centre")
 BASELINES = ("none", "mean", "leave_one_out", "moving_average", "value")
-LOSSES = ("reinforce", "clipped", "sequence", "augmented")
+LOSSES = ("reinforce", "clipped", "sequence", "whole_sequence", "augmented")
+ONE_VALUE = ("sequence", "whole_sequence", "augmented")
+"""Losses of whole sequences."""
 AGGREGATIONS = ("sequence_sum", "sequence_mean", "token_mean", "constant")
 ESTIMATORS = ("k2", "k3")
 
@@ -22,6 +24,8 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
     """Requires numbers that make sense, alone and together."""
     group = settings.group
     sizes(settings, "batch_size", "positions", "updates", "group_size")
+    sizes(settings, "real_prefix_steps")
+    sizes(settings, "real_prefix", least=0)
     require(
         settings.batch_size % settings.group_size == 0,
         f"--{group}batch_size ({settings.batch_size}) must be a multiple of "
@@ -33,7 +37,7 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
     choice(settings, "loss", LOSSES)
     choice(settings, "aggregation", AGGREGATIONS)
     choice(settings, "kl_estimator", ESTIMATORS)
-    shares(settings, "rollout_update_rate")
+    shares(settings, "rollout_update_rate", "discount")
     positive(settings, "clip", "sigma")
     not_negative(settings, "entropy_weight", "kl_weight", "importance_cap", "mle_weight")
     if settings.clip_high is not None:
@@ -45,6 +49,25 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
         f"--{group}baseline value takes the place of rollouts: --{group}rollouts 0",
     )
     require(
-        settings.loss not in ("sequence", "augmented") or settings.rollouts == 0,
+        settings.loss not in ONE_VALUE or settings.rollouts == 0,
         f"--{group}loss {settings.loss} needs one value per sequence: --{group}rollouts 0",
+    )
+    require(
+        0.01 <= settings.temperature <= 100,
+        f"--{group}temperature: {settings.temperature} is not from 0.01 to 100",
+    )
+    require(
+        settings.temperature == 1 or settings.loss != "reinforce" or settings.importance_cap > 0,
+        f"--{group}temperature {settings.temperature}: the samples of another temperature need "
+        f"importance weights: --{group}importance_cap 2",
+    )
+    require(
+        settings.discount == 1 or (settings.rollouts == 0 and settings.baseline != "value"),
+        f"--{group}discount {settings.discount} is for --{group}rollouts 0 without --{group}"
+        "baseline value",
+    )
+    require(
+        settings.real_prefix == 0 or settings.loss not in ONE_VALUE,
+        f"--{group}real_prefix {settings.real_prefix} needs a loss per token; take --{group}loss "
+        "reinforce",
     )

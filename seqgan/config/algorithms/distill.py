@@ -24,14 +24,17 @@ class DistillOptimizer(PolicyOptimizer):
 class Distill(AlgorithmConfig):
     """Maximum likelihood of p exp(beta f) / Z, p the pretrained policy and f the reward.
 
-    Samples of the pretrained policy, drawn once, have weights in proportion to exp(beta f), and are
-    mixed with training sequences. With a constant reward it is self-distillation.
+    Samples of the pretrained policy, drawn once unless `refresh` says otherwise, have weights in
+    proportion to exp(beta f), and are mixed with training sequences. With a constant reward it is
+    self-distillation.
 
     Attributes:
         name: kind of update.
         beta: factor of the reward in nats; 0: all samples have the same weight.
         samples: number of samples of the pretrained policy; 0: as many as there are training
             sequences, at most 100,000.
+        refresh: steps after which the samples are drawn anew, from the policy as it then is, with
+            weights by the discriminator as it then is (psi-MLE); 0: never.
         real_share: share of training sequences in a batch.
         batch_size: sequences per step.
         optimizer: of the generator.
@@ -41,6 +44,7 @@ class Distill(AlgorithmConfig):
     name: str = "distill"
     beta: float = 1.0
     samples: int = 0
+    refresh: int = 0
     real_share: float = 0.5
     batch_size: int = 64
     optimizer: DistillOptimizer = field(default_factory=DistillOptimizer)
@@ -48,7 +52,7 @@ class Distill(AlgorithmConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         not_negative(self, "beta")
-        sizes(self, "samples", least=0)
+        sizes(self, "samples", "refresh", least=0)
         shares(self, "real_share", most=0.99)
         sizes(self, "batch_size")
 

@@ -25,6 +25,12 @@ class PolicyGradient(AlgorithmConfig):
         stratified: spread the first random numbers of a prefix's rollouts evenly.
         rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
             of itself in each round (0.8 in the SeqGAN code); 0: by the generator itself.
+        temperature: of the policy while it samples what it is trained on (ColdGAN); below 1 its
+            samples are nearer to its modes. 1: as it is. With reinforce it takes importance_cap.
+        discount: of the rewards that come later, from 0 to 1 (without rollouts); 1: all count.
+        real_prefix: tokens of a training sequence that every sample begins with, at first
+            (MaliGAN); they are trained by MLE, and one fewer is given every real_prefix_steps.
+        real_prefix_steps: steps until the prefix is one token shorter.
         group_size: samples for each question, which baseline and transform compare with each other
             alone; 1: all samples of a step are compared.
         transform: of the action values, before the baseline (of the advantages, with the baseline
@@ -34,14 +40,16 @@ class PolicyGradient(AlgorithmConfig):
         baseline: subtracted from the action values: none, mean, leave_one_out, moving_average, or
             value (a value head, without rollouts).
         loss: reinforce; clipped (the surrogate of PPO), sequence (the same with one ratio per
-            sequence, GSPO); augmented (REINVENT's likelihood, towards prior * exp(sigma reward)).
+            sequence, GSPO), whole_sequence (with the ratio itself, not its root: TextGAIL);
+            augmented (REINVENT's likelihood, towards prior * exp(sigma reward)).
         aggregation: of the tokens' losses: sequence_sum, sequence_mean (GRPO), token_mean (DAPO),
             constant (Dr. GRPO).
         updates: gradient updates on each batch of samples; with reinforce it takes importance_cap.
-        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped, sequence).
+        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped, sequence,
+            whole_sequence).
         clip_high: the same above 1 (DAPO: 0.28); none: as below.
-        importance_cap: largest importance weight of samples that an older policy has drawn, for
-            later updates (reinforce); 0: they are not corrected.
+        importance_cap: largest importance weight, per token, of samples that an older or a colder
+            policy has drawn (reinforce); 0: they are not corrected.
         sigma: nats per unit of reward (augmented).
         entropy_weight: weight of the policy's mean entropy per token, in nats.
         entropy_target: the weight follows this entropy, nats per token; none: it stays.
@@ -58,6 +66,7 @@ class PolicyGradient(AlgorithmConfig):
 
     rare = (
         "positions", "stratified", "group_size", "transform", "clip", "updates",
+        "temperature", "discount", "real_prefix", "real_prefix_steps",
         "rollout_update_rate", "aggregation", "clip_high", "importance_cap", "sigma",
         "entropy_target", "kl_target", "kl_estimator", "mle_weight",
     )  # fmt: skip
@@ -69,6 +78,10 @@ class PolicyGradient(AlgorithmConfig):
     positions: int = 1
     stratified: bool = True
     rollout_update_rate: float = 0.0
+    temperature: float = 1.0
+    discount: float = 1.0
+    real_prefix: int = 0
+    real_prefix_steps: int = 20
     group_size: int = 1
     transform: str = "none"
     baseline: str = "leave_one_out"

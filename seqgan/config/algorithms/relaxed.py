@@ -18,6 +18,8 @@ LOSS_OF = {
     "non_saturating": "minimax",
     "log_odds": "minimax",
     "probability": "minimax",
+    "penalty": "minimax",
+    "centred": "minimax",
     "least_squares": "least_squares",
     "hinge": "hinge",
     "wasserstein": "wasserstein",
@@ -52,7 +54,8 @@ class Relaxed(AlgorithmConfig):
         optimizer: of the generator.
     """
 
-    rare = ("temperature_steps",)
+    rare: ClassVar[tuple[str, ...]] = ("temperature_steps",)
+    any_reward = False
 
     builds: ClassVar[str] = "seqgan.training.relaxed:RelaxedUpdates"
     name: str = "relaxed"

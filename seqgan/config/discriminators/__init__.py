@@ -10,6 +10,7 @@ from .causal_lstm import CausalLSTM
 from .cnn import CNN
 from .encoder import Encoder
 from .frozen_encoder import FrozenEncoder
+from .language_model import LanguageModel
 from .mlp import MLP
 from .transformer import TransformerEncoder
 
@@ -24,4 +25,5 @@ DISCRIMINATORS: dict[str, type[Component]] = {
     "causal_lstm": CausalLSTM,
     "encoder": Encoder,
     "frozen_encoder": FrozenEncoder,
+    "language_model": LanguageModel,
 }

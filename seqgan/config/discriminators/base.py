@@ -20,4 +20,6 @@ class DiscriminatorConfig(Component):
     """If the network judges every token."""
     reads_text: ClassVar[bool] = False
     """If the network reads the text of a sequence, and no embeddings of its tokens."""
+    has_features: ClassVar[bool] = False
+    """If the network has features, which its output layer judges."""
     listed: ClassVar[str] = "seqgan.config.discriminators:DISCRIMINATORS"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..checks import dropout, require, sizes
+from ..checks import dropout, not_negative, require, sizes
 from .base import DiscriminatorConfig
 
 __all__ = ["CNN"]
@@ -21,27 +21,35 @@ class CNN(DiscriminatorConfig):
     Attributes:
         architecture: kind of network.
         embedding: size of the token embeddings.
+        representations: embeddings of each token, that many of this size (RelGAN); the same filters
+            judge each, and their features are averaged.
         widths: filter widths in tokens.
         filters: number of filters of each width.
         filter_share: share of these numbers of filters, for a narrower network.
         dropout: probability of dropping a feature in training, from 0 to below 1.
+        output_l2: weight of the squares of the output layer's weights in the loss (the SeqGAN code:
+            0.2).
         spectral_norm: divide each layer's weights by their largest singular value.
     """
 
-    rare = ("widths", "filters", "spectral_norm")
+    rare = ("widths", "filters", "representations", "output_l2", "spectral_norm")
+
+    has_features = True
 
     builds: ClassVar[str] = "seqgan.models.discriminators.cnn"
     architecture: str = "cnn"
     embedding: int = 64
+    representations: int = 1
     widths: list[int] = field(default_factory=lambda: list(PAPER_WIDTHS))
     filters: list[int] = field(default_factory=lambda: list(PAPER_FILTERS))
     filter_share: float = 1.0
     dropout: float = 0.25
+    output_l2: float = 0.0
     spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes(self, "embedding")
+        sizes(self, "embedding", "representations")
         widths, filters = self.widths, self.filters
         require(
             len(widths) == len(filters) > 0 and all(1 <= x <= 10_000 for x in widths + filters),
@@ -51,3 +59,4 @@ class CNN(DiscriminatorConfig):
         share = self.filter_share
         require(0 < share <= 1, f"--discriminator.filter_share: {share} is not in (0, 1]")
         dropout(self)
+        not_negative(self, "output_l2")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ..components import Component
 from .base import GeneratorConfig
 from .gru import GRU
+from .leak import Leak
 from .lstm import LSTM
 from .pretrained import Pretrained
+from .relational import Relational
 from .transformer import Transformer
 
 __all__ = ["GENERATORS", "LSTM", "GeneratorConfig"]
@@ -16,4 +18,6 @@ GENERATORS: dict[str, type[Component]] = {
     "gru": GRU,
     "transformer": Transformer,
     "pretrained": Pretrained,
+    "relational": Relational,
+    "leak": Leak,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..components import Component
 from ..corpus import CorpusConfig
@@ -24,4 +24,14 @@ class GeneratorConfig(Component):
 
         Raises:
             ConfigError: they are of a kind that it cannot read.
+        """
+
+    def check_judge(self, judge: Any) -> None:
+        """Requires a discriminator that the generator can be trained with; by default any.
+
+        Args:
+            judge: settings of the discriminator.
+
+        Raises:
+            ConfigError: it is none of those.
         """

@@ -13,6 +13,7 @@ from .controls import ConstantTerm, RandomTerm
 from .discriminator import FORMS, DiscriminatorTerm
 from .function import FunctionTerm
 from .likelihood import LikelihoodTerm
+from .mediator import MediatorTerm
 from .molecules import (
     LogPTerm,
     MoleculeTerm,
@@ -29,15 +30,16 @@ from .texts import BleuTerm, LengthTerm, NoveltyTerm, RegexTerm, RepetitionTerm
 
 __all__ = [
     "FORMS", "SHAPES", "TERMS", "BleuTerm", "ConstantTerm", "DiscriminatorTerm", "FunctionTerm",
-    "InKeyTerm", "LengthTerm", "LikelihoodTerm", "LogPTerm", "MoleculeTerm", "NoveltyTerm",
-    "QedTerm", "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm", "RewardConfig",
-    "RewardTerm", "SimilarityTerm", "SubstructureTerm", "SyntheticAccessibilityTerm",
-    "ValidityTerm", "reward_terms",
+    "InKeyTerm", "LengthTerm", "LikelihoodTerm", "LogPTerm", "MediatorTerm", "MoleculeTerm",
+    "NoveltyTerm", "QedTerm", "RandomTerm", "RatioTerm", "RegexTerm", "RepetitionTerm",
+    "RewardConfig", "RewardTerm", "SimilarityTerm", "SubstructureTerm",
+    "SyntheticAccessibilityTerm", "ValidityTerm", "reward_terms",
 ]  # fmt: skip
 
 TERMS: dict[str, type[RewardTerm]] = {
     "discriminator": DiscriminatorTerm,
     "ratio": RatioTerm,
+    "mediator": MediatorTerm,
     "length": LengthTerm,
     "repetition": RepetitionTerm,
     "bleu": BleuTerm,

@@ -37,6 +37,7 @@ class RewardTerm(Component):
     own: ClassVar[str] = "seqgan.config.rewards.function:FunctionTerm"
     """The dataclass of a function of the user's."""
     needs_discriminator: ClassVar[bool] = False
+    needs_mediator: ClassVar[bool] = False
     objective: ClassVar[bool] = True
     """True if it says what is wanted of a sequence; False if it compares with data, or is noise."""
 

@@ -53,6 +53,11 @@ class BleuTerm(RewardTerm):
     order: int = 4
     most: int = 1_000
 
+    @property
+    def objective(self) -> bool:  # type: ignore[override]
+        """True with references of one's own; without, it compares with the training data."""
+        return self.references is not None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "order", "most")

@@ -104,6 +104,27 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
         embeddings = self.embedding(sequences.tokens)
         return self.forward_embedded(embeddings, sequences.lengths, sequences.condition)
 
+    def features(self, sequences: Sequences) -> Tensor:
+        """Features [B, H] of whole sequences, from which `judged` makes the logits."""
+        sequences = without_noise(sequences)
+        refuse_condition(self, sequences.condition)
+        embeddings = self.embedding(sequences.tokens)
+        return self.features_embedded(embeddings, sequences.lengths, sequences.condition)
+
+    def features_embedded(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Features [B, H] of sequences given by embeddings; see `forward_embedded`."""
+        raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def judged(self, features: Tensor) -> Tensor:
+        """Logits [B] of features [B, H]."""
+        raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def own_penalty(self) -> Tensor | None:
+        """A term of the network's own in its loss, such as a penalty on weights; None: none."""
+        return None
+
     def labelled(self, embeddings: Tensor, condition: Any) -> Tensor:
         """Embeddings [B, T, E] with that of each sequence's label added; as they are without."""
         for vector in self.condition_vectors(condition):

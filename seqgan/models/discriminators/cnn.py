@@ -44,9 +44,11 @@ class CNNDiscriminator(Discriminator):
 
     def __init__(self, settings: CNN, spec: TokenSpec):
         super().__init__(settings, spec)
-        self.embedding = nn.Embedding(spec.vocab_size, settings.embedding)
-        self.read_labels(spec, settings.embedding)
-        self.read_source(spec, settings.embedding)
+        self.representations = settings.representations
+        size = settings.representations * settings.embedding
+        self.embedding = nn.Embedding(spec.vocab_size, size)
+        self.read_labels(spec, size)
+        self.read_source(spec, size)
         self.widths = tuple(settings.widths)
         counts = [max(1, round(count * settings.filter_share)) for count in settings.filters]
         self.convolutions = nn.ModuleList(
@@ -58,7 +60,7 @@ class CNNDiscriminator(Discriminator):
         self.gate = nn.Linear(total, total)
         nn.init.constant_(self.gate.bias, -2.0)  # begins by carrying its input through
         self.dropout = nn.Dropout(settings.dropout)
-        self.output = nn.Linear(total, 1)
+        self.output, self.output_l2 = nn.Linear(total, 1), settings.output_l2
         if settings.spectral_norm:
             normalise(self)
 
@@ -66,17 +68,29 @@ class CNNDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
+        return self.judged(self.features_embedded(embeddings, lengths, condition))
+
+    def features_embedded(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Features [B, F] of embedded sequences: the outputs of the highway layer."""
         embeddings = self.labelled(embeddings, condition)
         own = embeddings.masked_fill(~inside(lengths, embeddings.shape[1])[..., None], 0.0)
-        return self._judge(
+        if self.representations > 1:  # each as a sequence of its own
+            parts = own.unflatten(2, (self.representations, -1)).transpose(1, 2).flatten(0, 1)
+            own, lengths = parts, lengths.repeat_interleave(self.representations)
+        features = self._highway(
             [window_max(own, lengths, convolution.weight) for convolution in self._each()]
         )
+        # The output layer is linear: the mean of the features has the mean of the logits.
+        return features.unflatten(0, (-1, self.representations)).mean(1)
 
     @torch.no_grad()
     def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
         """Logits [B] of any number of sequences, from tables of responses on a CPU."""
         # The tables hold the responses to tokens alone.
-        if self.conditional or reads_synchronise(sequences.device):
+        several = self.representations > 1
+        if self.conditional or several or reads_synchronise(sequences.device):
             return super().log_odds(sequences, batch_size, bfloat16)
         dtype = torch.bfloat16 if bfloat16 else self.embedding.weight.dtype
         logits = []
@@ -94,6 +108,8 @@ class CNNDiscriminator(Discriminator):
 
     def windows(self, sequences: Sequences, most: int = 8) -> list[list[Window]]:
         """The windows that the log-odds rest on most: each filter's largest response is one."""
+        if self.representations > 1:
+            return super().windows(sequences, most)
         with torch.no_grad():
             own = self.labelled(self.embedding(sequences.tokens), sequences.condition)
             own = own.masked_fill(~sequences.mask[..., None], 0.0)
@@ -120,8 +136,27 @@ class CNNDiscriminator(Discriminator):
     def _each(self) -> Iterator[nn.Conv1d]:
         return cast(Iterator[nn.Conv1d], iter(self.convolutions))
 
+    def judged(self, features: Tensor) -> Tensor:
+        """Logits [B] of features [B, F]."""
+        return exact_logits(self.dropout(features), self.output)
+
+    def own_penalty(self) -> Tensor | None:
+        """The SeqGAN code's penalty on the output layer, ``share (|w|^2 + b^2) / 4``.
+
+        There it is half the squares of two columns and biases, one per class; w and b are their
+        differences, and the smallest two with these have a quarter of the squares.
+        """
+        if not self.output_l2:
+            return None
+        layer = self.output
+        return self.output_l2 / 4 * (layer.weight.square().sum() + layer.bias.square().sum())
+
     def _judge(self, largest: Sequence[Tensor]) -> Tensor:
         """Logits [B] from the largest response [B, F] to the sequence's windows, by width."""
+        return self.judged(self._highway(largest))
+
+    def _highway(self, largest: Sequence[Tensor]) -> Tensor:
+        """Features [B, F] from the largest response [B, F] to the sequence's windows, by width."""
         pooled = []
         for convolution, width, responses in zip(self._each(), self.widths, largest, strict=True):
             # But for the widest filter, there are windows of the zeros alone, with response 0.
@@ -134,5 +169,4 @@ class CNNDiscriminator(Discriminator):
         # which the logit's own error would come, stay as the features are.
         gate = self.gate(features).to(features.dtype).sigmoid()
         changed = self.highway(features).to(features.dtype).relu()
-        features = gate * changed + (1 - gate) * features
-        return exact_logits(self.dropout(features), self.output)
+        return gate * changed + (1 - gate) * features

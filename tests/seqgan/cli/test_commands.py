@@ -72,6 +72,7 @@ def printed(capsys, command: str) -> str:
         "push --run runs/first --to ./model --model mle",
         "pull --model ./model --to copy",
         "completion bash",
+        "methods seqgan",
     ],
     ids=lambda command: command.split()[0],
 )

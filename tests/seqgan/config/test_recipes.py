@@ -79,7 +79,7 @@ def test_later_layers_win():
     method = RunConfig(method="seqgan", size="quick")
     assert isinstance(method.discriminator, CNN)
     assert method.generator.hidden == 32  # of the method at this size
-    assert method.adversarial.rounds == 10  # of the size, on top of the method's 40
+    assert method.adversarial.rounds == 10  # of the size, on top of the method's 60
     assert RunConfig(method="seqgan", size="full").adversarial.rounds == 200
     given = RunConfig(method="seqgan", size="quick", generator={"hidden": 7})
     assert given.generator.hidden == 7 and given.generator.embedding == 32
@@ -104,6 +104,12 @@ def test_the_paper_and_the_default_differ_where_they_should():
     assert not (paper.pretrain.early_stopping or paper.adversarial.early_stopping)
     assert paper.pretrain.optimizer.schedule == "constant"
     assert paper.critic.steps == 23_500 and paper.discriminator.filter_share == 1.0
+    # 50 sets of 10,000 fresh samples, 3 epochs of 313 batches of 64, half of them real
+    assert paper.critic.fresh_every == 470 and paper.critic.steps == 50 * 470
+    assert paper.discriminator.output_l2 == 0.2 and paper.algorithm.optimizer.clip_norm == 5
+    cpu = RunConfig(method="seqgan")
+    assert (cpu.adversarial.rounds, cpu.adversarial.critic_steps) == (60, 20)
+    assert cpu.discriminator.filter_share == 0.5
 
 
 @pytest.mark.parametrize(

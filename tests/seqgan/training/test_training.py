@@ -16,7 +16,7 @@ from seqgan.metrics.gain import calibrate, gain, heldout_gain, is_unreliable, kn
 from seqgan.metrics.likelihood import sequence_scores, token_nll
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
-from seqgan.training import critic_pretraining
+from seqgan.training import critic
 from seqgan.training.critic import Critic
 from seqgan.training.critic_pretraining import CriticPretraining, pretrain_critic
 from seqgan.training.pretrain import Convergence, Pretraining, convergence, pretrain
@@ -434,7 +434,7 @@ def test_discriminator_pretraining_stops_and_goes_back_to_its_best_state(
 
 
 def test_the_samples_to_train_against_are_bounded(data, runtime, monkeypatch):
-    monkeypatch.setattr(critic_pretraining, "MOST_SAMPLES", 150)
+    monkeypatch.setattr(critic, "MOST_SAMPLES", 150)
     for negatives, expected in ((0, 150), (170, 170)):
         config = CriticConfig(negatives=negatives)
         judge, policy = small_discriminator(data), small_generator(data)

@@ -1,0 +1,102 @@
+"""The mediator of cooperative training, CoT (Lu et al. 2019): the player beside the generator.
+
+The mediator M is a language model that is fitted to training sequences and samples of the policy
+alike, so it nears the mixture ``(p + q) / 2``. The policy then descends ``KL(q, M)``, exactly over
+the next token (`training.ratio`, with M in the place of the ensemble). At the mixture itself that
+is half of the Jensen-Shannon divergence's part that depends on q. M begins with the pretrained
+policy's parameters; in the paper it begins with random ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import Policy, Sequences, nll_loss
+
+from ..config import CriticConfig
+from ..data.prompts import prompts_of
+from ..models import Generator
+from ..runs.state import fields_of, set_fields
+from .learner import Learner
+from .processes import Part
+from .runtime import Runtime
+from .sampling import draw
+from .steps import Steps
+
+__all__ = ["Mediation"]
+
+FIELDS = ("begun",)
+
+
+class Mediation:
+    """Gradient steps of the mediator.
+
+    Args:
+        model: trained in place.
+        policy: whose samples it is fitted to; it changes between calls.
+        train: training sequences.
+        config: batch, optimizer, learning rate in the rounds: those of the discriminator.
+        runtime: device, seed, log.
+    """
+
+    def __init__(
+        self, model: Generator, policy: Policy, train: Sequences, config: CriticConfig,
+        runtime: Runtime,
+    ):  # fmt: skip
+        self.config, self.runtime, self.policy = config, runtime, policy
+        self.trained = self.model = model.to(runtime.device).eval()
+        self.train = train.to(runtime.device)
+        self.learner = Learner(
+            model, config.optimizer, runtime, "mediator", "lower --critic.rounds_learning_rate"
+        )
+        self.progress = Steps()
+        self.begun = False
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps, or what is left of them."""
+        if not self.begun:
+            self.begun, self.learner.rate = True, self.config.rounds_learning_rate
+        self.progress.stretch(count, self.step, self.runtime)
+        if count:
+            self.runtime.log("mediator", self.progress.number, loss=self.learner.mean_loss())
+
+    def step(self) -> None:
+        """One batch of training sequences and as many samples, and one update."""
+        number, size, runtime = self.progress.number, self.config.batch_size, self.runtime
+        rng = runtime.rng("mediator", number)
+        rows = torch.randint(len(self.train), (size,), generator=rng)
+        real = self.train.select(rows.to(self.train.device))
+        drawn = draw(self.policy, size, rng, prompts_of(real), processes=runtime.processes)
+        whole = Sequences.concat([real, drawn.sequences], pad_id=0).trim(wait=False)
+        part = runtime.processes.part(len(whole))
+        runtime.count(whole.mask)
+        runtime.seed_dropout("mediator", number)
+        self.model.train()
+        self.learner.update(self._loss, whole.select(part.rows), whole.mask, part)
+        self.model.eval()
+        self.progress.number += 1
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.progress.cut_short()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the mediator's weights."""
+        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
+        return {**fields_of(self, FIELDS), **parts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.progress.load_state_dict(state["progress"])
+        self.learner.load_state_dict(state["learner"])
+
+    def _loss(self, mine: Sequences, mask: Tensor, part: Part) -> Tensor:
+        """The share of this process in the mean NLL per token of the batch."""
+        with self.runtime.autocast():
+            log_prob = self.model(mine).log_prob
+        return part.of_tokens(nll_loss(log_prob, mine.mask), mask)

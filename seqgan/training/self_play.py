@@ -1,0 +1,147 @@
+"""Self-play: the player that is its own discriminator (DGSAN, Montahaei et al. 2020).
+
+An optimal discriminator between the data p and samples of a policy q_old is
+``D = p / (p + q_old)``. Turned round: whoever parametrises D by a density q, as
+``D = q / (q + q_old)``, and trains it as a discriminator has at the optimum q = p. So the new
+policy q is trained by binary cross-entropy with the logit ``log q(y) - log q_old(y)``, on training
+sequences against samples of q_old; then q takes the place of q_old. Nothing flows through samples,
+and there are no rewards.
+
+Shapes: B sequences.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout import Sequences, without_dropout
+from rollout.modules import frozen_copy
+
+from ..config.algorithms import SelfPlay as Settings
+from ..data.prompts import prompts_of
+from ..models import Generator
+from ..models.gan_losses import binary_cross_entropy
+from ..runs.state import fields_of, set_fields, weights_for
+from .learner import Learner
+from .players import Materials
+from .processes import Part
+from .sampling import draw
+from .steps import Steps
+
+__all__ = ["SelfPlayUpdates", "log_ratio"]
+
+FIELDS = ("spread_sum",)
+
+
+def log_ratio(policy: Generator, sequences: Sequences, old: Tensor) -> Tensor:
+    """``log q(y) - log q_old(y)`` [B], with gradients for q.
+
+    Args:
+        policy: q.
+        sequences: y.
+        old: [B], log-probabilities of the sequences under q_old.
+    """
+    log_prob = policy(sequences).log_prob.sum(1)
+    return log_prob.to(torch.promote_types(log_prob.dtype, torch.float32)) - old
+
+
+class SelfPlayUpdates:
+    """The generator's player.
+
+    Args:
+        settings: batch, steps between two former selves, optimizer.
+        materials: generator, training sequences, device, log.
+    """
+
+    def __init__(self, settings: Settings, materials: Materials):
+        self.settings, self.runtime = settings, materials.runtime
+        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
+        self.train, self.stage = materials.train.to(self.runtime.device), materials.stage
+        self.old = frozen_copy(self.policy)
+        self.learner = Learner(
+            self.policy, settings.optimizer, self.runtime, self.stage,
+            "lower --algorithm.optimizer.learning_rate",
+        )  # fmt: skip
+        self.progress = Steps()
+        self.spread_sum = 0.0
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the log-odds of a batch, mean of the steps so far."""
+        return self.spread_sum / max(1, self.progress.number)
+
+    @property
+    def calls(self) -> int:
+        """0: nothing is judged."""
+        return 0
+
+    @property
+    def done(self) -> bool:
+        """False: the updates go on as long as the rounds do."""
+        return False
+
+    def steps(self, count: int) -> None:
+        """Takes `count` steps, or what is left of them."""
+        self.progress.stretch(count, self.step, self.runtime)
+
+    def step(self) -> None:
+        """Training sequences against samples of the former self, and one update."""
+        number, size, runtime = self.progress.number, self.settings.batch_size, self.runtime
+        if number % self.settings.refresh == 0:
+            self.old.load_state_dict(self.policy.state_dict())
+        rng = runtime.rng(self.stage, number)
+        rows = torch.randint(len(self.train), (size,), generator=rng)
+        real = self.train.select(rows.to(self.train.device))
+        theirs = draw(self.old, size, rng, prompts_of(real), processes=runtime.processes)
+        part = runtime.processes.part(size)
+        pairs = [each.select(part.rows) for each in (real, theirs.sequences)]
+        both = Sequences.concat(pairs, pad_id=self.policy.pad_id).trim(wait=False)
+        runtime.count(both.mask)
+        with torch.no_grad(), runtime.autocast():
+            old = self.old(both).log_prob.sum(1).float()
+            now = self.policy(both).log_prob.sum(1).float() - old
+        self.learner.update(self._loss, both, old, part)
+        self.progress.number += 1
+        figures = self._figures(now, part)
+        self.spread_sum += figures.pop("spread")
+        runtime.log_step(
+            self.stage, self.progress.number, {"loss": self.learner.mean_loss(), **figures}
+        )
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.progress.cut_short()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the policy's weights."""
+        return {
+            **fields_of(self, FIELDS), "progress": self.progress.state_dict(),
+            "learner": self.learner.state_dict(), "old": self.old.trained_state(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        set_fields(self, FIELDS, state)
+        self.progress.load_state_dict(state["progress"])
+        self.learner.load_state_dict(state["learner"])
+        self.old.load_state_dict(weights_for(self.old, state["old"]))
+
+    def _loss(self, both: Sequences, old: Tensor, part: Part) -> Tensor:
+        """The share of this process in the cross-entropy, real sequences first."""
+        with without_dropout(self.policy), self.runtime.autocast():
+            odds = log_ratio(self.policy, both, old)
+        real, generated = odds.chunk(2)
+        return part.of_sequences(binary_cross_entropy(real, generated))
+
+    def _figures(self, odds: Tensor, part: Part) -> dict[str, float]:
+        """Figures of the step: share that is told right, and spread of the log-odds."""
+        real, generated = (
+            self.runtime.processes.gather(each, part) for each in odds.chunk(2)
+        )  # fmt: skip
+        right = ((real > 0).float().mean() + (generated <= 0).float().mean()) / 2
+        spread = torch.cat([real, generated]).std(unbiased=False)
+        return {"accuracy": float(right), "spread": float(spread)}

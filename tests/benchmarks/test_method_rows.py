@@ -1,0 +1,97 @@
+"""Verdicts in the pages of the methods and in ``seqgan methods``: from results, never typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import method_rows
+from benchmarks.cli import main
+from benchmarks.method_rows import NOTHING, filled, page_of, page_row, published, rows_by_method
+from benchmarks.results import read_results
+from benchmarks.suite import load_suite, named_arms
+from seqgan.cli.main import main as seqgan
+from seqgan.cli.methods import outcome
+from seqgan.config.methods import method_names, method_results, read_method
+
+RESULTS = Path(method_rows.__file__).parent / "results"
+FAMILY = [
+    "catgan", "coldgan", "cot", "dgsan", "dpgan", "jsdgan", "leakgan", "maligan", "minimax-gan",
+    "organ", "pg-bleu", "psi-mle", "rankgan", "relgan", "scheduled-sampling", "scratchgan",
+    "sentigan", "seqgan", "textgail",
+]  # fmt: skip
+HEADINGS = ["Equations", "What we follow", "What we change or leave out", "Settings"]
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_every_method_of_the_family_has_a_page_an_arm_and_a_paper(name):
+    page = page_of(name)
+    assert page is not None
+    text = page.read_text(encoding="utf-8")
+    assert filled(text, method_results().get(name, [])) == text
+    assert "<!-- our row -->" in text and "<!-- published:" in text
+    if page.parent.name == "methods":
+        parts = [*HEADINGS, "Logged figures", "Published figures", "Our row", "Verdict"]
+        assert all(f"\n## {part}" in text for part in parts)
+        assert f"seqgan run --method {name} " in text
+    method = read_method(name)
+    assert method.link.startswith("https://") and method.year and method.link in text + method.link
+
+
+def test_the_set_of_the_family_has_all_of_it():
+    arms = named_arms("family", [load_suite("grammar")])
+    assert {*FAMILY, *(f"{name}-random" for name in FAMILY)} <= arms
+
+
+def test_committed_verdicts_are_those_of_the_committed_results():
+    folders = [place for place in (RESULTS / "standard", RESULTS / "full") if place.is_dir()]
+    results = [each for place in folders for each in read_results(place)]
+    assert method_results() == rows_by_method(results)
+    assert {*method_results()} <= {*method_names()}
+
+
+def test_rows_come_from_results(tmp_path, monkeypatch):
+    verdict = {
+        "difference": -0.02, "draws": [-0.03, -0.02, -0.01] * 50, "metric": "js",
+        "finetuned": 0.98, "mle": 1.0, "practical": 0.001,
+    }  # fmt: skip
+    source = next((RESULTS / "smoke" / "grammar").rglob("seqgan.json"))
+    found = json.loads(source.read_text())
+    found["verdict"] |= {k: v for k, v in verdict.items() if k in found["verdict"]}
+    place = tmp_path / "results" / "grammar" / "standard" / "seed-0"
+    place.mkdir(parents=True)
+    (place / "seqgan.json").write_text(json.dumps({**found, "size": "standard"}))
+    (row,) = rows_by_method(read_results(tmp_path / "results"))["seqgan"]
+    assert (row["suite"], row["seeds"], row["size"]) == ("grammar", [0], "standard")
+    assert row["label"] in page_row([row]) and row["difference"] in page_row([row])
+    assert "grammar (1 seeds)" in outcome([row])
+    assert rows_by_method([found]) == {}  # smoke tells nothing
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "seqgan.md").write_text("a\n<!-- our row -->\nold\n<!-- /our row -->\nb\n")
+    monkeypatch.setattr(method_rows, "DOCS", docs)
+    monkeypatch.setattr(method_rows, "RESULTS", tmp_path / "results.json")
+    assert main(["methods", str(tmp_path / "results")]) == 0
+    assert row["label"] in (docs / "seqgan.md").read_text()
+    assert json.loads((tmp_path / "results.json").read_text()) == {"seqgan": [row]}
+
+
+def test_nothing_is_made_up():
+    assert page_row([]) == NOTHING and outcome([]) == "not run"
+    assert "8.247" in published("RankGAN") and "†" in published("RankGAN")
+    assert published("no such method").startswith("None")
+
+
+def test_the_command_lists_them(capsys):
+    assert seqgan(["methods"]) == 0
+    printed = capsys.readouterr().out
+    for name in FAMILY:
+        method = read_method(name)
+        assert f"{name}, {method.year}: {method.title}" in printed and method.link in printed
+    assert seqgan(["methods", "cot"]) == 0
+    printed = capsys.readouterr().out
+    assert "name: mediator" in printed and "seqgan run --method cot" in printed
+    assert seqgan(["methods", "cott"]) == 2
+    assert "did you mean 'cot'" in capsys.readouterr().err

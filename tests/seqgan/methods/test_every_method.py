@@ -1,0 +1,74 @@
+"""Every method of ``seqgan run``: its rounds on a tiny grammar, and a run that is resumed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from seqgan.config import GrammarCorpus
+from seqgan.config.methods import method_names
+from seqgan.data.sources import load_data
+from seqgan.training.control import run_control
+
+from .fine_tuning import Ended, Kept, settings, tuned, weights
+
+QUICK = ("cot", "psi-mle", "dgsan")
+"""Methods whose resumed run is among the fast tests: a mediator, kept samples, a former self."""
+
+
+@pytest.fixture(scope="module")
+def data():
+    corpus = GrammarCorpus(num_train=40, num_validation=8, num_heldout=10, num_test=4)
+    return load_data("grammar", corpus, seed=0)
+
+
+@pytest.fixture(autouse=True)
+def few_samples_are_watched(monkeypatch):
+    monkeypatch.setattr("seqgan.training.health.SAMPLES", 20)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_its_rounds_move_the_policy(name, data):
+    config = settings(name)
+    work, runtime = tuned(config, data)
+    start = torch.cat([each.flatten() for each in work.reference.parameters()])
+    assert not torch.equal(weights(work), start)
+    shown = [line for lines in runtime.lines.values() for line in lines]
+    numbers = [value for line in shown for value in line.values() if isinstance(value, float)]
+    assert len(numbers) > 10 and all(math.isfinite(number) for number in numbers)
+    assert math.isfinite(work.player.spread) and work.player.spread >= 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in method_names()
+    ],
+)
+def test_a_resumed_run_is_the_same(name, data):
+    config = settings(name, adversarial={"measure_every": 1})
+    whole, runtime = tuned(config, data)
+    total = runtime.steps_done
+    for end in (total // 3, total - 2):
+        kept = Kept()
+        with pytest.raises(Ended):
+            tuned(config, data, kept, end)
+        parts, _ = tuned(config, data, Kept(kept.checkpoint()))
+        assert torch.equal(weights(parts), weights(whole)), end
+        assert parts.player.spread == whole.player.spread
+
+
+@pytest.mark.parametrize("name", ["scratchgan", "maligan", "jsdgan"])
+def test_its_control_begins_where_it_began(name, data):
+    config = settings(name)
+    work, runtime = tuned(config, data)
+    policy = work.reference
+    noise = type(policy)(policy.settings, policy.spec)
+    noise.load_state_dict(policy.state_dict())
+    rounds = run_control(
+        noise, policy, 1.0, config, data, lambda model: {"score": 0.0}, runtime
+    )  # fmt: skip
+    assert rounds.rounds_done == config.adversarial.rounds
