@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import did_you_mean
 from .algorithm_checks import check_algorithm
-from .algorithms.relaxed import Relaxed
 from .checks import choice, require, seed
 from .data import check_corpus
+from .judge_checks import check_judge
 from .names import DEVICES, TRACKERS
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ def check_run(config: RunConfig) -> None:
     choice(config, "on_reward_error", ("stop", "skip"))
     _check_weights(config)
     check_algorithm(config)
-    _check_per_token(config)
-    _check_reads_text(config)
-    _check_features(config)
-    if any(term.needs_discriminator for term in config.every_term()):
-        config.generator.check_judge(config.discriminator)
+    check_judge(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
@@ -63,73 +59,3 @@ def _check_weights(config: RunConfig) -> None:
             config.reward.mean == "sum" or min(weights) >= 0 < sum(weights),
             f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
         )
-
-
-def _check_per_token(config: RunConfig) -> None:
-    """Requires a reward and a loss that a discriminator with a logit per token can serve."""
-    judge: Any = config.discriminator
-    terms: list[Any] = [term for term in config.every_term() if term.name == "discriminator"]
-    if not judge.per_token or not terms:
-        return
-    where = f"--discriminator.architecture: {judge.architecture} judges every token"
-    for term in terms:
-        require(
-            term.form in ("log_odds", "centred"),
-            f"{where}, and of all forms of its reward log_odds and centred alone are sums over the "
-            f"tokens; take one in the place of {term.form} in --rewards, or another discriminator",
-        )
-    require(
-        not config.critic.penalty,
-        f"{where}, and a gradient penalty asks for one logit per sequence; set "
-        "--critic.gradient_penalty 0, or take another discriminator",
-    )
-
-
-def _check_features(config: RunConfig) -> None:
-    """Requires a ranking by features as reward and as loss, and a network that has features."""
-    judge: Any = config.discriminator
-    forms = [getattr(term, "form", "") for term in config.every_term()]
-    judged = [form for form in forms if form]
-    if not judged:
-        return
-    ranks = config.critic.loss == "ranking"
-    for form in judged:
-        require(
-            (form == "ranking") == ranks,
-            f"--rewards: the form {form} and --critic.loss {config.critic.loss}: a ranking is both "
-            "or neither; set --critic.loss ranking and --rewards "
-            "'[{name: discriminator, form: ranking}]', or change the one that is",
-        )
-    able = [name for name, kind in judge.table().items() if getattr(kind, "has_features", False)]
-    require(
-        not ranks or judge.has_features,
-        f"--discriminator.architecture: {judge.architecture} has no features to rank by; choose "
-        f"{' or '.join(able)}",
-    )
-    require(
-        not ranks or not config.critic.penalty,
-        "--critic.gradient_penalty is for losses of logits, not for --critic.loss ranking",
-    )
-
-
-def _check_reads_text(config: RunConfig) -> None:
-    """Requires settings that a discriminator of texts can serve, and another encoder as judge."""
-    judge: Any = config.discriminator
-    if not judge.reads_text or all(term.name != "discriminator" for term in config.every_term()):
-        return
-    where = f"--discriminator.architecture: {judge.architecture} judges whole texts"
-    require(
-        not isinstance(config.algorithm, Relaxed),
-        f"{where}, and --{config.algorithm.group}name relaxed takes gradients with respect to "
-        "tokens; take policy_gradient, or another discriminator",
-    )
-    require(
-        not config.critic.penalty,
-        f"{where}, and a gradient penalty needs embeddings of tokens; set "
-        "--critic.gradient_penalty 0, or take another discriminator",
-    )
-    require(
-        judge.encoder != config.evaluation.embedder,
-        f"--evaluation.embedder: {judge.encoder} is the discriminator's encoder too, so the "
-        "samples would be judged by what they were trained to please; take another for one of them",
-    )
