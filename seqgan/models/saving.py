@@ -23,6 +23,7 @@ from ..config.settings import settings_from
 from ..data.codec import Codec
 from ..data.spec import TokenSpec
 from ..errors import CheckpointError
+from .build import shapes_alone
 from .discriminators.base import Discriminator
 from .generator import Generator
 
@@ -92,7 +93,7 @@ def _described(description: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Mo
     """
     settings = settings_from(KINDS[description["kind"]], description["settings"])
     spec = TokenSpec.from_dict(description["spec"])
-    with torch.device("meta"):
+    with shapes_alone():
         shapes = {k: v.shape for k, v in build(settings, spec).state_dict().items()}
     if shapes != {k: v.shape for k, v in tensors.items()}:
         raise ValueError("parameters of other shapes")

@@ -22,6 +22,7 @@ from ..data.dataset import Dataset, fingerprint
 from ..data.sources import check_splits
 from ..errors import ConfigError, RunDirectoryError
 from ..models import Generator, load_generator
+from ..models.build import shapes_alone
 from ..runs.places import data_of, not_its_data, with_files_found
 from ..runs.replacing import put_back, replacing
 from ..runs.resume import Say, check_same_settings, folder_of, resumes, rewind, starting_point
@@ -131,7 +132,7 @@ def begin(
             "main process; give all of them the same files"
         )
     _check_conditions(config, data)
-    with torch.device("meta"):  # settings that do not fit the data are refused here
+    with shapes_alone():  # settings that do not fit the data are refused here
         build(config.generator, data.spec).attach(data.codec)
         if any(term.needs_discriminator for term in config.every_term()):
             build(config.discriminator, data.spec)

@@ -10,13 +10,15 @@ import torch
 
 from rollout import Sequences, action_values, generate
 from rollout.policy import Policy
+from seqgan.config import DISCRIMINATORS, GENERATORS
 from seqgan.config.components import build
 from seqgan.config.discriminators.mlp import MLP
 from seqgan.config.generators.gru import GRU
 from seqgan.errors import CheckpointError
 from seqgan.models import Generator, load_model, save_model
+from seqgan.models.build import shapes_alone
 
-from ...small import bilstm, cnn, ids, lstm
+from ...small import bilstm, cnn, ids, lstm, small
 
 
 def make_policy(layers=1, eos=2, forbidden=(0, 1)) -> Generator:
@@ -221,3 +223,23 @@ def test_the_gru_by_hand():
     two, _ = policy.advance(torch.tensor([2]), state)
     assert one.item() == pytest.approx(math.tanh(1) / 2)
     assert two.item() == pytest.approx(math.tanh(1) * 3 / 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("generator", n) for n in ("lstm", "transformer")]
+    + [("discriminator", n) for n in ("cnn", "bilstm")],
+)
+def test_shapes_alone_are_made_without_a_random_number(kind, name, monkeypatch):
+    settings = small({"generator": GENERATORS, "discriminator": DISCRIMINATORS}[kind][name])
+    wanted = {key: each.shape for key, each in build(settings, ids(30)).state_dict().items()}
+
+    def drawn(*_, **__):
+        raise AssertionError("a number was drawn, and torch's compiler imported for it")
+
+    monkeypatch.setattr(torch.nn.init, "_no_grad_normal_", drawn)
+    monkeypatch.setattr(torch.nn.init, "_no_grad_uniform_", drawn)
+    with shapes_alone():
+        model = build(settings, ids(30))
+    assert {key: each.shape for key, each in model.state_dict().items()} == wanted
+    assert all(each.device.type == "meta" for each in model.parameters())
