@@ -263,12 +263,7 @@ def _shipped(name: str) -> Suite:
 def _read_suite(path: Path, more: dict[str, Method]) -> Suite:
     """The suite of a file, with all of its arms checked."""
     where = str(path) if path.parent != FOLDER else path.name
-    content = read_yaml(path, where)
-    known = (
-        "title", "about", "config", "files", "use", "source", "metrics", "columns", "published",
-        "methods", "sizes", "prepare",
-    )  # fmt: skip
-    check_keys(content, known, where)
+    content = _content(path, where)
     own = read_methods(content.get("methods", {}), where)
     files = read_files(content.get("files", {}), where)
     sizes, size_use = _sizes(content.get("sizes", {}), files, where)
@@ -292,6 +287,22 @@ def _read_suite(path: Path, more: dict[str, Method]) -> Suite:
         for arm in suite.arms(size, 0):
             checked(arm.config, f"{where}, size {size}, {arm.name}")
     return suite
+
+
+def _content(path: Path, where: str) -> Mapping:
+    """A suite's file, with what it does not say itself from the suite that it is like."""
+    content = read_yaml(path, where)
+    known = (
+        "title", "about", "config", "files", "use", "source", "metrics", "columns", "published",
+        "methods", "sizes", "prepare", "like",
+    )  # fmt: skip
+    check_keys(content, known, where)
+    if "like" not in content:
+        return content
+    other, names = content.pop("like"), suite_names()
+    if other not in names:
+        raise ConfigError(f"{where}: like: no suite {other!r}{did_you_mean(str(other), names)}")
+    return merge(_content(FOLDER / f"{other}.yaml", f"{other}.yaml"), content)
 
 
 def load_methods(path: str) -> dict[str, Method]:

@@ -46,7 +46,7 @@ from .training.callbacks import CallbackArguments, Callbacks
 from .training.control import run_control
 from .training.fine_tuning import FineTuning
 from .training.members import run_members
-from .training.pretrain import convergence_of, pretrain
+from .training.pretrain import Convergence, convergence_of, pretrain
 from .training.rounds import Rounds
 from .training.runtime import Runtime
 from .training.transfer import beginning
@@ -261,37 +261,87 @@ def _finish(
     if not runtime.processes.is_main:
         return RunResult(path, data, models["mle"], finetuned, {}, None, {})
     runtime.interruption.patient = False
+    pretraining = convergence_of(pretrained)
+    found = _measured(config, data, runtime, models, pretraining, tuned)
+    shown = _write_samples(config, data, runtime, path, found.drawn)
+    results = _results(config, data, pretraining, found)
+    write_json(path / RESULTS, results)
+    print_results(runtime.console, found.scores, shown, found.said)
+    if results["objective"]:
+        print_objective(runtime.console, results["objective"])
+    runtime.end_tracking()
+    runtime.say(f"Report: {write_report(runtime.run)}")
+    runtime.say(f"Run: {path}")
+    return RunResult(
+        path, data, models["mle"], finetuned, found.scores, found.comparison, results, found.said
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measurements at the end of a run.
+
+    Attributes:
+        scores: of each model, of its control and of real sequences.
+        drawn: for each model the samples behind its scores.
+        entries: of `results.json`, about the fine-tuning.
+        said: the answer; None: nothing was compared with swept MLE.
+        comparison: of the fine-tuned model with swept MLE, or None.
+    """
+
+    scores: dict[str, list[Score]]
+    drawn: dict[str, Sequences]
+    entries: dict[str, Any]
+    said: Answer | None = None
+    comparison: Comparison | None = None
+
+
+def _measured(
+    config: RunConfig,
+    data: Dataset,
+    runtime: Runtime,
+    models: dict[str, Generator],
+    pretraining: Convergence,
+    tuned: Tuned | None,
+) -> Measured:
+    """Scores of all models, and the comparison of the fine-tuned one with MLE."""
     evaluator = Evaluator(data, config.evaluation, config.seed)
-    scores, drawn, samples = {}, {}, {"real": real_texts(data, "test")}
-    said, compared = None, None
-    found: dict[str, Any] = {}
+    scores: dict[str, list[Score]] = {}
+    drawn: dict[str, Sequences] = {}
     with runtime.progress("Evaluation", "parts", len(models) + 3) as bar:
         for name, model in models.items():
             scores[name], drawn[name] = evaluator.model(model, name)
-            samples[name] = data.codec.texts(drawn[name])
             bar.advance()
         if tuned is not None and tuned.noise is not None:
             scores["control"], _ = evaluator.model(tuned.noise, "control")
         bar.advance()
         scores["real"] = evaluator.real()
         bar.advance()
-        pretraining = convergence_of(pretrained)
-        if tuned is not None and tuned.objective is not None:
+        if tuned is None:
+            return Measured(scores, drawn, {})
+        if tuned.objective is not None:
             made = _reward_calls(config, tuned)
             unfit = UNFIT.get(pretraining.state, "").format(**pretraining._asdict())
             judged = verdict_of(
                 tuned.objective, models["finetuned"], made, config, runtime, unfit
             )  # fmt: skip
-            found = {"adversarial": tuned.summary(), "objective": judged.to_dict()}
-        elif tuned is not None:
-            compared = _compared(models, tuned)
-            said = answer(
-                compared, pretraining, config, tuned.summary(), len(data.test),
-                scores["real"], tuned.control is not None and tuned.control.stopped,
-            )  # fmt: skip
-            found = _found(tuned, compared, said)
-            found |= _looked_into(config, data, models, tuned, drawn)
-    results = {
+            entries = {"adversarial": tuned.summary(), "objective": judged.to_dict()}
+            return Measured(scores, drawn, entries)
+        compared = _compared(models, tuned)
+        said = answer(
+            compared, pretraining, config, tuned.summary(), len(data.test),
+            scores["real"], tuned.control is not None and tuned.control.stopped,
+        )  # fmt: skip
+        entries = _found(tuned, compared, said)
+        entries |= _looked_into(config, data, models, tuned, drawn)
+    return Measured(scores, drawn, entries, said, compared.method)
+
+
+def _results(
+    config: RunConfig, data: Dataset, pretraining: Convergence, found: Measured
+) -> dict[str, Any]:
+    """The content of `results.json`."""
+    return {
         "format": FORMAT,
         "source": config.data,
         "seed": config.seed,
@@ -300,17 +350,25 @@ def _finish(
         "adversarial": None,
         "control": None,
         "verdict": None,
-        "scores": {name: [asdict(score) for score in rows] for name, rows in scores.items()},
+        "scores": {name: [asdict(score) for score in rows] for name, rows in found.scores.items()},
         "sweep": None,
         "action_values": None,
         "explained": None,
         "objective": None,
-        **found,
+        **found.entries,
     }
-    shown = {name: lines[: config.evaluation.show] for name, lines in samples.items()}
+
+
+def _write_samples(
+    config: RunConfig, data: Dataset, runtime: Runtime, path: Path, drawn: dict[str, Sequences]
+) -> dict[str, list[str]]:
+    """Writes the samples of each model, and real sequences; returns some lines of each."""
+    shown: dict[str, list[str]] = {}
     for name, sequences in {"real": data.test, **drawn}.items():
+        lines = real_texts(data, "test") if name == "real" else data.codec.texts(sequences)
+        shown[name] = lines[: config.evaluation.show]
         place = path / "samples" / name
-        write_text(place.with_suffix(".txt"), "".join(f"{x}\n" for x in samples[name]))
+        write_text(place.with_suffix(".txt"), "".join(f"{x}\n" for x in lines))
         if asked := data.conditions.words(sequences.condition):
             write_text(place.with_suffix(ASKED), "".join(f"{x}\n" for x in asked))
         if data.codec.suffix != ".txt":
@@ -320,15 +378,7 @@ def _finish(
             write_bytes(place.with_suffix(".png"), picture)
             shown[name] = [f"{place.with_suffix('.png')} shows them"]
             runtime.show_picture(f"samples/{name}", picture)
-    write_json(path / RESULTS, results)
-    print_results(runtime.console, scores, shown, said)
-    if found.get("objective"):
-        print_objective(runtime.console, found["objective"])
-    runtime.end_tracking()
-    runtime.say(f"Report: {write_report(runtime.run)}")
-    runtime.say(f"Run: {path}")
-    comparison = None if compared is None else compared.method
-    return RunResult(path, data, models["mle"], finetuned, scores, comparison, results, said)
+    return shown
 
 
 def _reward_calls(config: RunConfig, tuned: Tuned) -> int:

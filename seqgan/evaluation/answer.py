@@ -18,6 +18,7 @@ from ..metrics import Score
 from ..training.pretrain import Convergence
 from .comparison import Compared, Verdict
 from .primary import PRIMARY
+from .significance import relation
 
 __all__ = [
     "ANSWERS",
@@ -147,12 +148,7 @@ def answer(
     label = final_label(found.label, between, small=small)
     blocking = list(_blocking(pretraining, config, against_control, control_failed))
     if small:
-        counts = f"{num_test:,} test sequences and {config.evaluation.num_samples:,} samples"
-        blocking.insert(
-            0,
-            f"Too small to judge: {counts} of each model; at least {LEAST_TEST} and "
-            f"{LEAST_SAMPLES} are needed.",
-        )
+        blocking.insert(0, _too_small(num_test, config))
     size = None
     if found.difference is not None and found.mle_value is not None:
         size = effect(found.difference, found.mle_value, floor)
@@ -165,6 +161,13 @@ def answer(
         found,
         against_control,
         control,
+    )
+
+
+def _too_small(num_test: int, config: RunConfig) -> str:
+    return (
+        f"Too small to judge: {num_test:,} test sequences and {config.evaluation.num_samples:,} "
+        f"samples of each model; at least {LEAST_TEST} and {LEAST_SAMPLES} are needed."
     )
 
 
@@ -280,11 +283,8 @@ def _sentences(
         yield "The control, the same training with a random reward, is at no temperature as varied."
         return
     low, high = against_control.interval
-    relation = {"better": "better than", "worse": "worse than"}.get(
-        against_control.label, "not distinguishable from"
-    )
     yield (
-        f"It is {relation} the control, the same training with a random reward "
-        f"({PRIMARY[found.metric].title}: {against_control.mle_value:.4f}; difference "
+        f"It is {relation(against_control.label)} the control, the same training with a random "
+        f"reward ({PRIMARY[found.metric].title}: {against_control.mle_value:.4f}; difference "
         f"{against_control.difference:+.4f} [{low:+.4f}, {high:+.4f}])."
     )

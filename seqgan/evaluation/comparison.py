@@ -26,7 +26,7 @@ from ..data.dataset import Dataset
 from .decoding import in_words
 from .difference import difference
 from .point import Point
-from .significance import label, practical_size
+from .significance import label, practical_size, relation
 from .sweep import Sweep, Swept, within
 
 __all__ = [
@@ -240,26 +240,16 @@ def decide(
         seed: of the bootstrap.
         test_set: names the real sequences.
     """
-    metric = ours.metric
     if theirs is None:
-        axis = metric.axis
-        reached = sorted(axis.sign * point.diversity() for point in near)
-        sentence = (
-            f"Not comparable: at temperature {ours.temperature:g} the fine-tuned model has "
-            f"{axis.words} of {axis.sign * ours.diversity():.3f}, outside the range of MLE's sweep "
-            f"({reached[0]:.3f} to {reached[-1]:.3f})."
-        )
-        return Verdict(
-            "not comparable", metric.name, None, None, config.confidence, ours.temperature, None,
-            ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set,
-        )  # fmt: skip
+        return _not_comparable(ours, near, config, test_set)
+    metric = ours.metric
     way = in_words(theirs.family, theirs.temperature)
     (value, low, high, p_value), draws = difference(ours, theirs, near, config, seed, test_set)
     size = practical_size(metric.name, theirs.primary())
     found = label(value, p_value, size, config.confidence)
     sentence = (
         f"The fine-tuned model (temperature {ours.temperature:g}) is "
-        f"{_phrase(found)} MLE at equal diversity ({way}): "
+        f"{relation(found)} MLE at equal diversity ({way}): "
         f"{metric.title}: {ours.primary():.4f} against {theirs.primary():.4f}, "
         f"difference {value:+.4f} at exactly equal diversity, {config.confidence:.0%} interval "
         f"[{low:+.4f}, {high:+.4f}] over sequences, one training seed; lower is better."
@@ -274,5 +264,18 @@ def decide(
     )  # fmt: skip
 
 
-def _phrase(label: str) -> str:
-    return {"better": "better than", "worse": "worse than"}.get(label, "not distinguishable from")
+def _not_comparable(
+    ours: Point, sweep: list[Point], config: EvaluationConfig, test_set: str
+) -> Verdict:
+    """The verdict where no point of MLE's sweep is as diverse as the fine-tuned model."""
+    metric, axis = ours.metric, ours.metric.axis
+    reached = sorted(axis.sign * point.diversity() for point in sweep)
+    sentence = (
+        f"Not comparable: at temperature {ours.temperature:g} the fine-tuned model has "
+        f"{axis.words} of {axis.sign * ours.diversity():.3f}, outside the range of MLE's sweep "
+        f"({reached[0]:.3f} to {reached[-1]:.3f})."
+    )
+    return Verdict(
+        "not comparable", metric.name, None, None, config.confidence, ours.temperature, None,
+        ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set,
+    )  # fmt: skip

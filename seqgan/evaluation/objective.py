@@ -37,6 +37,7 @@ from ..seeding import rng_for
 from ..training.pretrain import Pretraining
 from ..training.runtime import Runtime
 from ..training.sampling import draw
+from .significance import relation
 
 __all__ = ["Objective", "ObjectiveVerdict", "RewardRow", "mean_row", "verdict_of"]
 
@@ -318,13 +319,10 @@ def _compared(found: RewardRow, rival: RewardRow, confidence: float) -> tuple[st
     label = "not distinguishable"
     if abs(difference) > reach:
         label = "better" if difference > 0 else "worse"
-    relation = {"better": "better than", "worse": "worse than"}.get(
-        label, "not distinguishable from"
-    )
     return label, (
-        f"The fine-tuned model is {relation} {TITLES[rival.name]}, the best that MLE gets for as "
-        f"many reward calls: mean reward {found.reward:.4f} against {rival.reward:.4f}, difference "
-        f"{difference:+.4f}, {confidence:.0%} interval [{difference - reach:+.4f}, "
+        f"The fine-tuned model is {relation(label)} {TITLES[rival.name]}, the best that MLE gets "
+        f"for as many reward calls: mean reward {found.reward:.4f} against {rival.reward:.4f}, "
+        f"difference {difference:+.4f}, {confidence:.0%} interval [{difference - reach:+.4f}, "
         f"{difference + reach:+.4f}] over samples, one training seed; higher is better. "
         f"Distinct samples: {found.unique:.1%} against {rival.unique:.1%}."
     )

@@ -23,11 +23,13 @@ __all__ = [
     "estimate",
     "label",
     "practical_size",
+    "relation",
     "student",
     "unbiased",
 ]
 
 LABELS = ("better", "not distinguishable", "worse", "not comparable")
+RELATIONS = {"better": "better than", "worse": "worse than"}
 RELATIVE_SIZE = 1e-3
 """Smaller shares of the baseline's value are of no practical use, however narrow the interval."""
 LEAST_NATS = 5e-4
@@ -128,6 +130,11 @@ def practical_size(metric: str, baseline: float) -> float:
     """
     relative = RELATIVE_SIZE * abs(baseline)
     return max(relative, LEAST_NATS) if PRIMARY[metric].in_nats else relative
+
+
+def relation(label: str) -> str:
+    """A label as a sentence has it between two models: "better than"."""
+    return RELATIONS.get(label, "not distinguishable from")
 
 
 def label(difference: float, p_value: float, size: float, confidence: float = 0.95) -> str:

@@ -82,6 +82,15 @@ def test_an_arm_that_says_half_the_rate_has_it():
     assert all(rates[name] == rates["ratio"] / 2 for name in halved)
 
 
+def test_a_suite_like_another_says_only_what_differs(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("like: grammar\ntitle: mine\nsizes: {standard: {pretrain: {patience: 9}}}\n")
+    ours, theirs = load_suite(str(path)), load_suite("grammar")
+    assert (ours.title, ours.about, ours.config) == ("mine", theirs.about, theirs.config)
+    one, other = (suite.settings("standard", 0) for suite in (ours, theirs))
+    assert one == {**other, "pretrain": {**other["pretrain"], "patience": 9}}
+
+
 def test_a_method_like_another_says_only_what_differs():
     arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
     one, other = (arms[name].config for name in ("seqgan", "seqgan-papers"))
@@ -116,6 +125,7 @@ def test_later_settings_win_and_groups_are_merged():
     ("change", "message"),
     [
         ({"titel": "x"}, "unknown key 'titel' (did you mean 'title'?)"),
+        ({"like": "coco-idd"}, "like: no suite 'coco-idd' (did you mean 'coco-iid'"),
         ({"config": {"pretrian": {}}}, "unknown setting 'pretrian' (did you mean 'pretrain'?)"),
         ({"config": {"pretrain": {"epoch": 2}}}, "did you mean 'epochs'?"),
         ({"config": {"pretrain": {"epochs": 0}}}, "--pretrain.epochs: 0 is below 1"),
