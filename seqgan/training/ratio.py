@@ -179,8 +179,11 @@ class RatioUpdates:
         advantage = ratio = weights = None
         with torch.no_grad(), self.runtime.autocast():
             features = [batch.flat(each) for each in self.ensemble.features(batch.mine)]
+        with without_dropout(self.policy), self.runtime.autocast():
+            hidden = batch.flat(self.policy.features(batch.mine))
         if objective == "jensen_shannon" or (to_go and objective == "forward_kl"):
-            figures = self._measured(batch, [Target(features, self.ensemble.log_probs)])
+            plain = Target(features, self.ensemble.log_probs)
+            figures = self._measured(batch, hidden.detach(), plain)
             ratio = self._before(batch, figures)
         if to_go and objective == "forward_kl":
             assert ratio is not None
@@ -189,12 +192,11 @@ class RatioUpdates:
             features, self.ensemble.log_probs, objective, 1.0, ratio, token_weights=weights
         )
         if to_go and objective != "forward_kl":
-            advantage = self._ahead(batch, self._measured(batch, [target]))
+            advantage = self._ahead(batch, self._measured(batch, hidden.detach(), target))
         targets = [target]
         if self.settings.kl_weight:
             targets.append(self._anchor(batch))
         with without_dropout(self.policy), self.runtime.autocast():
-            hidden = batch.flat(self.policy.features(batch.mine))
             total, figures = token_divergence(
                 hidden, self.policy.head, batch.flat(batch.mine.tokens), targets,
                 batch.flat(batch.mask).to(torch.float32), advantage,
@@ -229,12 +231,12 @@ class RatioUpdates:
         return Target(features, log_probs, "reverse_kl", self.settings.kl_weight)
 
     @torch.no_grad()
-    def _measured(self, batch: RatioBatch, targets: list[Target]) -> TokenFigures:
-        """Figures of the samples under the policy as it is."""
+    def _measured(self, batch: RatioBatch, hidden: Tensor, target: Target) -> TokenFigures:
+        """Figures of the samples under the policy as it is, of its features [M, H]."""
         with self.runtime.autocast():
             _, figures = token_divergence(
-                batch.flat(self.policy.features(batch.mine)), self.policy.head,
-                batch.flat(batch.mine.tokens), targets, batch.flat(batch.mask).float(),
+                hidden, self.policy.head, batch.flat(batch.mine.tokens), [target],
+                batch.flat(batch.mask).float(),
             )  # fmt: skip
         return figures
 
