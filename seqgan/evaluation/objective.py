@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -71,6 +71,7 @@ class RewardRow:
         novel: share of samples that are no training sequence.
         kl: divergence from MLE, nats per sequence; of the best of n an upper bound.
         calls: sequences that were judged to make the model, its samples not counted.
+        terms: mean value of each term, neither weighted nor shaped, of several terms.
     """
 
     name: str
@@ -82,6 +83,7 @@ class RewardRow:
     novel: float
     kl: float
     calls: int
+    terms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,18 @@ class Objective:
         """Rewards [N] of the sequences."""
         parts = [self._told(partial(self._total, part)) for part in sequences.split(CHUNK)]
         return torch.cat(parts).cpu().double().numpy()
+
+    def terms(self, sequences: Sequences) -> dict[str, float]:
+        """The mean value of each term, neither weighted nor shaped; empty for a single one."""
+        if not isinstance(self.reward, Terms):
+            return {}
+        totals: dict[str, list[float]] = {term.name: [] for term in self.reward.terms}
+        for part in sequences.split(CHUNK):
+            for term in self.reward.terms:
+                values = self._told(partial(term.values, part))
+                values = values if values.ndim == 1 else values.sum(1)
+                totals[term.name] += values[~values.isnan()].tolist()
+        return {name: float(np.mean(found)) for name, found in totals.items() if found}
 
     def validate(self, policy: Policy) -> dict[str, float]:
         """Measures a policy on fresh samples.
@@ -263,7 +277,8 @@ def _described(
     rows = samples.to_lists()
     unique, novel = unique_share(rows), 1 - copied_share(rows, objective.training)
     confidence = objective.config.confidence
-    return mean_row(name, rewards, unique, novel, kl, calls, confidence)
+    row = mean_row(name, rewards, unique, novel, kl, calls, confidence)
+    return replace(row, terms=objective.terms(samples))
 
 
 def _best_of(objective: Objective, n: int, count: int, asked: Questions) -> RewardRow:
