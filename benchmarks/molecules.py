@@ -4,7 +4,9 @@
 ``seqgan finetune`` from that run, whose verdict brings best of n of MLE and MLE on the best tenth.
 
 ``python -m benchmarks.molecules qed --seeds 3`` writes `benchmarks/results/molecules-qed.json`,
-``python -m benchmarks.molecules tables`` fills docs/molecules.md with its table.
+``python -m benchmarks.molecules mask`` samples the same MLE run with the constraint ``smiles`` and
+without it (`molecules-mask.json`); ``python -m benchmarks.molecules tables`` fills the page
+`docs/molecules.md`.
 """
 
 from __future__ import annotations
@@ -21,16 +23,21 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from rollout import ConstrainedPolicy, Policy, generate
 from seqgan.config import FinetuneConfig, RunConfig
 from seqgan.config.version import __version__
+from seqgan.data.codec import load_codec
+from seqgan.data.smiles_prefixes import SmilesPrefixes
 from seqgan.evaluation.objective import TITLES
 from seqgan.metrics import wilson_interval
+from seqgan.metrics.molecules import molecules
+from seqgan.models import load_generator
 from seqgan.pipeline import finetune, pretrain_only
 from seqgan.runs.run_directory import RESULTS, RunDirectory
 
 from .prepared import written_molecules
 
-__all__ = ["filled", "qed_table"]
+__all__ = ["filled", "mask_table", "qed_table"]
 
 HERE = Path(__file__).parent
 OUTPUT, PAGE = HERE / "results", HERE.parent / "docs" / "molecules.md"
@@ -44,6 +51,8 @@ MLE = {
     "evaluation": EVALUATION,
 }
 """Settings of the pretrained run."""
+SAMPLED = 1_000
+"""Samples with the constraint and without it."""
 REWARDS = ["qed", "validity:0"]
 """QED is what is wanted, and 0 for a text that is no molecule; validity is only measured."""
 TUNING = {
@@ -132,6 +141,54 @@ def qed(folder: Path, seeds: int, output: Path) -> None:
             _write(place, content)
 
 
+def mask(folder: Path, output: Path) -> None:
+    """Samples MLE without the constraint, and three times with it: its answers are remembered."""
+    run = RunDirectory.open(pretrained(folder, Console(stderr=True)))
+    policy = load_generator(run.checkpoint("mle") / "generator").emitting()
+    codec: Any = load_codec(run.path, policy.spec)
+    rule = SmilesPrefixes(codec)
+    rows = [_sampled("none", policy, codec, 0)]
+    for draw in range(3):
+        known = len(rule._rows)
+        row = _sampled("smiles", ConstrainedPolicy(policy, rule), codec, draw)
+        rows.append({**row, "draw": draw + 1, "prefixes": len(rule._rows) - known})
+    content = {
+        "command": "python -m benchmarks.molecules mask", "samples": SAMPLED,
+        "environment": environment(), "rows": rows,
+    }  # fmt: skip
+    _write(output / "molecules-mask.json", content)
+
+
+def _sampled(name: str, policy: Policy, codec: Any, seed: int) -> dict[str, Any]:
+    begin = _seconds()
+    drawn = generate(policy, SAMPLED, rng=torch.Generator().manual_seed(seed))
+    seconds = _seconds() - begin
+    texts = codec.texts(drawn)
+    valid = sum(each is not None for each in molecules(texts))
+    return {
+        "constraint": name, "valid": valid, "distinct": len({*texts}),
+        "tokens": int(drawn.lengths.sum()), "processor_seconds": round(seconds, 2),
+    }  # fmt: skip
+
+
+def mask_table(content: dict[str, Any]) -> str:
+    """Samples with the constraint and without it, in Markdown."""
+    lines = [
+        "| constraint | valid | distinct | processor time per sample, ms | new prefixes |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    count = content["samples"]
+    for row in content["rows"]:
+        low, high = wilson_interval(row["valid"] / count, count, 0.95)
+        name = f"smiles, draw {row['draw']}" if "draw" in row else "none"
+        lines.append(
+            f"| {name} | {row['valid'] / count:.1%} [{low:.1%}, {high:.1%}] | "
+            f"{row['distinct'] / count:.1%} | {1000 * row['processor_seconds'] / count:.1f} | "
+            f"{row.get('prefixes', 0):,} |"
+        )
+    return "\n".join(lines)
+
+
 def qed_table(content: dict[str, Any]) -> str:
     """Models by their mean reward over the seeds, in Markdown."""
     seeds, lines = content["seeds"], []
@@ -199,7 +256,7 @@ def _write(place: Path, content: dict[str, Any]) -> None:
 def main() -> None:
     """Measures, or fills the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=("qed", "tables"))
+    parser.add_argument("task", choices=("qed", "mask", "tables"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("runs/molecules"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -207,7 +264,15 @@ def main() -> None:
     if options.task == "qed":
         qed(options.folder, options.seeds, options.output)
         return
-    found = {"qed": qed_table(_read(options.output / "molecules-qed.json") or {})}
+    if options.task == "mask":
+        mask(options.folder, options.output)
+        return
+    tables = {"qed": qed_table, "mask": mask_table}
+    found = {
+        name: table(content)
+        for name, table in tables.items()
+        if (content := _read(options.output / f"molecules-{name}.json")) is not None
+    }
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ It knows nothing of files, corpora, command lines or GANs.
 
 from .beam import Beams, beam_search
 from .coefficients import AdaptiveEntropy, AdaptiveKL
-from .constraints import ConstrainedPolicy, Constraint, allowed_after
+from .constraints import ConstrainedPolicy, Constraint, allowed_after, constrained
 from .environments.agent import PolicyAgent
 from .generate import generate
 from .lagged import LaggedPolicy
@@ -112,6 +112,7 @@ __all__ = [
     "augmented_likelihood_loss",
     "beam_search",
     "clipped_surrogate_loss",
+    "constrained",
     "discounted_returns",
     "dpg_weights",
     "effective_sample_size",

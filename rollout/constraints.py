@@ -19,7 +19,7 @@ from torch import Tensor
 from .policy import Policy, Prefixes, State, WrappedPolicy
 from .sequences import Sequences, concat_trees, select_tree
 
-__all__ = ["ConstrainedPolicy", "Constraint", "allowed_after"]
+__all__ = ["ConstrainedPolicy", "Constraint", "allowed_after", "constrained"]
 
 Constraint = Callable[[list[list[int]]], Any]
 """``constraint(prefixes) -> bool [N, V]``: the tokens that may follow each prefix of token ids. It
@@ -142,3 +142,8 @@ class ConstrainedPolicy(WrappedPolicy):
         """One state out of several."""
         inner = self.policy.concat([each.inner for each in states])
         return _Constrained(inner, *concat_trees([each[1:] for each in states]))
+
+
+def constrained(policy: Policy, constraint: Constraint | None) -> Policy:
+    """The policy under a constraint; the policy itself without one."""
+    return policy if constraint is None else ConstrainedPolicy(policy, constraint)

@@ -24,6 +24,7 @@ from .config.settings import settings_from
 from .config.version import __version__
 from .data.codec import Codec, load_codec, save_codec
 from .data.conditions import Conditions, load_conditions
+from .data.constraints import build_constraint
 from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
@@ -138,8 +139,8 @@ class TextGenerator(
             sources: texts to answer, for a model that was trained with such.
             **settings: of `seqgan.config.decoding.Decoding`, which are those of ``seqgan sample``:
                 condition, prefix, temperature, top_k, top_p, min_p, greedy, beams,
-                length_penalty, repetition_penalty, forbid, allow_unk, min_length, max_length,
-                unique, best_of, best_by, rescore, rescore_beta, seed.
+                length_penalty, repetition_penalty, forbid, constraint, allow_unk, min_length,
+                max_length, unique, best_of, best_by, rescore, rescore_beta, seed.
 
         Raises:
             ConfigError: a setting is unknown, or does not fit the model.
@@ -196,7 +197,8 @@ class TextGenerator(
         number = usual if settings.number is None else settings.number
         if settings.beams:
             number = min(number, settings.beams)
-        found = decode(self.policy, settings, questions, number, forbidden, judge)
+        rule = build_constraint(settings.constraint, self.codec)
+        found = decode(self.policy, settings, questions, number, forbidden, judge, rule)
         return found, len(questions.prefix)
 
     def _judge(self) -> Reward | None:

@@ -15,6 +15,7 @@ from rollout.modules import frozen_copy, own_copy
 
 from .config import FinetuneConfig, RunConfig
 from .config.reading import run_config
+from .data.constraints import check_allowed
 from .data.dataset import Dataset
 from .errors import ConfigError
 from .evaluation.action_values import token_values
@@ -230,6 +231,7 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
             reward, reference, data, config.evaluation, config.seed, runtime.saved_before
         )  # fmt: skip
         return Tuned(work, work.run(objective.validate), None, objective, None, None)
+    check_allowed(data)
     sweep = Sweep(data, config.evaluation, config.seed)
     runtime.hold(sweep=sweep)
     if not runtime.past("critic"):  # otherwise it was settled before

@@ -179,7 +179,8 @@ def _against_own_data(
     """All scores, with the run's own test split."""
     if settings.tokenizer is not None and isinstance(config.corpus, FileCorpus):
         config.corpus.tokenizer = settings.tokenizer
-    given = {name: getattr(settings, name) for name in ("data", "test_data", "validation_data")}
+    names = ("data", "test_data", "validation_data", "constraint")
+    given = {name: getattr(settings, name) for name in names}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
     if settings.corpus.parameters is not None and isinstance(config.corpus, OracleCorpus):
         config.corpus.parameters = settings.corpus.parameters
@@ -212,6 +213,8 @@ def _own(settings: EvaluateConfig) -> dict[str, str]:
     flags = {}
     if settings.tokenizer is None:
         flags["corpus.tokenizer"] = "--tokenizer"
+    if settings.constraint is None:
+        flags["constraint"] = "--constraint"
     if settings.embedder == "none":
         flags["evaluation.embedder"] = "--embedder"
     if not settings.metrics:

@@ -69,6 +69,7 @@ def explain(settings: ExplainConfig, console: Console) -> int:
 def _data(settings: ExplainConfig, directory: RunDirectory) -> Dataset:
     """The run's data; its real sequences are what tokens are compared with."""
     config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    config = replace(config, constraint="none")  # the model itself is explained
     if settings.data is not None:
         config = replace(config, data=settings.data)
     if settings.tokenizer is not None and isinstance(config.corpus, FileCorpus):

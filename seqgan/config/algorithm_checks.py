@@ -8,6 +8,7 @@ from .algorithms.policy_gradient import PolicyGradient
 from .algorithms.ratio import Ratio
 from .algorithms.relaxed import LOSS_OF, Relaxed
 from .checks import require
+from .constraints import check_constraint
 
 if TYPE_CHECKING:
     from .run import RunConfig
@@ -32,12 +33,14 @@ def check_algorithm(config: RunConfig) -> None:
 
 
 def _check_stages(config: RunConfig) -> None:
-    """Requires an algorithm that goes through the stages of a reward, if there are any."""
+    """Requires an algorithm that knows stages and constraints, if there are any."""
+    check_constraint("--constraint", config.constraint)
     algorithm = config.algorithm
-    require(
-        not config.stages or isinstance(algorithm, PolicyGradient),
-        f"--stages are for --{algorithm.group}name policy_gradient",
-    )
+    for what, given in (("stages are", config.stages), ("constraint is", config.constraint)):
+        require(
+            given in ([], "none") or isinstance(algorithm, PolicyGradient),
+            f"--{what} for --{algorithm.group}name policy_gradient",
+        )
 
 
 def _check_relaxed(config: RunConfig) -> None:

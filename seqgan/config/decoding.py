@@ -24,21 +24,20 @@ class Decoding(Settings):
         temperature: softmax temperature, above 0; below 1 is more careful.
         top_k: keep only the k most likely tokens at each step; none: all.
         top_p: keep only the most likely tokens that together reach this probability; none: all.
-        min_p: keep only tokens with at least this share of the most likely token's probability;
-            none: all.
+        min_p: keep only tokens with this share of the most likely one's probability; none: all.
         greedy: take the most likely token at each step; nothing is drawn.
         beams: candidates of a beam search for the most probable sequences; 0: no search.
         length_penalty: beam search orders sequences by log-probability / length^this.
         repetition_penalty: logits of tokens that the sequence holds already are divided by it if
             positive, else multiplied; 1: no penalty.
         forbid: words that are never emitted, each of them one token.
+        constraint: tokens that may follow: none, smiles, grammar, package.module:function.
         allow_unk: samples may hold <unk>, where the training sequences do.
         min_length: tokens of a sequence at least, EOS not counted.
         max_length: tokens of a sequence at most, EOS counted; none: as in training.
         unique: no sequence twice.
         best_of: sequences drawn for each one that is returned, the best of them.
-        best_by: judge of the best: likelihood (log-probability per token), discriminator (of a
-            fine-tuned run).
+        best_by: judge of the best: likelihood (log-probability per token), discriminator.
         rescore: sequences drawn for each one that is returned, which is drawn from them with
             weights exp(rescore_beta f), f the log-odds of the run's discriminator.
         rescore_beta: factor of the log-odds; below 1 trusts them less.
@@ -59,6 +58,7 @@ class Decoding(Settings):
     length_penalty: float = 0.0
     repetition_penalty: float = 1.0
     forbid: list[str] = field(default_factory=list)
+    constraint: str = "none"
     allow_unk: bool = True
     min_length: int = 0
     max_length: int | None = None

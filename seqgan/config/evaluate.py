@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .checks import choice, require, seed, sizes
+from .constraints import check_constraint
 from .evaluate_checks import check_combination
 from .files import EvaluateReadingConfig
 from .names import DEVICES, check_embedder, check_functions, check_tokenizer
@@ -50,6 +51,8 @@ class EvaluateConfig(Settings):
         output: JSON file for the scores; none: the terminal only.
         seed: of samples and bootstrap; none: as in the run, or 0.
         tokenizer: the run's, which must be named here where it is not built in.
+        constraint: of the samples of a run, in the place of its own, which must be named here if it
+            is a function of yours; none: its own.
         device: auto, cpu, cuda, mps; none: as in the run.
     """
 
@@ -76,6 +79,7 @@ class EvaluateConfig(Settings):
     output: str | None = None
     seed: int | None = None
     tokenizer: str | None = None
+    constraint: str | None = None
     device: str | None = None
 
     def __post_init__(self) -> None:
@@ -88,6 +92,8 @@ class EvaluateConfig(Settings):
         for name in ("tokenizer", "bleu_tokenizer", "self_bleu_tokenizer"):
             if (tokenizer := getattr(self, name)) is not None:
                 check_tokenizer(f"--{name}", tokenizer)
+        if self.constraint is not None:
+            check_constraint("--constraint", self.constraint)
         require(self.output != "", "--output: an empty name; leave it out for the terminal")
         if self.device is not None:
             choice(self, "device", DEVICES)

@@ -41,6 +41,10 @@ def check_combination(settings: EvaluateConfig) -> None:
             f"--{name} goes with --run alone: the file that the run was trained on",
         )
     require(
+        settings.constraint is None or of_run,
+        "--constraint goes with --run alone: of the models that are sampled",
+    )
+    require(
         settings.corpus.parameters is None or of_run,
         "--corpus.parameters goes with --run alone: the file of the run's oracle",
     )

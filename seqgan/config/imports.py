@@ -16,7 +16,9 @@ from .rewards.stages import reward_stages
 
 __all__ = ["dotted_names"]
 
-PLACES = ("corpus.tokenizer", "evaluation.embedder", "evaluation.metrics", "critic.augment")
+PLACES = (
+    "corpus.tokenizer", "evaluation.embedder", "evaluation.metrics", "critic.augment", "constraint",
+)  # fmt: skip
 """Settings besides the rewards that take a dotted path."""
 
 
@@ -31,8 +33,8 @@ def dotted_names(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     found = []
     for place in PLACES:
-        group, _, name = place.partition(".")
-        inner = content.get(group)
+        group, _, name = place.rpartition(".")
+        inner = content.get(group) if group else content
         value = inner.get(name) if isinstance(inner, Mapping) else None
         for each in value if isinstance(value, list) else [value]:
             file = place == "corpus.tokenizer" and str(each).endswith(TOKENIZER_FILES)

@@ -54,6 +54,9 @@ class Task(Settings):
         reward: the terms together, and calls of your own functions.
         on_reward_error: if a function fails: stop (the state is saved, the message shows the
             sequence), or skip (the term abstains there).
+        constraint: tokens that may follow a prefix, wherever the policy is sampled and in the
+            gradient: none, smiles (what can still become a molecule; extra `molecules`), grammar
+            (with that data), or package.module:function.
         ensemble: the MLE models whose density the ratio is made of.
         algorithm: the update of the generator in the rounds.
         adversarial: the adversarial rounds.
@@ -74,6 +77,7 @@ class Task(Settings):
     stages: list[StageConfig] = field(default_factory=list)
     reward: RewardConfig = field(default_factory=RewardConfig)
     on_reward_error: str = "stop"
+    constraint: str = "none"
     ensemble: EnsembleConfig = _recommended()
     algorithm: AlgorithmConfig = _recommended()
     adversarial: AdversarialConfig = _recommended()

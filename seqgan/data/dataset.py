@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from rollout import Sequences
+from rollout import Constraint, Sequences
 
 from ..seeding import rng_for
 from .codec import Codec
@@ -50,6 +50,7 @@ class Dataset:
         labels: for each split the labels int64 [n] of its sequences, if they are known. Metrics
             read them; models see none but those of a condition.
         conditions: what the sequences can be asked for by: labels, source texts.
+        constraint: the tokens that may follow a prefix of a sample; None: all.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Dataset:
     report_lines: list[str] = field(default_factory=list)
     labels: dict[str, Tensor] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
+    constraint: Constraint | None = None
 
     @property
     def spec(self) -> TokenSpec:

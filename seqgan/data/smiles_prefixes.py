@@ -1,4 +1,4 @@
-"""Which symbols may follow the beginning of a SMILES string, by partialsmiles.
+"""The symbols that may follow the beginning of a SMILES string, by partialsmiles.
 
 partialsmiles reads a string from its first character, once per candidate: milliseconds for a
 vocabulary. Few facts decide what may follow: the atoms that can still get a bond, the rings and
@@ -159,7 +159,7 @@ class SmilesPrefixes:
         yield from (token for token in self.search if self.words[token] not in begun.rings)
 
     def _read(self, text: str) -> Beginning:
-        """What decides on the symbols that may follow a text."""
+        """Reads a text for all that decides on the symbols that may follow."""
         parser = self._parser.SmilesParser(True, 0)
         state = self._parser.State()
         parser.smi, parser.N = text, len(text)
@@ -209,7 +209,7 @@ def _key(text: str, state: Any) -> tuple[Any, ...]:
 
 
 def _atom(atom: Any, state: Any) -> tuple[Any, ...]:
-    """What the rules look at in an atom."""
+    """All that the rules look at in an atom."""
     bonds = sorted((bond.order, bond.arom) for bond in atom.bonds)
     nitroxide = atom.element == 8 and atom.bonds and atom.bonds[0].getNbr(atom).element == 7
     return (

@@ -6,6 +6,7 @@ Whatever it is, training and evaluation see one thing, a `Dataset`.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from ..config.names import MOLECULES
 from ..errors import ConfigError, DataError, did_you_mean
 from ..seeding import derive_seed, rng_for
 from .codec import Codec, IdCodec, WordCodec
+from .constraints import build_constraint
 from .dataset import Dataset, drawn_report
 from .grammar.policy import GrammarPolicy
 from .grammar.styles import load_styles
@@ -123,7 +125,7 @@ def run_data(config: RunConfig, vocabulary: Vocabulary | None = None) -> Dataset
         config: the settings.
         vocabulary: as of `load_data`.
     """
-    return load_data(
+    data = load_data(
         config.data,
         config.corpus,
         test_data=config.test_data,
@@ -131,6 +133,7 @@ def run_data(config: RunConfig, vocabulary: Vocabulary | None = None) -> Dataset
         seed=config.seed,
         vocabulary=vocabulary,
     )
+    return replace(data, constraint=build_constraint(config.constraint, data.codec))
 
 
 def _wordnet(config: FileCorpus, seed: int) -> TextCorpus:

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from rollout import NucleusPolicy, Policy, Sequences
+from rollout import Constraint, NucleusPolicy, Policy, Sequences, constrained
 
 from ..data.prompts import NoPrompts, Prompts
 from ..metrics.likelihood import SequenceScores, sequence_scores
@@ -92,10 +92,16 @@ class Decoder:
     Args:
         seed: of the samples.
         prompts: what models are asked for, by split; None: nothing.
+        constraint: the tokens that may follow a prefix; None: all.
     """
 
-    def __init__(self, seed: int, prompts: Callable[[str], Prompts] | None = None):
-        self.seed = seed
+    def __init__(
+        self,
+        seed: int,
+        prompts: Callable[[str], Prompts] | None = None,
+        constraint: Constraint | None = None,
+    ):
+        self.seed, self.constraint = seed, constraint
         self.prompts = prompts or (lambda split: NoPrompts())
         self._recent: _Recent[Drawn] = _Recent()
         self._pools: dict[Any, tuple[Policy, Sequences, Remembering]] = {}
@@ -129,7 +135,9 @@ class Decoder:
         """Samples of a model whose steps are changed."""
 
         def this_way(each: Policy) -> Policy:
-            return each.tempered(value) if family == "temperature" else NucleusPolicy(each, value)
+            tempered = family == "temperature"
+            made = each.tempered(value) if tempered else NucleusPolicy(each, value)
+            return constrained(made, self.constraint)
 
         samples = self._generate(this_way(emitting(policy)), split, count)
         score = Remembering(functools.partial(sequence_scores, this_way(policy)))
@@ -166,8 +174,9 @@ class Decoder:
         known = self._pools.get((split, count))
         if known is None or known[0] is not policy:
             most = math.ceil(count / min(FAMILIES["rejection"]))
-            samples = self._generate(emitting(policy), split, most)
-            known = policy, samples, Remembering(functools.partial(sequence_scores, policy))
+            emits, acting = (constrained(x, self.constraint) for x in (emitting(policy), policy))
+            samples = self._generate(emits, split, most)
+            known = policy, samples, Remembering(functools.partial(sequence_scores, acting))
             self._pools[split, count] = known
         return known[1:]
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rollout import Policy, Sequences
+from rollout import Policy, Sequences, constrained
+from rollout.completion import policy_device
 from rollout.policy import TokenScores
 
 from ..config import EvaluationConfig
@@ -108,8 +109,10 @@ class Evaluator:
     def model(self, policy: Policy, name: str) -> tuple[list[Score], Sequences]:
         """Scores of a model as it is (temperature 1), and the samples they were made from."""
         rng = rng_for(self.seed, "samples", name)
-        samples = draw(emitting(policy), self.count, rng, self.data.prompts("test")).sequences
-        own = sequence_scores(policy, samples)
+        rule = self.data.constraint
+        emits = constrained(emitting(policy), rule)
+        samples = draw(emits, self.count, rng, self.data.prompts("test")).sequences
+        own = sequence_scores(constrained(policy, rule), samples)
         test = sequence_scores(policy, self.data.test.to(samples.device))
         tokens = self.data.codec.tokens(samples)
         nll = -test.log_prob.numpy()
@@ -120,7 +123,7 @@ class Evaluator:
             self.score.ratio(
                 "entropy", own.entropy.numpy(), own.tokens.numpy(), "none", on="samples"
             ),
-            *self._against_source(samples, own, test),
+            *self._against_source(samples, own, test if rule is None else self._under(policy)),
             *self._reverse(samples),
             *self.texts.scores(texts, self.test_texts, "test"),
             *([] if self.domain is None else self.domain.scores(samples)),
@@ -235,6 +238,11 @@ class Evaluator:
             *self.score.overlap(tokens, self.references, self.wording, "test"),
             *self.score.surface(tokens, self.wording, self.training),
         ]
+
+    def _under(self, policy: Policy) -> SequenceScores:
+        """Scores of the test split under the constraint."""
+        policy = constrained(policy, self.data.constraint)
+        return sequence_scores(policy, self.data.test.to(policy_device(policy)))
 
     def _against_source(
         self, samples: Sequences, own: SequenceScores, test: SequenceScores

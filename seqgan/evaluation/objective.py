@@ -21,7 +21,7 @@ import torch
 from scipy.stats import norm
 
 import rollout
-from rollout import Policy, Reward, Sequences
+from rollout import Policy, Reward, Sequences, constrained
 from rollout.modules import own_copy
 from rollout.rewards import reward_values
 
@@ -30,7 +30,7 @@ from ..data.dataset import Dataset
 from ..data.prompts import Prompts, Questions
 from ..errors import RewardError
 from ..metrics import copied_share, unique_share
-from ..metrics.likelihood import sequence_scores, token_nll
+from ..metrics.likelihood import SequenceScores, sequence_scores, token_nll
 from ..models import Generator
 from ..rewards.terms import Terms, of_sequences
 from ..seeding import rng_for
@@ -154,7 +154,11 @@ class Objective:
         """
         rng = rng_for(self.seed, "objective", purpose)
         asked = self.data.prompts("validation") if prompts is None else prompts
-        return draw(policy, count, rng, asked).sequences
+        return draw(constrained(policy, self.data.constraint), count, rng, asked).sequences
+
+    def scores(self, policy: Policy, samples: Sequences) -> SequenceScores:
+        """Log-probability and entropy of samples of a model, under the constraint if any."""
+        return sequence_scores(constrained(policy, self.data.constraint), samples)
 
     def questions(self, count: int) -> Questions:
         """The questions of the verdict, out of the test split: the same for all models."""
@@ -187,7 +191,7 @@ class Objective:
         """
         samples = self.samples(policy, "validation", self.config.sweep_samples)
         mean = float(self.rewards(samples).mean())
-        own = sequence_scores(policy, samples)
+        own = self.scores(policy, samples)
         device = samples.device
         return {
             "score": -mean,
@@ -266,8 +270,8 @@ def mean_row(
 def _row(
     objective: Objective, name: str, samples: Sequences, policy: Policy, calls: int
 ) -> RewardRow:
-    own = sequence_scores(policy, samples).log_prob
-    kl = float((own - sequence_scores(objective.mle, samples).log_prob).mean())
+    own = objective.scores(policy, samples).log_prob
+    kl = float((own - objective.scores(objective.mle, samples).log_prob).mean())
     return _described(objective, name, samples, objective.rewards(samples), kl, calls)
 
 

@@ -47,7 +47,7 @@ class Sweep:
     def __init__(self, data: Dataset, config: EvaluationConfig, seed: int):
         self.data = data = bounded(data, config)
         self.config, self.seed = config, seed
-        self.decoder = Decoder(seed, data.prompts)
+        self.decoder = Decoder(seed, data.prompts, data.constraint)
         # Self-BLEU grows with the number of sequences: models and real data get the same.
         self.count = min(config.sweep_samples, len(data.test))
         self._best: int | None = None  # index of the temperature that suited the last policy
@@ -70,7 +70,7 @@ class Sweep:
             num_samples=max(2, self.config.num_samples // 2),
         )
         half.count, half._best = max(2, self.count // 2), None
-        half.decoder = Decoder(self.seed, self.data.prompts)
+        half.decoder = Decoder(self.seed, self.data.prompts, self.data.constraint)
         return half
 
     def state_dict(self) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def begin(
         saver = Saver(directory.checkpoints, config.checkpoint, saved)
         set_matmul_precision(accelerator.device, config.matmul_precision)
         runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
-        runtime.graphs = config.graphs
+        runtime.graphs = config.graphs and data.constraint is None  # it is asked on the host
         runtime.callbacks = callbacks or runtime.callbacks
         runtime.begin_tracking()
     data = bounded(data, config.evaluation)

@@ -86,7 +86,7 @@ def run_control(
     at_the_start(generator, config, data)
     materials = Materials(
         generator, reference, ConstantReward(0.0), None, data.train, data.prompts(), runtime,
-        "control",
+        "control", constraint=data.constraint,
     )  # fmt: skip
     player = NoiseGradient(settings, materials, spread)
     # If its loss is not finite, its best state still serves.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rollout import (
+    Constraint,
     Policy,
     Reward,
     RuledPolicy,
@@ -19,6 +20,7 @@ from rollout import (
     Sampler,
     Sequences,
     beam_search,
+    constrained,
     resample,
 )
 from rollout.completion import policy_device
@@ -64,6 +66,7 @@ def decode(
     number: int,
     forbidden: Sequence[int] = (),
     judge: Reward | None = None,
+    constraint: Constraint | None = None,
 ) -> Sequences:
     """`number` sequences for each question, those of a question one after another.
 
@@ -74,11 +77,12 @@ def decode(
         number: N.
         forbidden: ids that are never emitted.
         judge: log-odds of a discriminator, for the best by it and for `rescore`.
+        constraint: the tokens that may follow a prefix; None: all.
 
     Raises:
         ConfigError: the settings do not fit the model, or too few distinct sequences are found.
     """
-    policy = _under_rules(model, settings, forbidden)
+    policy = constrained(_under_rules(model, settings, forbidden), constraint)
     if settings.beams:
         return _searched(policy, settings, questions, number)
     sampler = Sampler(settings.temperature, settings.top_k, settings.top_p, settings.min_p)

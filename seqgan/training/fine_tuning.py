@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rollout import Reward
+from rollout import Reward, constrained
 from rollout.modules import own_copy
 
 from ..config import RewardTerm, RunConfig
@@ -66,7 +66,8 @@ class FineTuning:
             augment = augmentation(
                 config.critic.augment, config.critic.augment_share, self.data.codec
             )
-            self.critic = Critic(model, self.generator, *split, config.critic, runtime, augment)
+            acting = constrained(self.generator, self.data.constraint)
+            self.critic = Critic(model, acting, *split, config.critic, runtime, augment)
             runtime.hold(discriminator=model, critic=self.critic)
         self.refresh: Refresh | None = None
         if config.ensemble.refresh:
@@ -94,6 +95,7 @@ class FineTuning:
             ensemble=self.ensemble,
             table=SampleTable(self.data.codec, config.evaluation.show, every, runtime),
             calls=config.reward.calls, stages=stages, codec=self.data.codec,
+            constraint=self.data.constraint,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
 
@@ -122,7 +124,9 @@ class FineTuning:
         runtime = self.runtime
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
-        health = Health(self.reference, self.critic, self.data.prompts("heldout"), runtime)
+        health = Health(
+            self.reference, self.critic, self.data.prompts("heldout"), runtime, self.data.constraint
+        )
         other: Player | None = self.critic or self.mediation
         settings = self.config.adversarial
         if self.refresh is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rollout import Policy
+from rollout import Constraint, Policy, constrained
 
 from ..data.prompts import Prompts
 from ..metrics import self_bleu
@@ -125,16 +125,22 @@ class Health:
         critic: the discriminator and its training; None if there is none.
         prompts: what the samples are asked for.
         runtime: seed and log.
+        constraint: the tokens that may follow a prefix of a sample; None: all.
 
     Attributes:
         seen: for each kind of trouble that there was "kind", "round" and "text", first come first.
     """
 
     def __init__(
-        self, reference: Policy, critic: Critic | None, prompts: Prompts, runtime: Runtime
+        self,
+        reference: Policy,
+        critic: Critic | None,
+        prompts: Prompts,
+        runtime: Runtime,
+        constraint: Constraint | None = None,
     ):
-        self.reference, self.critic, self.runtime = reference, critic, runtime
-        self.prompts = prompts
+        self.reference, self.constraint = constrained(reference, constraint), constraint
+        self.critic, self.runtime, self.prompts = critic, runtime, prompts
         self.first: Figures = {}
         self.before: Figures = {}
         self.seen: list[dict[str, Any]] = []
@@ -168,7 +174,7 @@ class Health:
 
     @torch.no_grad()
     def _figures(self, policy: Policy, round_number: int) -> Figures:
-        rng = self.runtime.rng("watch", round_number)
+        rng, policy = self.runtime.rng("watch", round_number), constrained(policy, self.constraint)
         samples = draw(policy, SAMPLES, rng, self.prompts).sequences
         own = sequence_scores(policy, samples)
         pretrained = sequence_scores(self.reference, samples)

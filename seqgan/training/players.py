@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from rollout import Reward, Sequences
+from rollout import Constraint, Reward, Sequences
 
 from ..data.codec import Codec
 from ..data.prompts import Prompts
@@ -78,6 +78,7 @@ class Materials:
         calls: sequences that functions of the user may judge; 0: no limit.
         stages: rewards that follow one another, `reward` the first; None: it stays.
         codec: token ids to texts; None: nothing asks for texts.
+        constraint: the tokens that may follow a prefix of a sample; None: all.
     """
 
     generator: Generator
@@ -93,3 +94,4 @@ class Materials:
     calls: int = 0
     stages: Stages | None = None
     codec: Codec | None = None
+    constraint: Constraint | None = None

@@ -22,11 +22,11 @@ from torch import Tensor
 from rollout import (
     TRANSFORMS,
     LaggedPolicy,
-    Policy,
     Sequences,
     TokenScores,
     action_values,
     advantages,
+    constrained,
     discounted_returns,
     entropy_bonus,
     kl_to_reference,
@@ -67,7 +67,10 @@ class PolicyGradient:
     def __init__(self, settings: Settings, materials: Materials):
         self.settings, self.runtime = settings, materials.runtime
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.reference, self.judge = materials.reference, Judge(materials)
+        self.constraint = materials.constraint
+        self.acting = constrained(self.policy, self.constraint)
+        self.reference = constrained(materials.reference, self.constraint)
+        self.judge = Judge(materials)
         self.stage, self.prompts = materials.stage, materials.prompts
         self.train = materials.train.to(self.runtime.device)
         self.transform = TRANSFORMS[settings.transform]
@@ -151,7 +154,9 @@ class PolicyGradient:
         positions = range(0, mine.tokens.shape[1], settings.positions)
         with self.judge.together():
             return action_values(
-                self.policy if self.lagged is None else self.lagged.policy,
+                self.acting
+                if self.lagged is None
+                else constrained(self.lagged.policy, self.constraint),
                 mine,
                 self.judge.reward,
                 max(1, settings.rollouts),
@@ -207,13 +212,13 @@ class PolicyGradient:
         processes, settings = self.runtime.processes, self.settings
         rng = self.runtime.rng(self.stage, self.progress.number)
         prompts, given = self._prompts()
-        acting: Policy = self.policy
+        acting = self.acting
         if settings.temperature != 1:
-            acting = self.policy.tempered(settings.temperature)
+            acting = constrained(self.policy.tempered(settings.temperature), self.constraint)
         drawn = draw(
             acting, settings.batch_size, rng, prompts, processes=processes,
             # A recording belongs to one policy, and a tempered one is made at every step.
-            graphs=self.learner.graphs if acting is self.policy else None,
+            graphs=self.learner.graphs if acting is self.acting else None,
         )  # fmt: skip
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
@@ -236,8 +241,8 @@ class PolicyGradient:
             advantage = self.transform(processes.gather(found, part), chosen, groups)
             figures["value_loss"] = loss
         with self.runtime.autocast():  # the same numbers as in the update
-            now = self.policy(mine)
-            old = now if acting is self.policy else acting(mine)
+            now = self.acting(mine)
+            old = now if acting is self.acting else acting(mine)
             reference = self.reference(mine) if self.weights.needs_reference else None
         spread = spread_over(advantage, chosen)
         if given:  # what was given is trained by MLE: a weight of 1
@@ -303,12 +308,12 @@ class PolicyGradient:
     ) -> Tensor:
         """The share of this process in the loss of a batch, and of what is trained on besides."""
         with without_dropout(self.policy), self.runtime.autocast():
-            loss = policy_loss(self.policy(batch.mine), batch, self.settings)
+            loss = policy_loss(self.acting(batch.mine), batch, self.settings)
             own = self.policy.own_loss(batch.mine, batch.advantage)
             if own is not None:
                 loss = loss + batch.part.of_tokens(own, batch.chosen)
             if again is not None:
-                loss = loss + replay_loss(self.policy, again, mean_reward, self.settings)
+                loss = loss + replay_loss(self.acting, again, mean_reward, self.settings)
             if real is not None:
                 loss = loss + self.settings.mle_weight * mle_term(self.policy, real)
         return loss
