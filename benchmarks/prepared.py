@@ -19,7 +19,7 @@ from pathlib import Path
 
 from seqgan.errors import DataError, MissingExtraError
 
-__all__ = ["families", "smiles", "written_molecules"]
+__all__ = ["families", "organ", "smiles", "written_molecules"]
 
 Paths = dict[str, Path]
 
@@ -146,6 +146,11 @@ MOLECULES = 10_000
 def smiles(paths: Paths, folder: Path) -> dict[str, str]:
     """Molecules as SMILES: 10,000 of MOSES's training set, at random."""
     return {"data": _written(folder / "smiles.txt", _molecules())}
+
+
+def organ(paths: Paths, folder: Path) -> dict[str, str]:
+    """Half as many of the same molecules, as many as ORGAN was trained on."""
+    return {"data": written_molecules(folder / "molecules.smi", MOLECULES // 2)}
 
 
 def written_molecules(path: Path, count: int) -> str:
