@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from rollout import Sequences
 from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.evaluation import objective as module
 from seqgan.evaluation.objective import Objective, _compared, mean_row
+from seqgan.rewards.terms import Term, Terms
 
 
 def test_a_row_has_a_normal_interval():
@@ -47,6 +49,20 @@ def test_copies_of_each_other_and_of_training_sequences_by_hand():
     row = module._described(objective, "mle", samples, np.arange(4.0), 0.5, 3)
     assert (row.unique, row.novel, row.reward) == (0.75, 0.5, 1.5)
     assert objective.training is objective.training  # made once
+
+
+def test_the_mean_of_each_term_neither_weighted_nor_shaped():
+    batch = Sequences.from_lists([[5, 2], [5, 6, 2], [2]], 0, terminated=True)
+    known = torch.tensor([0.5, 0.75, 1.0])
+    terms = [
+        Term("length", 0.0, lambda sequences: sequences.lengths.float(), "step", 0.0, 1.0),
+        Term("known", 2.0, lambda sequences: known),
+    ]
+    data = SimpleNamespace(train=batch, prompts=None)
+    objective = Objective(None, None, data, EvaluationConfig(), 0)
+    assert objective.terms(batch) == {}
+    objective.reward = Terms(terms)
+    assert objective.terms(batch) == {"length": 2.0, "known": 0.75}
 
 
 class Fixed:

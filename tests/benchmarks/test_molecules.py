@@ -1,0 +1,78 @@
+"""The tables of molecules: made from results, and the page holds what they give."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.molecules import (
+    EVALUATION,
+    OUTPUT,
+    PAGE,
+    REWARDS,
+    TUNING,
+    command,
+    filled,
+    mask_table,
+    qed_table,
+)
+from seqgan.cli.parsing import parse
+from seqgan.config import FinetuneConfig
+
+
+def row(name, reward, valid, calls):
+    return {
+        "name": name, "reward": reward, "low": reward - 0.01, "high": reward + 0.01, "unique": 0.99,
+        "novel": 0.9, "kl": 2.0, "calls": calls, "terms": {"qed": reward, "validity": valid},
+    }  # fmt: skip
+
+
+def test_the_table_of_rewards():
+    seeds = [
+        {
+            "seed": seed, "processor_seconds": 100 + seed,
+            "objective": {
+                "label": "better",
+                "rows": [row("mle", 0.4, 0.5, 0), row("finetuned", 0.6 + 0.2 * seed, 0.8, 9600)],
+            },
+        }
+        for seed in range(2)
+    ]  # fmt: skip
+    lines = qed_table({"seeds": seeds}).splitlines()
+    assert len(lines) == 6
+    assert lines[2].startswith("| MLE | 0.400 [0.390, 0.410] | 50.0% [46.9%, 53.1%] | 0.800 |")
+    assert lines[3].startswith("| fine-tuned | 0.700 [0.590, 0.810] |") and "| 9,600 |" in lines[3]
+    assert "Verdicts: better, better." in lines[5] and "100 to 101 s" in lines[5]
+
+
+def test_a_page_is_filled_between_its_marks():
+    page = (
+        "a\n<!-- molecules: qed -->\nold\n<!-- end -->\nb\n<!-- molecules: mask -->\n<!-- end -->\n"
+    )
+    found = filled(page, {"qed": "NEW"})
+    assert found.startswith("a\n<!-- molecules: qed -->\n\nNEW\n\n<!-- end -->\nb")
+    assert filled(found, {"qed": "NEW"}) == found and "old" not in found
+
+
+@pytest.mark.parametrize(("name", "table"), [("qed", qed_table), ("mask", mask_table)])
+def test_the_page_has_the_tables_of_the_results(name, table):
+    content = json.loads((OUTPUT / f"molecules-{name}.json").read_text())
+    page = PAGE.read_text(encoding="utf-8")
+    assert filled(page, {name: table(content)}) == page
+
+
+def test_the_command_says_what_a_seed_does(tmp_path, monkeypatch):
+    stored = {"data": "a.smi", "method": "seqgan-logodds", "corpus": {"tokenizer": "smiles"}}
+    folder = "seqgan.runs.run_directory.RunDirectory"
+    monkeypatch.setattr(f"{folder}.open", classmethod(lambda cls, path: cls(Path(path))))
+    monkeypatch.setattr(f"{folder}.config", lambda self: dict(stored))
+    words = command(tmp_path, 3).split()
+    assert words[:2] == ["seqgan", "finetune"]
+    found = parse("finetune", words[2:])
+    assert isinstance(found, FinetuneConfig) and found.seed == 3
+    expected = FinetuneConfig(**{**stored, **TUNING, "run": str(tmp_path), "seed": 3})
+    assert found.algorithm == expected.algorithm and found.adversarial == expected.adversarial
+    assert [term.name for term in found.rewards] == [each.partition(":")[0] for each in REWARDS]
+    assert EVALUATION["num_samples"] >= 1_000
