@@ -51,7 +51,7 @@ MLE = {
     "evaluation": EVALUATION,
 }
 """Settings of the pretrained run."""
-SAMPLED = 300
+SAMPLED = 100
 """Samples with the constraint and without it."""
 REWARDS = ["qed", "validity:0"]
 """QED is what is wanted, and 0 for a text that is no molecule; validity is only measured."""
