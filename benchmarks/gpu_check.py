@@ -12,6 +12,7 @@ import argparse
 import io
 import itertools
 import json
+import math
 import os
 import shutil
 import sys
@@ -115,6 +116,7 @@ def checks(device: str, everything: bool, tiny: bool) -> list[Check]:
     if device == "cuda":
         found.append(Check("tests for a GPU", run_tests))
     found.append(Check("speed", partial(speed, device, tiny)))
+    found.append(Check("rollouts with EOS", lambda folder: endings(device, tiny)))
     found.append(Check("steps as graphs", partial(graphs, device)))
     for (generator, discriminator), kind in itertools.product(pairs, kinds):
         words = chosen("generator", generator) + chosen("discriminator", discriminator)
@@ -200,6 +202,42 @@ def speed(device: str, tiny: bool, folder: Path) -> str:
     found = measure(config, Console(quiet=tiny))
     times = {each["name"]: each["seconds"] for each in found["operations"]}
     return f"rollouts {times['rollouts']:.4f} s, rewards {times['rewards, fp32']:.4f} s"
+
+
+def endings(device: str, tiny: bool) -> str:
+    """Rollouts with EOS: ended rows dropped on the way, or all rows to the end as one graph."""
+    from rollout import Sequences, action_values, generate
+    from rollout.graphs import Graphs
+    from rollout.randomness import seeded_generator
+    from seqgan.config import LSTM
+    from seqgan.data.spec import TokenSpec
+    from seqgan.models import make_generator
+
+    size, length, batch, rollouts = (100, 6, 4, 2) if tiny else (5_000, 32, 64, 16)
+    policy = make_generator(LSTM(), TokenSpec(size, 1, 2, 0, length, (0, 1)), 0).to(device).eval()
+    with torch.no_grad():  # sequences end after half of the length
+        policy.head.bias[2] = math.log(2 * size / length)
+    given, failures = generate(policy, batch, rng=seeded_generator(0)), list[str]()
+
+    def lengths(sequences: Sequences) -> torch.Tensor:
+        return sequences.lengths.float()
+
+    def values(compact_every: int | None, graphs: Graphs | None) -> torch.Tensor:
+        return action_values(
+            policy, given, lengths, rollouts, rng=seeded_generator(1),
+            compact_every=compact_every, graphs=graphs,
+        )  # fmt: skip
+
+    ways = [partial(values, None, None), partial(values, 0, Graphs(on_failure=failures.append))]
+    for _ in range(3):  # shapes are recorded at their third time
+        found = [way() for way in ways]
+    times = [_seconds(way, device) for way in ways]
+    if failures:
+        raise RuntimeError(failures[0])
+    apart = float((found[0] - found[1]).abs().mean())
+    if apart > 0.05:  # rounding may draw another token now and then
+        raise AssertionError(f"values differ by {apart:.2f} tokens on average")
+    return f"ended rows dropped {times[0]:.4f} s, one graph {times[1]:.4f} s"
 
 
 LOGGED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -41,13 +42,18 @@ def test_it_names_every_architecture_and_method(monkeypatch):
         assert names.count("smoke run") == 6
 
 
+def test_rollouts_that_end_are_timed_both_ways():
+    note = gpu_check.endings("cpu", tiny=True)
+    assert re.fullmatch(r"ended rows dropped \d+\.\d{4} s, one graph \d+\.\d{4} s", note)
+
+
 @pytest.mark.slow
 def test_the_whole_program(tmp_path, capsys):
     output = tmp_path / "checks.json"
     assert gpu_check.main(["--device", "cpu", "--tiny", "--output", str(output)]) == 0
     rows = json.loads(output.read_text())["checks"]
-    assert len(rows) == 6 and not any(row["failed"] for row in rows)
-    assert "6 checks, 0 failed" in capsys.readouterr().out
+    assert len(rows) == 7 and not any(row["failed"] for row in rows)
+    assert "7 checks, 0 failed" in capsys.readouterr().out
 
 
 def test_a_failure_is_shown_and_counts(capsys, monkeypatch):
