@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..config import EvaluateConfig
+from ..config.names import MOLECULES
 from ..data.text.glance import CUTTING_AT_BLANKS, uncut_share
 from ..data.text.readers import Notes, Record, check_used, fitting, read_lines
 from ..data.text.special import SpecialWords
@@ -18,7 +19,9 @@ from ..data.text.tokenizers import Tokenizer, make_tokenizer
 from ..data.text.vocabulary import SPECIAL_TOKENS, UNK
 from ..errors import DataError
 from ..metrics import Score
+from ..metrics.molecules import has_rdkit
 from ..seeding import derive_seed, rng_for
+from .molecules import MoleculeTexts
 from .scoring import Scorer, Wording
 from .text_scores import TextScores
 
@@ -133,9 +136,17 @@ class References:
         texts, real = self._some(samples, n), self._some(self.records, n)
         return [
             *self.measures.scores(texts, real, self.name),
+            *self._of_molecules(texts, real),
             *self.scorer.overlap(forward, self.tokens, between, self.name),
             *self.scorer.surface(_tokens(samples, self.within, name), within, training),
         ]
+
+    def _of_molecules(self, texts: list[str], real: list[str]) -> list[Score]:
+        """Scores of molecules, if the files are cut as such and rdkit is installed."""
+        if self.within.name not in MOLECULES or not has_rdkit():
+            return []
+        training = None if self.training is None else [each.text for each in self.training]
+        return MoleculeTexts(training, real, self.scorer, self.name).scores(texts)
 
     def real(self, count: int) -> list[Score]:
         """Scores of real sequences, to read beside those of `count` samples."""

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from rollout import Sequences
-from seqgan.config import FileCorpus
+from seqgan.config import EvaluateConfig, FileCorpus
 from seqgan.data.codec import load_codec, save_codec
 from seqgan.data.molecule_codec import MoleculeCodec, drawing
 from seqgan.data.sources import load_data
 from seqgan.evaluation.domains import domain_scores
 from seqgan.evaluation.molecules import MoleculeTexts
+from seqgan.evaluation.samples import file_scores
 from seqgan.evaluation.scoring import Scorer
 from seqgan.metrics.catalogue import CATALOGUE, MOLECULES, family
 from seqgan.report.record import Record
@@ -76,6 +77,20 @@ def test_a_data_set_is_measured(data):
     assert real["validity"] == 1.0 and "novel-molecules" not in real
     mine = {score.name: score.value for score in domain.scores(data.train)}
     assert mine["novel-molecules"] == 0.0 and mine["unique-molecules"] == 1.0
+
+
+def test_files_of_molecules_are_measured_too(tmp_path):
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    files = {"samples": SAMPLES, "references": TEST, "training": TRAINING}
+    paths = {name: tmp_path / f"{name}.smi" for name in files}
+    for name, lines in files.items():
+        paths[name].write_text("".join(f"{line}\n" for line in lines))
+    given = {name: str(path) for name, path in paths.items()}
+    for cut, measured in (("smiles", True), ("characters", False)):
+        settings = EvaluateConfig(**given, corpus={"tokenizer": cut}, resamples=20)
+        value = {x.name: x.value for x in file_scores(settings, lambda text: None)["samples"]}
+        # As many samples as there are references: three of the five, at random.
+        assert (value.get("validity") in (1 / 3, 2 / 3, 1.0)) is measured
 
 
 def test_drawings_in_the_report(data, tmp_path):
