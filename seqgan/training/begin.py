@@ -21,7 +21,7 @@ from ..data.codec import save_codec
 from ..data.dataset import Dataset, fingerprint
 from ..data.sources import check_splits
 from ..errors import ConfigError, RunDirectoryError
-from ..models import Generator, load_generator
+from ..models import Generator, load_generator, make_discriminator, make_generator
 from ..models.build import shapes_alone
 from ..runs.places import data_of, not_its_data, with_files_found
 from ..runs.replacing import put_back, replacing
@@ -132,10 +132,7 @@ def begin(
             "main process; give all of them the same files"
         )
     _check_conditions(config, data)
-    with shapes_alone():  # settings that do not fit the data are refused here
-        build(config.generator, data.spec).attach(data.codec)
-        if any(term.needs_discriminator for term in config.every_term()):
-            build(config.discriminator, data.spec)
+    _check_networks(config, data, going_on)
     if not going_on:
         check_runs(config, whole)
         if first is not None:
@@ -196,6 +193,21 @@ def _check_conditions(config: RunConfig, data: Dataset) -> None:
                 f"--{group}.{settings.selector}: {chosen} reads no {part}, and the sequences of "
                 f"{config.data} have one; choose {' or '.join(able) or 'other data'}"
             )
+
+
+def _check_networks(config: RunConfig, data: Dataset, going_on: bool) -> None:
+    """Requires networks that fit the data, and files with all the weights that they begin with."""
+    judged = any(term.needs_discriminator for term in config.every_term())
+    with shapes_alone():
+        build(config.generator, data.spec).attach(data.codec)
+        if judged:
+            build(config.discriminator, data.spec)
+    if going_on:
+        return
+    if config.generator.begins_with_files:
+        make_generator(config.generator, data.spec, config.seed)
+    if judged and config.discriminator.begins_with_files:
+        make_discriminator(config.discriminator, data.spec, config.seed, data.codec)
 
 
 def _stored(config: RunConfig) -> dict[str, Any]:

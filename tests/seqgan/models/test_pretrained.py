@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.language_model import flags_of
 from rollout import Policy, Sequences, generate
 from rollout.modules import frozen_copy, own_copy
 from seqgan.cli.main import main
@@ -137,6 +138,14 @@ def test_weights_that_are_missing_are_named(broken, capfd):
     (broken / "model.safetensors").write_bytes(b"nothing" * 50)
     with pytest.raises(ConfigError, match="holds no language model: .*header"):
         make_generator(Pretrained(model=str(broken)), SPEC, seed=0)
+
+
+def test_nothing_is_written_where_weights_are_missing(broken, tmp_path, capsys):
+    words = [*flags_of(broken), "--generator.architecture", "pretrained"]
+    run = tmp_path / "run"
+    command = ["run", *words, "--generator.model", str(broken), "--output_dir", str(run)]
+    assert main(command) == 2
+    assert "lacks 3 weights" in capsys.readouterr().err and not run.exists()
 
 
 def test_an_error_that_no_file_is_the_cause_of_is_not_hidden(monkeypatch):
