@@ -23,6 +23,7 @@ from seqgan.metrics.embedders import load_embedder
 from seqgan.metrics.gain import calibrate
 from seqgan.metrics.likelihood import sequence_scores
 from seqgan.models import make_discriminator
+from seqgan.models.discriminators.text import text_head
 from seqgan.seeding import derive_seed
 from seqgan.training.critic import Critic
 from seqgan.training.critic_pretraining import CriticPretraining
@@ -108,13 +109,7 @@ def _head(
 ) -> nn.Module:
     """A head that tells real vectors (the first) from generated ones, best on the held-out ones."""
     runtime.seed_dropout("residual", "head")
-    width = train[0].shape[1]
-    layers: list[nn.Module] = [nn.LayerNorm(width)]
-    if hidden:
-        layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, 1)]
-    else:
-        layers += [nn.Linear(width, 1)]
-    head = nn.Sequential(*layers)
+    head = text_head(train[0].shape[1], hidden, 0.5 if hidden else 0.0)
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
     inputs = torch.cat(train)
     labels = torch.cat([torch.ones(len(train[0])), torch.zeros(len(train[1]))])

@@ -26,10 +26,10 @@ from ...errors import ConfigError
 from ..conditions import without_noise
 from .base import Discriminator
 
-__all__ = ["TextDiscriminator", "head"]
+__all__ = ["TextDiscriminator", "text_head"]
 
 
-def head(width: int, hidden: int, dropout: float) -> nn.Sequential:
+def text_head(width: int, hidden: int, dropout: float) -> nn.Sequential:
     """Layers from a text's vector [B, E] to its logit [B, 1].
 
     Args:
@@ -68,7 +68,7 @@ class TextDiscriminator(Discriminator):
         """Makes what stands behind the encoder: the head, and the readers of conditions."""
         self.read_labels(self.spec, width)
         self.read_source(self.spec, width)
-        self.head = head(width, hidden, dropout)
+        self.head = text_head(width, hidden, dropout)
 
     @abstractmethod
     def vectors(self, texts: list[str]) -> Tensor:
