@@ -28,7 +28,7 @@ def fails(capsys, arguments: list[str], *messages: str) -> None:
 
 OWN_START = (
     "mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random", "mle-larger",
-    "mle-averaged", "mle-small", "ratio-small",
+    "mle-averaged", "mle-small", "ratio-small", "mle-lstm", "mle-transformer", "ratio-transformer",
     *(f"{name}{end}" for name in ("minimax-gan", "relgan", "catgan", "leakgan")
       for end in ("", "-random")),
 )  # fmt: skip
