@@ -139,8 +139,10 @@ def _bleu(record: Record, curves: Curves, k: int) -> Plot:
     )
     if real is not None:
         caption += f" Star: real sequences (self-BLEU of {measured['sequences']:,} of them)."
+    # Self-BLEU grows with the number of samples, and the control has fewer.
+    shown = {name: points for name, points in curves.items() if name != "control"}
     paint = partial(
-        _paint, curves=curves, x=x, y=y, real=real, matched={},
+        _paint, curves=shown, x=x, y=y, real=real, matched={},
         labels=(f"self-BLEU-{k}", f"BLEU-{k}"),
     )  # fmt: skip
     return Plot(f"bleu-{k}", f"BLEU-{k} against self-BLEU-{k}", caption, paint)
@@ -173,7 +175,7 @@ def _paint(
         )  # fmt: skip
     if real is not None:
         axes.plot(*real, "*", color=COLOURS["real"], markersize=13, label="real")
-    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set(xlabel=labels[0], ylabel=labels[1].replace(", ", ",\n"))  # a panel is not high
     axes.margins(0.1, 0.12)
     few_ticks(axes)
     legend(axes, columns=4)
