@@ -26,7 +26,7 @@ __all__ = [
 
 SIZES: dict[str, Any] = {
     "embedding": 6, "hidden": 8, "layers": 2, "width": 8, "heads": 2,
-    "widths": [1, 2, 3], "filters": [4, 4, 4],
+    "widths": [1, 2, 3], "filters": [4, 4, 4], "leaked": 6, "goal": 4, "horizon": 2,
 }  # fmt: skip
 """Small sizes, by the names that settings of all architectures have."""
 

@@ -18,6 +18,8 @@ class GeneratorConfig(Component):
     group = "generator."
 
     listed: ClassVar[str] = "seqgan.config.generators:GENERATORS"
+    judge: ClassVar[str | None] = None
+    """The only architecture of discriminators that it can be trained with; None: any."""
 
     def check_corpus(self, corpus: CorpusConfig) -> None:
         """Requires data that the generator can be trained on; by default any.

@@ -27,6 +27,7 @@ class Leak(GeneratorConfig):
         dropout: probability of dropping a unit in training, from 0 to below 1.
     """
 
+    judge = "cnn"
     rare = ("horizon", "leaked", "widths", "filters")
 
     builds: ClassVar[str] = "seqgan.models.generators.leak"
@@ -54,7 +55,9 @@ class Leak(GeneratorConfig):
         """Requires a CNN of the same widths, filters and embedding, whose features it sees."""
         flag = "--generator.architecture: leak sees the features of the discriminator"
         require(
-            judge.architecture == "cnn" and judge.representations == 1 and not judge.spectral_norm,
+            judge.architecture == self.judge
+            and judge.representations == 1
+            and not judge.spectral_norm,
             f"{flag}, which must be cnn, with one representation and without spectral_norm; it is "
             f"{judge.architecture}",
         )

@@ -90,8 +90,6 @@ def settings(name: str, **groups: Any) -> RunConfig:
     }
     for group in ("generator", "discriminator"):
         small[group] = sizes(type(getattr(plain, group))) | {"dropout": 0.1}
-    if plain.generator.architecture == "leak":
-        small["generator"]["leaked"] = small["discriminator"]["embedding"]
     if getattr(plain.algorithm, "rollouts", 0):
         small["algorithm"]["rollouts"] = 1
     for group, more in groups.items():
