@@ -14,7 +14,7 @@ __all__ = ["check_judge"]
 
 
 def check_judge(config: RunConfig) -> None:
-    """Requires rewards, a loss and a generator that the discriminator can serve.
+    """Requires rewards and a loss that the discriminator can serve.
 
     Raises:
         ConfigError: there are others.
@@ -22,8 +22,6 @@ def check_judge(config: RunConfig) -> None:
     _check_per_token(config)
     _check_reads_text(config)
     _check_features(config)
-    if any(term.needs_discriminator for term in config.every_term()):
-        config.generator.check_judge(config.discriminator)
 
 
 def _check_per_token(config: RunConfig) -> None:

@@ -132,6 +132,8 @@ def begin(
             "main process; give all of them the same files"
         )
     _check_conditions(config, data)
+    if any(term.needs_discriminator for term in config.every_term()):
+        config.generator.check_judge(config.discriminator)
     _check_networks(config, data, going_on)
     if not going_on:
         check_runs(config, whole)

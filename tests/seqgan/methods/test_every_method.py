@@ -6,13 +6,16 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from seqgan.config import GrammarCorpus
 from seqgan.config.methods import method_names
 from seqgan.data.sources import load_data
 from seqgan.training.control import run_control
 
+from ..training.test_processes import launched
 from .fine_tuning import Ended, Kept, settings, tuned, weights
+from .shared import all_weights
 
 QUICK = ("cot", "psi-mle", "dgsan")
 """Methods whose resumed run is among the fast tests: a mediator, kept samples, a former self."""
@@ -72,3 +75,13 @@ def test_its_control_begins_where_it_began(name, data):
         noise, policy, 1.0, config, data, lambda model: {"score": 0.0}, runtime
     )  # fmt: skip
     assert rounds.rounds_done == config.adversarial.rounds
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path):
+    place = tmp_path / "two.safetensors"
+    code, _, error = launched(["tests.seqgan.methods.shared", str(place)])
+    assert code == 0, error
+    two, one = load_file(place), all_weights()
+    for name, found in one.items():
+        assert torch.allclose(found, two[name], rtol=0, atol=1e-6), name

@@ -121,8 +121,6 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         ({"algorithm": {"temperature": 0.5}}, "--algorithm.importance_cap 2"),
         ({"algorithm": {"discount": 0.5}}, "--algorithm.rollouts 0"),
         ({"algorithm": {"loss": "whole_sequence"}}, "needs one value per sequence"),
-        ({"method": "leakgan", "generator": {"leaked": 7}}, "is not the discriminator's 32"),
-        ({"method": "leakgan", "discriminator": {"architecture": "mlp"}}, "must be cnn"),
         ({"method": "catgan", "algorithm": {"losses": []}}, "--algorithm.losses: give one"),
         ({"method": "catgan", "rewards": ["length"]}, "takes the gradient of the discriminator"),
         ({"adversarial": {"start": "nowhere"}}, "'nowhere' is none of mle, scratch"),
@@ -132,3 +130,16 @@ def test_what_does_not_go_together_is_one_clear_line(given, message):
     with pytest.raises(ConfigError, match=message) as caught:
         RunConfig(**given)
     assert "\n" not in str(caught.value)
+
+
+def test_a_generator_refuses_a_discriminator_that_it_cannot_see():
+    known = RunConfig(method="leakgan")
+    known.generator.check_judge(known.discriminator)
+    for given, message in (
+        ({"generator": {"leaked": 7}}, "--generator.leaked 7 is not the discriminator's 32"),
+        ({"discriminator": {"architecture": "mlp"}}, "which must be cnn"),
+        ({"discriminator": {"spectral_norm": True}}, "without spectral_norm"),
+    ):
+        other = RunConfig(method="leakgan", **given)
+        with pytest.raises(ConfigError, match=message):
+            other.generator.check_judge(other.discriminator)

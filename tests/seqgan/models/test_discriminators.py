@@ -86,7 +86,10 @@ def test_a_gradient_penalty_has_gradients(name):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rewards": [{"name": "discriminator", "form": "probability"}]}, "log_odds and centred alone"),
+        (
+            {"rewards": [{"name": "discriminator", "form": "probability"}]},
+            "log_odds and centred alone",
+        ),
         ({"critic": {"gradient_penalty": 1.0}}, "set --critic.gradient_penalty 0"),
     ],
 )
