@@ -25,8 +25,9 @@ def check_algorithm(config: RunConfig) -> None:
     _check_stages(config)
     _check_relaxed(config)
     _check_ratio(config)
+    alone = config.ratio_alone and config.rewards[0].name == "ratio" and not config.stages
     require(
-        not config.ensemble.refresh or (config.ratio_alone and not config.stages),
+        alone or not config.ensemble.refresh,
         "--ensemble.refresh trains the ensemble behind --rewards ratio alone, without weight, "
         "shape and stages; set --ensemble.refresh 0, or take that reward",
     )

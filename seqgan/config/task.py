@@ -90,9 +90,9 @@ class Task(Settings):
 
     @property
     def ratio_alone(self) -> bool:
-        """Tells if the reward is the density ratio as it is, and nothing else."""
+        """Tells if the reward is a density ratio as it is, and nothing else."""
         (first, *others), mean = self.rewards, self.reward.mean
-        return first.name == "ratio" and first.plain and mean == "sum" and not others
+        return first.density and first.plain and mean == "sum" and not others
 
     @property
     def for_objective(self) -> bool:

@@ -38,6 +38,8 @@ class RewardTerm(Component):
     """The dataclass of a function of the user's."""
     needs_discriminator: ClassVar[bool] = False
     needs_mediator: ClassVar[bool] = False
+    density: ClassVar[bool] = False
+    """True if it is the ratio of a density that is known to the policy's."""
     objective: ClassVar[bool] = True
     """True if it says what is wanted of a sequence; False if it compares with data, or is noise."""
 

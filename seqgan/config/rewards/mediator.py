@@ -15,6 +15,7 @@ class MediatorTerm(RewardTerm):
     """log m - log q per token, m a model that is fitted to data and the policy's samples alike."""
 
     builds: ClassVar[str] = "seqgan.rewards.ratio:mediator_reward"
+    density = True
     objective = False
     needs_mediator = True
     name: str = "mediator"

@@ -15,5 +15,6 @@ class RatioTerm(RewardTerm):
     """log p - log q per token, p the density of --ensemble and q the policy's."""
 
     builds: ClassVar[str] = "seqgan.rewards.ratio:ratio_reward"
+    density = True
     objective = False
     name: str = "ratio"

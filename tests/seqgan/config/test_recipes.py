@@ -190,12 +190,15 @@ def test_what_needs_the_ratio_alone_is_refused_with_other_rewards(rewards):
     with pytest.raises(ConfigError, match="estimator: exact_to_go needs .* it is reinforce"):
         RunConfig(method="ratio", rewards=rewards, algorithm={"estimator": "exact_to_go"})
     RunConfig(method="ratio", rewards=rewards)
-    RunConfig(method="ratio", algorithm={"objective": "forward_kl", "estimator": "exact_to_go"})
+    whole = {"objective": "forward_kl", "estimator": "exact_to_go"}
+    assert all(RunConfig(method=name, algorithm=whole).ratio_alone for name in ("ratio", "cot"))
 
 
 def test_a_refresh_needs_the_ratio_alone():
     with pytest.raises(ConfigError, match="--ensemble.refresh trains .* take that reward"):
         RunConfig(method="ratio", rewards=["ratio", "discriminator"], ensemble={"refresh": 3})
+    with pytest.raises(ConfigError, match="--ensemble.refresh"):
+        RunConfig(method="cot", ensemble={"refresh": 3})  # there is no ensemble
     assert RunConfig(method="ratio", ensemble={"refresh": 3}).ensemble.refresh == 3
 
 

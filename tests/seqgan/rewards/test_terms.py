@@ -115,7 +115,7 @@ def test_every_term_can_be_built(data):
             continue
         term = {"name": name, **needed.get(name, {})}
         more = {"reference": policy, "policy": policy, "ensemble": policy}
-        more["discriminator"] = torch.nn.Identity()
+        more |= {"mediator": policy, "discriminator": torch.nn.Identity()}
         assert callable(made(data, term, **more))
 
 
