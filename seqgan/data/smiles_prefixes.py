@@ -19,10 +19,10 @@ from .text.vocabulary import SPECIAL_TOKENS
 
 __all__ = ["SmilesPrefixes", "smiles"]
 
-LOOK = 6
-"""Tokens to spare below which it is looked for an end, so that none comes too late."""
-EFFORT = 300
-"""Beginnings that are tried in the search for an end; after them there is taken to be one."""
+LOOK, EFFORT = 2, 8
+"""Tokens to spare below which it is looked for an end, so that none comes too late, and beginnings
+that are tried then; after them there is taken to be one. A search in vain takes milliseconds each,
+and there is one for every symbol."""
 KEPT = 1 << 17
 """Beginnings whose answers are kept; then all are forgotten."""
 FIRST = ("", ")", "C", "c", "O", "N", "n")
@@ -54,6 +54,7 @@ class SmilesPrefixes:
 
     Args:
         codec: its tokens are symbols or characters of SMILES, and sequences end in EOS.
+        look: see `LOOK`.
         effort: see `EFFORT`.
 
     Raises:
@@ -61,7 +62,7 @@ class SmilesPrefixes:
         ConfigError: the tokens are others.
     """
 
-    def __init__(self, codec: Codec, effort: int = EFFORT):
+    def __init__(self, codec: Codec, look: int = LOOK, effort: int = EFFORT):
         try:
             from partialsmiles import smiparser
         except ImportError as error:
@@ -75,7 +76,8 @@ class SmilesPrefixes:
         if codec.spec.eos_id is None:
             raise ConfigError("--constraint smiles: sequences have to end in EOS")
         self._parser, self._errors = smiparser, smiparser.Error
-        self.eos, self.longest, self.effort = codec.spec.eos_id, codec.spec.max_length, effort
+        self.eos, self.longest = codec.spec.eos_id, codec.spec.max_length
+        self.look, self.effort = look, effort
         never = {*codec.spec.forbidden, *codec.spec.withheld, self.eos}
         vocabulary: Any = codec
         words = list(vocabulary.vocabulary.tokens)
@@ -109,13 +111,13 @@ class SmilesPrefixes:
 
     def _mask(self, begun: Beginning, left: int) -> np.ndarray:
         """The tokens that may follow, with so many tokens left, EOS counted."""
-        spare = min(left - begun.least, LOOK + 4)  # a symbol makes `least` larger by 3 at most
+        spare = min(left - begun.least, self.look + 4)  # a symbol makes `least` larger by 3 at most
         key = begun.key, spare
         if key not in self._masks:
             row = np.zeros(len(self.words), bool)
             for token, word in enumerate(self.words):
                 row[token] = bool(word) and left > 1 and self._may(begun, token)
-                if row[token] and spare < LOOK + 4:
+                if row[token] and spare < self.look + 4:
                     row[token] = self._ends(self._read(begun.text + word), left - 1)
             row[self.eos] = self._may(begun, self.eos)
             row[self.eos] |= not row.any()
@@ -136,7 +138,7 @@ class SmilesPrefixes:
 
     def _ends(self, begun: Beginning, left: int) -> bool:
         """Tells if a molecule can come of it within so many tokens, EOS counted."""
-        if left - begun.least >= LOOK:
+        if left - begun.least >= self.look:
             return True
         tried: set[Any] = set()
 

@@ -61,7 +61,7 @@ def allowed_texts(rule, longest) -> set[str]:
     [("C=(O)", 7), ("C1=N(", 6), ("CO1()", 7), ("co1", 8), (["N", "[nH]", "c", "1"], 7)],
 )
 def test_ends_are_all_valid_texts_of_a_tiny_alphabet(symbols, longest):
-    rule = SmilesPrefixes(codec_of([*symbols], longest), effort=10_000)
+    rule = SmilesPrefixes(codec_of([*symbols], longest), look=6, effort=10_000)
     every = (
         "".join(text)
         for length in range(longest)
@@ -75,7 +75,7 @@ def test_what_ends_is_a_molecule_and_no_molecule_is_lost():
     rdkit = pytest.importorskip("rdkit")
     rdkit.RDLogger.DisableLog("rdApp.*")
     symbols, longest = "CN=O1(", 6
-    rule = SmilesPrefixes(codec_of([*symbols, ")"], longest), effort=10_000)
+    rule = SmilesPrefixes(codec_of([*symbols, ")"], longest), look=6, effort=10_000)
     texts = allowed_texts(rule, longest)
     read = {text: chem.MolFromSmiles(text) for text in texts}
     assert len(texts) > 100 and all(each is not None for each in read.values())
