@@ -14,10 +14,8 @@ from seqgan.errors import CheckpointError, ConfigError, RunDirectoryError
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    path = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["run", "--size", "smoke", "--output_dir", str(path)]) == 0
-    return path
+def run(smoke_run):
+    return smoke_run
 
 
 def test_it_comes_back_with_the_same_samples(run, tmp_path):

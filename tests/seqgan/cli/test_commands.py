@@ -19,6 +19,8 @@ from seqgan.runs.run_directory import RunDirectory
 from seqgan.seeding import rng_for
 from seqgan.training import trackers
 
+from ..tiny import without_report
+
 LINES = [
     f"a {kind} {being} sits on the {place} ."
     for kind in ("red", "blue", "green", "old", "new", "small")
@@ -38,6 +40,7 @@ def workplace(tmp_path_factory) -> Path:
     (folder / "references.txt").write_text("\n".join(LINES[::3]) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        without_report(patch)
         assert main(PRETRAIN.split() + ["--output_dir", "runs/first"]) == 0
     return folder
 

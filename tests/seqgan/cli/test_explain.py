@@ -55,8 +55,9 @@ def test_the_numbers_are_the_models_own(run, four):
     _, found = four
     directory = RunDirectory.open(run)
     place = directory.checkpoint("finetuned")
-    policy, judge = load_generator(place / "generator"), load_discriminator(place / JUDGE)
+    policy = load_generator(place / "generator")
     codec = load_codec(run, policy.spec)
+    judge = load_discriminator(place / JUDGE, codec)
     for each in found[:3]:
         ids = codec.encode(each["text"])
         if each["tokens"][-1] == "<eos>":
@@ -106,7 +107,7 @@ def test_a_text_of_ones_own(run, tmp_path, capsys):
     ("flags", "message"),
     [
         (["--text", "an unheardof word"], "'unheardof' is not in the vocabulary"),
-        (["--text", "a " * 50], "51 tokens, and the model has at most 40"),
+        (["--text", "a " * 50], "51 tokens, and the model has at most 21"),
         (["--text", "a", "--file", "b.txt"], "--text and --file"),
         (["--text", "a", "--condition", "sad"], "--condition: 'sad'"),
         (["--against", "nowhere"], "no run there"),

@@ -26,6 +26,7 @@ from seqgan.training import fine_tuning
 
 from ...small import ids
 from ..failing import fails, listing
+from ..tiny import without_report
 
 LINES = "".join(
     f"a {kind} {being} sits on the {place} .\n"
@@ -267,6 +268,7 @@ def workplace(tmp_path_factory) -> Path:
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        without_report(patch)
         tiny = "--generator.hidden 8 --generator.embedding 8 --evaluation.resamples 10"
         arguments = f"pretrain --data captions.txt --size smoke --corpus.num_train 40 {tiny}"
         assert main([*arguments.split(), "--output_dir", "runs/good"]) == 0
