@@ -222,7 +222,7 @@ def test_a_run_in_two_commands_resumes_each_with_its_own(calm, tmp_path, capsys)
     [
         (["--seed", "1"], "--seed: 1 is not what the run in RUN was started with (0)"),
         (["--generator.hidden", "64"], "--generator.hidden: 64 is not what the run in RUN was"),
-        (["--data", "oracle"], "--data: 'oracle' is not what the run in RUN was started with"),
+        (["--data", "styles"], "--data: 'styles' is not what the run in RUN was started with"),
         (["--overwrite", "true"], "--overwrite replaces a run and --resume continues it"),
         (["--resume", ""], "--resume: an empty name"),
         (["--resume", "nowhere"], "--resume: nowhere: neither a run nor one of its checkpoints"),
