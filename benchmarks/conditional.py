@@ -29,6 +29,7 @@ import torch
 from seqgan.config import RunConfig
 from seqgan.config.recipes import merge
 from seqgan.evaluation.significance import student
+from seqgan.metrics.catalogue import JENSEN_SHANNON
 from seqgan.pipeline import run
 from seqgan.runs.files import write_json, write_text
 
@@ -96,7 +97,7 @@ SIZES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 MODELS = ("real", "mle", "finetuned")
 ASKED = ("label-accuracy", "pair-bleu", "pair-chrf")
-QUALITY = ("js", "parses", "nll", "bleu-4", "self-bleu-4")
+QUALITY = (JENSEN_SHANNON, "parses", "nll", "bleu-4", "self-bleu-4")
 
 
 def main(arguments: list[str] | None = None) -> None:

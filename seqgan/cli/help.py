@@ -66,7 +66,15 @@ def _entry(each: Setting, words: Words, width: int) -> list[str]:
     indent, beside = " " * INDENT, len(head) + LEAST <= width
     first = f"{head}  " if beside else indent
     lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=indent)
-    return lines if beside else [head, *lines]
+    return lines if beside else [*_broken(head, width), *lines]
+
+
+def _broken(head: str, width: int) -> list[str]:
+    """A flag and its choices in as many lines as they need; a line ends after a choice."""
+    parts = textwrap.wrap(
+        head.strip().replace("|", "| "), width, initial_indent="  ", subsequent_indent="    "
+    )
+    return [part.replace("| ", "|") for part in parts]
 
 
 def _end(hidden: int, words: Words, example: str) -> list[str]:

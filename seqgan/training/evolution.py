@@ -83,7 +83,7 @@ class EvolutionUpdates(RelaxedUpdates):
         score = sequence_log_odds(self.judge)
         quality = torch.sigmoid(score(without_noise(drawn)) - score(real).mean()).mean()
         surprise = -self.policy(drawn).log_prob.sum() / drawn.lengths.sum()
-        return float(quality + self.settings.diversity * surprise)
+        return float(quality + self.settings.diversity_weight * surprise)
 
     def _state(self) -> dict[str, Any]:
         """Copies of the policy's weights and of the optimizer's state."""

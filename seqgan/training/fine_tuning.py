@@ -60,6 +60,7 @@ class FineTuning:
             at_the_start(self.generator, config, self.data)
         self.critic: Critic | None = None
         if any(term.needs_discriminator for term in config.every_term()):
+            self.generator.settings.check_judge(config.discriminator)
             seed = derive_seed(config.seed, "discriminator")
             model = make_discriminator(config.discriminator, self.data.spec, seed, self.data.codec)
             split = (self.data.train, self.data.heldout)

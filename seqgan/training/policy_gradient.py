@@ -37,6 +37,7 @@ from rollout.rewards import judges_tokens
 
 from ..config import PolicyGradient as Settings
 from ..data.prompts import Beginnings, Grouped, Prompts
+from ..models import Generator
 from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
 from .judging import Judge, Judged, spread_over
@@ -115,7 +116,7 @@ class PolicyGradient:
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        if self.discriminator is not None:
+        if self.discriminator is not None and isinstance(self.policy, Generator):
             self.policy.see(self.discriminator)
         self.progress.stretch(count, self.step, self.runtime, lambda: self.done)
         if self.lagged is not None:
@@ -309,9 +310,9 @@ class PolicyGradient:
         """The share of this process in the loss of a batch, and of what is trained on besides."""
         with without_dropout(self.policy), self.runtime.autocast():
             loss = policy_loss(self.acting(batch.mine), batch, self.settings)
-            own = self.policy.own_loss(batch.mine, batch.advantage)
-            if own is not None:
-                loss = loss + batch.part.of_tokens(own, batch.chosen)
+            if isinstance(self.policy, Generator):  # a policy of the user's own has nothing more
+                own = self.policy.own_loss(batch.mine, batch.advantage)
+                loss = loss if own is None else loss + batch.part.of_tokens(own, batch.chosen)
             if again is not None:
                 loss = loss + replay_loss(self.acting, again, mean_reward, self.settings)
             if real is not None:

@@ -123,6 +123,11 @@ def test_a_benchmark_takes_it(generator, discriminator, tmp_path, monkeypatch):
     if discriminator is not None and DISCRIMINATORS[discriminator].per_token:
         form = [{"name": "discriminator", "form": "log_odds"}]
         suite["methods"] = {"seqgan": {"recipe": "seqgan", "config": {"rewards": form}}}
+    if (generator, discriminator) in BOUND:  # the recipe's discriminator is another one
+        own_judge = {
+            "discriminator": settings("discriminator", discriminator) | {"filter_share": 1.0}
+        }
+        suite["methods"] = {"seqgan": {"recipe": "seqgan", "config": own_judge}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite))
     command = ["run", "tiny.yaml", "--size", "smoke"]
     assert bench([*command, "--output_dir", "out"]) == 0

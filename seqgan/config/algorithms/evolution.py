@@ -28,7 +28,7 @@ class Evolution(Relaxed):
         optimizer: of the generator.
         losses: of the generator, each the start of a child.
         temperature_factors: of the schedule's temperature; each loss has a child with each of them.
-        diversity: weight of the policy's surprise at its own samples, nats per token, in the
+        diversity_weight: of the policy's surprise at its own samples, nats per token, in the
             fitness.
     """
 
@@ -41,7 +41,7 @@ class Evolution(Relaxed):
         default_factory=lambda: ["non_saturating", "relativistic", "relativistic_average"]
     )
     temperature_factors: list[float] = field(default_factory=lambda: [1.0, 0.8])
-    diversity: float = 0.1
+    diversity_weight: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,4 +55,4 @@ class Evolution(Relaxed):
             f"--{self.group}temperature_factors: {self.temperature_factors} are not numbers above "
             "0 and below 100",
         )
-        not_negative(self, "diversity")
+        not_negative(self, "diversity_weight")

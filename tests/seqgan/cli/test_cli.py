@@ -90,7 +90,8 @@ def test_help_lists_the_chosen_components(capsys, monkeypatch):
     assert main(["run", "--help"]) == 0
     assert "--discriminator.hidden" in (printed := capsys.readouterr().out)
     assert "--discriminator.filter_share" not in printed and "--corpus.num_test" in printed
-    assert f"--discriminator.architecture {'|'.join(DISCRIMINATORS)}" in printed
+    whole = "".join(printed.split())
+    assert f"--discriminator.architecture{'|'.join(DISCRIMINATORS)}" in whole
     assert "--size smoke|quick|standard|full " in printed and "--method seqgan-logodds|" in printed
     assert main(["run", "x.txt", "--discriminator.architecture", "cnn", "--help"]) == 0
     assert "--discriminator.hidden" not in (printed := capsys.readouterr().out)
