@@ -255,6 +255,9 @@ class TextGenerator(
             CheckpointError: there is none, or it is damaged.
         """
         model = pretrained_model_name_or_path
+        if str(model).startswith((".", "/", "~")) and not Path(model).is_dir():
+            # No name of a repository begins like that; the Hub need not be asked, which takes long.
+            raise CheckpointError(f"{model}: no such folder, and no model that the Hub could have")
         try:
             return cast(TextGenerator, super().from_pretrained(model, **settings))
         except (OSError, HFValidationError) as error:

@@ -31,6 +31,11 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
 SIZES = ROOT / "seqgan" / "methods" / "sizes.yaml"
+HEAVY = {
+    "digits.md", "labels.md", "pretrained.md", "ratio.md", "rewards.md", "training.md",
+    "transformer.md",
+}  # fmt: skip
+"""Pages whose examples take long."""
 FENCED = re.compile(
     r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.*?) -->\n\s*)?"
     r"^```(?P<language>\w*)\n(?P<code>.*?)^```$",
@@ -100,6 +105,11 @@ def folder(page, request, tmp_path, monkeypatch) -> Path:
     return place
 
 
+def _timed(page: Path):
+    marks = [pytest.mark.slow] if page.name in HEAVY else []
+    return pytest.param(page, marks=marks, id=page.name)
+
+
 def small(patch: pytest.MonkeyPatch) -> None:
     """Runs, of the command line and in Python, have the settings of the size smoke on top."""
     from seqgan import pipeline
@@ -129,7 +139,7 @@ def smoke(monkeypatch):
     small(monkeypatch)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [_timed(page) for page in PAGES])
 def test_examples_run(page, folder, smoke):
     namespace = {"__name__": "__main__"}
     for block in blocks(page):

@@ -24,14 +24,19 @@ TEXTS = [name for name, kind in DISCRIMINATORS.items() if kind.reads_text]
 OF_TOKENS = [name for name in DISCRIMINATORS if name not in TEXTS]
 BOUND = [(name, kind.judge) for name, kind in GENERATORS.items() if kind.judge is not None]
 """Generators with the only discriminator that they can be trained with."""
+FAST = ("gru", "mlp")
+"""The pair that is no slow test; the property tests of networks go through all of them."""
 PAIRS = [
-    *BOUND,
-    *zip_longest(
-        [name for name in [*GENERATORS][1:] if GENERATORS[name].judge is None],
-        [name for name in OF_TOKENS[1:] if name not in dict(BOUND).values()],
-        fillvalue=None,
-    ),
-    *(pytest.param(None, name, marks=pytest.mark.slow) for name in TEXTS),
+    pytest.param(*pair, marks=() if pair == FAST else pytest.mark.slow)
+    for pair in [
+        *BOUND,
+        *zip_longest(
+            [name for name in [*GENERATORS][1:] if GENERATORS[name].judge is None],
+            [name for name in OF_TOKENS[1:] if name not in dict(BOUND).values()],
+            fillvalue=None,
+        ),
+        *((None, name) for name in TEXTS),
+    ]
 ]
 
 

@@ -203,6 +203,7 @@ def test_what_needs_no_data_never_touches_them(moved, capsys, monkeypatch):
     assert Path("runs/mle/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_fine_tuning_with_other_seeds(old, tmp_path, monkeypatch, capsys):
     """The splits stay those of the pretrained run, and everything else is drawn anew."""
     monkeypatch.chdir(old)

@@ -283,6 +283,7 @@ def kills(*options: str, timeout: int) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_twice_and_resumed():
     assert kills("--kills", "2", "--fork", "--tiny", timeout=300).count("killed: ") == 2

@@ -106,6 +106,7 @@ def test_two_processes_are_one(tmp_path):
     assert moved.abs().max() > 0.01  # there was something to be the same
 
 
+@pytest.mark.slow
 def test_a_run_that_is_ended_and_goes_on_alone(tmp_path, monkeypatch, capsys):
     """A signal to one of two processes; then one process goes on."""
     path = tmp_path / "run"
