@@ -255,8 +255,8 @@ class TextGenerator(
             CheckpointError: there is none, or it is damaged.
         """
         model = pretrained_model_name_or_path
-        if str(model).startswith((".", "/", "~")) and not Path(model).is_dir():
-            # No name of a repository begins like that; the Hub need not be asked, which takes long.
+        folder = isinstance(model, Path) or model.startswith((".", "/", "~"))
+        if folder and not Path(model).is_dir():  # asking the Hub would take long
             raise CheckpointError(f"{model}: no such folder, and no model that the Hub could have")
         try:
             return cast(TextGenerator, super().from_pretrained(model, **settings))

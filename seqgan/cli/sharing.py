@@ -41,7 +41,7 @@ def pull(settings: PullConfig, console: Console) -> int:
     given = {}
     if settings.tokenizer is not None:
         given["tokenizer"] = make_tokenizer(settings.tokenizer, "--tokenizer")
-    source = str(Path(settings.model).expanduser()) if is_folder(settings.model) else settings.model
+    source = Path(settings.model).expanduser() if is_folder(settings.model) else settings.model
     model = TextGenerator.from_pretrained(source, revision=settings.revision, **given)
     return _keep(model, settings.to, console)
 
