@@ -69,7 +69,9 @@ class MusicScores:
         if not labels:
             return []
         asked = [KEYS.index(labels[label]) for label in sequences.condition["label"].tolist()]
-        right = np.array([key_of(x) == key for x, key in zip(sounding, asked, strict=True)])
+        right = np.array(  # silence has no key
+            [x.any() and key_of(x) == key for x, key in zip(sounding, asked, strict=True)]
+        )
         return [self.scorer.share("key-accuracy", right.astype(float), "higher")]
 
     def _distance(self, sounding: np.ndarray, refs: str) -> Score:

@@ -22,13 +22,15 @@ __all__ = ["read_abc", "split_abc"]
 
 _TOKEN = re.compile(
     r"""(?P<field>\[[A-Za-z]:[^]]*\])|(?P<words>"[^"]*"|![^!]*!|\+[^+\s]*\+)|(?P<grace>\{[^}]*\})
-    |(?P<bar>:*\|[|\]:\[]*(?:[1-9][,\-1-9]*)?|::+|\[[1-9][,\-1-9]*|\|?\])
+    |(?P<bar>:*\[?\|[|\]:]*(?:\[?[1-9][,\-1-9]*)?|::+|\[[1-9][,\-1-9]*|\|?\])
     |(?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
     |(?P<note>(?P<sign>\^{1,2}|_{1,2}|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*))(?P<length>\d*/*\d*)
     |(?P<rest>[zxZX])(?P<silence>\d*/*\d*)|(?P<open>\[)|(?P<tie>-)|(?P<broken>>{1,3}|<{1,3})
     |(?P<other>[\s().~H-Wh-wyY\\`$*;@#&?%,!]|'|/)""",
     re.VERBOSE,
 )
+_KEY = re.compile(r"(?P<tonic>[A-G])(?P<sign>[#b]?)(?:\s*(?P<mode>[A-Za-z]+)(?![A-Za-z=]))?")
+_CHANGED = re.compile(r"(?<!\S)(?P<sign>\^{1,2}|_{1,2}|=)(?P<letter>[A-Ga-g])(?!\S)")
 _CHORD_END = re.compile(r"\](?P<length>\d*/*\d*)")
 TICKS = 10_080
 """Ticks per quarter note: triplets, quintuplets and septuplets of short notes are whole."""
@@ -81,6 +83,7 @@ class _Reader:
     left: int = 0
     last: list[_Sounding] = field(default_factory=list)
     broken: tuple[int, int] = (1, 1)
+    voice: str = ""
 
     @property
     def measure(self) -> _Measure:
@@ -99,6 +102,11 @@ class _Reader:
             self.unit = _unit(value)
         elif name == "K":
             self.key = _signature(value, self.key)
+        elif name == "V":
+            voice = value.split()[0] if value else ""
+            if self.voice not in ("", voice):
+                raise DataError("has several voices")
+            self.voice = voice
 
     def bar(self) -> None:
         """Ends a measure."""
@@ -162,10 +170,10 @@ def read_abc(text: str, steps: int) -> Tune:
     reader = _Reader()
     header = True
     for line in text.splitlines():
+        if not header and not line.strip():
+            break  # an empty line ends a tune; prose may follow
         found = re.match(r"([A-Za-z]):(.*)", line)
         if found is not None:
-            if found[1] == "V":
-                raise DataError("has several voices")
             reader.set_field(found[1], found[2])
             header = header and found[1] != "K"
         elif not header and not line.startswith("%"):
@@ -288,13 +296,27 @@ def _length(text: str) -> tuple[int, int]:
 
 
 def _signature(text: str, before: dict[str, int]) -> dict[str, int]:
-    """The accidentals of a key: ``D``, ``Gm``, ``A dorian``, ``Ador``, ``none``."""
-    found = re.match(r"([A-G])([#b]?)\s*([A-Za-z]*)", text)
-    if found is None:
-        return {} if text.lower() in ("", "none") or text.startswith(("H", "n")) else before
-    mode = found[3][:3].lower() if len(found[3]) > 1 else found[3]
-    shift = _MODES.get(mode, _MODES.get(mode[:1] if mode[:1] == "m" else "", 0))
-    sharps = _SHARPS[found[1]] + 7 * {"#": 1, "b": -1, "": 0}[found[2]] + shift
-    if sharps >= 0:
-        return {letter: 1 for letter in _ORDER[:sharps]}
-    return {letter: -1 for letter in _ORDER[sharps:]}
+    """The accidentals of a key: ``D``, ``Gm``, ``A dorian``, ``Ador``, ``D =c``, ``HP``, ``none``.
+
+    What is no key, such as a clef alone, leaves the key as it was.
+    """
+    found = _KEY.match(text)
+    if found is not None:
+        word = found["mode"] or ""
+        mode = word[:3].lower() if len(word) > 1 else word
+        sharps = _SHARPS[found["tonic"]] + 7 * {"#": 1, "b": -1, "": 0}[found["sign"]]
+        key = {} if mode == "exp" else _written(sharps + _MODES.get(mode, 0))
+    elif re.match(r"H[Pp]\b", text):
+        key = _written(2)  # the pipes have F sharp and C sharp, written or not
+    elif re.match(r"$|none\b|[_^=]", text, re.IGNORECASE):
+        key = {}
+    else:
+        return before
+    changed = {each["letter"].upper(): _SIGNS[each["sign"]] for each in _CHANGED.finditer(text)}
+    return key | changed
+
+
+def _written(sharps: int) -> dict[str, int]:
+    """The accidentals of a number of sharps; of flats if it is negative."""
+    letters = _ORDER[:sharps] if sharps >= 0 else _ORDER[sharps:]
+    return {letter: 1 if sharps >= 0 else -1 for letter in letters}

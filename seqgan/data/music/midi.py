@@ -51,6 +51,8 @@ def read_midi(content: bytes, steps: int) -> Tune:
         score = symusic.Score.from_midi(content)
     except (RuntimeError, ValueError) as error:
         raise DataError(f"is no MIDI file ({error})") from None
+    if score.tpq < 1:
+        raise DataError(f"is no MIDI file ({score.tpq} ticks per quarter note)")
 
     def step(ticks: int) -> int:
         """The step nearest to a time in ticks."""

@@ -32,6 +32,8 @@ __all__ = ["CORPORA", "load_music"]
 
 CORPORA = {"irish": "oneills1850", "folksongs": "essenFolksong"}
 """The folders of music21's corpus by the names of sources."""
+FLAGS = ("--data", "--validation_data", "--test_data")
+"""Of the training, validation and test pieces."""
 
 
 class _Rows(NamedTuple):
@@ -42,12 +44,19 @@ class _Rows(NamedTuple):
         tokens: of each sequence, without EOS.
         pieces: for each the number of its piece; equal pieces have one number.
         left_out: how often each reason to leave a piece or a sequence out was met.
+        first: where a reason was met first.
     """
 
     name: str
     tokens: list[list[str]]
     pieces: list[int]
     left_out: Counter[str]
+    first: dict[str, str]
+
+    def leave_out(self, reason: str, place: str) -> None:
+        """Counts a piece or a sequence that is left out."""
+        self.left_out[reason] += 1
+        self.first.setdefault(reason, place)
 
     def select(self, rows: Any) -> list[list[str]]:
         """The tokens of some sequences."""
@@ -79,7 +88,11 @@ def load_music(
     """
     require_symusic(f"--data {source}")  # samples are written as MIDI
     named = {"train": source, "validation": validation_data, "test": test_data}
-    found = {split: _read(name, config) for split, name in named.items() if name is not None}
+    found = {
+        split: _read(name, config, flag)
+        for (split, name), flag in zip(named.items(), FLAGS, strict=True)
+        if name is not None
+    }
     whole = found["train"]
     shares = {name: getattr(config, f"{name}_share") for name in SPLITS[1:] if name not in found}
     keys = np.array(whole.pieces, dtype=np.uint64)
@@ -124,54 +137,56 @@ def _reader(rows: list[list[str]]) -> Callable[[Any], list[list[str]]]:
     return lambda chosen: [list(rows[row]) for row in chosen.tolist()]
 
 
-def _files(source: str) -> list[Path]:
-    """The files of a source, in order."""
+def _files(source: str, flag: str) -> list[Path]:
+    """The files of a source, in order; `flag` named it."""
     if source in CORPORA and not Path(source).exists():
         package = find_spec("music21")
         if package is None or package.origin is None:
-            raise MissingExtraError("music21", "music", f"--data {source}")
+            raise MissingExtraError("music21", "music", f"{flag} {source}")
         folder = Path(package.origin).parent / "corpus" / CORPORA[source]
         found = sorted(folder.glob("[!t]*.abc"))  # the files test*.abc repeat others
+    elif Path(source).is_file():  # its name may hold what patterns are made of
+        found = [Path(source)]
     else:
         found = sorted(map(Path, glob.glob(source, recursive=True)))
     if not found:
-        raise DataError(f"--data: {source}: there is no such file")
+        raise DataError(f"{flag}: {source}: there is no such file")
     return found
 
 
-def _read(source: str, config: MusicCorpus) -> _Rows:
-    """The sequences of a source."""
-    rows = _Rows(source, [], [], Counter())
+def _read(source: str, config: MusicCorpus, flag: str) -> _Rows:
+    """The sequences of a source; `flag` named it."""
+    rows = _Rows(source, [], [], Counter(), {})
     numbers: dict[tuple[str, ...], int] = {}
-    for file in _files(source):
-        for tune in _tunes(file, config.steps, rows.left_out):
+    for file in _files(source, flag):
+        for place, tune in _tunes(file, config.steps, rows):
             if config.meter is not None and set(tune.meters) != {config.meter}:
-                rows.left_out["another time signature"] += 1
+                rows.leave_out("another time signature", place)
                 continue
             piece = numbers.setdefault(tuple(events(tune)), len(numbers))
             for bars in windows(tune, config.bars):
                 tokens = events(tune, bars)
                 if len(tokens) + 1 > config.max_length:
-                    rows.left_out[f"longer than --corpus.max_length {config.max_length}"] += 1
+                    rows.leave_out(f"longer than --corpus.max_length {config.max_length}", place)
                     continue
                 rows.tokens.append(tokens)
                 rows.pieces.append(piece)
     if not rows.tokens:
-        raise DataError(f"{source}: nothing is left; left out: {_counted(rows.left_out)}")
+        raise DataError(f"{flag}: {source}: nothing is left; left out: {_counted(rows)}")
     return rows
 
 
-def _tunes(file: Path, steps: int, left_out: Counter[str]) -> list[Tune]:
-    """The tunes of a file; one that cannot be read is counted."""
+def _tunes(file: Path, steps: int, rows: _Rows) -> list[tuple[str, Tune]]:
+    """The tunes of a file, each with its place; one that cannot be read is counted."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from None
     if file.suffix.lower() != ".abc":
         try:
-            return [read_midi(content, steps)]
+            return [(file.name, read_midi(content, steps))]
         except DataError as error:
-            left_out[f"{file.name} {error}"] += 1
+            rows.leave_out(str(error), file.name)
             return []
     found = []
     try:
@@ -179,10 +194,11 @@ def _tunes(file: Path, steps: int, left_out: Counter[str]) -> list[Tune]:
     except UnicodeDecodeError:
         text = content.decode("latin-1")  # what files of the last century are written in
     for number, part in enumerate(split_abc(text), start=1):
+        place = f"{file.name}, tune {number}"
         try:
-            found.append(read_abc(part, steps))
+            found.append((place, read_abc(part, steps)))
         except DataError as error:
-            left_out[f"{file.name}, tune {number}, {error}"] += 1
+            rows.leave_out(str(error), place)
     return found
 
 
@@ -257,7 +273,7 @@ def _lines(source: str, report: dict[str, Any], found: dict[str, _Rows]) -> list
     for each in found.values():
         if each.left_out:
             count = each.left_out.total()
-            lines.append(f"{each.name}: {count:,} left out: {_counted(each.left_out)}")
+            lines.append(f"{each.name}: {count:,} left out: {_counted(each)}")
     if report["keys_left_out"]:
         lines.append(
             f"{report['keys_left_out']} sequences left out: no training sequence has their key"
@@ -265,7 +281,11 @@ def _lines(source: str, report: dict[str, Any], found: dict[str, _Rows]) -> list
     return lines
 
 
-def _counted(reasons: Counter[str]) -> str:
-    """The most frequent reasons."""
-    shown = [f"{reason} ({count:,})" for reason, count in reasons.most_common(4)]
+def _counted(rows: _Rows) -> str:
+    """The most frequent reasons, and where each was met first."""
+    reasons = rows.left_out
+    shown = [
+        f"{reason} ({count:,}, first: {rows.first[reason]})"
+        for reason, count in reasons.most_common(4)
+    ]
     return "; ".join(shown + ["..."] * (len(reasons) > 4)) or "nothing"

@@ -42,6 +42,14 @@ def notes(text: str, head: str = HEAD, steps: int = 12) -> list[tuple[int, int, 
         ("D4-|D4", [(0, 62, 96)]),  # tied across the bar line
         ("[CEG]2 z C", [(0, 60, 24), (0, 64, 24), (0, 67, 24), (36, 60, 12)]),
         ("^C C =C _B | C4", [(0, 61, 12), (12, 61, 12), (24, 60, 12), (36, 70, 12), (48, 60, 48)]),
+        # A bracket after a bar line begins a chord or a field, and a second ending before a digit.
+        ("C4|[CEG]2 z2", [(0, 60, 48), (48, 60, 24), (48, 64, 24), (48, 67, 24)]),
+        ("C4|[M:3/4]C3|D3", [(0, 60, 48), (48, 60, 36), (84, 62, 36)]),
+        ("F4|[K:G]F4", [(0, 65, 48), (48, 66, 48)]),
+        ("C4|[1 D4:|[2 E4|]", [(0, 60, 48), (48, 62, 48), (96, 64, 48)]),
+        ("[|C4|[CE]4|]", [(0, 60, 48), (48, 60, 48), (48, 64, 48)]),
+        ("C4\n\nA tune from Galway.\n", [(0, 60, 48)]),  # an empty line ends a tune
+        ("V:1\nC4|[V:1]D4", [(0, 60, 48), (48, 62, 48)]),
         ('"Am"{g}C !trill!.D (E F) |]', [(0, 60, 12), (12, 62, 12), (24, 64, 12), (36, 65, 12)]),
     ],
 )
@@ -54,6 +62,9 @@ def test_abc_by_hand(text, expected):
     [
         ("D", [66, 61]), ("Gm", [65, 60]), ("Bb", [65, 60]), ("Ddor", [65, 60]),
         ("A mix", [66, 61]), ("E phrygian", [65, 60]), ("F#m", [66, 61]), ("none", [65, 60]),
+        ("D middle=d", [66, 61]), ("C clef=bass middle=d", [65, 60]), ("Cm middle=d", [65, 60]),
+        ("D =c", [66, 60]), ("C exp ^f", [66, 60]), ("^f", [66, 60]), ("HP", [66, 61]),
+        ("Hp", [66, 61]), ("", [65, 60]), ("D major clef=treble", [66, 61]),
     ],
 )  # fmt: skip
 def test_keys_and_modes_of_abc(key, pitches):
@@ -81,7 +92,8 @@ def test_notes_without_a_length_of_their_own_have_the_standards():
     ("text", "reason"),
     [
         (HEAD + "z4 |", "no notes"),
-        (HEAD + "V:2\nC4", "several voices"),
+        (HEAD + "V:1\nC4\nV:2\nC4", "several voices"),
+        (HEAD + "V:1\nC4\n[V:2]C4", "several voices"),
         (HEAD + "C4 §", "not ABC"),
         (HEAD + "[CE", "without an end"),
         (HEAD.replace("M:4/4", "M:none") + "C4", "time signature"),
@@ -152,6 +164,10 @@ def test_midi_is_read_as_it_was_written():
         read_midi(write_midi([]), 12)
     with pytest.raises(DataError, match="no MIDI file"):
         read_midi(b"MThd, and then nothing", 12)
+    content = write_midi([first])
+    assert content[12:14] == (12).to_bytes(2, "big")  # ticks per quarter note
+    with pytest.raises(DataError, match="no MIDI file"):
+        read_midi(content[:12] + bytes(2) + content[14:], 12)
 
 
 SCALES = {"C": "CDEFGABc", "G": "GABcdefg", "Am": "ABcdefga"}
@@ -229,11 +245,16 @@ def test_midi_files_by_a_pattern(data, tmp_path):
     (tmp_path / "bad.mid").write_bytes(b"nothing")
     found = load_data(str(tmp_path / "*.mid"), MusicCorpus(bars=2, test_share=0.2))
     assert sum(found.report["left_out"]["train"].values()) == 1
-    assert any("bad.mid is no MIDI file" in line for line in found.report_lines)
+    (line,) = [line for line in found.report_lines if "left out" in line]
+    assert "is no MIDI file" in line and "(1, first: bad.mid)" in line
     with pytest.raises(DataError, match="no such file"):
         load_data(str(tmp_path / "*.abc"), MusicCorpus())
     source = abc_file(tmp_path)
-    with pytest.raises(DataError, match=r"another time signature \(60\)"):
+    with pytest.raises(DataError, match="^--test_data: nothing.abc: there is no such file"):
+        load_data(source, MusicCorpus(), test_data="nothing.abc")
+    bracketed = abc_file(tmp_path, name="tunes [1].abc")
+    assert load_data(bracketed, MusicCorpus(bars=2)).report["pieces"] == {"train": 60}
+    with pytest.raises(DataError, match=r"signature \(60, first: tunes.abc, tune 1\)"):
         load_data(source, MusicCorpus(meter="6/8"))
     with pytest.raises(DataError, match="nothing is left.*max_length 3"):
         load_data(source, MusicCorpus(max_length=3))
