@@ -50,7 +50,7 @@ def place_of(name: str, flag: str, packages: tuple[str, ...] = ()) -> tuple[str,
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "lm", f"{flag} {name}")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the library is imported
-    options: dict[str, Any] = {"local_files_only": True}
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     if gguf:
         return str(path.parent), {**options, "gguf_file": path.name}
     return str(path), options

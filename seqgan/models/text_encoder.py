@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.pretrained_files import load_whole, place_of, quiet, read_by_library
+from ..errors import ConfigError
 from .adapters import adapt
 
 __all__ = ["TextEncoder"]
@@ -48,10 +49,16 @@ class TextEncoder(nn.Module):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self.width = int(config.hidden_size)
+        width = getattr(config, "hidden_size", None)
+        if width is None:
+            raise ConfigError(f"{flag}: {name} holds no encoder of texts: it has no hidden_size")
+        self.width = int(width)
         # Some configurations of the library say that there is no limit by a huge number.
         most = int(getattr(config, "max_position_embeddings", None) or 1 << 20)
         self._longest = min(most, int(self._tokenizer.model_max_length))
+        if next(network.parameters()).device.type != "meta":  # before anything else is made
+            with read_by_library(name, flag, "encoder of texts"), torch.no_grad():
+                self(["a text", "another"])
         if lora_rank:
             adapt(self.network, lora_rank, lora_alpha)
 

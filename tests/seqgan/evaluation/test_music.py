@@ -55,6 +55,8 @@ def test_scores_by_hand(data):
     assert found["bars"] == 2.0 and found["pitch-classes"] == 2.5
     assert found["bar-repetition"] == pytest.approx((1 / 3 + 0) / 2)
     assert found["scale-consistency"] == 1.0 and 0 < found["pitch-class-distance"] < 1
+    silent = measures.scores(written(data, ["4/4 |"], data.conditions.labels.index("C major")))
+    assert {score.name: score.value for score in silent}["key-accuracy"] == 0.0  # it has no key
     real = {
         score.name: score.value for score in domain_scores(data, Scorer(20, 0.95, 0), 12).real()
     }

@@ -16,6 +16,7 @@ from rollout import Policy, Sequences, generate
 from rollout.modules import frozen_copy, own_copy
 from seqgan.cli.main import main
 from seqgan.config.generators.pretrained import Pretrained
+from seqgan.data.pretrained_files import place_of
 from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import load_generator, make_generator, save_model
@@ -112,6 +113,37 @@ def test_what_cannot_be_used_is_one_clear_line(settings, spec, message):
     given = {"model": tiny_language_model(), **settings}
     with pytest.raises(ConfigError, match=message):
         make_generator(Pretrained(**given), spec, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("Gemma3Text", {"head_dim": 4}),  # scales embeddings
+        ("Cohere", {"logit_scale": 0.5}),
+        ("Granite", {"logits_scaling": 8.0}),
+        ("Gemma2", {"head_dim": 4, "final_logit_softcapping": 0.1}),
+    ],
+)
+def test_models_that_scale_besides_are_refused(kind, more, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{kind}Config", None)
+    if config is None:
+        pytest.skip(f"this version of transformers has no {kind}")
+    sizes = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, vocab_size=300)
+    heads = dict(num_attention_heads=2, num_key_value_heads=1, bos_token_id=1, eos_token_id=2)
+    made = config(**sizes, **heads, pad_token_id=0, max_position_embeddings=64, **more)
+    whole = transformers.AutoModelForCausalLM.from_config(made)
+    with torch.no_grad():
+        for parameter in whole.parameters():
+            parameter.mul_(5)  # so that scales make a difference
+    whole.save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=f"type '{made.model_type}' scale their embeddings or"):
+        make_generator(Pretrained(model=str(tmp_path)), SPEC, seed=0)
+
+
+def test_code_that_lies_beside_a_model_is_never_run():
+    _, options = place_of(tiny_language_model(), "--generator.model")
+    assert options["trust_remote_code"] is False
 
 
 @pytest.fixture

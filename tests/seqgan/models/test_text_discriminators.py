@@ -17,6 +17,7 @@ from seqgan.data.text.vocabulary import Vocabulary
 from seqgan.errors import ConfigError, MissingExtraError
 from seqgan.evaluation.attribution import left_out, training_baseline
 from seqgan.models import load_discriminator, load_model, make_discriminator, save_model
+from seqgan.models.text_encoder import TextEncoder
 
 from ...small import small, tiny_encoder
 
@@ -50,6 +51,16 @@ def test_it_reads_the_words_and_not_the_ids(name):
     assert torch.allclose(judge(BATCH), expected, atol=1e-5)
     other = make_discriminator(small(DISCRIMINATORS[name]), SPEC, seed=0).eval()
     assert not torch.allclose(other(BATCH), expected, atol=1e-3)  # it reads "4 5 6"
+
+
+def test_a_model_that_cannot_encode_is_refused_at_once(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    transformers.AutoTokenizer.from_pretrained(tiny_encoder()).save_pretrained(tmp_path)
+    sizes = dict(d_model=8, d_ff=8, d_kv=4, num_heads=2, num_layers=1, vocab_size=300)
+    made = transformers.T5Config(**sizes, decoder_start_token_id=0)
+    transformers.AutoModel.from_config(made).save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match="--flag: .* holds no encoder of texts: .*specify"):
+        TextEncoder(str(tmp_path), "--flag")
 
 
 def test_adapters_and_head_alone_are_trained_and_saved(tmp_path):
