@@ -22,9 +22,9 @@ from rollout import Reward, Sequences
 from .config.decoding import Decoding
 from .config.settings import settings_from
 from .config.version import __version__
-from .data.codec import Codec, load_codec, save_codec
-from .data.conditions import Conditions, load_conditions
-from .data.constraints import build_constraint
+from .data.codec import CODEC, Codec, load_codec, save_codec
+from .data.conditions import CONDITIONS, Conditions, load_conditions
+from .data.constraints import own_constraint
 from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
@@ -34,10 +34,16 @@ from .report.card import model_card
 from .runs.run_directory import RunDirectory, write_json
 from .training.decoding import decode, scores
 
-__all__ = ["DESCRIPTION", "JUDGE", "Sample", "TextGenerator", "run_codec"]
+__all__ = ["DESCRIPTION", "JUDGE", "PARTS", "Sample", "TextGenerator", "run_codec"]
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS, JUDGE = "seqgan.json", "generator", "discriminator"
+
+PARTS = (
+    f"{WEIGHTS}.*", f"{JUDGE}.*", CODEC, CONDITIONS, DESCRIPTION, "config.json",
+    "*vocabulary.json", "tokenizer*.json",
+)  # fmt: skip
+"""Patterns of the files of a model, of which another model may lack some."""
 
 
 class Sample(NamedTuple):
@@ -72,6 +78,7 @@ class TextGenerator(
         facts: what the model card says: "source", "scores", "verdict", "command".
         discriminator: of the fine-tuning, to rate samples by; None: there is none.
         conditions: what the policy can be asked for: labels, source texts.
+        constraint: the setting that it was trained with; samples keep it if they name no other.
     """
 
     def __init__(
@@ -81,9 +88,11 @@ class TextGenerator(
         facts: dict[str, Any],
         discriminator: Discriminator | None = None,
         conditions: Conditions | None = None,
+        constraint: str = "none",
     ):
         self.policy, self.codec, self.facts = policy.eval(), codec, facts
         self.discriminator, self.conditions = discriminator, conditions or Conditions()
+        self.constraint = constraint
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
@@ -111,6 +120,7 @@ class TextGenerator(
         place = directory.checkpoint(name)
         policy = load_generator(place / "generator")
         scores = results["scores"]
+        config = directory.config()
         which = name if name in scores else "mle"
         facts = {
             "source": results["source"],
@@ -118,9 +128,12 @@ class TextGenerator(
             "scores": scores[which],
             "verdict": results["verdict"] or results.get("objective"),
             "command": directory.command(),
+            "version": directory.version() or __version__,
+            "confidence": (config.get("evaluation") or {}).get("confidence"),
         }
         codec, conditions = run_codec(directory, policy, tokenizer)
-        return cls(policy, codec, facts, load_discriminator(place / JUDGE, codec), conditions)
+        judge = load_discriminator(place / JUDGE, codec)
+        return cls(policy, codec, facts, judge, conditions, config.get("constraint", "none"))
 
     def to(self, device: torch.device | str) -> TextGenerator:
         """The same model with its parameters on a device."""
@@ -197,7 +210,7 @@ class TextGenerator(
         number = usual if settings.number is None else settings.number
         if settings.beams:
             number = min(number, settings.beams)
-        rule = build_constraint(settings.constraint, self.codec)
+        rule = own_constraint(self.constraint, settings.constraint, self.codec)
         found = decode(self.policy, settings, questions, number, forbidden, judge, rule)
         return found, len(questions.prefix)
 
@@ -237,7 +250,9 @@ class TextGenerator(
     def _unknown_ids(self) -> tuple[int, ...]:
         """The ids of ``<unk>``."""
         if not self.codec.unknown_ids:
-            raise ConfigError("--allow_unk: the tokens of this run are bare ids, and none is <unk>")
+            raise ConfigError(
+                "--allow_unk: none of this model's tokens is <unk>; leave the setting out"
+            )
         return self.codec.unknown_ids
 
     @classmethod
@@ -272,7 +287,12 @@ class TextGenerator(
             save_model(self.discriminator, save_directory / JUDGE)
         save_codec(self.codec, save_directory)
         self.conditions.save(save_directory)
-        description = {"format": FORMAT, "version": __version__, "facts": self.facts}
+        description = {
+            "format": FORMAT,
+            "version": __version__,
+            "constraint": self.constraint,
+            "facts": self.facts,
+        }
         write_json(save_directory / DESCRIPTION, description)
 
     @classmethod
@@ -315,8 +335,9 @@ class TextGenerator(
         policy = load_generator(folder / WEIGHTS)
         codec = load_codec(folder, policy.spec, tokenizer)
         conditions = load_conditions(folder, policy.spec, tokenizer)
-        facts = dict(description.get("facts") or {})
-        return cls(policy, codec, facts, load_discriminator(folder / JUDGE, codec), conditions)
+        judge = load_discriminator(folder / JUDGE, codec)
+        rule = description.get("constraint", "none")
+        return cls(policy, codec, description["facts"], judge, conditions, rule)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The model card: what it is, its scores with intervals, the command that made it."""
@@ -351,4 +372,14 @@ def _read_description(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a saved generator of format {FORMAT}")
+    if not isinstance(content.get("constraint", "none"), str):
+        raise CheckpointError(f"{path}: constraint: no name of one; pull the model again")
+    try:
+        content["facts"] = {"version": content.get("version"), **(content.get("facts") or {})}
+        model_card(content["facts"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: facts: no model card can be made of them ({type(error).__name__}: {error}); "
+            "pull the model again"
+        ) from None
     return content

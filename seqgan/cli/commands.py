@@ -12,6 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
+from rollout import constrained
+
 from ..config import (
     CompareConfig,
     DataConfig,
@@ -27,6 +29,7 @@ from ..config import (
 from ..config.reading import run_config
 from ..data.bounded import bounded
 from ..data.codec import Codec
+from ..data.constraints import own_constraint
 from ..data.dataset import fingerprint
 from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
@@ -117,7 +120,8 @@ def _sampled(settings: SampleConfig) -> TextGenerator:
     policy = load_generator(place / "generator", device)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
     judge = load_discriminator(place / JUDGE, codec, device)
-    return TextGenerator(policy, codec, {}, judge, conditions)
+    rule = str(directory.config().get("constraint", "none"))
+    return TextGenerator(policy, codec, {}, judge, conditions, rule)
 
 
 def _as_json(values: dict[str, Any]) -> str:
@@ -237,11 +241,12 @@ def _against_references(
         corpus=replace(settings.corpus, tokenizer=settings.corpus.tokenizer or own),
     )
     assert settings.seed is not None
+    rule = own_constraint(config.constraint, settings.constraint, codec, str(settings.run))
     against = References(settings, partial(say, console))
     scores, shown = {}, {}
     for title, policy in _with_progress(models):
         rng = rng_for(settings.seed, "samples", title)
-        drawn = draw(policy.emitting(), config.evaluation.num_samples, rng)
+        drawn = draw(constrained(policy.emitting(), rule), config.evaluation.num_samples, rng)
         lines = codec.texts(drawn.sequences)
         records = [Record(read_line(line), number) for number, line in enumerate(lines, start=1)]
         scores[title] = against.scores(records, f"samples of {title}")

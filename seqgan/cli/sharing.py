@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 from huggingface_hub.errors import HFValidationError
@@ -10,7 +12,7 @@ from rich.console import Console
 from ..config.sharing import PullConfig, PushConfig, is_folder
 from ..data.text.tokenizers import make_tokenizer
 from ..errors import CheckpointError, ConfigError
-from ..hub import DESCRIPTION, TextGenerator
+from ..hub import DESCRIPTION, PARTS, TextGenerator
 from ..terminal import say
 
 __all__ = ["pull", "push"]
@@ -24,7 +26,9 @@ def push(settings: PushConfig, console: Console) -> int:
     if is_folder(settings.to):
         return _keep(model, settings.to, console)
     try:
-        place = model.push_to_hub(settings.to, private=settings.private)
+        place = model.push_to_hub(
+            settings.to, private=settings.private, delete_patterns=list(PARTS)
+        )
     except (OSError, HFValidationError) as error:  # the network, the account, the name
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise CheckpointError(
@@ -63,8 +67,19 @@ def _check_free(to: str, overwrite: bool) -> None:
 
 
 def _keep(model: TextGenerator, to: str, console: Console) -> int:
+    """Writes a model; of one that stood there nothing is left."""
     place = Path(to).expanduser()
-    model.save_pretrained(place)
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".new-") as folder:
+        new = Path(folder)
+        model.save_pretrained(new)
+        # Without its description a folder is no model, whatever else goes wrong.
+        (place / DESCRIPTION).unlink(missing_ok=True)
+        for pattern in PARTS:
+            for file in place.glob(pattern):
+                file.unlink()
+        for file in sorted(new.iterdir(), key=lambda file: file.name == DESCRIPTION):
+            os.replace(file, place / file.name)
     say(console, f"Written: {place}, a model with its card")
     say(console, f"Sample from it: seqgan sample --run {place} --number 20")
     return 0

@@ -31,7 +31,8 @@ class Decoding(Settings):
         repetition_penalty: logits of tokens that the sequence holds already are divided by it if
             positive, else multiplied; 1: no penalty.
         forbid: words that are never emitted, each of them one token.
-        constraint: tokens that may follow: none, smiles, grammar, package.module:function.
+        constraint: tokens that may follow: none, smiles, grammar, package.module:function; not
+            given: the constraint of the training.
         allow_unk: samples may hold <unk>, where the training sequences do.
         min_length: tokens of a sequence at least, EOS not counted.
         max_length: tokens of a sequence at most, EOS counted; none: as in training.
@@ -58,7 +59,7 @@ class Decoding(Settings):
     length_penalty: float = 0.0
     repetition_penalty: float = 1.0
     forbid: list[str] = field(default_factory=list)
-    constraint: str = "none"
+    constraint: str | None = None
     allow_unk: bool = True
     min_length: int = 0
     max_length: int | None = None

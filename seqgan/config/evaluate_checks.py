@@ -41,7 +41,7 @@ def check_combination(settings: EvaluateConfig) -> None:
             f"--{name} goes with --run alone: the file that the run was trained on",
         )
     require(
-        settings.constraint is None or of_run,
+        settings.constraint is None or settings.run is not None,
         "--constraint goes with --run alone: of the models that are sampled",
     )
     require(

@@ -20,7 +20,7 @@ from .codec import Codec
 from .dataset import Dataset
 from .grammar.policy import GrammarPolicy
 
-__all__ = ["build_constraint", "check_allowed", "grammar", "possible_under"]
+__all__ = ["build_constraint", "check_allowed", "grammar", "own_constraint", "possible_under"]
 
 FLAG = "--constraint"
 KEPT = 1 << 15
@@ -58,6 +58,29 @@ def build_constraint(name: str, codec: Codec) -> Constraint | None:
             "with the codec, and returns constraint(prefixes) -> bool [N, V]"
         )
     return _checked(name, made, codec)
+
+
+def own_constraint(
+    name: str, given: str | None, codec: Codec, owner: str = "the model"
+) -> Constraint | None:
+    """The constraint of a trained model, which may be a stranger's and alone never imports.
+
+    Args:
+        name: the setting that it was trained with.
+        given: the user's own, which goes before it; None: there is none.
+        codec: of its data.
+        owner: what was trained, for the message.
+
+    Raises:
+        ConfigError: it is not built in, or as `build_constraint`.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    if given is None and name not in CONSTRAINTS:
+        raise ConfigError(
+            f"{owner}: the constraint {name!r} is not built in; name it with {FLAG} to use it, or "
+            f"sample without it: {FLAG} none"
+        )
+    return build_constraint(name if given is None else given, codec)
 
 
 def _checked(name: str, constraint: Constraint, codec: Codec) -> Constraint:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config.version import __version__
-
 __all__ = ["model_card"]
 
 
@@ -14,8 +12,11 @@ def model_card(facts: Mapping[str, Any]) -> str:
     """The model card in Markdown: what it is, its scores with intervals, its command.
 
     Args:
-        facts: "source", "model", "scores", "verdict", "command".
+        facts: "source", "model", "scores", "verdict", "command", "version" of the toolkit that
+            trained it, "confidence" of the intervals.
     """
+    level = facts.get("confidence")
+    interval = "interval" if level is None else f"{100 * level:g}% interval"
     rows = [
         f"| {score['name']} | {score['value']:.4f} | {_interval(score['interval'])} "
         f"| {score['n']:,} | `{score['signature'].replace('|', ' ')}` |"
@@ -28,12 +29,12 @@ def model_card(facts: Mapping[str, Any]) -> str:
         "tags: [seqgan, text-generation]",
         "---",
         "# A generator of discrete sequences",
-        f"Trained on `{facts.get('source', 'unknown')}` with seqgan-toolkit {__version__} "
-        f"({facts.get('model', 'model')}).",
+        f"Trained on `{facts.get('source', 'unknown')}` with seqgan-toolkit "
+        f"{facts.get('version') or '(version unknown)'} ({facts.get('model', 'model')}).",
         "## Verdict against MLE",
         verdict,
         "## Scores",
-        "| metric | value | 95% interval | n | signature |",
+        f"| metric | value | {interval} | n | signature |",
         "|---|---|---|---|---|",
         *rows,
         "## Made by",

@@ -212,6 +212,11 @@ class RunDirectory:
         folder = self._environment("folder")
         return Path(folder) if isinstance(folder, str) else None
 
+    def version(self) -> str | None:
+        """The version of the toolkit that made the run; None: it is not known."""
+        version = self._environment("seqgan-toolkit")
+        return version if isinstance(version, str) else None
+
     def command(self) -> str:
         """The command line that made the run, as far as it is known."""
         words = self._environment("command")

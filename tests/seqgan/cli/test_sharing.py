@@ -58,13 +58,18 @@ def test_a_model_goes_to_a_folder_and_comes_back(run, tmp_path, capsys, monkeypa
 def test_a_model_goes_to_the_hub(run, capsys, monkeypatch):
     pushed = []
     monkeypatch.setattr(
-        TextGenerator, "push_to_hub", lambda self, to, private: pushed.append((self, to, private))
+        TextGenerator,
+        "push_to_hub",
+        lambda self, to, private, delete_patterns: pushed.append(
+            (self, to, private, delete_patterns)
+        ),
     )
     said(capsys, "push", run, "--to", "somebody/captions", "--private")
-    (model, to, private) = pushed[0]
+    (model, to, private, stale) = pushed[0]
+    assert "discriminator.*" in stale  # of a model that stood there
     assert (to, private) == ("somebody/captions", True) and model.facts["model"] == "mle"
 
-    def offline(self, to, private):
+    def offline(self, to, **_):
         raise OSError("cannot connect\nand more")
 
     monkeypatch.setattr(TextGenerator, "push_to_hub", offline)

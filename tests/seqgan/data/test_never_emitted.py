@@ -101,5 +101,5 @@ def test_unknown_can_be_switched_off():
 
 
 def test_bare_ids_have_no_unknown_token():
-    with pytest.raises(ConfigError, match="--allow_unk: the tokens of this run are bare ids"):
+    with pytest.raises(ConfigError, match="--allow_unk: none of this model's tokens is <unk>"):
         TextGenerator(generator(), IdCodec(WITHHELD), {}).sample(1, allow_unk=False)
