@@ -230,8 +230,9 @@ class PolicyGradient:
         scores = judged.scores
         rewarded = scores
         if self.filter is not None:
-            keeps = self.filter.keeps(whole)
-            values, rewarded = values * keeps[:, None], scores * keeps
+            keeps = self.filter.keeps(whole, scores)
+            values = torch.where(keeps[:, None], values, values.clamp(max=0))
+            rewarded = torch.where(keeps, scores, scores.clamp(max=0))
         figures: dict[str, Tensor] = {}
         if self.value_head is None:
             transformed = self.transform(values, chosen, groups)

@@ -95,6 +95,9 @@ class DiversityFilter:
     With the filter "scaffold" all molecules of one Murcko scaffold are the same. A text that is no
     molecule is as its tokens are, and all molecules without a ring share one scaffold.
 
+    REINVENT's scores are in 0 .. 1, and it sets them to 0. Here rewards may be negative, where 0
+    would be a prize for repetition: what is below 0 stays as it is.
+
     Args:
         settings: what is the same, and how often is too often.
         codec: token ids to texts.
@@ -110,15 +113,23 @@ class DiversityFilter:
             require_rdkit("--algorithm.diversity.filter scaffold")
             assert codec is not None, "scaffolds are of texts"
 
-    def keeps(self, sequences: Sequences) -> Tensor:
-        """1 for each sequence that is rewarded and 0 for the others, [B]; then counts them.
+    def keeps(self, sequences: Sequences, rewards: Tensor) -> Tensor:
+        """True for each sequence that is rewarded, bool [B]; then counts them.
 
-        Of equal ones in a batch the first come first.
+        Of equal ones in a batch the first come first. Rewards below the least one that counts are
+        kept, and not counted.
+
+        Args:
+            sequences: B of them.
+            rewards: [B].
         """
-        kept = []
-        for key in self._keys(sequences):
+        kept, least = [], self.settings.minimum
+        for key, reward in zip(self._keys(sequences), rewards.tolist(), strict=True):
+            if least is not None and reward < least:
+                kept.append(True)
+                continue
             count = self.counts[key] = self.counts.get(key, 0) + 1
-            kept.append(float(count <= self.settings.bucket))
+            kept.append(count <= self.settings.bucket)
         return torch.tensor(kept, device=sequences.device)
 
     def _keys(self, sequences: Sequences) -> list[int]:

@@ -69,14 +69,17 @@ class DiversityConfig(Settings):
     Attributes:
         filter: none, unique (a sequence counts as seen when the same one was sampled), or scaffold
             (when a molecule with the same Murcko scaffold was; extra `molecules`).
-        bucket: times that a sequence, or a scaffold, is rewarded; from then on its value is 0.
+        bucket: times that a sequence, or a scaffold, is rewarded; from then on its value is 0 at
+            most.
+        minimum: only samples with this reward or more are counted and filtered; none: all.
     """
 
-    rare = ("filter", "bucket")
+    rare = ("filter", "bucket", "minimum")
     group = "algorithm.diversity."
 
     filter: str = "none"
     bucket: int = 1
+    minimum: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

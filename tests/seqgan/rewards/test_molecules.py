@@ -90,14 +90,14 @@ def test_the_filter_by_scaffolds():
     pytest.importorskip("rdkit", reason="the extra molecules is not installed")
     texts = ["c1ccccc1C", "Cc1ccccc1", "c1ccncc1", "c1ccccc1CC", "C((", "C((", "CC", "CCC"]
     codec = codec_of(*texts)
-    batch = batch_of(codec, *texts)
+    batch, rewards = batch_of(codec, *texts), torch.ones(len(texts))
     settings = DiversityConfig(filter="scaffold", bucket=2)
     each = DiversityFilter(settings, codec)
     # Benzene comes for the third time; no ring is one scaffold; broken ones are as their tokens.
-    assert each.keeps(batch).tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
+    assert each.keeps(batch, rewards).tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
     resumed = DiversityFilter(settings, codec)
     resumed.load_state_dict(each.state_dict())
     for one in (each, resumed):
-        assert one.keeps(batch).tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
-    assert torch.equal(DiversityFilter(DiversityConfig(filter="unique")).keeps(batch),
-                       torch.tensor([1.0, 1, 1, 1, 1, 0, 1, 1]))  # fmt: skip
+        assert one.keeps(batch, rewards).tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
+    plain = DiversityFilter(DiversityConfig(filter="unique"))
+    assert plain.keeps(batch, rewards).tolist() == [1, 1, 1, 1, 1, 0, 1, 1]

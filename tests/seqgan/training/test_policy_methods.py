@@ -205,10 +205,15 @@ def test_a_memory_of_the_best():
 def test_a_filter_against_repetitions():
     batch = Sequences.from_lists([[1, 1], [2], [1, 1], [1, 1]], 0)
     seen = DiversityFilter(DiversityConfig(filter="unique", bucket=2))
-    assert seen.keeps(batch).tolist() == [1, 1, 1, 0]
+    rewards = torch.ones(4)
+    assert seen.keeps(batch, rewards).tolist() == [1, 1, 1, 0]
     other = DiversityFilter(seen.settings)
     other.load_state_dict(seen.state_dict())
-    assert other.keeps(batch).tolist() == [0, 1, 0, 0]
+    assert other.keeps(batch, rewards).tolist() == [0, 1, 0, 0]
+    some = DiversityFilter(DiversityConfig(filter="unique", minimum=0.5))
+    # What has too little reward neither counts nor loses it.
+    assert some.keeps(batch, torch.tensor([0.4, 1.0, 0.5, 0.5])).tolist() == [1, 1, 1, 0]
+    assert some.keeps(batch, torch.tensor([0.4, 0.4, 0.5, 0.4])).tolist() == [1, 1, 0, 1]
     player = player_of(
         replace(BARE, diversity=DiversityConfig(filter="unique")), lambda s: s.tokens[:, 0] + 1.0
     )
@@ -217,6 +222,14 @@ def test_a_filter_against_repetitions():
     firsts = [rows.index(row) == i for i, row in enumerate(rows)]
     assert batch.scores.gt(0).tolist() == firsts and not all(firsts)
     assert figures["mean_reward"] >= 1  # as it is, for the log
+
+
+def test_repetition_is_no_way_out_of_a_negative_reward():
+    bare = replace(BARE, diversity=DiversityConfig(filter="unique"))
+    batch, _ = player_of(bare, lambda s: s.tokens[:, 0] - 10.0)._batch()
+    rows = [tuple(row) for row in batch.mine.to_lists()]
+    assert len(set(rows)) < len(rows)
+    assert torch.equal(batch.scores, batch.mine.tokens[:, 0] - 10.0)
 
 
 def test_stages_end_by_steps_or_by_reward():
