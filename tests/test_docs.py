@@ -214,11 +214,11 @@ def seqgan(arguments: list[str], runs: bool) -> int:
 
 
 def pip(arguments: list[str]) -> int:
-    """``pip install`` of this project: the extras that it names exist."""
+    """``pip install`` of this project from its folder: the extras that it names exist."""
     project = (ROOT / "pyproject.toml").read_text()
     extras = project[project.index("[project.optional-dependencies]") :]
     for word in arguments[1:]:
-        named = re.fullmatch(r"(?:\.|seqgan-toolkit)(?:\[([\w,]+)\])?", word)
+        named = re.fullmatch(r"\.(?:\[([\w,]+)\])?", word)
         if named is None or arguments[0] != "install":
             return 1
         for extra in (named[1] or "").split(","):
@@ -231,7 +231,8 @@ def test_the_tests_of_the_examples_can_fail(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert checked(["make", "demo"], True) == 0 and checked(["make", "dmeo"], True) == 1
     assert checked(["pip", "install", ".[eval,rl]"], True) == 0
-    assert checked(["pip", "install", "seqgan-toolkit[all]"], True) == 1
+    assert checked(["pip", "install", ".[all]"], True) == 1
+    assert checked(["pip", "install", "seqgan-toolkit[eval]"], True) == 1  # of no registry
     assert checked(["python", "-m", "benchmarks.speed.self_bleu"], True) == 0
     assert checked(["seqgan", "run", "--size", "quick"], False) == 0
     assert checked(["seqgan", "run", "--prest", "quick"], False) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import re
 import subprocess
@@ -28,6 +29,36 @@ def test_every_package_is_typed_and_every_constraint_pinned():
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", pin) for pin in pins)
     assert "torch==2.13.0" in pins
+
+
+def extras() -> dict[str, set[str]]:
+    """The packages of each extra."""
+    text = (ROOT / "pyproject.toml").read_text()
+    table = text[text.index("[project.optional-dependencies]") : text.index("[project.scripts]")]
+    found = re.findall(r"^(\w+) = \[(.*?)\](?: *#[^\n]*)?$", table, re.MULTILINE | re.DOTALL)
+    return {name: set(re.findall(r'"([\w.-]+)', packages)) for name, packages in found}
+
+
+def missing_extras() -> list[tuple[str, str]]:
+    """Package and extra of each `MissingExtraError` in the source, where both are written out."""
+    found = []
+    for folder in ("rollout", "seqgan", "benchmarks"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == (
+                    "MissingExtraError"
+                ):
+                    values = [getattr(each, "value", None) for each in node.args[:2]]
+                    if all(isinstance(each, str) for each in values):
+                        found.append(tuple(values))
+    return found
+
+
+def test_an_extra_that_is_named_has_the_package_that_is_missing():
+    known, found = extras(), missing_extras()
+    assert ("partialsmiles", "molecules") in found and len(found) > 8
+    for package, extra in found:
+        assert package in known[extra], f"{package}: not in the extra {extra}"
 
 
 def test_the_results_in_the_readme_stand_in_the_files_that_they_name():

@@ -41,7 +41,8 @@ def drawing(texts: list[str]) -> str:
     from rdkit.Chem.Draw import rdMolDraw2D
 
     RDLogger.DisableLog("rdApp.*")
-    read = [Chem.MolFromSmiles(text) for text in texts]
+    # Behind a blank rdkit expects a name, and does not look at it.
+    read = [Chem.MolFromSmiles(text) if text.split() == [text] else None for text in texts]
     found = [Chem.Mol() if each is None else each for each in read]
     legends = ["no molecule" if each is None else "" for each in read]
     rows = -(-len(texts) // COLUMNS)

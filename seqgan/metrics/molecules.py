@@ -59,8 +59,11 @@ def _chemistry() -> Any:
 
 @lru_cache(maxsize=KEPT)
 def molecule(text: str) -> Any:
-    """The molecule of a SMILES string; None if it is none, or is empty."""
-    return _chemistry().MolFromSmiles(text) if text else None
+    """The molecule of a SMILES string; None if it is none, is empty, or holds white space.
+
+    Behind a blank rdkit expects a name: it would read ethane in ``CC C(``.
+    """
+    return _chemistry().MolFromSmiles(text) if text.split() == [text] else None
 
 
 def molecules(texts: Sequence[str]) -> list[Any]:
@@ -176,7 +179,10 @@ def _parts(mols: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 def scaffold_similarity(mols: Sequence[Any], references: Sequence[Any]) -> float:
-    """Cosine of the counts of scaffolds of two sets; molecules without a ring count nothing."""
+    """Cosine of the counts of scaffolds of two sets; molecules without a ring count nothing.
+
+    Unlike in MOSES, which leaves out scaffolds of a single ring too.
+    """
     left, right = (Counter(scaffold(each) for each in group) for group in (mols, references))
     for counts in (left, right):
         counts.pop("", None)

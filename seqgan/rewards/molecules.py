@@ -21,6 +21,8 @@ from .ingredients import Ingredients
 
 __all__ = ["MoleculeReward", "judge_of"]
 
+LOOKED_AT = 100
+"""Training sequences of which one at least is a molecule."""
 REMEMBERED = 1 << 17
 """Texts whose values are kept; the oldest go first."""
 
@@ -28,11 +30,22 @@ Judge = Callable[[Any], float]
 
 
 class MoleculeReward:
-    """A number of the molecule that each sequence names; equal texts are judged once."""
+    """A number of the molecule that each sequence names; equal texts are judged once.
+
+    Raises:
+        ConfigError: the training data are no molecules, as they are cut.
+    """
 
     def __init__(self, term: MoleculeTerm, given: Ingredients):
         self.codec, self.invalid, self.judge = given.codec, term.invalid, judge_of(term)
         self._known: OrderedDict[str, float] = OrderedDict()
+        real = self.codec.texts(given.train.select(slice(0, LOOKED_AT)))
+        if real and all(molecule(text) is None for text in real):
+            raise ConfigError(
+                f"--rewards {term.name}: rdkit reads none of the first {len(real)} training "
+                f"sequences as a molecule, such as {real[0]:.40}, cut by {self.codec.cut}; give "
+                "one SMILES string per line, and --corpus.tokenizer smiles"
+            )
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] of the sequences."""

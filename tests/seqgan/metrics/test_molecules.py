@@ -28,6 +28,7 @@ TOLUENE, PYRIDINE, ETHANE = "Cc1ccccc1", "c1ccncc1", "CC"
 
 def test_molecules_and_their_canonical_text():
     assert molecules(["C(", "", "c1cccc1"]) == [None, None, None]
+    assert molecules(["CCO C(", "CC ", " CC", "C\tC"]) == [None] * 4  # behind a blank is no name
     assert canonical(molecule("OCC")) == canonical(molecule("C(O)C")) == "CCO"
     with pytest.raises(MetricError, match="no SMARTS"):
         pattern("[")

@@ -86,6 +86,16 @@ def test_what_is_no_molecule_is_named():
         judged({"name": "substructure", "smarts": "["}, "CC")
 
 
+def test_data_that_are_no_molecules_are_refused():
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    spaces = make_tokenizer("spaces")
+    vocabulary = Vocabulary.from_list(["C", "O"])
+    spec = TokenSpec(6, vocabulary.bos_id, vocabulary.eos_id, vocabulary.pad_id, 9, (0, 1))
+    codec = WordCodec(vocabulary, spaces, spec)
+    with pytest.raises(ConfigError, match="none of the first 2 .* such as C C O, cut by spaces; "):
+        build_reward(reward_terms(["qed"]), Ingredients(batch_of(codec, "C C O", "C O"), codec, 0))
+
+
 def test_the_filter_by_scaffolds():
     pytest.importorskip("rdkit", reason="the extra molecules is not installed")
     texts = ["c1ccccc1C", "Cc1ccccc1", "c1ccncc1", "c1ccccc1CC", "C((", "C((", "CC", "CCC"]
