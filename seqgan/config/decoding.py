@@ -31,8 +31,7 @@ class Decoding(Settings):
         repetition_penalty: logits of tokens that the sequence holds already are divided by it if
             positive, else multiplied; 1: no penalty.
         forbid: words that are never emitted, each of them one token.
-        constraint: tokens that may follow: none, smiles, grammar, package.module:function; not
-            given: the constraint of the training.
+        constraint: none, smiles, grammar, package.module:function; left out: that of the training.
         allow_unk: samples may hold <unk>, where the training sequences do.
         min_length: tokens of a sequence at least, EOS not counted.
         max_length: tokens of a sequence at most, EOS counted; none: as in training.
