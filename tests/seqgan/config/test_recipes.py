@@ -214,3 +214,40 @@ def test_stages_are_checked_as_the_rewards_are():
         RunConfig(
             rewards=["length"], stages=[judged], discriminator={"architecture": "causal_lstm"}
         )
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if size != "smoke"])
+@pytest.mark.parametrize("name", method_names())
+def test_schedules_fit_the_rounds_and_are_never_cut_short(name, size):
+    config = RunConfig(method=name, size=size)
+    total = config.adversarial.rounds * config.adversarial.generator_steps
+    algorithm = config.algorithm
+    ends = []
+    if algorithm.optimizer.schedule in ("cosine", "linear"):
+        assert algorithm.optimizer.decay_steps == total
+        ends.append(total)
+    if getattr(algorithm, "last_temperature", 0) and algorithm.schedule != "constant":
+        ends.append(algorithm.temperature_steps)
+    if getattr(algorithm, "real_prefix", 0):
+        ends.append(algorithm.real_prefix * algorithm.real_prefix_steps)
+    if getattr(algorithm, "scheduled_sampling", 0):
+        ends.append(algorithm.scheduled_sampling_steps)
+    assert all(end <= total for end in ends)
+    assert not ends or config.adversarial.patience == 0
+
+
+FEW_CRITIC_STEPS = [
+    name
+    for name, each in CONTENT.items()
+    if each.get("settings", {}).get("critic", {}).get("steps", 1e9) <= 100
+]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", FEW_CRITIC_STEPS)
+def test_no_size_trains_a_discriminator_longer_than_its_method_means(name, size):
+    meant = CONTENT[name]["settings"]
+    config = RunConfig(method=name, size=size)
+    assert config.critic.steps <= meant["critic"]["steps"]
+    rate = meant.get("pretrain", {}).get("optimizer", {}).get("learning_rate")
+    assert rate is None or config.pretrain.optimizer.learning_rate == rate
