@@ -213,7 +213,8 @@ def _group_max(values: Tensor, group: Tensor | None) -> Tensor:
 
 def _with_last_value(values: Tensor, mask: Tensor) -> Tensor:
     """Float64 values [B, T] that go on after a sequence's end; -inf for an empty sequence."""
-    last = (mask.sum(1) - 1).clamp(min=0)
+    places = torch.arange(mask.shape[1], device=mask.device)
+    last = (places * mask).amax(1)  # not the count less 1: what was given is masked too
     filled = torch.where(mask, values, values.gather(1, last[:, None])).detach()
     return filled.to(exact_dtype(values.device)).masked_fill(~mask.any(1)[:, None], -torch.inf)
 

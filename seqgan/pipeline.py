@@ -241,7 +241,10 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
         half = sweep.halved()
         noise = own_copy(reference).requires_grad_(True)
         spread = work.player.spread
-        control = run_control(noise, reference, spread, config, data, half.validate, runtime, half)
+        control = run_control(
+            noise, reference, spread, config, data, half.validate, runtime, half,
+            discriminator=work.discriminator,
+        )  # fmt: skip
     return Tuned(work, rounds, sweep, None, control, noise)
 
 

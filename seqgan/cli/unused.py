@@ -84,7 +84,8 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
         yield "with --ensemble.runs", ["ensemble.size"]
     if settings.ensemble.combination != "quantile":
         yield "without --ensemble.combination quantile", ["ensemble.quantile"]
-    if not _has(settings, "discriminator"):
+    others = [term.needs_discriminator or term.needs_mediator for term in settings.every_term()]
+    if not any(others):
         yield "without a discriminator in --rewards", [
             "adversarial.critic_steps", "critic.rounds_learning_rate",
         ]  # fmt: skip

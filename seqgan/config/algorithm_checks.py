@@ -67,6 +67,12 @@ def _check_relaxed(config: RunConfig) -> None:
 def _check_ratio(config: RunConfig) -> None:
     """Requires the ratio alone for what only an ensemble's density makes possible."""
     algorithm = config.algorithm
+    require(
+        not any(term.needs_mediator for term in config.every_term())
+        or not any(term.needs_discriminator for term in config.every_term()),
+        "--rewards: mediator and discriminator are both the player beside the policy, and a run "
+        "trains one of them; leave one out",
+    )
     if not isinstance(algorithm, Ratio) or config.ratio_alone:
         return
     usual = Ratio()

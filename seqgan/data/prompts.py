@@ -123,6 +123,8 @@ class Beginnings:
 class Grouped:
     """Several sequences for each question, one after another, so that they can be compared.
 
+    If nothing is asked, all sequences answer the same question, and there are no groups.
+
     Args:
         prompts: the questions.
         size: sequences per question.
@@ -134,6 +136,8 @@ class Grouped:
     def draw(self, count: int, rng: torch.Generator) -> Prompt:
         """The questions for `count` sequences; the last may have fewer than the others."""
         asked = self.prompts.draw(-(-count // self.size), rng)
+        if asked.condition is None and asked.prefix is None:
+            return asked
         rows = torch.arange(count) // self.size
         prefix = None if asked.prefix is None else asked.prefix.select(rows)
         return Prompt(select_tree(asked.condition, rows), prefix, rows)

@@ -4,7 +4,8 @@ Policy gradient moves a policy whatever its reward says, and the best of many st
 looks better than the first. So what a method gains is compared with what the same steps gain from
 noise: every sequence gets a reward from N(0, s), where s is the spread of the method's own
 advantages. Start, updates, learning rate, number of rounds and selection on validation are the
-method's; there is no discriminator to train, and no rollout, since noise needs none.
+method's; there is no discriminator to train, and no rollout, since noise needs none. A method
+whose advantages are all alike (scheduled sampling) has s = 0, and noise does not move its control.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..config import PolicyGradient as Settings
 from ..config import RunConfig
 from ..config.algorithms import DiversityConfig, ReplayConfig
 from ..data.dataset import Dataset
-from ..models import Generator
+from ..models import Discriminator, Generator
 from ..runs.state import Stateful
 from .adversarial import adversarial
 from .judging import Judged
@@ -50,6 +51,7 @@ class NoiseGradient(PolicyGradient):
             settings, rollouts=0, rollout_update_rate=0.0, transform="none",
             baseline="leave_one_out" if settings.baseline == "value" else settings.baseline,
             replay=ReplayConfig(), diversity=DiversityConfig(),
+            discount=1.0,  # s is that of returns; discounted, the noise would be almost none
         )  # fmt: skip
         super().__init__(plain, materials)
 
@@ -69,6 +71,7 @@ def run_control(
     validate: Validation,
     runtime: Runtime,
     memory: Stateful | None = None,
+    discriminator: Discriminator | None = None,
 ) -> Rounds:
     """Trains the control of a method whose rounds are done, or what is left of it.
 
@@ -81,9 +84,18 @@ def run_control(
         validate: measures the control's policy.
         runtime: device, seed, log.
         memory: what `validate` remembers from one measurement to the next.
+        discriminator: of the method, as it is now. A generator that reads it sees it once: its
+            features, which are no reward, are part of the policy.
     """
     settings = config.algorithm.as_policy_gradient()
     at_the_start(generator, config, data)
+    if discriminator is not None:
+        generator.see(discriminator)
+    if spread == 0:
+        runtime.say(
+            "Control: the method's advantages have no spread, so it has no noise: its policy stays "
+            "as it begins, but for other terms of the loss"
+        )
     materials = Materials(
         generator, reference, ConstantReward(0.0), None, data.train, data.prompts(), runtime,
         "control", constraint=data.constraint,

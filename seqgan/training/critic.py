@@ -89,7 +89,8 @@ class Critic:
         if self.until < 0:
             self.until = self.learner.step + count
             if not self.begun:
-                self.begun, self.learner.rate = True, self.config.rounds_learning_rate
+                self.begun = True
+                self.learner.go_on_at(self.config.rounds_learning_rate)
         if count:
             self._round(count)
         self.rounds += 1
@@ -99,13 +100,16 @@ class Critic:
         """The steps of a round that are left: one set of samples, or sets one after another."""
         number, first = self.config.fresh_every or count, self.until - count
         for start in range(first, self.until, number):
-            if self.learner.step >= start + number:  # done before a resume
+            done = self.learner.step >= start + number  # before a resume
+            if done and not self.config.memory:
                 continue
             which = [self.rounds + 1, *([(start - first) // number] if start > first else [])]
             size = min(number, self.until - start) * self.config.batch_size
             if self.config.fresh_every:
                 size = min(size, self.count)
             self.negatives = self.draw(size, self.runtime.rng("fresh", *which), self.train)
+            if done:  # drawn again for the memory alone
+                continue
             against = Sequences.concat([*self.memory, self.negatives], pad_id=0)
             self.train_until(min(self.until, start + number), against)
         if self.config.memory and self.negatives is not None:
@@ -189,7 +193,8 @@ class Critic:
         real, generated = self.trained.judged(features.detach()).chunk(2)
         probe = binary_cross_entropy(real, generated)
         loss: Tensor = self.loss.discriminator(*features.chunk(2))
-        return loss + probe
+        own = self.trained.own_penalty()
+        return loss + probe if own is None else loss + probe + own
 
     def _penalty(self, pairs: list[Sequences], uniforms: Tensor) -> Tensor:
         """The gradient penalty on a batch of pairs, real and generated."""

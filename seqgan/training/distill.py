@@ -49,6 +49,7 @@ class Distillation:
         )  # fmt: skip
         self.progress = Steps()
         self.source: Policy = self.reference  # of the samples
+        self.stale = False  # they have to be drawn anew
         self._pool: Sequences | None = None
         self.weights: Tensor | None = None  # [N], mean 1, once the samples are drawn
         self._figures: dict[str, float] = {}  # of the samples, for the log of the first step
@@ -65,17 +66,27 @@ class Distillation:
 
     @property
     def done(self) -> bool:
-        """False: the samples are judged once, and no more of them than the budget allows."""
-        return False
+        """Tells if new samples are due, and the user's functions have judged as many as they may.
+
+        Samples that are judged once, and no more of them than the budget allows, end nothing.
+        """
+        return self._due and self.judge.done
+
+    @property
+    def _due(self) -> bool:
+        """Tells if the next step begins with new samples, of the policy as it is."""
+        refresh, number = self.settings.refresh, self.progress.number
+        return bool(refresh and number and number % refresh == 0)
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
-        self.progress.stretch(count, self.step, self.runtime)
+        self.progress.stretch(count, self.step, self.runtime, lambda: self.done)
 
     def step(self) -> None:
         """One batch of samples and training sequences, and one update."""
         number = self.progress.number
-        if self.settings.refresh and number % self.settings.refresh == 0 and number:
+        if self._due or self.stale:
+            self.stale = False
             self.source, self._pool, self.weights = self.policy, None, None
         pool = self.pool()
         assert self.weights is not None
@@ -106,16 +117,17 @@ class Distillation:
 
     @torch.no_grad()
     def pool(self) -> Sequences:
-        """The samples of the pretrained policy; their weights stand in `weights`."""
+        """The samples to learn from; their weights stand in `weights`."""
         if self._pool is None:
             refresh, processes = self.settings.refresh, self.runtime.processes
             which = [self.progress.number // refresh] if refresh else []
             rng = self.runtime.rng(self.stage, "samples", *which)
             count = self.settings.samples or min(len(self.train), MOST_SAMPLES)
-            count = self.judge.affordable(count)
+            # Samples that are drawn again after a resume are as many as they were.
+            count = self.judge.affordable(count, again=self.weights is not None)
             drawn = draw(self.source, count, rng, self.prompts, processes=processes)
             self._pool = drawn.sequences
-            if self.weights is None:  # before the first step: the policy is the pretrained one
+            if self.weights is None:  # not drawn again
                 self.weights = self._weights(self._pool)
         return self._pool
 
@@ -123,7 +135,7 @@ class Distillation:
         """Weights [N] in proportion to exp(beta f), with mean 1."""
         part = self.runtime.processes.part(len(samples))
         judged = self.judge(samples, part, samples.select(part.rows))
-        self.judge.end_step(0, samples, judged)
+        self.judge.end_step(self.progress.number, samples, judged)
         self._figures = {name: float(value) for name, value in judged.figures().items()}
         log_ratios = self.settings.beta * judged.scores
         effective = float(effective_sample_size(log_ratios))
@@ -136,6 +148,8 @@ class Distillation:
         """Halves the learning rate and clears the moments."""
         self.learner.soften()
         self.progress.cut_short()
+        # Samples of the policy are those of one that went wrong.
+        self.stale = self.source is not self.reference and not self.judge.done
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights.
@@ -147,7 +161,7 @@ class Distillation:
         pool = as_state(self._pool) if kept and self._pool is not None else None
         return {
             "progress": self.progress.state_dict(), "learner": learner, "weights": self.weights,
-            "judge": self.judge.state_dict(), "pool": pool,
+            "judge": self.judge.state_dict(), "pool": pool, "stale": self.stale,
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -157,6 +171,7 @@ class Distillation:
         self.judge.load_state_dict(state["judge"])
         weights = state["weights"]
         self.weights = None if weights is None else weights.to(self.runtime.device)
+        self.stale = bool(state["stale"])
         if state["pool"] is not None:
             self.source = self.policy
             self._pool = from_state(state["pool"], self.runtime.device)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from typing import Any
 
 import torch
@@ -83,7 +84,10 @@ class EvolutionUpdates(RelaxedUpdates):
         score = sequence_log_odds(self.judge)
         quality = torch.sigmoid(score(without_noise(drawn)) - score(real).mean()).mean()
         surprise = -self.policy(drawn).log_prob.sum() / drawn.lengths.sum()
-        return float(quality + self.settings.diversity_weight * surprise)
+        fitness = float(quality + self.settings.diversity_weight * surprise)
+        # By the main process's rounding, so that all processes choose the same child.
+        fitness = self.runtime.processes.agree(lambda: fitness)
+        return fitness if math.isfinite(fitness) else -math.inf
 
     def _state(self) -> dict[str, Any]:
         """Copies of the policy's weights and of the optimizer's state."""

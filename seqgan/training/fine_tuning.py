@@ -126,8 +126,9 @@ class FineTuning:
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
         health = Health(
-            self.reference, self.critic, self.data.prompts("heldout"), runtime, self.data.constraint
-        )
+            self.reference, self.critic, self.data.prompts("heldout"), runtime,
+            self.data.constraint, scratch=self.config.adversarial.start == "scratch",
+        )  # fmt: skip
         other: Player | None = self.critic or self.mediation
         settings = self.config.adversarial
         if self.refresh is not None:

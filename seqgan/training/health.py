@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rollout import Constraint, Policy, constrained
+from rollout import Constraint, Policy, Sequences, constrained
 
 from ..data.prompts import Prompts
 from ..metrics import self_bleu
@@ -126,6 +126,8 @@ class Health:
         prompts: what the samples are asked for.
         runtime: seed and log.
         constraint: the tokens that may follow a prefix of a sample; None: all.
+        scratch: the policy begins with fresh parameters. It is compared with the pretrained policy,
+            not with its own first state; far from it and fast changes are no trouble then.
 
     Attributes:
         seen: for each kind of trouble that there was "kind", "round" and "text", first come first.
@@ -138,7 +140,10 @@ class Health:
         prompts: Prompts,
         runtime: Runtime,
         constraint: Constraint | None = None,
+        *,
+        scratch: bool = False,
     ):
+        self.scratch = scratch
         self.reference, self.constraint = constrained(reference, constraint), constraint
         self.critic, self.runtime, self.prompts = critic, runtime, prompts
         self.first: Figures = {}
@@ -152,10 +157,15 @@ class Health:
             policy: as it is after the round.
             round_number: rounds so far.
         """
-        now = self.runtime.processes.agree(lambda: self._figures(policy, round_number))
+        agree = self.runtime.processes.agree
+        now = agree(lambda: self._figures(policy, round_number))
         self.runtime.log("health", round_number, round=round_number, **now)
+        if not self.first and self.scratch:
+            self.first = agree(lambda: self._of_policy(self.reference, round_number)[0])
         self.first = self.first or now
-        found = troubles(self.first, self.before or now, now)
+        found = troubles(self.first, now if self.scratch else self.before or now, now)
+        if self.scratch:
+            found.pop("drift", None)
         self.before = now
         for kind, text in found.items():
             if kind not in [each["kind"] for each in self.seen]:
@@ -174,6 +184,15 @@ class Health:
 
     @torch.no_grad()
     def _figures(self, policy: Policy, round_number: int) -> Figures:
+        figures, samples = self._of_policy(policy, round_number)
+        if self.critic is not None:
+            negatives = self.critic.negatives
+            figures |= self.critic.figures(samples if negatives is None else negatives, samples)
+        return figures
+
+    @torch.no_grad()
+    def _of_policy(self, policy: Policy, round_number: int) -> tuple[Figures, Sequences]:
+        """Figures of a policy, and the samples that they are of."""
         rng, policy = self.runtime.rng("watch", round_number), constrained(policy, self.constraint)
         samples = draw(policy, SAMPLES, rng, self.prompts).sequences
         own = sequence_scores(policy, samples)
@@ -190,10 +209,7 @@ class Health:
             ("self_bleu_4", self_bleu(rows, 4, per_sentence=True)[4]),
         ):
             figures |= {name: float(values.mean()), f"{name}_error": _error(values)}
-        if self.critic is not None:
-            negatives = self.critic.negatives
-            figures |= self.critic.figures(samples if negatives is None else negatives, samples)
-        return figures
+        return figures, samples
 
 
 def _error(values: np.ndarray) -> float:

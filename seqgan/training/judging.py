@@ -77,12 +77,19 @@ class Judge:
         """Tells if the user's functions have judged as many sequences as they may."""
         return 0 < self.budget <= self.calls
 
-    def affordable(self, count: int) -> int:
-        """The number of sequences, at most `count`, that the budget allows to judge once."""
+    def affordable(self, count: int, *, again: bool = True) -> int:
+        """The number of sequences, at most `count`, that the budget allows to judge once.
+
+        Args:
+            count: wished for.
+            again: they were judged already, before any other; otherwise what was judged so far is
+                taken off.
+        """
         functions = self.reward.functions if isinstance(self.reward, Terms) else {}
         if not self.budget or not functions:
             return count
-        return min(count, max(1, self.budget // len(functions)))
+        left = self.budget if again else self.budget - self.calls
+        return min(count, max(1, left // len(functions)))
 
     def __call__(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
         """Judges a batch: each process its rows, once.

@@ -194,6 +194,11 @@ class Learner:
             else:
                 group["lr"] = value
 
+    def go_on_at(self, rate: float) -> None:
+        """Sets the learning rate from here on; a warm-up that is not over yet ends there."""
+        warm = self.config.warmup_steps
+        self.rate = rate * (rate_share(self.config, self.step) if self.step < warm else 1.0)
+
     def forget(self) -> None:
         """Clears the optimizer's moments, and the losses since the last reading.
 

@@ -2,8 +2,8 @@
 
 The mediator M is a language model that is fitted to training sequences and samples of the policy
 alike, so it nears the mixture ``(p + q) / 2``. The policy then descends ``KL(q, M)``, exactly over
-the next token (`training.ratio`, with M in the place of the ensemble). At the mixture itself that
-is half of the Jensen-Shannon divergence's part that depends on q. M begins with the pretrained
+the next token (`training.ratio`, with M in the place of the ensemble). At the mixture itself, held
+fixed, that has the gradient of twice the Jensen-Shannon divergence. M begins with the pretrained
 policy's parameters; in the paper it begins with random ones.
 """
 
@@ -58,7 +58,8 @@ class Mediation:
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
         if not self.begun:
-            self.begun, self.learner.rate = True, self.config.rounds_learning_rate
+            self.begun = True
+            self.learner.go_on_at(self.config.rounds_learning_rate)
         self.progress.stretch(count, self.step, self.runtime)
         if count:
             self.runtime.log("mediator", self.progress.number, loss=self.learner.mean_loss())

@@ -150,4 +150,6 @@ def mle_term(policy: Policy, real: RealBatch) -> Tensor:
     """
     mine = real.whole.select(real.part.rows).trim(wait=False)
     nll = nll_loss(policy(mine).log_prob, mine.mask)
+    if isinstance(policy, Generator):  # a policy of the user's own has nothing more
+        nll = _with_own(nll, policy, mine)
     return real.part.of_tokens(nll, real.whole.mask)

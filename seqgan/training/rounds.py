@@ -135,9 +135,10 @@ class Rounds:
             self.best.put_back()
         for player in self._players().values():
             player.learner.end(kept)
+        start = "the pretrained model" if self.config.start == "mle" else "fresh parameters"
         self.runtime.say(
             f"{self.stage.capitalize()}: {self.rounds_done} rounds, best validation score "
-            f"{self.best_score:.4f} after round {self.best_round} (0 is the pretrained model)"
+            f"{self.best_score:.4f} after round {self.best_round} (0 is {start})"
             + ("" if kept else "; the last state is kept")
         )
 

@@ -115,6 +115,8 @@ class SelfPlayUpdates:
         """Halves the learning rate and clears the moments."""
         self.learner.soften()
         self.progress.cut_short()
+        # The former self is the state that was returned to.
+        self.old.load_state_dict(self.policy.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""

@@ -37,6 +37,15 @@ def test_maligan_by_hand():
     assert torch.allclose(grouped, torch.tensor(expected), atol=1e-6)
 
 
+def test_maligan_after_a_given_beginning_goes_on_with_the_last_value():
+    # a token was given to each; the first sequence ends with odds of 3, which stand beside 1 then
+    odds = torch.tensor([[9.0, 3.0, 99.0], [9.0, 5.0, 1.0]]).log()
+    mask = torch.tensor([[False, True, False], [False, True, True]])
+    result = TRANSFORMS["maligan"](odds, mask, None)
+    expected = [[0, 2 * 3 / 8 - 1, 0], [0, 2 * 5 / 8 - 1, 2 * 1 / 4 - 1]]
+    assert torch.allclose(result, torch.tensor(expected))
+
+
 def test_maligan_survives_large_log_odds():
     result = apply("maligan", [[1000.0, 1000.0], [-1000.0, 0.0], [1000.0, 0.0]])
     assert torch.allclose(result[:, 0], torch.tensor([0.5, -1.0, 0.5]))

@@ -186,7 +186,7 @@ def test_dpgans_logit_is_the_cross_entropy():
         judge.projection.weight.zero_()
         judge.projection.bias.copy_(torch.tensor([math.log(2), 0.0]))
         judge.embedding.weight.copy_(torch.tensor([[1.0, 0], [0, 0], [0, 5], [1, 9]]))
-        judge.factor.fill_(3.0)
+        judge.log_factor.fill_(math.log(3))
         judge.level.fill_(math.log(4))
     # p = 2/6, 1/6, 1/6, 2/6 whatever came before
     logits = judge(Sequences.from_lists([[0, 1], [3]], pad_id=0))

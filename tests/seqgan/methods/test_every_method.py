@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rollout.modules import own_copy
 from seqgan.config import GrammarCorpus
 from seqgan.config.methods import method_names
 from seqgan.data.sources import load_data
@@ -75,6 +76,32 @@ def test_its_control_begins_where_it_began(name, data):
         noise, policy, 1.0, config, data, lambda model: {"score": 0.0}, runtime
     )  # fmt: skip
     assert rounds.rounds_done == config.adversarial.rounds
+    assert rounds.generator.settings.discount == 1  # the noise of a sequence reaches all its tokens
+
+
+def test_a_control_without_noise_says_so_and_stays(data):
+    config = settings("scheduled-sampling")
+    work, runtime = tuned(config, data)
+    assert work.player.spread == 0
+    said = []
+    runtime.say = said.append
+    noise = own_copy(work.reference).requires_grad_(True)
+    run_control(noise, work.reference, 0.0, config, data, lambda model: {"score": 0.0}, runtime)
+    assert any("no spread" in line for line in said)
+    for one, two in zip(noise.parameters(), work.reference.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_leakgans_control_sees_the_discriminator(data):
+    config = settings("leakgan")
+    work, runtime = tuned(config, data)
+    noise = own_copy(work.reference).requires_grad_(True)
+    run_control(
+        noise, work.reference, 0.1, config, data, lambda model: {"score": 0.0}, runtime,
+        discriminator=work.discriminator,
+    )  # fmt: skip
+    assert torch.equal(noise.embedding.leaked, work.discriminator.embedding.weight)
+    assert not torch.equal(noise.embedding.leaked, work.reference.embedding.leaked)
 
 
 @pytest.mark.slow

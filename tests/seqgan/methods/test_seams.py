@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rollout import Sequences
 from seqgan.config import CNN, CriticConfig, GrammarCorpus, RunConfig
+from seqgan.data.prompts import Beginnings, Grouped, NoPrompts
 from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training.critic import Critic
 from seqgan.training.critic_pretraining import CriticPretraining
+from seqgan.training.health import Health
+from seqgan.training.mediator import Mediation
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...small import ids
@@ -69,6 +73,75 @@ def test_the_memory_keeps_the_samples_of_earlier_rounds(data, monkeypatch):
     assert torch.equal(other.memory[1].tokens, player.memory[1].tokens)
 
 
+def test_a_memory_is_whole_wherever_a_run_was_ended(data, monkeypatch):
+    whole = critic(data, memory=2)
+    whole.steps(2)
+    for end in (1, 2):
+        begun, left = critic(data, memory=2), iter(range(1, end + 1))
+
+        def pause(left=left, end=end) -> None:
+            if next(left) == end:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(begun.runtime, "pause", pause)
+        with pytest.raises(KeyboardInterrupt):
+            begun.steps(2)
+        other = critic(data, memory=2)
+        other.load_state_dict(begun.state_dict())
+        other.trained.load_state_dict(begun.trained.state_dict())
+        other.steps(2)
+        assert len(other.memory) == 1 and other.learner.step == 2, end
+        assert torch.equal(other.memory[0].tokens, whole.memory[0].tokens)
+
+
+@pytest.mark.parametrize("warm", [0, 4])
+def test_the_rate_of_the_rounds_is_what_a_warm_up_ends_with(data, warm):
+    player = critic(data, rounds_learning_rate=0.008, optimizer={"warmup_steps": warm})
+    other = Mediation(
+        networks(data)[0], networks(data)[0], data.train, player.config, player.runtime
+    )
+    for each in (player, other):
+        rates = []
+        for _ in range(5):
+            each.steps(1)
+            rates.append(each.learner.rate)
+        expected = [0.004, 0.006, 0.008, 0.008, 0.008] if warm else [0.008] * 5
+        assert rates == pytest.approx(expected)
+
+
+def test_the_penalty_on_the_output_layer_is_part_of_a_ranking(data):
+    kind = {"embedding": 2, "widths": [1], "filters": [2]}
+    losses = []
+    for share in (0.0, 0.2):
+        judge = make_discriminator(CNN(**kind, output_l2=share), data.spec, 0).eval()
+        config = CriticConfig(batch_size=4, loss="ranking")
+        runtime = Runtime(make_accelerator("cpu"), seed=3)
+        player = Critic(judge, networks(data)[0], data.train, data.heldout, config, runtime)
+        losses.append(player._by_features(data.train.select(slice(0, 8))).item())
+    assert losses[1] - losses[0] == pytest.approx(judge.own_penalty().item(), rel=1e-3)
+
+
+def test_samples_without_a_question_are_one_group():
+    rng = torch.Generator()
+    assert Grouped(NoPrompts(), 4).draw(8, rng).groups is None
+    real = Sequences.from_lists([[1, 2, 3], [3, 1, 2]], pad_id=0)
+    assert Grouped(Beginnings(real, 1), 4).draw(8, rng).groups.tolist() == [0] * 4 + [1] * 4
+
+
+def test_from_scratch_the_pretrained_policy_is_what_health_compares_with(data, monkeypatch):
+    monkeypatch.setattr("seqgan.training.health.SAMPLES", 50)
+    policy, judge = networks(data)
+    runtime = Runtime(make_accelerator("cpu"), seed=3)
+    fresh = make_generator(settings("seqgan").generator, data.spec, 1)
+    with torch.no_grad():  # far from the other: it says one thing
+        fresh.head.bias[data.spec.vocab_size - 1] = 50.0
+    for scratch in (True, False):
+        lookout = Health(policy, None, data.prompts(), runtime, scratch=scratch)
+        found = [lookout.look(fresh, number) for number in (0, 1)]
+        kinds = {"collapse"} if scratch else {"drift"}
+        assert {*found[1]} == kinds
+
+
 def test_the_penalty_on_the_output_layer_is_that_of_two_columns():
     judge = make_discriminator(CNN(embedding=2, widths=[1], filters=[2], output_l2=0.2), ids(5), 0)
     with torch.no_grad():
@@ -123,6 +196,7 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         ({"algorithm": {"loss": "whole_sequence"}}, "needs one value per sequence"),
         ({"method": "catgan", "algorithm": {"losses": []}}, "--algorithm.losses: give one"),
         ({"method": "catgan", "rewards": ["length"]}, "takes the gradient of the discriminator"),
+        ({"method": "cot", "rewards": ["mediator", "discriminator"]}, "leave one out"),
         ({"adversarial": {"start": "nowhere"}}, "'nowhere' is none of mle, scratch"),
     ],
 )

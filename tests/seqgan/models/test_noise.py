@@ -10,7 +10,7 @@ from rollout.policy import TemperedPolicy
 from seqgan.config import GENERATORS, PretrainConfig
 from seqgan.config.decoding import Decoding
 from seqgan.config.settings import hints
-from seqgan.data.prompts import Grouped, NoPrompts, Questions, WithNoise
+from seqgan.data.prompts import Grouped, Questions, WithNoise
 from seqgan.data.spec import TokenSpec
 from seqgan.evaluation.neighbours import excited_units
 from seqgan.models import Ensemble, make_discriminator, make_generator
@@ -99,7 +99,7 @@ def test_noise_of_data_is_normal_and_their_own():
 
 
 def test_every_sample_of_a_group_has_its_own_noise():
-    prompt = WithNoise(Grouped(NoPrompts(), 4), 2).draw(8, rng(0))
+    prompt = WithNoise(Grouped(Questions([1]), 4), 2).draw(8, rng(0))
     assert prompt.groups.tolist() == [0] * 4 + [1] * 4
     assert len(prompt.condition["noise"].unique(dim=0)) == 8
 

@@ -113,6 +113,45 @@ def test_a_budget_limits_the_samples():
     assert work.judge.affordable(100) == 40 and work.judge.affordable(7) == 7
 
 
+def test_new_samples_are_of_the_policy_and_end_with_the_budget():
+    def scored(sequences: Sequences) -> torch.Tensor:
+        counted.append(len(sequences))
+        return zeros(sequences)
+
+    counted: list[int] = []
+    work = player(samples=30, refresh=2, optimizer={"learning_rate": 0.02})
+    work.judge.reward = Terms([Term("x", 1.0, scored)])
+    shown: list[int] = []
+    work.judge.end_step = lambda step, *_: shown.append(step)
+    work.steps(2)
+    first = work.pool()
+    assert work.source is work.reference and shown == [0] and not work.done
+    work.steps(1)
+    assert work.source is work.policy and shown == [0, 2]
+    assert not torch.equal(first.tokens, work.pool().tokens)
+    pool = work.pool()
+    other = player(samples=30, refresh=2)
+    other.load_state_dict(work.state_dict())
+    assert torch.equal(other.pool().tokens, pool.tokens)
+    other.soften()  # the samples of a policy that went wrong are not learnt from
+    third = player(samples=30, refresh=2)
+    third.load_state_dict(other.state_dict())
+    for each in (other, third):
+        each.policy.head.weight.data.zero_()
+        each.steps(1)
+        assert not torch.equal(each.pool().tokens, pool.tokens) and not each.stale
+    # what was judged is taken off the budget; with nothing left, the next samples are the end
+    work.judge.reward.terms[0].reward = FunctionReward.__new__(FunctionReward)
+    work.judge.budget, work.judge.calls = 70, 60
+    assert work.judge.affordable(30, again=False) == 10 and work.judge.affordable(30) == 30
+    work.judge.calls, work.progress.number = 70, 3
+    assert not work.done
+    work.progress.number = 4
+    assert work.done
+    work.steps(3)
+    assert work.progress.number == 4
+
+
 def test_it_resumes_exactly():
     whole, first, second = (player(samples=100, real_share=0.3) for _ in range(3))
     whole.steps(6)
