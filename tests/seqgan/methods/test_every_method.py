@@ -13,6 +13,7 @@ from seqgan.config import GrammarCorpus
 from seqgan.config.methods import method_names
 from seqgan.data.sources import load_data
 from seqgan.training.control import run_control
+from seqgan.training.scratch import at_the_start
 
 from ..training.test_processes import launched
 from .fine_tuning import Ended, Kept, settings, tuned, weights
@@ -37,7 +38,9 @@ def few_samples_are_watched(monkeypatch):
 def test_its_rounds_move_the_policy(name, data):
     config = settings(name)
     work, runtime = tuned(config, data)
-    start = torch.cat([each.flatten() for each in work.reference.parameters()])
+    began = own_copy(work.reference)
+    at_the_start(began, config, data)  # of a method from scratch not the pretrained policy
+    start = torch.cat([each.detach().flatten() for each in began.parameters()])
     assert not torch.equal(weights(work), start)
     shown = [line for lines in runtime.lines.values() for line in lines]
     numbers = [value for line in shown for value in line.values() if isinstance(value, float)]
@@ -93,7 +96,7 @@ def test_a_control_without_noise_says_so_and_stays(data):
 
 
 def test_leakgans_control_sees_the_discriminator(data):
-    config = settings("leakgan")
+    config = settings("leakgan", adversarial={"rounds": 1})
     work, runtime = tuned(config, data)
     noise = own_copy(work.reference).requires_grad_(True)
     run_control(

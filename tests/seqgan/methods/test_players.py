@@ -1,0 +1,175 @@
+"""The players and rewards of the methods, driven where the answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from rollout import TRANSFORMS, ConstantReward, DiscriminatorReward, Sequences
+from rollout.modules import frozen_copy
+from seqgan.config import CNN, CriticConfig, RunConfig
+from seqgan.config.algorithms import Evolution, SelfPlay
+from seqgan.config.discriminators.language_model import LanguageModel
+from seqgan.config.generators.leak import Leak
+from seqgan.data.codec import IdCodec
+from seqgan.data.prompts import NoPrompts
+from seqgan.data.spec import TokenSpec
+from seqgan.models import make_discriminator, make_generator
+from seqgan.models.gan_losses import GAN_LOSSES
+from seqgan.rewards.build import build_reward
+from seqgan.rewards.gan import GANReward
+from seqgan.rewards.ingredients import Ingredients
+from seqgan.training.mediator import Mediation
+from seqgan.training.mle_loss import RealBatch, mle_term
+from seqgan.training.players import Materials
+from seqgan.training.processes import Part
+from seqgan.training.runtime import Runtime, make_accelerator
+from seqgan.training.self_play import SelfPlayUpdates
+
+from ...small import ids, lstm
+from .fine_tuning import evolving
+
+P = torch.tensor([0.6, 0.3, 0.1])
+"""The data's probabilities of three tokens, each a sequence."""
+Q = torch.tensor([0.1, 0.3, 0.6])
+"""Those of the policy."""
+
+
+def three_tokens(probs: torch.Tensor):
+    """A policy that says one of three tokens, with these probabilities."""
+    policy = lstm(3, 1, 0, None, 0, 2, 2)
+    with torch.no_grad():
+        policy.head.weight.zero_()
+        policy.head.bias.copy_(probs.log())
+    return policy
+
+
+def data() -> Sequences:
+    """Ten sequences with the frequencies P."""
+    return Sequences.from_lists([[0]] * 6 + [[1]] * 3 + [[2]], pad_id=0)
+
+
+def density(policy) -> torch.Tensor:
+    """Its probabilities of the three sequences."""
+    every = Sequences.from_lists([[0], [1], [2]], pad_id=0)
+    return policy.eval()(every).log_prob[:, 0].exp().detach()
+
+
+def test_cots_mediator_learns_the_mixture():
+    policy = three_tokens(Q).eval()
+    config = CriticConfig(
+        batch_size=500, rounds_learning_rate=0.05, optimizer={"weight_decay": 0.0}
+    )
+    player = Mediation(
+        three_tokens(Q), policy, data(), config, Runtime(make_accelerator("cpu"), 0)
+    )  # fmt: skip
+    player.steps(60)
+    assert torch.allclose(density(player.model), (P + Q) / 2, atol=0.04)
+    assert torch.allclose(density(policy), Q)
+
+
+def test_dgsans_policy_learns_the_data_beyond_its_former_self():
+    policy = three_tokens(Q)
+    config = SelfPlay(batch_size=1000, refresh=30, optimizer={"learning_rate": 0.05})
+    player = SelfPlayUpdates(
+        config,
+        Materials(
+            policy, frozen_copy(policy), ConstantReward(0.0), None, data(), NoPrompts(),
+            Runtime(make_accelerator("cpu"), 0),
+        ),
+    )  # fmt: skip
+    player.steps(1)
+    assert torch.allclose(density(player.old), Q)
+    player.steps(29)
+    begun = (density(policy) - P).abs().sum()
+    assert torch.allclose(density(player.old), Q)
+    player.steps(60)
+    assert (density(player.old) - P).abs().sum() < (Q - P).abs().sum() / 2
+    assert (density(policy) - P).abs().sum() < begun + 0.1
+    assert torch.allclose(density(policy), P, atol=0.06)
+    with torch.no_grad():  # the best state is put back
+        policy.head.bias.copy_(Q.log())
+    player.soften()
+    assert torch.equal(density(player.old), density(policy))
+
+
+def test_a_reward_per_token_is_that_of_its_prefix():
+    judge = make_discriminator(LanguageModel(embedding=2, hidden=3), ids(4), 0).eval()
+    batch = Sequences.from_lists([[1, 2, 3], [3, 1, 2]], pad_id=0)
+    reward = GANReward(DiscriminatorReward(judge, "log_odds"), "centred", batch)
+    logits = judge(batch).detach()
+    for t in range(3):
+        odds = logits[:, : t + 1].sum(1)
+        expected = 2 * odds.sigmoid() - 1
+        assert torch.allclose(reward(batch)[:, t].float(), expected, atol=1e-6)
+
+
+def test_organ_pays_half_of_the_discriminator_and_half_of_the_objective():
+    spec = TokenSpec(5, 0, None, 0, 3, ())
+    judge = make_discriminator(CNN(embedding=2, widths=[1], filters=[2]), ids(5), 0).eval()
+    with torch.no_grad():
+        judge.output.weight.zero_()
+        judge.output.bias.fill_(math.log(3))  # D = 3 / 4
+    real = Sequences.from_lists([[1, 2, 3]], pad_id=0)
+    given = Ingredients(real, IdCodec(spec), 0, judge)
+    reward = build_reward(RunConfig(method="organ").rewards, given)
+    found = reward(Sequences.from_lists([[1, 2, 3], [1, 2, 4]], pad_id=0))
+    assert found.tolist() == pytest.approx([0.5 * 3 / 4, 0.5 * 3 / 4 + 0.5])
+
+
+def test_catgans_children_get_each_loss_at_each_temperature():
+    player = evolving(Evolution(batch_size=4, losses=["log_odds", "minimax"]))
+    seen, original = [], player.update
+
+    def spy(temperature):
+        seen.append((player.loss, temperature))
+        return original(temperature)
+
+    player.update = spy
+    player.step()
+    now = player.settings.temperature
+    assert seen == [
+        (GAN_LOSSES[name], pytest.approx(now * factor))
+        for name in ("log_odds", "minimax")
+        for factor in (1.0, 0.8)
+    ]
+
+
+def test_a_child_without_a_fitness_is_no_parent():
+    player = evolving(Evolution(batch_size=4, diversity_weight=0.5))
+    player.judge.output.bias.data.fill_(math.nan)
+    assert player.fitness() == -math.inf
+
+
+def leak():
+    chosen = Leak(embedding=3, hidden=4, goal=2, horizon=2, leaked=3, widths=[1, 2], filters=[2, 2])
+    policy = make_generator(chosen, ids(5, 6), 0).eval()
+    policy.see(make_discriminator(CNN(embedding=3, widths=[1, 2], filters=[2, 2]), ids(5, 6), 9))
+    return policy
+
+
+def test_leakgans_mle_term_trains_the_manager_too():
+    policy = leak()
+    batch = Sequences.from_lists([[1, 2, 3, 4], [4, 4, 1]], pad_id=0)
+    scores = policy(batch)
+    nll = -(scores.log_prob * batch.mask).sum() / 7
+    own = policy.own_loss(batch, batch.mask.float())
+    assert own.abs() > 1e-3
+    term = mle_term(policy, RealBatch(batch, Part(0, 2, 2)))
+    assert term.item() == pytest.approx((nll + own).item(), rel=1e-5)
+
+
+def test_leakgans_manager_follows_the_rank_of_the_reward():
+    policy = leak()
+    batch = Sequences.from_lists([[1, 2, 3, 4], [4, 4, 1, 2]], pad_id=0)
+    values = torch.tensor([5.0, 1.0])[:, None].expand(2, 4)
+    weights = TRANSFORMS["rank"](values, batch.mask, None)
+    # ranks 1 and 2 of 2: sigmoid(16 (0.5 - 1/2)) and sigmoid(16 (0.5 - 1))
+    assert weights[:, 0].tolist() == pytest.approx([1 / (1 + math.exp(8)), 1 / 2][::-1])
+    each = [
+        policy.own_loss(batch, torch.eye(2)[row][:, None].expand(2, 4)).item() for row in (0, 1)
+    ]
+    shares = torch.tensor(each) * weights[:, 0]
+    assert policy.own_loss(batch, weights).item() == pytest.approx(shares.sum().item(), abs=1e-5)
