@@ -119,6 +119,8 @@ class Generator(ReadsConditions, nn.Module, Policy):
     def own_loss(self, sequences: Sequences, weights: Tensor) -> Tensor | None:
         """A loss of parts that likelihood does not train, mean over tokens; None: there are none.
 
+        The mean is over all tokens, so that processes can share it by their tokens.
+
         Args:
             sequences: the sequences that are trained on.
             weights: [B, T], of their tokens in the loss, 0 after the end: 1 in MLE, the advantage

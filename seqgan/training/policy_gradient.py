@@ -313,7 +313,7 @@ class PolicyGradient:
             loss = policy_loss(self.acting(batch.mine), batch, self.settings)
             if isinstance(self.policy, Generator):  # a policy of the user's own has nothing more
                 own = self.policy.own_loss(batch.mine, batch.advantage)
-                loss = loss if own is None else loss + batch.part.of_tokens(own, batch.chosen)
+                loss = loss if own is None else loss + batch.part.of_tokens(own, batch.whole.mask)
             if again is not None:
                 loss = loss + replay_loss(self.acting, again, mean_reward, self.settings)
             if real is not None:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from rollout import Sequences, State
-from rollout.losses import aggregate
 
 from ...config import CNN
 from ...config.generators.leak import Leak
@@ -95,7 +94,11 @@ class LeakGenerator(Generator):
             buffer.copy_(state[name])
 
     def own_loss(self, sequences: Sequences, weights: Tensor) -> Tensor:
-        """The manager's loss, mean over tokens: goals are to point where the features go."""
+        """The manager's loss: goals are to point where the features go.
+
+        It is a mean over all tokens, of which the last ones of a sequence, which no features follow
+        that a goal could be compared with, count 0.
+        """
         sequences = self.asked(sequences)
         _, leaked, goals = self._passed(sequences)
         ahead = leaked.shape[1] - self.horizon
@@ -105,7 +108,7 @@ class LeakGenerator(Generator):
         inside = sequences.mask[:, self.horizon :]
         cosine = cosine_similarity(moved, goals[:, :ahead], dim=-1)
         wanted = torch.where(inside, cosine * weights[:, :ahead].detach(), 0.0)
-        return -aggregate(wanted, inside, "token_mean")
+        return -wanted.sum() / sequences.mask.sum().clamp(min=1)
 
     def _advance(
         self, embeddings: Tensor, state: State

@@ -161,6 +161,18 @@ def test_leakgans_mle_term_trains_the_manager_too():
     assert term.item() == pytest.approx((nll + own).item(), rel=1e-5)
 
 
+def test_leakgans_manager_is_shared_by_tokens():
+    policy = leak()
+    rows, weights = [[1, 2, 3, 4, 1, 2], [4, 4, 1], [2, 3]], torch.full((3, 6), 0.5)
+    whole = Sequences.from_lists(rows, pad_id=0)
+    wanted = policy.own_loss(whole, weights).item()
+    found = 0.0
+    for part in (Part(0, 1, 3), Part(1, 2, 3)):
+        mine = whole.select(part.rows)
+        found += part.of_tokens(policy.own_loss(mine, weights[part.rows]), whole.mask).item()
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
 def test_leakgans_manager_follows_the_rank_of_the_reward():
     policy = leak()
     batch = Sequences.from_lists([[1, 2, 3, 4], [4, 4, 1, 2]], pad_id=0)
