@@ -152,9 +152,12 @@ class Judge:
         """
         source = self.stages or self.reward
         if isinstance(source, (Terms, Stages)):
-            calls = torch.tensor(float(source.take_calls()), device=self.runtime.device)
-            self.runtime.processes.add_up(calls)
-            self.calls += int(calls)
+            calls = source.take_calls()
+            if self.runtime.processes.count > 1:
+                every = torch.tensor(float(calls), device=self.runtime.device)
+                self.runtime.processes.add_up(every)
+                calls = int(every)
+            self.calls += calls
         if self.table is not None:
             self.table.show(step, whole, judged.scores, judged.each)
 

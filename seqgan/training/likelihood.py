@@ -31,7 +31,7 @@ from .learner import Learner
 from .mle_loss import own_inputs
 from .players import Materials
 from .processes import Part
-from .steps import Steps
+from .steps import Steps, read_once
 
 __all__ = ["LikelihoodUpdates", "jensen_shannon_weights"]
 
@@ -115,11 +115,11 @@ class LikelihoodUpdates:
         self.policy.eval()
         self.progress.number += 1
         mean = self.learner.mean_loss()
-        effective = float(weights.sum() ** 2 / weights.square().sum())
-        self.spread_sum += float(weights.double().std(unbiased=False))
-        self.runtime.log_step(
-            self.stage, self.progress.number, {"loss": mean, "effective": effective}
-        )
+        effective = weights.sum() ** 2 / weights.square().sum()
+        spread = weights.double().std(unbiased=False)
+        shown = read_once({"effective": effective, "spread": spread})
+        self.spread_sum += shown.pop("spread")
+        self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""

@@ -48,7 +48,7 @@ from .policy_loss import PolicyBatch, Replayed, policy_loss, replay_loss, reuses
 from .processes import Part
 from .replay import DiversityFilter, Replay
 from .sampling import draw
-from .steps import Steps
+from .steps import Steps, read_once
 from .value_head import ValueHead
 from .weights import LossWeights
 
@@ -133,8 +133,8 @@ class PolicyGradient:
         self.progress.number += 1
         loss_mean = self.learner.mean_loss()
         self.weights.update(figures)
-        self.spread_sum += float(figures.pop("spread"))  # of a step whose loss was finite
-        shown = {name: float(value) for name, value in figures.items()}
+        shown = read_once(figures)
+        self.spread_sum += shown.pop("spread")  # of a step whose loss was finite
         if self.judge.next_stage(shown["mean_reward"]):
             if self.replay is not None:
                 self.replay.forget()

@@ -47,7 +47,7 @@ from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .ratio_batch import RatioBatch
 from .sampling import draw
-from .steps import Steps
+from .steps import Steps, read_once
 
 __all__ = ["RatioUpdates"]
 
@@ -108,8 +108,8 @@ class RatioUpdates:
         figures, judged = self.learner.update(self._whole_loss, batch, given, self._real())
         self.progress.number += 1
         mean = self.learner.mean_loss()
-        self.spread_sum += float(figures.pop("spread"))
-        shown = {name: float(value) for name, value in figures.items()}
+        shown = read_once(figures)
+        self.spread_sum += shown.pop("spread")
         self.judge.end_step(self.progress.number, batch.whole, judged)
         self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
 

@@ -37,7 +37,7 @@ from ..runs.state import fields_of, set_fields
 from .learner import Learner
 from .players import Materials
 from .processes import Part
-from .steps import Steps
+from .steps import Steps, read_once
 
 __all__ = ["RelaxedSamples", "RelaxedUpdates", "relaxed_samples"]
 
@@ -265,11 +265,13 @@ class RelaxedUpdates:
         reward = self.loss.reward(gather(drawn.logits, part), gather(drawn.real, part))
         entropy = gather((drawn.entropy * mask).sum(1), part).sum()
         tokens = gather(drawn.sequences.lengths, part).sum()
-        return {
-            "mean_reward": float(reward.mean()),
-            "entropy": float(entropy / tokens),
-            "spread": float(reward.std(unbiased=False)),
-        }
+        return read_once(
+            {
+                "mean_reward": reward.mean(),
+                "entropy": entropy / tokens,
+                "spread": reward.std(unbiased=False),
+            }
+        )
 
 
 @contextmanager

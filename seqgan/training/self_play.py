@@ -29,7 +29,7 @@ from .learner import Learner
 from .players import Materials
 from .processes import Part
 from .sampling import draw
-from .steps import Steps
+from .steps import Steps, read_once
 
 __all__ = ["SelfPlayUpdates", "log_ratio"]
 
@@ -102,8 +102,7 @@ class SelfPlayUpdates:
         runtime.count(both.mask)
         with torch.no_grad(), runtime.autocast():
             old = self.old(both).log_prob.sum(1).float()
-            now = self.policy(both).log_prob.sum(1).float() - old
-        self.learner.update(self._loss, both, old, part)
+        now = self.learner.update(self._loss, both, old, part)
         self.progress.number += 1
         figures = self._figures(now, part)
         self.spread_sum += figures.pop("spread")
@@ -132,12 +131,12 @@ class SelfPlayUpdates:
         self.learner.load_state_dict(state["learner"])
         self.old.load_state_dict(weights_for(self.old, state["old"]))
 
-    def _loss(self, both: Sequences, old: Tensor, part: Part) -> Tensor:
-        """The share of this process in the cross-entropy, real sequences first."""
+    def _loss(self, both: Sequences, old: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """The share of this process in the cross-entropy, real sequences first; the log-odds."""
         with without_dropout(self.policy), self.runtime.autocast():
             odds = log_ratio(self.policy, both, old)
         real, generated = odds.chunk(2)
-        return part.of_sequences(binary_cross_entropy(real, generated))
+        return part.of_sequences(binary_cross_entropy(real, generated)), odds.detach()
 
     def _figures(self, odds: Tensor, part: Part) -> dict[str, float]:
         """Figures of the step: share that is told right, and spread of the log-odds."""
@@ -146,4 +145,4 @@ class SelfPlayUpdates:
         )  # fmt: skip
         right = ((real > 0).float().mean() + (generated <= 0).float().mean()) / 2
         spread = torch.cat([real, generated]).std(unbiased=False)
-        return {"accuracy": float(right), "spread": float(spread)}
+        return read_once({"accuracy": right, "spread": spread})

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from ..runs.state import fields_of, set_fields
 from .runtime import Runtime
 
-__all__ = ["Steps"]
+__all__ = ["Steps", "read_once"]
 
 FIELDS = ("number", "until")
+
+
+def read_once(figures: Mapping[str, Tensor]) -> dict[str, float]:
+    """Numbers of a device as ones of the host, which waits for the device once and not for each."""
+    if not figures:
+        return {}
+    device = next(iter(figures.values())).device
+    values = [each.detach().to(device) for each in figures.values()]
+    kind = functools.reduce(torch.promote_types, (each.dtype for each in values), torch.float32)
+    found = torch.stack([each.to(kind) for each in values]).tolist()
+    return dict(zip(figures, found, strict=True))
 
 
 class Steps:

@@ -28,6 +28,7 @@ from seqgan.training.processes import Part
 from seqgan.training.ratio import RatioUpdates
 from seqgan.training.ratio_batch import RatioBatch
 from seqgan.training.runtime import Runtime, make_accelerator
+from seqgan.training.steps import read_once
 
 from ...small import bilstm, cnn, lstm
 from ...synchronisation import NoReading
@@ -155,3 +156,11 @@ def test_updates_towards_an_ensemble(device, estimator):
     if device == "cpu":
         assert all(bool(each.isfinite()) for each in figures.values())
         assert bool(generator.head.weight.grad.isfinite().all())
+
+
+def test_figures_are_read_in_one_transfer(monkeypatch):
+    read, original = [], torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: read.append(1) or original(self))
+    figures = {"a": torch.tensor(0.5), "b": torch.tensor(0.1, dtype=torch.float64)}
+    assert read_once({**figures, "c": torch.tensor(3)}) == {"a": 0.5, "b": 0.1, "c": 3.0}
+    assert read == [1] and read_once({}) == {}
