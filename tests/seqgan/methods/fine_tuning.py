@@ -34,6 +34,12 @@ class Ended(Exception):
     """The run was ended."""
 
 
+class Watched(Recorder):
+    """A runtime that counts the pauses between steps, at which a run can be ended."""
+
+    pauses = 0
+
+
 class Kept:
     """Checkpoints in memory, in the place of a run's saver.
 
@@ -99,25 +105,24 @@ def settings(name: str, **groups: Any) -> RunConfig:
 
 def tuned(
     config: RunConfig, data: Dataset, kept: Kept | None = None, end: int = 0
-) -> tuple[FineTuning, Recorder]:
+) -> tuple[FineTuning, Watched]:
     """A method after its rounds.
 
     Args:
         config: the settings.
         data: the data set.
         kept: takes the checkpoints; one that holds something is gone on from.
-        end: gradient steps after which the run is ended; 0: never.
+        end: the pause between two steps at which the run is ended; 0: never.
 
     Raises:
         Ended: it was ended.
     """
-    runtime = Recorder(make_accelerator("cpu"), config.seed)
+    runtime = Watched(make_accelerator("cpu"), config.seed)
     runtime.saver = kept  # type: ignore[assignment]
-    steps = [0]
 
     def pause() -> None:
-        steps[0] += 1
-        if steps[0] == end:
+        runtime.pauses += 1
+        if runtime.pauses == end:
             raise Ended
 
     runtime.pause = pause  # type: ignore[method-assign]

@@ -58,7 +58,7 @@ def test_its_rounds_move_the_policy(name, data):
 def test_a_resumed_run_is_the_same(name, data):
     config = settings(name, adversarial={"measure_every": 1})
     whole, runtime = tuned(config, data)
-    total = runtime.steps_done
+    total = runtime.pauses
     for end in (total // 3, total - 2):
         kept = Kept()
         with pytest.raises(Ended):
