@@ -1,8 +1,10 @@
 """The differentiable player: the discriminator's gradient through relaxed samples.
 
-A sample is drawn by the Gumbel-max trick. In its place the next step and the discriminator read a
-relaxed one-hot vector times their embeddings, so that a gradient flows from the discriminator's
-logit into the policy (Jang et al. 2017; RelGAN, Nie et al. 2019). The gradient is biased, and has
+A sample is drawn by the Gumbel-max trick. In its place the discriminator reads a relaxed one-hot
+vector times its embeddings, so that a gradient flows from the discriminator's logit into the policy
+(Jang et al. 2017; RelGAN, Nie et al. 2019). The next step reads the token that was drawn:
+straight-through with the gradient of the relaxed vector, soft, as RelGAN does, without. So samples
+are those of the policy either way. The gradient is biased, and has
 less variance than that of policy gradient. Evaluation and verdict are the same.
 
 Shapes: B sequences, T tokens, R rows of this process, V vocabulary, E embedding.
@@ -87,8 +89,11 @@ def relaxed_samples(
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         noise = gumbel_noise_at(stream, keys, position, policy.vocab_size)
         vectors.append(gumbel_softmax(logits, noise, temperature, hard=hard))
-        weight = policy.embedding.weight
-        inputs = vectors[-1].to(weight.dtype) @ weight
+        if hard:
+            weight = policy.embedding.weight
+            inputs = vectors[-1].to(weight.dtype) @ weight
+        else:
+            inputs = policy.embedding(vectors[-1].detach().argmax(-1))
         log_probs = logits.detach().log_softmax(-1)
         entropies.append(-(log_probs.exp() * log_probs.clamp(min=LOWEST)).sum(-1))
     drawn = torch.stack(vectors, 1)

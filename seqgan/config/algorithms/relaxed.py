@@ -44,8 +44,8 @@ class Relaxed(AlgorithmConfig):
         name: kind of update.
         loss: of the generator: minimax, non_saturating, log_odds, probability, least_squares,
             hinge, wasserstein, relativistic, relativistic_average.
-        estimator: straight_through (true tokens ahead, the soft gradient back), or soft (mixtures
-            of tokens both ways).
+        estimator: straight_through (true tokens ahead, the soft gradient back), or soft (the
+            discriminator reads mixtures of tokens, the next step the token: RelGAN's).
         temperature: of the softmax, in the first step.
         last_temperature: the same after `temperature_steps` steps.
         schedule: of the temperature: constant, linear, exponential (RelGAN's).

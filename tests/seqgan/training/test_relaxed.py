@@ -82,6 +82,20 @@ def test_the_gradient_of_one_token_by_the_formula():
     assert found[1][0].tolist() == torch.nn.functional.one_hot(soft.argmax(), 3).tolist()
 
 
+def test_soft_samples_are_the_policys_own_draws():
+    policy = lstm(5, 6, 0, 4, 0, 4, 4).eval()
+    with torch.no_grad():
+        policy.head.weight.mul_(9.0)
+        soft, hard = (
+            relaxed_samples(policy, torch.arange(50), stream(), 2.0, hard=each)
+            for each in (False, True)
+        )
+    assert torch.equal(soft.sequences.tokens, hard.sequences.tokens)
+    assert (soft.vectors.amax(-1) < 0.99).any()
+    mask = soft.sequences.mask
+    assert torch.allclose(soft.entropy[mask], policy(soft.sequences).entropy[mask], atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def data():
     corpus = GrammarCorpus(num_train=60, num_validation=10, num_heldout=20, num_test=4)
