@@ -8,22 +8,15 @@ sample of the fine-tuned model that has 16 bars, as MIDI.
 
 from __future__ import annotations
 
-import argparse
-import shutil
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from seqgan.config import RunConfig
 from seqgan.data.music.codec import MusicCodec, piano_roll
 from seqgan.data.music.midi import write_midi
-from seqgan.pipeline import RunResult, run
+from seqgan.pipeline import RunResult
 from seqgan.runs.files import write_json
 
-from .results import machine
+from .single_run import options_of, single_run
 
 __all__ = ["main"]
 
@@ -48,45 +41,16 @@ SHOWN = (
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        path, begun = Path(folder) / "run", time.perf_counter()
-        result = run(RunConfig(**SETTINGS, seed=options.seed, output_dir=str(path)))
-        seconds, spent = time.perf_counter() - begun, time.process_time()
-        for name in ("real", "mle", "finetuned"):
-            source = path / "samples" / f"{name}.png"
-            shutil.copy(source, options.pictures / f"music-{name}.png")
-        texts = (path / "samples" / "finetuned.txt").read_text(encoding="utf-8").splitlines()
+    options = options_of(__doc__)
+    result, texts, facts = single_run("music", SETTINGS, SHOWN, options)
     number = _keep_a_tune(result, texts, options.pictures)
-    environment = {key: value for key, value in machine().items() if key != "command"}
-    write_json(
-        options.output,
-        {
-            "command": f"python -m benchmarks.music --seed {options.seed}",
-            "environment": environment,
-            "seed": options.seed,
-            "settings": SETTINGS,
-            "seconds": round(seconds, 1),
-            "processor_seconds": round(spent, 1),
-            "data": result.data.report,
-            "labels": list(result.data.conditions.labels),
-            "scores": {
-                model: {
-                    score.name: {"value": score.value, "interval": score.interval, "n": score.n}
-                    for score in found
-                    if score.name in SHOWN
-                }
-                for model, found in result.scores.items()
-            },
-            "objective": result.results["objective"],
-            "tune": {"sample": number, "text": texts[number]},
-        },
-    )
+    more = {
+        "data": result.data.report,
+        "labels": list(result.data.conditions.labels),
+        "objective": result.results["objective"],
+        "tune": {"sample": number, "text": texts[number]},
+    }
+    write_json(options.output, {**facts, **more})
 
 
 def _keep_a_tune(result: RunResult, texts: list[str], folder: Path) -> int:

@@ -27,7 +27,7 @@ from .state import Stateful, pack, unpack, weights_for
 
 __all__ = ["PHASES", "Saved", "Saver", "read_checkpoint"]
 
-FORMAT = 5
+FORMAT = 6
 PHASES = ("pretrain", "pretrained", "members", "critic", "adversarial", "control")
 """Of a run, in order. "pretrained": between two trainings."""
 TENSORS, STATE = "training.safetensors", "state.json"

@@ -20,16 +20,15 @@ from rollout import Policy, Sequences, effective_sample_size, importance_weights
 from ..config import Distill as Settings
 from ..runs.state import as_state, from_state
 from .judging import Judge
-from .learner import Learner
 from .players import Materials
 from .processes import Part
 from .sampling import MOST_SAMPLES, draw
-from .steps import Steps
+from .updates import Updates
 
 __all__ = ["Distillation"]
 
 
-class Distillation:
+class Distillation(Updates):
     """The generator's player.
 
     Args:
@@ -38,16 +37,9 @@ class Distillation:
     """
 
     def __init__(self, settings: Settings, materials: Materials):
-        self.settings, self.runtime = settings, materials.runtime
-        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.reference, self.judge = materials.reference, Judge(materials)
-        self.train = materials.train.to(self.runtime.device)
-        self.stage, self.prompts = materials.stage, materials.prompts
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
-            "lower --algorithm.optimizer.learning_rate",
-        )  # fmt: skip
-        self.progress = Steps()
+        self.judge = Judge(materials)
+        super().__init__(settings.optimizer, materials, judge=self.judge)
+        self.settings, self.reference = settings, materials.reference
         self.source: Policy = self.reference  # of the samples
         self.stale = False  # they have to be drawn anew
         self._pool: Sequences | None = None
@@ -58,11 +50,6 @@ class Distillation:
     def spread(self) -> float:
         """Standard deviation of the weights, whose mean is 1."""
         return 0.0 if self.weights is None else float(self.weights.double().std(unbiased=False))
-
-    @property
-    def calls(self) -> int:
-        """Sequences that the user's functions have judged."""
-        return self.judge.calls
 
     @property
     def done(self) -> bool:
@@ -146,8 +133,7 @@ class Distillation:
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
-        self.learner.soften()
-        self.progress.cut_short()
+        super().soften()
         # Samples of the policy are those of one that went wrong.
         self.stale = self.source is not self.reference and not self.judge.done
 
@@ -156,19 +142,14 @@ class Distillation:
 
         Samples of the pretrained policy are drawn again; those of the policy are kept.
         """
-        learner = self.learner.state_dict()
         kept = self._pool is not None and self.source is not self.reference
         pool = as_state(self._pool) if kept and self._pool is not None else None
-        return {
-            "progress": self.progress.state_dict(), "learner": learner, "weights": self.weights,
-            "judge": self.judge.state_dict(), "pool": pool, "stale": self.stale,
-        }  # fmt: skip
+        own = {"weights": self.weights, "pool": pool, "stale": self.stale}
+        return {**super().state_dict(), **own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
-        self.progress.load_state_dict(state["progress"])
-        self.learner.load_state_dict(state["learner"])
-        self.judge.load_state_dict(state["judge"])
+        super().load_state_dict(state)
         weights = state["weights"]
         self.weights = None if weights is None else weights.to(self.runtime.device)
         self.stale = bool(state["stale"])

@@ -81,7 +81,7 @@ class EvolutionUpdates(RelaxedUpdates):
         drawn = draw(
             self.policy, size, rng, self.prompts, processes=self.runtime.processes
         ).sequences  # fmt: skip
-        score = sequence_log_odds(self.judge)
+        score = sequence_log_odds(self.discriminator)
         quality = torch.sigmoid(score(without_noise(drawn)) - score(real).mean()).mean()
         surprise = -self.policy(drawn).log_prob.sum() / drawn.lengths.sum()
         fitness = float(quality + self.settings.diversity_weight * surprise)

@@ -17,7 +17,6 @@ Shapes: B sequences, T tokens.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,16 +25,13 @@ from torch.nn.functional import softplus
 from rollout import Sequences, weighted_nll_loss
 
 from ..config.algorithms import Likelihood as Settings
-from ..runs.state import fields_of, set_fields
-from .learner import Learner
 from .mle_loss import own_inputs
 from .players import Materials
 from .processes import Part
-from .steps import Steps, read_once
+from .steps import read_once
+from .updates import Updates
 
 __all__ = ["LikelihoodUpdates", "jensen_shannon_weights"]
-
-FIELDS = ("spread_sum",)
 
 
 def jensen_shannon_weights(log_prob: Tensor, count: int) -> Tensor:
@@ -58,7 +54,7 @@ def jensen_shannon_weights(log_prob: Tensor, count: int) -> Tensor:
     return (logs.softmax(0) * len(logs)).to(log_prob.dtype)
 
 
-class LikelihoodUpdates:
+class LikelihoodUpdates(Updates):
     """The generator's player.
 
     Args:
@@ -67,30 +63,8 @@ class LikelihoodUpdates:
     """
 
     def __init__(self, settings: Settings, materials: Materials):
-        self.settings, self.runtime = settings, materials.runtime
-        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.train, self.stage = materials.train.to(self.runtime.device), materials.stage
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
-            "lower --algorithm.optimizer.learning_rate",
-        )  # fmt: skip
-        self.progress = Steps()
-        self.spread_sum = 0.0
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the weights, whose mean is 1, mean of the steps so far."""
-        return self.spread_sum / max(1, self.progress.number)
-
-    @property
-    def calls(self) -> int:
-        """0: nothing is judged."""
-        return 0
-
-    @property
-    def done(self) -> bool:
-        """False: the updates go on as long as the rounds do."""
-        return False
+        super().__init__(settings.optimizer, materials)
+        self.settings = settings
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
@@ -118,24 +92,8 @@ class LikelihoodUpdates:
         effective = weights.sum() ** 2 / weights.square().sum()
         spread = weights.double().std(unbiased=False)
         shown = read_once({"effective": effective, "spread": spread})
-        self.spread_sum += shown.pop("spread")
+        self.progress.spread_sum += shown.pop("spread")
         self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
-
-    def soften(self) -> None:
-        """Halves the learning rate and clears the moments."""
-        self.learner.soften()
-        self.progress.cut_short()
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint, without the policy's weights."""
-        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
-        return {**fields_of(self, FIELDS), **parts}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores it."""
-        set_fields(self, FIELDS, state)
-        self.progress.load_state_dict(state["progress"])
-        self.learner.load_state_dict(state["learner"])
 
     @torch.no_grad()
     def _weights(self, mine: Sequences, part: Part) -> Tensor:

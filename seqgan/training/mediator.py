@@ -24,14 +24,14 @@ from .learner import Learner
 from .processes import Part
 from .runtime import Runtime
 from .sampling import draw
-from .steps import Steps
+from .updates import Stepped
 
 __all__ = ["Mediation"]
 
 FIELDS = ("begun",)
 
 
-class Mediation:
+class Mediation(Stepped):
     """Gradient steps of the mediator.
 
     Args:
@@ -49,10 +49,8 @@ class Mediation:
         self.config, self.runtime, self.policy = config, runtime, policy
         self.trained = self.model = model.to(runtime.device).eval()
         self.train = train.to(runtime.device)
-        self.learner = Learner(
-            model, config.optimizer, runtime, "mediator", "lower --critic.rounds_learning_rate"
-        )
-        self.progress = Steps()
+        advice = "lower --critic.rounds_learning_rate"
+        super().__init__(Learner(model, config.optimizer, runtime, "mediator", advice))
         self.begun = False
 
     def steps(self, count: int) -> None:
@@ -80,21 +78,14 @@ class Mediation:
         self.model.eval()
         self.progress.number += 1
 
-    def soften(self) -> None:
-        """Halves the learning rate and clears the moments."""
-        self.learner.soften()
-        self.progress.cut_short()
-
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the mediator's weights."""
-        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
-        return {**fields_of(self, FIELDS), **parts}
+        return {**fields_of(self, FIELDS), **super().state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
-        self.progress.load_state_dict(state["progress"])
-        self.learner.load_state_dict(state["learner"])
+        super().load_state_dict(state)
 
     def _loss(self, mine: Sequences, mask: Tensor, part: Part) -> Tensor:
         """The share of this process in the mean NLL per token of the batch."""

@@ -41,23 +41,23 @@ from ..models import Generator
 from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
 from .judging import Judge, Judged, spread_over
-from .learner import Learner
 from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .policy_loss import PolicyBatch, Replayed, policy_loss, replay_loss, reuses
 from .processes import Part
 from .replay import DiversityFilter, Replay
 from .sampling import draw
-from .steps import Steps, read_once
+from .steps import read_once
+from .updates import Updates
 from .value_head import ValueHead
 from .weights import LossWeights
 
 __all__ = ["PolicyGradient"]
 
-FIELDS = ("spread_sum", "chunk_size")
+FIELDS = ("chunk_size",)
 
 
-class PolicyGradient:
+class PolicyGradient(Updates):
     """The generator's player.
 
     Args:
@@ -66,23 +66,17 @@ class PolicyGradient:
     """
 
     def __init__(self, settings: Settings, materials: Materials):
-        self.settings, self.runtime = settings, materials.runtime
-        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.constraint = materials.constraint
+        self.judge = Judge(materials)
+        super().__init__(
+            settings.optimizer, materials,
+            "lower --algorithm.optimizer.learning_rate or raise --algorithm.kl_weight", self.judge,
+        )  # fmt: skip
+        self.settings, self.constraint = settings, materials.constraint
         self.acting = constrained(self.policy, self.constraint)
         self.reference = constrained(materials.reference, self.constraint)
-        self.judge = Judge(materials)
-        self.stage, self.prompts = materials.stage, materials.prompts
-        self.train = materials.train.to(self.runtime.device)
         self.transform = TRANSFORMS[settings.transform]
         self.discriminator = materials.discriminator
-        self.progress = Steps()
-        self.spread_sum = 0.0
         self.chunk_size = 0  # of the rollouts, if memory was once too small; 0: the default
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
-            "lower --algorithm.optimizer.learning_rate or raise --algorithm.kl_weight",
-        )  # fmt: skip
         self.weights = LossWeights(settings)
         has_values, device = settings.baseline == "value", self.runtime.device
         self.baseline = make_baseline("none" if has_values else settings.baseline)
@@ -98,21 +92,11 @@ class PolicyGradient:
         self.filter: DiversityFilter | None = None
         if settings.diversity.filter != "none":
             self.filter = DiversityFilter(settings.diversity, materials.codec)
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
-        return self.spread_sum / max(1, self.progress.number)
-
-    @property
-    def calls(self) -> int:
-        """Sequences that the user's functions have judged."""
-        return self.judge.calls
-
-    @property
-    def done(self) -> bool:
-        """Tells if the user's functions have judged as many sequences as they may."""
-        return self.judge.done
+        own: dict[str, Stateful | None] = {
+            "weights": self.weights, "baseline": self.baseline, "lagged": self.lagged,
+            "value_head": self.value_head, "replay": self.replay, "filter": self.filter,
+        }  # fmt: skip
+        self.parts |= {name: part for name, part in own.items() if part is not None}
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
@@ -134,7 +118,7 @@ class PolicyGradient:
         loss_mean = self.learner.mean_loss()
         self.weights.update(figures)
         shown = read_once(figures)
-        self.spread_sum += shown.pop("spread")  # of a step whose loss was finite
+        self.progress.spread_sum += shown.pop("spread")  # of a step whose loss was finite
         if self.judge.next_stage(shown["mean_reward"]):
             if self.replay is not None:
                 self.replay.forget()
@@ -174,8 +158,7 @@ class PolicyGradient:
 
     def soften(self) -> None:
         """Halves the learning rate, clears the moments, and puts the lagging copy in step."""
-        self.learner.soften()
-        self.progress.cut_short()
+        super().soften()
         if self.lagged is not None:
             self.lagged.synchronise()
         if self.value_head is not None:
@@ -183,29 +166,12 @@ class PolicyGradient:
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
-        parts = {name: part.state_dict() for name, part in self._parts().items()}
-        return {**fields_of(self, FIELDS), **parts}
+        return {**fields_of(self, FIELDS), **super().state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
         set_fields(self, FIELDS, state)
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
-    def _parts(self) -> dict[str, Stateful]:
-        """The parts that have a state, by name."""
-        parts: dict[str, Stateful | None] = {
-            "progress": self.progress,
-            "learner": self.learner,
-            "weights": self.weights,
-            "baseline": self.baseline,
-            "lagged": self.lagged,
-            "value_head": self.value_head,
-            "replay": self.replay,
-            "filter": self.filter,
-            "judge": self.judge,
-        }
-        return {name: part for name, part in parts.items() if part is not None}
+        super().load_state_dict(state)
 
     @torch.no_grad()
     def _batch(self) -> tuple[PolicyBatch, dict[str, Tensor]]:

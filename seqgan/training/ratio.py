@@ -40,21 +40,18 @@ from ..models import Ensemble
 from ..models.token_divergence import Target, TokenFigures, rows_of, token_divergence
 from ..rewards.ratio import RatioReward
 from ..rewards.terms import at_the_end
-from ..runs.state import fields_of, set_fields
 from .judging import Judge, Judged, spread_over
-from .learner import Learner
 from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .ratio_batch import RatioBatch
 from .sampling import draw
-from .steps import Steps, read_once
+from .steps import read_once
+from .updates import Updates
 
 __all__ = ["RatioUpdates"]
 
-FIELDS = ("spread_sum",)
 
-
-class RatioUpdates:
+class RatioUpdates(Updates):
     """The generator's player.
 
     Args:
@@ -63,36 +60,13 @@ class RatioUpdates:
     """
 
     def __init__(self, settings: Settings, materials: Materials):
-        self.settings, self.runtime = settings, materials.runtime
-        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.reference, self.judge = materials.reference, Judge(materials)
-        self.train = materials.train.to(self.runtime.device)
-        self.stage, self.prompts = materials.stage, materials.prompts
+        self.judge = Judge(materials)
+        super().__init__(settings.optimizer, materials, judge=self.judge)
+        self.settings, self.reference = settings, materials.reference
         self.ensemble: Ensemble | None = None
         self.estimator, self.baseline = "reinforce", make_baseline("leave_one_out")
         if isinstance(materials.reward, RatioReward):
             self.ensemble, self.estimator = materials.reward.ensemble, settings.estimator
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
-            "lower --algorithm.optimizer.learning_rate",
-        )  # fmt: skip
-        self.progress = Steps()
-        self.spread_sum = 0.0
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of a step's advantages over its tokens, mean of the steps so far."""
-        return self.spread_sum / max(1, self.progress.number)
-
-    @property
-    def calls(self) -> int:
-        """Sequences that the user's functions have judged."""
-        return self.judge.calls
-
-    @property
-    def done(self) -> bool:
-        """Tells if the user's functions have judged as many sequences as they may."""
-        return self.judge.done
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
@@ -109,7 +83,7 @@ class RatioUpdates:
         self.progress.number += 1
         mean = self.learner.mean_loss()
         shown = read_once(figures)
-        self.spread_sum += shown.pop("spread")
+        self.progress.spread_sum += shown.pop("spread")
         self.judge.end_step(self.progress.number, batch.whole, judged)
         self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
 
@@ -135,25 +109,6 @@ class RatioUpdates:
             with without_dropout(self.policy), self.runtime.autocast():
                 loss = loss + self.settings.mle_weight * mle_term(self.policy, real)
         return loss, (figures, judged)
-
-    def soften(self) -> None:
-        """Halves the learning rate and clears the moments."""
-        self.learner.soften()
-        self.progress.cut_short()
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint, without the policy's weights."""
-        return {
-            **fields_of(self, FIELDS), "progress": self.progress.state_dict(),
-            "learner": self.learner.state_dict(), "judge": self.judge.state_dict(),
-        }  # fmt: skip
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores it."""
-        set_fields(self, FIELDS, state)
-        self.progress.load_state_dict(state["progress"])
-        self.learner.load_state_dict(state["learner"])
-        self.judge.load_state_dict(state["judge"])
 
     def _drawn(self) -> RatioBatch:
         """The samples of the step."""

@@ -35,15 +35,12 @@ from ..config import Relaxed as Settings
 from ..models.conditions import without_noise
 from ..models.gan_losses import GAN_LOSSES
 from ..models.generator import Generator, prompted
-from ..runs.state import fields_of, set_fields
-from .learner import Learner
 from .players import Materials
 from .processes import Part
-from .steps import Steps, read_once
+from .steps import read_once
+from .updates import Updates
 
 __all__ = ["RelaxedSamples", "RelaxedUpdates", "relaxed_samples"]
-
-FIELDS = ("spread_sum",)
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ class _Drawn:
     real: Tensor
 
 
-class RelaxedUpdates:
+class RelaxedUpdates(Updates):
     """The generator's player.
 
     Args:
@@ -133,32 +130,12 @@ class RelaxedUpdates:
 
     def __init__(self, settings: Settings, materials: Materials):
         assert materials.discriminator is not None, "the settings ask for a discriminator"
-        self.settings, self.runtime = settings, materials.runtime
-        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.judge, self.train = materials.discriminator, materials.train.to(self.runtime.device)
-        self.stage, self.prompts = materials.stage, materials.prompts
-        self.loss = GAN_LOSSES[settings.loss]
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
+        super().__init__(
+            settings.optimizer, materials,
             "lower --algorithm.optimizer.learning_rate or raise --algorithm.last_temperature",
         )  # fmt: skip
-        self.progress = Steps()
-        self.spread_sum = 0.0
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the reward that the loss means, mean of the steps so far."""
-        return self.spread_sum / max(1, self.progress.number)
-
-    @property
-    def calls(self) -> int:
-        """0: the discriminator alone judges."""
-        return 0
-
-    @property
-    def done(self) -> bool:
-        """False: the updates go on as long as the rounds do."""
-        return False
+        self.settings, self.discriminator = settings, materials.discriminator
+        self.loss = GAN_LOSSES[settings.loss]
 
     @property
     def temperature(self) -> float:
@@ -182,13 +159,13 @@ class RelaxedUpdates:
 
     def note(self, loss: float, figures: dict[str, float]) -> None:
         """Logs a step."""
-        self.spread_sum += figures.pop("spread")
+        self.progress.spread_sum += figures.pop("spread")
         self.runtime.log_step(self.stage, self.progress.number, {"loss": loss, **figures})
 
     def update(self, temperature: float) -> tuple[_Drawn, Part]:
         """One update by samples of a temperature; the samples, and this process's part of them."""
         self.policy.eval()
-        self.judge.eval()
+        self.discriminator.eval()
         size, runtime = self.settings.batch_size, self.runtime
         part = runtime.processes.part(size)
         rng = runtime.rng(self.stage, self.progress.number)
@@ -200,22 +177,6 @@ class RelaxedUpdates:
         drawn = self.learner.update(self._loss, key, rows, condition, given, real, part)
         runtime.count(drawn.sequences.mask)
         return drawn, part
-
-    def soften(self) -> None:
-        """Halves the learning rate and clears the moments."""
-        self.learner.soften()
-        self.progress.cut_short()
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint, without the policy's weights."""
-        parts = {"progress": self.progress.state_dict(), "learner": self.learner.state_dict()}
-        return {**fields_of(self, FIELDS), **parts}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores it."""
-        set_fields(self, FIELDS, state)
-        self.progress.load_state_dict(state["progress"])
-        self.learner.load_state_dict(state["learner"])
 
     def _asked(self, part: Part, rng: torch.Generator) -> tuple[Any, Tensor, Tensor]:
         """Condition, key of the random numbers and row numbers of this process's part."""
@@ -240,7 +201,11 @@ class RelaxedUpdates:
             drawn = relaxed_samples(
                 self.policy, rows, stream, temperature, hard=hard, condition=condition
             )
-        with without_dropout(self.judge), _frozen(self.judge), self.runtime.autocast():
+        with (
+            without_dropout(self.discriminator),
+            _frozen(self.discriminator),
+            self.runtime.autocast(),
+        ):
             logits = self._logits(drawn)
             theirs = logits.detach() if real is None else self._logits_of(real)
         loss = self.loss.generator(theirs, logits)
@@ -249,18 +214,18 @@ class RelaxedUpdates:
 
     def _logits(self, drawn: RelaxedSamples) -> Tensor:
         """The discriminator's logits [R], with gradients for the samples."""
-        weight = self.judge.embedding.weight
+        weight = self.discriminator.embedding.weight
         embedded = drawn.vectors.to(weight.dtype) @ weight
         shown = without_noise(drawn.sequences)
-        logits = self.judge.forward_embedded(embedded, shown.lengths, shown.condition)
-        logits = logits.sum(1) if self.judge.per_token else logits
+        logits = self.discriminator.forward_embedded(embedded, shown.lengths, shown.condition)
+        logits = logits.sum(1) if self.discriminator.per_token else logits
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @torch.no_grad()
     def _logits_of(self, real: Sequences) -> Tensor:
         """The discriminator's logits [R] of real sequences."""
-        logits = self.judge(real)
-        logits = logits.sum(1) if self.judge.per_token else logits
+        logits = self.discriminator(real)
+        logits = logits.sum(1) if self.discriminator.per_token else logits
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @torch.no_grad()

@@ -24,16 +24,14 @@ from ..config.algorithms import SelfPlay as Settings
 from ..data.prompts import prompts_of
 from ..models import Generator
 from ..models.gan_losses import binary_cross_entropy
-from ..runs.state import fields_of, set_fields, weights_for
-from .learner import Learner
+from ..runs.state import weights_for
 from .players import Materials
 from .processes import Part
 from .sampling import draw
-from .steps import Steps, read_once
+from .steps import read_once
+from .updates import Updates
 
 __all__ = ["SelfPlayUpdates", "log_ratio"]
-
-FIELDS = ("spread_sum",)
 
 
 def log_ratio(policy: Generator, sequences: Sequences, old: Tensor) -> Tensor:
@@ -48,7 +46,7 @@ def log_ratio(policy: Generator, sequences: Sequences, old: Tensor) -> Tensor:
     return log_prob.to(torch.promote_types(log_prob.dtype, torch.float32)) - old
 
 
-class SelfPlayUpdates:
+class SelfPlayUpdates(Updates):
     """The generator's player.
 
     Args:
@@ -57,31 +55,8 @@ class SelfPlayUpdates:
     """
 
     def __init__(self, settings: Settings, materials: Materials):
-        self.settings, self.runtime = settings, materials.runtime
-        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
-        self.train, self.stage = materials.train.to(self.runtime.device), materials.stage
-        self.old = frozen_copy(self.policy)
-        self.learner = Learner(
-            self.policy, settings.optimizer, self.runtime, self.stage,
-            "lower --algorithm.optimizer.learning_rate",
-        )  # fmt: skip
-        self.progress = Steps()
-        self.spread_sum = 0.0
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the log-odds of a batch, mean of the steps so far."""
-        return self.spread_sum / max(1, self.progress.number)
-
-    @property
-    def calls(self) -> int:
-        """0: nothing is judged."""
-        return 0
-
-    @property
-    def done(self) -> bool:
-        """False: the updates go on as long as the rounds do."""
-        return False
+        super().__init__(settings.optimizer, materials)
+        self.settings, self.old = settings, frozen_copy(self.policy)
 
     def steps(self, count: int) -> None:
         """Takes `count` steps, or what is left of them."""
@@ -105,30 +80,24 @@ class SelfPlayUpdates:
         now = self.learner.update(self._loss, both, old, part)
         self.progress.number += 1
         figures = self._figures(now, part)
-        self.spread_sum += figures.pop("spread")
+        self.progress.spread_sum += figures.pop("spread")
         runtime.log_step(
             self.stage, self.progress.number, {"loss": self.learner.mean_loss(), **figures}
         )
 
     def soften(self) -> None:
         """Halves the learning rate and clears the moments."""
-        self.learner.soften()
-        self.progress.cut_short()
+        super().soften()
         # The former self is the state that was returned to.
         self.old.load_state_dict(self.policy.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
-        return {
-            **fields_of(self, FIELDS), "progress": self.progress.state_dict(),
-            "learner": self.learner.state_dict(), "old": self.old.trained_state(),
-        }  # fmt: skip
+        return {**super().state_dict(), "old": self.old.trained_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores it."""
-        set_fields(self, FIELDS, state)
-        self.progress.load_state_dict(state["progress"])
-        self.learner.load_state_dict(state["learner"])
+        super().load_state_dict(state)
         self.old.load_state_dict(weights_for(self.old, state["old"]))
 
     def _loss(self, both: Sequences, old: Tensor, part: Part) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from .runtime import Runtime
 
 __all__ = ["Steps", "read_once"]
 
-FIELDS = ("number", "until")
+FIELDS = ("number", "until", "spread_sum")
 
 
 def read_once(figures: Mapping[str, Tensor]) -> dict[str, float]:
@@ -34,10 +34,17 @@ class Steps:
     Attributes:
         number: steps that were taken.
         until: the number at which the stretch ends; -1 between two stretches.
+        spread_sum: sum over the steps of the standard deviation of their advantages or weights.
     """
 
     def __init__(self) -> None:
         self.number, self.until = 0, -1
+        self.spread_sum = 0.0
+
+    @property
+    def spread(self) -> float:
+        """Mean over the steps of what `spread_sum` adds up."""
+        return self.spread_sum / max(1, self.number)
 
     def stretch(
         self,

@@ -13,14 +13,13 @@ from rollout.sequences import inside
 
 from ...config.discriminators.causal_lstm import CausalLSTM
 from ...data.spec import TokenSpec
-from ..recurrent import LSTM
-from .base import Discriminator
+from .left_to_right import LeftToRight
 from .pooling import exact_logits
 
 __all__ = ["CausalLSTMDiscriminator"]
 
 
-class CausalLSTMDiscriminator(Discriminator):
+class CausalLSTMDiscriminator(LeftToRight):
     """A left-to-right LSTM; its logit at a token is what the token adds to the log-odds.
 
     The sum up to token t is the log-odds of the prefix that ends there, and the whole sum those of
@@ -32,19 +31,9 @@ class CausalLSTMDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label", "source")
-    per_token = True
-
     def __init__(self, settings: CausalLSTM, spec: TokenSpec):
         super().__init__(settings, spec)
-        size, hidden, layers = settings.embedding, settings.hidden, settings.layers
-        self.embedding = nn.Embedding(spec.vocab_size, size)
-        self.read_labels(spec, size)
-        self.read_source(spec, size)
-        between = settings.dropout if layers > 1 else 0.0
-        self.lstm = LSTM(size, hidden, layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.output = nn.Linear(hidden, 1)
+        self.output = nn.Linear(settings.hidden, 1)
 
     def forward_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None

@@ -15,13 +15,12 @@ from rollout.devices import autocast
 
 from ...config.discriminators.language_model import LanguageModel
 from ...data.spec import TokenSpec
-from ..recurrent import LSTM
-from .base import Discriminator
+from .left_to_right import LeftToRight
 
 __all__ = ["LanguageModelDiscriminator"]
 
 
-class LanguageModelDiscriminator(Discriminator):
+class LanguageModelDiscriminator(LeftToRight):
     """DPGAN's discriminator (Xu et al. 2018): the logit of a token is its cross-entropy.
 
     ``f_t = a (-log p(y_t | y_<t) - b)`` with a language model p and two trained numbers, a > 0, so
@@ -35,19 +34,10 @@ class LanguageModelDiscriminator(Discriminator):
         spec: the token ids.
     """
 
-    reads = ("label", "source")
-    per_token = True
-
     def __init__(self, settings: LanguageModel, spec: TokenSpec):
         super().__init__(settings, spec)
-        size, hidden, layers = settings.embedding, settings.hidden, settings.layers
-        self.embedding = nn.Embedding(spec.vocab_size, size)
-        self.read_labels(spec, size)
-        self.read_source(spec, size)
-        between = settings.dropout if layers > 1 else 0.0
-        self.lstm = LSTM(size, hidden, layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.projection = nn.Linear(hidden, size)
+        size = settings.embedding
+        self.projection = nn.Linear(settings.hidden, size)
         self.bos = nn.Parameter(torch.zeros(size))
         self.log_factor = nn.Parameter(torch.zeros(()))
         self.level = nn.Parameter(torch.tensor(math.log(spec.vocab_size)))

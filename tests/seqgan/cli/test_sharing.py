@@ -78,7 +78,7 @@ def test_a_model_goes_to_the_hub(run, capsys, monkeypatch):
 
 
 def completed(*words: str) -> list[str]:
-    """What bash proposes for the last of some words."""
+    """Proposals of bash for the last of some words."""
     line = " ".join(f"'{word}'" for word in words)
     code = (
         f"{script('bash')}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _seqgan\n"

@@ -13,8 +13,11 @@ from seqgan.data.sources import load_data
 from .fine_tuning import settings, tuned, weights
 
 METHODS = ("jsdgan", "dgsan", "cot", "psi-mle", "leakgan", "maligan", "coldgan")
-"""Those with a player, a network or a prompt of their own. (A relative loss compares with the means
-of each process's own rows, so the rounds of RelGAN, CatGAN and RankGAN are others with two.)"""
+"""Methods with a player, a network or a prompt of their own.
+
+A relative loss compares with the means of each process's own rows, so the rounds of RelGAN, CatGAN
+and RankGAN are others with two.
+"""
 
 
 def all_weights() -> dict[str, torch.Tensor]:

@@ -119,15 +119,20 @@ def player_of(data, architecture="lstm", **settings) -> RelaxedUpdates:
 def test_every_loss_raises_what_the_discriminator_says(data, loss, estimator):
     player = player_of(data, loss=loss, estimator=estimator)
     before = own_copy(player.policy)
-    judge = {key: value.clone() for key, value in player.judge.state_dict().items()}
+    seen = player.discriminator
+    judge = {key: value.clone() for key, value in seen.state_dict().items()}
     player.steps(6)
     odds = [
-        player.judge(generate(each, 300, rng=torch.Generator().manual_seed(0))).mean().item()
+        seen(generate(each, 300, rng=torch.Generator().manual_seed(0))).mean().item()
         for each in (before, player.policy)
     ]
     assert odds[1] > odds[0]
-    assert all(torch.equal(judge[key], value) for key, value in player.judge.state_dict().items())
-    assert all(each.requires_grad and each.grad is None for each in player.judge.parameters())
+    assert all(
+        torch.equal(judge[key], value) for key, value in player.discriminator.state_dict().items()
+    )
+    assert all(
+        each.requires_grad and each.grad is None for each in player.discriminator.parameters()
+    )
     assert player.spread > 0
 
 

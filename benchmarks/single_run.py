@@ -1,0 +1,85 @@
+"""One run as a measurement: its options, its pictures, and the facts that every result file has."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from seqgan.config import RunConfig
+from seqgan.pipeline import RunResult, run
+
+from .results import machine
+
+__all__ = ["SingleRun", "options_of", "single_run"]
+
+
+class SingleRun(NamedTuple):
+    """A run that ended.
+
+    Attributes:
+        result: of the run.
+        texts: the fine-tuned model's samples.
+        facts: command, machine, seed, settings, times and scores, for the result file.
+    """
+
+    result: RunResult
+    texts: list[str]
+    facts: dict[str, Any]
+
+
+def options_of(description: str | None) -> argparse.Namespace:
+    """The options ``--output``, ``--pictures`` and ``--seed`` of the command line."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def single_run(
+    name: str, settings: dict[str, Any], shown: Sequence[str], options: argparse.Namespace
+) -> SingleRun:
+    """Runs settings once, on one thread, and keeps the pictures of samples.
+
+    Args:
+        name: of the module, and of its pictures ``NAME-real.png``, ``-mle``, ``-finetuned``.
+        settings: of the run.
+        shown: the scores that are kept.
+        options: as of `options_of`.
+    """
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path, begun = Path(folder) / "run", time.perf_counter()
+        result = run(RunConfig(**settings, seed=options.seed, output_dir=str(path)))
+        seconds, spent = time.perf_counter() - begun, time.process_time()
+        samples = path / "samples"
+        for model in ("real", "mle", "finetuned"):
+            shutil.copy(samples / f"{model}.png", options.pictures / f"{name}-{model}.png")
+        texts = (samples / "finetuned.txt").read_text(encoding="utf-8").splitlines()
+    scores = {
+        model: {
+            score.name: {"value": score.value, "interval": score.interval, "n": score.n}
+            for score in found
+            if score.name in shown
+        }
+        for model, found in result.scores.items()
+    }
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    facts = {
+        "command": " ".join([f"python -m benchmarks.{name}", *words]),
+        "environment": {key: value for key, value in machine().items() if key != "command"},
+        "seed": options.seed,
+        "settings": settings,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(spent, 1),
+        "scores": scores,
+    }
+    return SingleRun(result, texts, facts)

@@ -1,0 +1,84 @@
+"""Parts that all players of the generator have: a learner, a count of steps, perhaps a judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import OptimizerConfig
+from ..runs.state import Stateful
+from .judging import Judge
+from .learner import Learner
+from .players import Materials
+from .steps import Steps
+
+__all__ = ["Stepped", "Updates"]
+
+
+class Stepped:
+    """A learner with a count of its steps, that softens and is resumed.
+
+    Args:
+        learner: of the model.
+
+    Attributes:
+        parts: what has a state, by name; a player adds its own.
+    """
+
+    def __init__(self, learner: Learner):
+        self.learner, self.progress = learner, Steps()
+        self.parts: dict[str, Stateful] = {"progress": self.progress, "learner": learner}
+
+    def soften(self) -> None:
+        """Halves the learning rate and clears the moments."""
+        self.learner.soften()
+        self.progress.cut_short()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, without the model's weights."""
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+
+
+class Updates(Stepped):
+    """The generator in training, and what a checkpoint holds of it besides its weights.
+
+    Args:
+        optimizer: of the generator.
+        materials: generator, training sequences, device, log.
+        advice: what a user can do about a loss that is not finite.
+        judge: judges the samples; None: no function of the user's is asked.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerConfig,
+        materials: Materials,
+        advice: str = "lower --algorithm.optimizer.learning_rate",
+        judge: Judge | None = None,
+    ):
+        self.runtime, self.stage = materials.runtime, materials.stage
+        self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
+        self.train, self.prompts = materials.train.to(self.runtime.device), materials.prompts
+        super().__init__(Learner(self.policy, optimizer, self.runtime, self.stage, advice))
+        self._judge = judge
+        if judge is not None:
+            self.parts["judge"] = judge
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a step's advantages or weights, mean of the steps so far."""
+        return self.progress.spread
+
+    @property
+    def calls(self) -> int:
+        """Sequences that the user's functions have judged."""
+        return 0 if self._judge is None else self._judge.calls
+
+    @property
+    def done(self) -> bool:
+        """Tells if the user's functions have judged as many sequences as they may."""
+        return self._judge is not None and self._judge.done
