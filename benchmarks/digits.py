@@ -1,8 +1,6 @@
 """Handwritten digits asked for by label: how well a classifier reads them, and the verdict.
 
-    python -m benchmarks.digits --output benchmarks/results/digits.json --pictures docs/images
-
-Needs the extra ``[digits]``. Writes the scores of MLE, the fine-tuned model and real digits, the
+``python -m benchmarks.digits``, with the options of `single_run`. Needs the extra ``[digits]``. Writes the scores of MLE, the fine-tuned model and real digits, the
 verdict, and grids of samples.
 """
 

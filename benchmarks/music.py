@@ -1,8 +1,6 @@
 """Irish jigs asked for by key: MLE, fine-tuned by the share of notes in key, and real tunes.
 
-    python -m benchmarks.music --output benchmarks/results/music.json --pictures docs/images
-
-Needs the extra ``[music]``. Writes scores, the verdict, piano rolls of samples, and the first
+``python -m benchmarks.music``, with the options of `single_run`. Needs the extra ``[music]``. Writes scores, the verdict, piano rolls of samples, and the first
 sample of the fine-tuned model that has 16 bars, as MIDI.
 """
 

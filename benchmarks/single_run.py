@@ -1,4 +1,7 @@
-"""One run as a measurement: its options, its pictures, and the facts that every result file has."""
+"""One run as a measurement: its options, its pictures, and the facts that every result file has.
+
+python -m benchmarks.digits --output benchmarks/results/digits.json --pictures docs/images
+"""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_catgans_children_get_each_loss_at_each_temperature():
 
 def test_a_child_without_a_fitness_is_no_parent():
     player = evolving(Evolution(batch_size=4, diversity_weight=0.5))
-    player.judge.output.bias.data.fill_(math.nan)
+    player.discriminator.output.bias.data.fill_(math.nan)
     assert player.fitness() == -math.inf
 
 
