@@ -1,7 +1,7 @@
 """Handwritten digits asked for by label: how well a classifier reads them, and the verdict.
 
-``python -m benchmarks.digits``, with the options of `single_run`. Needs the extra ``[digits]``. Writes the scores of MLE, the fine-tuned model and real digits, the
-verdict, and grids of samples.
+``python -m benchmarks.digits``, with the options of `single_run`. Needs the extra ``[digits]``.
+Writes the scores of MLE, the fine-tuned model and real digits, the verdict, and grids of samples.
 """
 
 from __future__ import annotations
