@@ -1,8 +1,8 @@
 """Irish jigs asked for by key: MLE, fine-tuned by the share of notes in key, and real tunes.
 
-``python -m benchmarks.music``, with the options of `single_run`. Needs the extra ``[music]``. Writes
-scores, the verdict, piano rolls of samples, and the first sample of the fine-tuned model that has
-16 bars, as MIDI.
+``python -m benchmarks.music``, with the options of `single_run`. Needs the extra ``[music]``.
+Writes scores, the verdict, piano rolls of samples, and the first sample of the fine-tuned model
+that has 16 bars, as MIDI.
 """
 
 from __future__ import annotations
