@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["HELP", "VERSION", "chosen_command", "processes", "run_program", "say", "warn"]
 
 HELP, VERSION = "--help", "--version"
+
+SPINS = "500"
+"""Turns that a thread of OpenMP waits for the others before it sleeps.
+
+By default it turns some 300,000 times, and where another program has one of the cores, each of the
+many small operations of a model waits until the system swaps programs: two threads on two cores,
+one of them busy, trained 30 times slower than one thread. With these they are 0.76 times as fast as
+one thread there, and 1.3 times, as by default, where nothing else runs.
+"""
 
 WAIT = 5.0
 """Seconds that the main process gets to report an end that all processes come to."""
@@ -46,6 +55,7 @@ def run_program(name: str, work: Callable[[list[str]], int], argv: list[str] | N
         argv: the arguments; None: those of the process. With ``--debug`` among them errors pass
             through, and show where they arose.
     """
+    share_cores(os.environ)
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
     try:
@@ -65,6 +75,12 @@ def run_program(name: str, work: Callable[[list[str]], int], argv: list[str] | N
             raise
         _tell(f"{name}: error: {text}")
         return 2
+
+
+def share_cores(environment: MutableMapping[str, str]) -> None:
+    """Makes the threads of torch get along with other programs; read when torch is loaded."""
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def chosen_command(

@@ -91,6 +91,8 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
         ]  # fmt: skip
     if isinstance(settings.algorithm, PolicyGradient):
         yield from _policy_gradient(settings.algorithm)
+    if settings.algorithm.shows_mixtures:
+        yield "with --algorithm.estimator soft", _in("critic", "fresh_every", "memory")
     if not settings.critic.augment:
         yield "without --critic.augment", _in("critic", "augment_share", "augment_generated")
     for group in ("pretrain", "critic", "adversarial"):

@@ -62,6 +62,13 @@ def _check_relaxed(config: RunConfig) -> None:
         f"--{algorithm.group}loss: {algorithm.loss} goes with a discriminator of the loss "
         f"{wanted}, and --critic.loss is {config.critic.loss}; set --critic.loss {wanted}",
     )
+    changed = bool(config.critic.augment) and config.critic.augment_generated
+    require(
+        not (algorithm.shows_mixtures and changed),
+        f"--critic.augment changes tokens, and with --{algorithm.group}estimator soft generated "
+        "sequences are mixtures of tokens; take --algorithm.estimator straight_through, or set "
+        "--critic.augment_generated false if a changed real sequence is as real as before",
+    )
 
 
 def _check_ratio(config: RunConfig) -> None:

@@ -8,10 +8,12 @@ sequences that neither model was trained on, and on fresh samples of the policy.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from rollout import Policy, Sequences
 from rollout.devices import reads_synchronise
@@ -30,6 +32,9 @@ from .learner import Learner
 from .processes import Part
 from .runtime import Runtime
 from .sampling import MOST_SAMPLES, draw
+
+if TYPE_CHECKING:
+    from .relaxed import RelaxedSamples
 
 __all__ = ["Critic"]
 
@@ -51,6 +56,8 @@ class Critic:
     Attributes:
         trained: the discriminator.
         negatives: the samples that it was last trained against; None: nothing yet.
+        relaxed: draws relaxed samples, which the steps are then taken against; None: the steps are
+            taken against tokens. Measurements are of tokens either way.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Critic:
         self.rounds, self.until, self.begun = 0, -1, False
         self.negatives: Sequences | None = None
         self.memory: list[Sequences] = []
+        self.relaxed: Callable[[Part, torch.Generator], RelaxedSamples] | None = None
 
     @property
     def count(self) -> int:
@@ -137,14 +145,18 @@ class Critic:
 
     def _drawn(
         self, negatives: Sequences, lengths: list[Tensor]
-    ) -> tuple[list[Sequences], Part, Tensor | None]:
-        """This process's part of the next batch of pairs, and numbers for the gradient penalty.
+    ) -> tuple[list[Sequences], Part, Tensor | None, Tensor | None]:
+        """This process's part of the next batch of pairs.
+
+        The last two are numbers for the gradient penalty, and the generated tokens as vectors
+        [R, T, V] where they are relaxed.
 
         Args:
             negatives: generated sequences.
             lengths: those of the training sequences and of `negatives`, on the host.
         """
         size, number = self.config.batch_size, self.learner.step
+        part, vectors, uniforms = self.runtime.processes.part(size), None, None
         rng = self.runtime.rng("discriminator", "rows", number)
         sources = zip((self.train, negatives), lengths, strict=True)
         pairs = [self._draw(each, size, rng, known) for each, known in sources]
@@ -152,23 +164,33 @@ class Critic:
             changes = self.runtime.rng("discriminator", "augmentation", number)
             count = 2 if self.config.augment_generated else 1
             pairs[:count] = [self.augment(each, changes) for each in pairs[:count]]
-        self.runtime.seed_dropout("discriminator", number)
         for each in pairs:
             self.runtime.count(each.mask)
-        part, uniforms = self.runtime.processes.part(size), None
+        pairs = [each.select(part.rows) for each in pairs]
+        if self.relaxed is not None:
+            soft = self.relaxed(part, self.runtime.rng("discriminator", "relaxed", number))
+            pairs[1], vectors = without_noise(soft.sequences), soft.vectors
+        self.runtime.seed_dropout("discriminator", number)
         if self.config.penalty:
             rng = self.runtime.rng("discriminator", "between", number)
             uniforms = torch.rand(part.total, generator=rng)[part.rows].to(self.runtime.device)
-        return [each.select(part.rows) for each in pairs], part, uniforms
+        return pairs, part, uniforms, vectors
 
-    def _loss(self, pairs: list[Sequences], part: Part, uniforms: Tensor | None) -> Tensor:
+    def _loss(
+        self, pairs: list[Sequences], part: Part, uniforms: Tensor | None, vectors: Tensor | None
+    ) -> Tensor:
         """The share of this process in the loss of a batch of pairs, real and generated."""
         # One batch, so that a step is one pass; the same length for both kinds.
         with self.runtime.autocast():
             both = Sequences.concat(pairs, pad_id=0)
             if self.loss.features:
                 return part.of_sequences(self._by_features(both))
-            logits = self.trained(both)
+            if vectors is None:
+                logits = self.trained(both)
+            else:
+                rows = [row for each in self._embedded(pairs, vectors) for row in each]
+                embedded = pad_sequence(rows, batch_first=True)
+                logits = self.trained.forward_embedded(embedded, both.lengths, both.condition)
         if self.trained.per_token:
             logits = _of_prefixes(logits, both.lengths).flatten()
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -179,7 +201,7 @@ class Critic:
         if own is not None:
             loss = loss + own
         if uniforms is not None:
-            loss = loss + self.config.penalty * self._penalty(pairs, uniforms)
+            loss = loss + self.config.penalty * self._penalty(pairs, uniforms, vectors)
         return part.of_sequences(loss)
 
     def _by_features(self, both: Sequences) -> Tensor:
@@ -196,13 +218,21 @@ class Critic:
         own = self.trained.own_penalty()
         return loss + probe if own is None else loss + probe + own
 
-    def _penalty(self, pairs: list[Sequences], uniforms: Tensor) -> Tensor:
+    def _embedded(self, pairs: list[Sequences], vectors: Tensor | None) -> list[Tensor]:
+        """Embeddings [R, T, E] of real and of generated sequences, each of its own T."""
+        embedded = [self.trained.embedding(each.tokens) for each in pairs]
+        if vectors is not None:
+            weight = self.trained.embedding.weight
+            embedded[1] = vectors.to(weight.dtype) @ weight
+        return embedded
+
+    def _penalty(self, pairs: list[Sequences], uniforms: Tensor, vectors: Tensor | None) -> Tensor:
         """The gradient penalty on a batch of pairs, real and generated."""
         real, generated = pairs
-        embedded = self.trained.embedding
+        theirs, ours = self._embedded(pairs, vectors)
         return gradient_penalty(
-            self.trained, embedded(real.tokens), real.lengths, embedded(generated.tokens),
-            generated.lengths, uniforms, condition=real.condition,
+            self.trained, theirs, real.lengths, ours, generated.lengths, uniforms,
+            condition=real.condition,
         )  # fmt: skip
 
     def measure(

@@ -26,6 +26,7 @@ from .mediator import Mediation
 from .other_models import other_model
 from .players import Actor, Materials, Player
 from .refresh import Refresh
+from .relaxed import RelaxedUpdates
 from .rounds import Rounds, Validation
 from .runtime import Runtime
 from .scratch import at_the_start
@@ -99,6 +100,9 @@ class FineTuning:
             constraint=self.data.constraint,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
+        if self.critic is not None and config.algorithm.shows_mixtures:
+            assert isinstance(self.player, RelaxedUpdates)
+            self.critic.relaxed = self.player.relaxed
 
     def reward(self, terms: Sequence[RewardTerm]) -> Reward:
         """The reward that settings describe, made anew."""

@@ -4,8 +4,9 @@ A sample is drawn by the Gumbel-max trick. In its place the discriminator reads 
 vector times its embeddings, so that a gradient flows from the discriminator's logit into the policy
 (Jang et al. 2017; RelGAN, Nie et al. 2019). The next step reads the token that was drawn:
 straight-through with the gradient of the relaxed vector, soft, as RelGAN does, without. So samples
-are those of the policy either way. The gradient is biased, and has
-less variance than that of policy gradient. Evaluation and verdict are the same.
+are those of the policy either way. With soft samples the discriminator is trained on relaxed ones
+as well: otherwise it would be asked about vectors unlike any that it has learnt from. The gradient
+is biased, and has less variance than that of policy gradient. Evaluation and verdict are the same.
 
 Shapes: B sequences, T tokens, R rows of this process, V vocabulary, E embedding.
 """
@@ -177,6 +178,16 @@ class RelaxedUpdates(Updates):
         drawn = self.learner.update(self._loss, key, rows, condition, given, real, part)
         runtime.count(drawn.sequences.mask)
         return drawn, part
+
+    @torch.no_grad()
+    def relaxed(self, part: Part, rng: torch.Generator) -> RelaxedSamples:
+        """Relaxed samples at the temperature of the next step, for the discriminator's steps."""
+        condition, key, rows = self._asked(part, rng)
+        with without_dropout(self.policy), self.runtime.autocast():
+            return relaxed_samples(
+                self.policy, rows, UniformStream.of(key), self.temperature, hard=False,
+                condition=condition,
+            )  # fmt: skip
 
     def _asked(self, part: Part, rng: torch.Generator) -> tuple[Any, Tensor, Tensor]:
         """Condition, key of the random numbers and row numbers of this process's part."""

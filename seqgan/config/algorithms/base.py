@@ -25,6 +25,11 @@ class AlgorithmConfig(Component):
     any_reward: ClassVar[bool] = True
     """False if it takes the discriminator's gradient, and no other reward can stand for it."""
 
+    @property
+    def shows_mixtures(self) -> bool:
+        """Tells if the discriminator reads mixtures of tokens in place of the policy's tokens."""
+        return False
+
     def as_policy_gradient(self) -> PolicyGradient:
         """Policy gradient with the same batches and optimizer, for the control's updates."""
         raise NotImplementedError(f"{type(self).__name__} has no control")

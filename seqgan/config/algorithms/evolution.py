@@ -19,7 +19,8 @@ class Evolution(Relaxed):
         name: kind of update.
         loss: the one that the discriminator's loss goes with; see --critic.loss.
         estimator: straight_through (true tokens ahead, the soft gradient back), or soft (the
-            discriminator reads mixtures of tokens, the next step the token: RelGAN's).
+            discriminator reads mixtures of tokens, in its own steps too, and the next step the
+            token: RelGAN's).
         temperature: of the softmax, in the first step.
         last_temperature: the same after `temperature_steps` steps.
         schedule: of the temperature: constant, linear, exponential (RelGAN's).

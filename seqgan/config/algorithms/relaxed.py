@@ -45,7 +45,8 @@ class Relaxed(AlgorithmConfig):
         loss: of the generator: minimax, non_saturating, log_odds, probability, least_squares,
             hinge, wasserstein, relativistic, relativistic_average.
         estimator: straight_through (true tokens ahead, the soft gradient back), or soft (the
-            discriminator reads mixtures of tokens, the next step the token: RelGAN's).
+            discriminator reads mixtures of tokens, in its own steps too, and the next step the
+            token: RelGAN's).
         temperature: of the softmax, in the first step.
         last_temperature: the same after `temperature_steps` steps.
         schedule: of the temperature: constant, linear, exponential (RelGAN's).
@@ -75,6 +76,11 @@ class Relaxed(AlgorithmConfig):
         choice(self, "schedule", SCHEDULES)
         positive(self, "temperature", "last_temperature", below=1e3)
         sizes(self, "batch_size", "temperature_steps")
+
+    @property
+    def shows_mixtures(self) -> bool:
+        """Tells if the discriminator reads mixtures of tokens in place of the policy's tokens."""
+        return self.estimator == "soft"
 
     def as_policy_gradient(self) -> PolicyGradient:
         """REINFORCE with the same batches and optimizer: the control's updates."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from seqgan.cli.parsing import _parsed, parse, parse_settings
 from seqgan.cli.table import COMMANDS
 from seqgan.config.describe import every_setting
 from seqgan.errors import ConfigError
-from seqgan.terminal import chosen_command
+from seqgan.terminal import SPINS, chosen_command, share_cores
 
 from ..failing import fails
 
@@ -223,3 +225,27 @@ def test_commands_are_found():
     assert chosen_command("p", ["run", "x"], commands, "run") == ("run", ["x"])
     assert chosen_command("p", [], commands, "run") == ("--help", [])
     assert chosen_command("p", ["help", "sample"], commands, "run") == ("sample", ["--help"])
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, {"GOMP_SPINCOUNT": SPINS}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_threads_get_along_with_other_programs(given, wanted):
+    environment = dict(given)
+    share_cores(environment)
+    assert environment == wanted
+
+
+def test_torch_is_loaded_after_the_threads_are_told():
+    code = (
+        "import os, sys; os.environ.pop('GOMP_SPINCOUNT', None); import seqgan.cli.main as m; "
+        "assert 'torch' not in sys.modules; m.main(['--version']); "
+        "print(os.environ['GOMP_SPINCOUNT'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == SPINS

@@ -27,6 +27,7 @@ from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import make_discriminator, make_generator
 from seqgan.models.gan_losses import GAN_LOSSES
+from seqgan.training.fine_tuning import FineTuning
 from seqgan.training.players import Materials
 from seqgan.training.relaxed import RelaxedUpdates, relaxed_samples
 from seqgan.training.runtime import Runtime, make_accelerator
@@ -180,6 +181,10 @@ def test_nothing_waits_for_the_device(device, monkeypatch):
     ("settings", "message"),
     [
         ({"algorithm": {"loss": "hinge"}}, "set --critic.loss hinge"),
+        (
+            {"algorithm": {"estimator": "soft"}, "critic": {"augment": ["swap"]}},
+            "changes tokens, and with --algorithm.estimator soft",
+        ),
         ({"rewards": ["length"]}, "takes the gradient of the discriminator"),
         ({"algorithm": {"loss": "hing"}}, "'hing' is none of .*did you mean 'hinge'"),
     ],
@@ -214,3 +219,57 @@ def test_a_run_ends_and_resumes(tmp_path, capsys, monkeypatch):
     command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
     assert main(command) == 0
     assert not differences(outcome(whole), outcome(parts))
+
+
+def fine_tuning_of(data, estimator):
+    config = RunConfig(
+        data="grammar",
+        generator={"architecture": "lstm", "embedding": 6, "hidden": 6},
+        discriminator={"architecture": "bilstm", "embedding": 6, "hidden": 6, "dropout": 0.0},
+        critic={"batch_size": 8},
+        algorithm={"name": "relaxed", "estimator": estimator, "temperature_steps": 4},
+    )
+    policy = make_generator(config.generator, known_to_models(data.spec), 0)
+    runtime = Runtime(make_accelerator("cpu"), seed=3)
+    return FineTuning(config, data, policy, frozen_copy(policy), runtime)
+
+
+def test_the_discriminator_of_soft_samples_learns_from_soft_samples(data, monkeypatch):
+    """It is shown the vectors that the player draws at its temperature of now."""
+    work = fine_tuning_of(data, "soft")
+    player, critic = work.player, work.critic
+    player.steps(3)
+    wanted = player.relaxed(
+        critic.runtime.processes.part(8), critic.runtime.rng("discriminator", "relaxed", 0)
+    )
+    assert (wanted.vectors.amax(-1) < 0.99).any()
+    shown, plain = [], critic.trained.forward_embedded
+
+    def noted(embedded, lengths, condition=None):
+        shown.append((embedded.detach().clone(), lengths))
+        return plain(embedded, lengths, condition)
+
+    monkeypatch.setattr(critic.trained, "forward_embedded", noted)
+    negatives = critic.draw(20, torch.Generator().manual_seed(0), critic.train)
+    before = critic.trained.embedding.weight.detach().clone()
+    critic.train_until(1, negatives)
+    (embedded, lengths), generated = shown[0], wanted.sequences
+    assert torch.equal(lengths[8:], generated.lengths)
+    mask = generated.mask
+    ours = embedded[8:, : mask.shape[1]][mask]
+    assert torch.allclose(ours, (wanted.vectors @ before)[mask], atol=1e-6)
+
+
+def test_relaxed_tokens_that_are_one_hot_are_tokens(data):
+    """The critic's loss of vectors [R, T, V] is its loss of the tokens, the penalty as well."""
+    work = fine_tuning_of(data, "straight_through")
+    critic = work.critic
+    assert critic.relaxed is None
+    critic.config.gradient_penalty = 3.0
+    lengths = [critic.train.lengths] * 2
+    pairs, part, uniforms, vectors = critic._drawn(critic.train, lengths)
+    assert vectors is None and uniforms is not None
+    one_hot = torch.nn.functional.one_hot(pairs[1].tokens, data.spec.vocab_size).float()
+    critic.trained.eval()
+    losses = [critic._loss(pairs, part, uniforms, each).detach() for each in (None, one_hot)]
+    assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-5)
