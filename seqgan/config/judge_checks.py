@@ -10,7 +10,10 @@ from .checks import require
 if TYPE_CHECKING:
     from .run import RunConfig
 
-__all__ = ["check_judge"]
+__all__ = ["OF_PROBABILITIES", "check_judge"]
+
+OF_PROBABILITIES = ("probability", "minimax", "non_saturating", "penalty", "centred")
+"""Forms of the reward that are functions of D = sigmoid(logit)."""
 
 
 def check_judge(config: RunConfig) -> None:
@@ -22,6 +25,7 @@ def check_judge(config: RunConfig) -> None:
     _check_per_token(config)
     _check_reads_text(config)
     _check_features(config)
+    _check_form(config)
 
 
 def _check_per_token(config: RunConfig) -> None:
@@ -42,6 +46,24 @@ def _check_per_token(config: RunConfig) -> None:
         f"{where}, and a gradient penalty asks for one logit per sequence; set "
         "--critic.gradient_penalty 0, or take another discriminator",
     )
+
+
+def _check_form(config: RunConfig) -> None:
+    """Requires a reward that means what it says of the logits that the loss leads to."""
+    loss = config.critic.loss
+    for term in config.every_term():
+        form = getattr(term, "form", "")
+        require(
+            loss == "minimax" or form not in OF_PROBABILITIES,
+            f"--rewards: the form {form} takes the logits for log-odds, which --critic.loss {loss} "
+            "does not make them; take the form log_odds (the logit itself), or --critic.loss "
+            "minimax",
+        )
+        require(
+            form != "least_squares" or loss == form,
+            f"--rewards: the form least_squares wants logits of 1, and those of --critic.loss "
+            f"{loss} have no such goal; take another form, or --critic.loss least_squares",
+        )
 
 
 def _check_features(config: RunConfig) -> None:

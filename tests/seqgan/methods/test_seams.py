@@ -197,6 +197,11 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         ({"method": "catgan", "algorithm": {"losses": []}}, "--algorithm.losses: give one"),
         ({"method": "catgan", "rewards": ["length"]}, "takes the gradient of the discriminator"),
         ({"method": "cot", "rewards": ["mediator", "discriminator"]}, "leave one out"),
+        (
+            {"method": "organ", "critic": {"loss": "wasserstein"}},
+            "probability takes the logits for",
+        ),
+        ({"rewards": [{"form": "least_squares"}]}, "or --critic.loss least_squares"),
         ({"adversarial": {"start": "nowhere"}}, "'nowhere' is none of mle, scratch"),
     ],
 )

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from seqgan.config import DiscriminatorConfig
+from seqgan.config import DiscriminatorConfig, names
+from seqgan.config.judge_checks import OF_PROBABILITIES
 from seqgan.models import Discriminator
 from seqgan.models.gan_losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
 
@@ -145,6 +146,11 @@ def slope_at(name, logits, **smoothing):
 @pytest.mark.parametrize("name", [name for name in OF_LOGITS if GAN_LOSSES[name].calibrated])
 def test_calibrated_losses_are_least_at_the_log_odds(name):
     assert slope_at(name, [log(3), log(1 / 3)]) == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_forms_of_probabilities_are_for_the_loss_whose_logits_are_log_odds():
+    assert [name for name in names.GAN_LOSSES if GAN_LOSSES[name].calibrated] == ["minimax"]
+    assert all(GAN_LOSSES[form].calibrated for form in OF_PROBABILITIES)
 
 
 def test_other_optima():
