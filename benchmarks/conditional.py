@@ -15,7 +15,6 @@ ended.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 import time
@@ -33,7 +32,7 @@ from seqgan.metrics.catalogue import JENSEN_SHANNON
 from seqgan.pipeline import run
 from seqgan.runs.files import write_json, write_text
 
-from .results import machine
+from .continued import begun
 
 __all__ = ["SIZES", "TASKS", "main", "table"]
 
@@ -109,17 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, help="seeds of every task")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    environment = {key: value for key, value in machine().items() if key != "command"}
-    content: dict[str, Any] = {
-        "command": "python -m benchmarks.conditional", "environment": environment,
-        "size": options.size, "runs": [],
-    }  # fmt: skip
-    if options.output.is_file():
-        content = json.loads(options.output.read_text(encoding="utf-8"))
-    if content["size"] != options.size:
-        raise SystemExit(
-            f"{options.output} holds runs of size {content['size']}; name another file"
-        )
+    content = begun(options.output, size=options.size)
     done = {(each["task"], each["seed"]) for each in content["runs"]}
     for task in [options.task] if options.task else TASKS:
         for seed in range(options.seeds or SEEDS[task]):

@@ -28,7 +28,7 @@ from seqgan.training.critic import Critic
 from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from .results import machine
+from .continued import facts
 
 __all__ = ["DiscriminatorsConfig", "measure"]
 
@@ -88,8 +88,7 @@ def measure(config: DiscriminatorsConfig, console: Console) -> dict[str, Any]:
     test_nll = token_nll(generator, data.test)
     console.print(f"tuned MLE, {config.hidden} units: held-out NLL {test_nll:.4f} nats per token")
     results: dict[str, Any] = {
-        "environment": machine(),
-        "seed": config.seed,
+        **facts(seed=config.seed),
         "mle": {
             "hidden": config.hidden,
             "epochs": work.epochs_done,

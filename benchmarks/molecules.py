@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from rich.console import Console
 
 from rollout import ConstrainedPolicy, Policy, generate
 from seqgan.config import FinetuneConfig, RunConfig
-from seqgan.config.version import __version__
 from seqgan.data.codec import load_codec
 from seqgan.data.smiles_prefixes import SmilesPrefixes
 from seqgan.evaluation.objective import TITLES
@@ -35,6 +33,7 @@ from seqgan.models import load_generator
 from seqgan.pipeline import finetune, pretrain_only
 from seqgan.runs.run_directory import RESULTS, RunDirectory
 
+from .continued import begun, facts
 from .prepared import written_molecules
 
 __all__ = ["filled", "mask_table", "qed_table"]
@@ -114,26 +113,14 @@ def _seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine."""
-    import rdkit
-
-    return {
-        "seqgan": __version__, "torch": torch.__version__, "rdkit": rdkit.__version__,
-        "python": platform.python_version(), "machine": platform.machine(),
-        "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-    }  # fmt: skip
-
-
 def qed(folder: Path, seeds: int, output: Path) -> None:
     """Runs the seeds that are not done; the results are written after each."""
     console = Console(stderr=True)
     run, place = pretrained(folder, console), output / "molecules-qed.json"
-    content = _read(place) or {
-        "command": "python -m benchmarks.molecules qed", "molecules": MOLECULES,
-        "one_seed": command(run, 0), "environment": environment(),
-        "pretraining": RunDirectory.open(run).results()["pretraining"], "seeds": [],
-    }  # fmt: skip
+    content = begun(
+        place, "seeds", molecules=MOLECULES, rdkit=metadata.version("rdkit"),
+        one_seed=command(run, 0), pretraining=RunDirectory.open(run).results()["pretraining"],
+    )  # fmt: skip
     done = {each["seed"] for each in content["seeds"]}
     for seed in range(seeds):
         if seed not in done:
@@ -153,8 +140,7 @@ def mask(folder: Path, output: Path) -> None:
         row = _sampled("smiles", ConstrainedPolicy(policy, rule), codec, draw)
         rows.append({**row, "draw": draw + 1, "prefixes": len(rule._rows) - known})
     content = {
-        "command": "python -m benchmarks.molecules mask", "samples": SAMPLED,
-        "environment": environment(), "rows": rows,
+        **facts(samples=SAMPLED, rdkit=metadata.version("rdkit")), "rows": rows,
     }  # fmt: skip
     _write(output / "molecules-mask.json", content)
 

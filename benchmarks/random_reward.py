@@ -24,7 +24,7 @@ from seqgan.config.recipes import merge
 from seqgan.pipeline import run
 from seqgan.runs.files import write_json
 
-from .results import machine
+from .continued import begun
 
 __all__ = ["main"]
 
@@ -56,9 +56,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    content: dict[str, Any] = {"environment": machine(), "runs": []}
-    if options.output.is_file():
-        content = json.loads(options.output.read_text(encoding="utf-8"))
+    content = begun(options.output)
     runs = content["runs"]
     for seed in range(options.seeds):
         for name in SOURCES:

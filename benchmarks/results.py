@@ -128,7 +128,18 @@ def machine(command: list[str] | None = None) -> dict[str, Any]:
 
 def shareable(words: list[str]) -> list[str]:
     """A command line without the folders of the machine it ran on."""
-    return ["seqgan-bench", *(Path(word).name if "/" in word else word for word in words[1:])]
+    module = Path(words[0])
+    # A module of the harness that was started by itself has its file as its name.
+    own = module.suffix == ".py" and module.stem not in ("__main__", "cli")
+    begin = ["python", "-m", f"benchmarks.{module.stem}"] if own else ["seqgan-bench"]
+    return begin + [_shareable(word) for word in words[1:]]
+
+
+def _shareable(word: str) -> str:
+    flag, is_one, value = word.partition("=")
+    if word.startswith("--") and is_one:
+        return f"{flag}={_shareable(value)}"
+    return Path(word).name if "/" in word else word
 
 
 def git_state() -> dict[str, Any] | None:

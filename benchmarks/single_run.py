@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ import torch
 from seqgan.config import RunConfig
 from seqgan.pipeline import RunResult, run
 
-from .results import machine
+from .continued import facts
 
 __all__ = ["SingleRun", "options_of", "single_run"]
 
@@ -75,14 +74,8 @@ def single_run(
         }
         for model, found in result.scores.items()
     }
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
-    facts = {
-        "command": " ".join([f"python -m benchmarks.{name}", *words]),
-        "environment": {key: value for key, value in machine().items() if key != "command"},
-        "seed": options.seed,
-        "settings": settings,
-        "seconds": round(seconds, 1),
-        "processor_seconds": round(spent, 1),
-        "scores": scores,
-    }
-    return SingleRun(result, texts, facts)
+    found = facts(
+        seed=options.seed, settings=settings, seconds=round(seconds, 1),
+        processor_seconds=round(spent, 1), scores=scores,
+    )  # fmt: skip
+    return SingleRun(result, texts, found)

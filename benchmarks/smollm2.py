@@ -20,6 +20,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,9 @@ from safetensors import safe_open
 from seqgan.metrics.judge import find_judge
 from seqgan.runs.files import write_json, write_text
 
-from .results import machine
+from .continued import facts
 
-__all__ = ["command_of", "main", "summary", "table"]
+__all__ = ["command_of", "main", "settings_of", "summary", "table"]
 
 TEMPERATURES = [0.8, 1.0, 1.2]
 SETTINGS: dict[str, Any] = {
@@ -88,40 +90,55 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     words = command_of(options.data, options.model, options.folder, options.seed, options.tiny)
     log = options.folder / "costs.json"
-    costs: dict[str, Any] = {"killed_after_steps": None, "seconds": 0.0}
+    costs: dict[str, Any] = {
+        "killed_after_steps": None, "seconds": 0.0, "processor_seconds": 0.0, "peak_gigabytes": 0.0,
+    }  # fmt: skip
     if log.is_file():
         costs = json.loads(log.read_text(encoding="utf-8"))
     run = options.folder / "run"
     if not (run / "results.json").is_file():
         options.folder.mkdir(parents=True, exist_ok=True)
         if costs["killed_after_steps"] is None:
-            started = time.monotonic()
-            costs["killed_after_steps"] = _killed(words, run, 1 if options.tiny else KILLED)
-            costs["seconds"] += time.monotonic() - started
+            with _counted(costs):
+                costs["killed_after_steps"] = _killed(words, run, 1 if options.tiny else KILLED)
             write_json(log, costs)
-        started = time.monotonic()
-        subprocess.run(_resuming(words, run), check=True, env=_environment())
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        costs["seconds"] += time.monotonic() - started
-        costs["processor_seconds"] = used.ru_utime + used.ru_stime
-        costs["peak_gigabytes"] = used.ru_maxrss * 1024 / 1e9
+        with _counted(costs):
+            subprocess.run(_resuming(words, run), check=True, env=_environment())
         write_json(log, costs)
-    content = summary(run, costs, options.seed)
+    content = summary(run, costs, options.seed, settings_of(options.tiny))
     write_json(options.output, content)
     text = table(content)
     write_text(options.output.with_suffix(".md"), text)
     print(text)
 
 
+@contextmanager
+def _counted(costs: dict[str, Any]) -> Iterator[None]:
+    """Adds what the processes that end meanwhile take."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    yield
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    costs["seconds"] += time.monotonic() - started
+    costs["processor_seconds"] += used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    costs["peak_gigabytes"] = max(costs["peak_gigabytes"], used.ru_maxrss * 1024 / 1e9)
+
+
+def settings_of(tiny: bool) -> dict[str, Any]:
+    """Settings of the run, without its data, model and seed."""
+    if not tiny:
+        return SETTINGS
+    changed = {
+        group: {**({} if group == "corpus" else SETTINGS.get(group, {})), **values}
+        for group, values in TINY.items()
+    }
+    return {**SETTINGS, **changed}
+
+
 def command_of(data: str, model: str, folder: Path, seed: int, tiny: bool = False) -> list[str]:
     """The command line of the run."""
     place = str(find_judge(model, "--model"))
     file = place if place.endswith(".gguf") else f"{place}/tokenizer.json"
-    settings = {**SETTINGS, "seed": seed, "data": data}
-    if tiny:
-        for group, values in TINY.items():
-            before = {} if group == "corpus" else settings.get(group, {})
-            settings[group] = {**before, **values}
+    settings = {**settings_of(tiny), "seed": seed, "data": data}
     settings["generator"] = {**settings["generator"], "model": place}
     settings["corpus"] = {**settings["corpus"], "tokenizer": file}
     words = [sys.executable, "-m", "seqgan", "run", "--output_dir", str(folder / "run")]
@@ -180,7 +197,9 @@ def _steps(name: str) -> int:
     return int(name.removeprefix("step-").partition(".")[0])
 
 
-def summary(run: Path, costs: dict[str, Any], seed: int) -> dict[str, Any]:
+def summary(
+    run: Path, costs: dict[str, Any], seed: int, settings: dict[str, Any]
+) -> dict[str, Any]:
     """Findings and costs of the run, for the result file."""
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     latest = (run / "checkpoints" / "latest").read_text(encoding="utf-8").strip()
@@ -191,13 +210,8 @@ def summary(run: Path, costs: dict[str, Any], seed: int) -> dict[str, Any]:
         name: (run / "samples" / f"{name}.txt").read_text(encoding="utf-8").splitlines()[:10]
         for name in ("mle", "finetuned")
     }
-    environment = {key: value for key, value in machine().items() if key != "command"}
     return {
-        "command": "python -m benchmarks.smollm2 --data coco_train.txt --folder FOLDER "
-        f"--output smollm2.json --seed {seed}",
-        "environment": environment,
-        "seed": seed,
-        "settings": SETTINGS,
+        **facts(seed=seed, settings=settings),
         **{name: round(x, 2) if isinstance(x, float) else x for name, x in costs.items()},
         "checkpoint": {
             "tensors": len(names),

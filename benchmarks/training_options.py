@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +43,7 @@ from seqgan.training.fine_tuning import FineTuning
 from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from .results import machine
+from .continued import begun
 
 __all__ = ["OPTIONS", "SIZES", "Option", "main", "table"]
 
@@ -140,9 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", choices=MEASURES, help="options of one stage")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    content: dict[str, Any] = {"environment": machine(), "size": options.size, "runs": []}
-    if options.output.is_file():
-        content = _continued(options.output, content)
+    content = begun(options.output, size=options.size)
     stages = [options.only] if options.only else list(MEASURES)
     jobs = [
         (stage, name, seed)
@@ -154,23 +151,6 @@ def main(arguments: list[str] | None = None) -> None:
     text = table(content["runs"])
     write_text(options.output.with_suffix(".md"), text)
     print(text)
-
-
-def _continued(path: Path, now: dict[str, Any]) -> dict[str, Any]:
-    """The runs that a file holds; ends the program if they are others than would be added."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    there, here = content["environment"], now["environment"]
-    other = [name for name in here if name != "command" and there.get(name) != here[name]]
-    if content["size"] != now["size"]:
-        other = ["size"]
-        there, here = content, now
-    if other:
-        name = other[0]
-        raise SystemExit(
-            f"{path} holds runs of another {name} ({there.get(name)}; now {here[name]}); name "
-            "another file"
-        )
-    return content
 
 
 def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Path) -> None:

@@ -30,8 +30,8 @@ from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .cell import suite_data
+from .continued import begun
 from .files import data_folder, find_files
-from .results import machine
 from .suite import load_suite
 
 __all__ = ["NETWORKS", "main", "table"]
@@ -56,11 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tiny", action="store_true", help="sizes of a test")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    content: dict[str, Any] = {
-        "environment": machine(), "suite": options.suite, "budget": BUDGET, "trials": [],
-    }  # fmt: skip
-    if options.output.is_file():
-        content = json.loads(options.output.read_text(encoding="utf-8"))
+    content = begun(options.output, "trials", suite=options.suite, budget=BUDGET)
     suite = load_suite(options.suite)
     found = find_files(suite, data_folder(options.data_dir))
     settings = merge(suite.settings("standard", 0), BUDGET)

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from benchmarks.results import machine
 from benchmarks.training_options import BASELINE, OPTIONS, main, table
 
 
@@ -22,20 +21,6 @@ def test_a_table_by_hand():
     assert "| A | 2.4000 | -0.1000 [-0.1000, -0.1000] | measurable |" in lines
     # +0.1 and -0.1: error 0.1, t 12.706 with one degree of freedom
     assert "| B | 2.5000 | +0.0000 [-1.2706, +1.2706] | nothing measurable |" in lines
-
-
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [({"python": "2.7"}, "another python"), ({"git": None}, "another git"), ({}, "another size")],
-)
-def test_runs_of_two_machines_are_not_mixed(tmp_path, other, message):
-    size = "quick" if other else "tiny"
-    content = {"environment": {**machine(), **other}, "size": size, "runs": []}
-    path = tmp_path / "options.json"
-    path.write_text(json.dumps(content))
-    with pytest.raises(SystemExit, match=message):
-        main(["--output", str(path), "--seeds", "1"])
-    assert json.loads(path.read_text()) == content
 
 
 @pytest.mark.parametrize("stage", ["mle", "discriminator", "rounds"])
