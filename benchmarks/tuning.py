@@ -3,7 +3,7 @@
     python -m benchmarks.tuning --data_dir data --output benchmarks/results/tuning-coco-iid.json
 
 LSTM and Transformer of about as many parameters (the vocabulary's included) are trained with each
-of a few learning rates and dropouts, for 120 steps, measured four times; the setting with the
+of a few learning rates and dropouts, for 600 steps, measured six times; the setting with the
 lowest validation NLL is the network's. The settings of the arms `mle-lstm` and
 `mle-transformer` in `benchmarks/suites/coco-iid.yaml` come from here. Trials that are in the output
 file already are not done again.
@@ -40,10 +40,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lstm": {"architecture": "lstm", "embedding": 128, "hidden": 256},
     "transformer": {"architecture": "transformer", "width": 160, "layers": 3, "heads": 4},
 }
-RATES = {"lstm": (0.002, 0.005, 0.01), "transformer": (0.0005, 0.001, 0.002)}
+RATES = {"lstm": (0.002, 0.005, 0.01), "transformer": (0.001, 0.002, 0.004)}
 DROPOUTS = (0.2, 0.4)
 WARMUP = {"lstm": 0, "transformer": 100}
-BUDGET: dict[str, Any] = {"pretrain": {"epochs": 4, "epoch_steps": 30, "patience": 4}}
+BUDGET: dict[str, Any] = {"pretrain": {"epochs": 6, "epoch_steps": 100, "patience": 6}}
 """Of each trial, on top of the suite's settings."""
 
 
