@@ -28,7 +28,7 @@ from .data.constraints import own_constraint
 from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
-from .models import Discriminator, Generator, load_discriminator, load_generator, save_model
+from .models import Discriminator, Generator, bases, load_discriminator, load_generator, save_model
 from .models.discriminators.base import sequence_log_odds
 from .report.card import model_card
 from .runs.run_directory import RunDirectory, write_json
@@ -263,11 +263,13 @@ class TextGenerator(
 
         Args:
             pretrained_model_name_or_path: its folder, or a repository of the Hub.
-            **settings: tokenizer (of a model whose own is not built in), revision, cache_dir,
-                force_download, local_files_only, token.
+            **settings: tokenizer (of a model whose own is not built in), base_model and
+                base_encoder (places of the pretrained models that generator and discriminator go
+                on from), revision, cache_dir, force_download, local_files_only, token.
 
         Raises:
-            CheckpointError: there is none, or it is damaged.
+            CheckpointError: there is none, it is damaged, or a pretrained model that it goes on
+                from is not there.
         """
         model = pretrained_model_name_or_path
         folder = isinstance(model, Path) or model.startswith((".", "/", "~"))
@@ -282,9 +284,9 @@ class TextGenerator(
             ) from error
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_model(self.policy, save_directory / WEIGHTS)
+        save_model(self.policy, save_directory / WEIGHTS, shared=True)
         if self.discriminator is not None:
-            save_model(self.discriminator, save_directory / JUDGE)
+            save_model(self.discriminator, save_directory / JUDGE, shared=True)
         save_codec(self.codec, save_directory)
         self.conditions.save(save_directory)
         description = {
@@ -306,6 +308,8 @@ class TextGenerator(
         local_files_only: bool = False,
         token: str | bool | None = None,
         tokenizer: Tokenizer | None = None,
+        base_model: str | None = None,
+        base_encoder: str | None = None,
         **_: Any,
     ) -> TextGenerator:
         """Reads a folder, or a repository of the Hub.
@@ -318,6 +322,8 @@ class TextGenerator(
             local_files_only: never download.
             token: of the Hub.
             tokenizer: the one to use, where the model names one that is not built in.
+            base_model: place of the pretrained model that the generator goes on from.
+            base_encoder: the same of the discriminator; none: without a discriminator.
         """
         folder = Path(model_id)
         if not folder.is_dir():
@@ -332,16 +338,22 @@ class TextGenerator(
                 )
             )
         description = _read_description(folder / DESCRIPTION)
-        policy = load_generator(folder / WEIGHTS)
+        policy = load_generator(folder / WEIGHTS, base=base_model)
         codec = load_codec(folder, policy.spec, tokenizer)
         conditions = load_conditions(folder, policy.spec, tokenizer)
-        judge = load_discriminator(folder / JUDGE, codec)
+        judge = load_discriminator(folder / JUDGE, codec, base=base_encoder)
         rule = description.get("constraint", "none")
         return cls(policy, codec, description["facts"], judge, conditions, rule)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The model card: what it is, its scores with intervals, the command that made it."""
-        return ModelCard(model_card(self.facts))
+        names = {"generator": self.policy, "discriminator": self.discriminator}
+        found = {
+            kind: bases.described(model.settings, True).get("base")
+            for kind, model in names.items()
+            if model is not None
+        }
+        return ModelCard(model_card({**self.facts, "bases": found}))
 
 
 def run_codec(

@@ -111,15 +111,17 @@ def _sampled(settings: SampleConfig) -> TextGenerator:
     """The model to sample from: of a run, or of a folder that `seqgan pull` wrote."""
     device, folder = make_accelerator(settings.device).device, Path(settings.run)
     if (folder / DESCRIPTION).is_file():
-        given = {}
+        given: dict[str, Any] = {
+            "base_model": settings.base_model, "base_encoder": settings.base_encoder,
+        }  # fmt: skip
         if settings.tokenizer is not None:
             given["tokenizer"] = make_tokenizer(settings.tokenizer, "--tokenizer")
         return TextGenerator.from_pretrained(folder, **given).to(device)
     directory = RunDirectory.open(folder)
     place = directory.checkpoint(directory.final(settings.model))
-    policy = load_generator(place / "generator", device)
+    policy = load_generator(place / "generator", device, settings.base_model)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
-    judge = load_discriminator(place / JUDGE, codec, device)
+    judge = load_discriminator(place / JUDGE, codec, device, settings.base_encoder)
     rule = str(directory.config().get("constraint", "none"))
     return TextGenerator(policy, codec, {}, judge, conditions, rule)
 

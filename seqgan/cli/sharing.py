@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub.errors import HFValidationError
 from rich.console import Console
@@ -42,7 +43,9 @@ def push(settings: PushConfig, console: Console) -> int:
 def pull(settings: PullConfig, console: Console) -> int:
     """``seqgan pull``."""
     _check_free(settings.to, settings.overwrite)
-    given = {}
+    given: dict[str, Any] = {
+        "base_model": settings.base_model, "base_encoder": settings.base_encoder,
+    }  # fmt: skip
     if settings.tokenizer is not None:
         given["tokenizer"] = make_tokenizer(settings.tokenizer, "--tokenizer")
     source = Path(settings.model).expanduser() if is_folder(settings.model) else settings.model

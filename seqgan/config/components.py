@@ -38,8 +38,8 @@ class Component(Settings):
     """Dotted path ``module:TABLE`` of the group's dataclasses by name, the default first."""
     builds: ClassVar[str] = ""
     """Dotted path of the class that the settings describe: no file here imports torch."""
-    begins_with_files: ClassVar[bool] = False
-    """If weights are read from files that the settings name, which may lack some."""
+    files: ClassVar[str] = ""
+    """The setting that names files with the weights to begin with; they may lack some."""
 
     @classmethod
     def table(cls) -> Mapping[str, type[Component]]:

@@ -24,6 +24,8 @@ class SampleConfig(Decoding):
         output: file to write to, one sequence per line; or, of pictures and music, the first
             samples as a .png or .mid file; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.
+        base_model: place of the pretrained model that the generator goes on from, if it has moved.
+        base_encoder: the same of the discriminator; none: sample without a discriminator.
         device: auto, cpu, cuda, mps.
     """
 
@@ -33,6 +35,8 @@ class SampleConfig(Decoding):
     jsonl: bool = False
     output: str | None = None
     tokenizer: str | None = None
+    base_model: str | None = None
+    base_encoder: str | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:

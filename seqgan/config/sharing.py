@@ -9,10 +9,12 @@ from .checks import choice, require
 from .names import check_tokenizer
 from .settings import Settings
 
-__all__ = ["SHELLS", "CompletionConfig", "PullConfig", "PushConfig", "is_folder"]
+__all__ = ["FLAGS", "SHELLS", "CompletionConfig", "PullConfig", "PushConfig", "is_folder"]
 
 MODELS = ("finetuned", "mle")
 SHELLS = ("bash", "zsh", "fish")
+FLAGS = {"generator": "--base_model", "discriminator": "--base_encoder"}
+"""The flags that name the place of a pretrained model, by what goes on from it."""
 
 
 def is_folder(place: str) -> bool:
@@ -72,6 +74,8 @@ class PullConfig(Settings):
         revision: branch, tag or commit of the repository; none: the newest.
         overwrite: replace the model that the folder holds.
         tokenizer: the name of the model's, if it is not built in.
+        base_model: place of the pretrained model that the generator goes on from, if it does.
+        base_encoder: the same of the discriminator; none: leave the discriminator out.
     """
 
     model: str
@@ -79,6 +83,8 @@ class PullConfig(Settings):
     revision: str | None = None
     overwrite: bool = False
     tokenizer: str | None = None
+    base_model: str | None = None
+    base_encoder: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..config.sharing import FLAGS
+
 __all__ = ["model_card"]
 
 
@@ -13,7 +15,8 @@ def model_card(facts: Mapping[str, Any]) -> str:
 
     Args:
         facts: "source", "model", "scores", "verdict", "command", "version" of the toolkit that
-            trained it, "confidence" of the intervals.
+            trained it, "confidence" of the intervals, "bases", the pretrained models that generator
+            and discriminator go on from.
     """
     level = facts.get("confidence")
     interval = "interval" if level is None else f"{100 * level:g}% interval"
@@ -31,6 +34,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
         "# A generator of discrete sequences",
         f"Trained on `{facts.get('source', 'unknown')}` with seqgan-toolkit "
         f"{facts.get('version') or '(version unknown)'} ({facts.get('model', 'model')}).",
+        *(_base(kind, base) for kind, base in (facts.get("bases") or {}).items() if base),
         "## Verdict against MLE",
         verdict,
         "## Scores",
@@ -50,6 +54,15 @@ def model_card(facts: Mapping[str, Any]) -> str:
     ]
     # A blank line between blocks, none inside tables and code.
     return "\n".join(_spaced(lines)) + "\n"
+
+
+def _base(kind: str, base: Mapping[str, str]) -> str:
+    flag = FLAGS[kind]
+    return (
+        f"The {kind} goes on from the pretrained model `{base['name']}` (SHA-256 of its weights: "
+        f"`{base['sha256']}`), which is no part of it: `seqgan pull` and `seqgan sample` take its "
+        f"place with `{flag} PATH`, `from_pretrained` as `{flag.lstrip('-')}`."
+    )
 
 
 def _interval(interval: list[float] | None) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ..config import SOURCES, FileCorpus, RunConfig
 from ..config.imports import dotted_names
-from ..config.names import JUDGES, TOKENIZER_FILES
+from ..config.names import EMBEDDERS, JUDGES, TOKENIZER_FILES
 from ..data.dataset import Dataset
 from ..data.sources import run_data
 from ..data.text.readers import near_file
@@ -27,11 +28,11 @@ __all__ = ["FILES", "check_imports", "data_of", "names_a_file", "not_its_data", 
 
 FILES = (
     "data", "test_data", "validation_data", "corpus.tokenizer", "corpus.parameters",
-    "evaluation.judge",
+    "evaluation.judge", "generator.model", "discriminator.encoder",
 )  # fmt: skip
 """Settings that name a file. The fingerprint of the data says if they hold what they held, wherever
-they are; only a judge has no part in it."""
-NAMES = {"data": SOURCES, "evaluation.judge": JUDGES}
+they are, and models know their pretrained ones by content; only a judge has no part in it."""
+NAMES = {"data": SOURCES, "evaluation.judge": JUDGES, "discriminator.encoder": EMBEDDERS}
 """Values of these settings that are no files."""
 
 
@@ -74,7 +75,11 @@ def with_files_found(
     Raises:
         DataError: a file is nowhere; the message names the flag for its new place.
     """
-    config = replace(config, corpus=replace(config.corpus), evaluation=replace(config.evaluation))
+    groups: dict[str, Any] = {
+        name: replace(getattr(config, name))
+        for name in ("corpus", "evaluation", "generator", "discriminator")
+    }
+    config = replace(config, **groups)
     for setting in FILES:
         group, _, name = setting.rpartition(".")
         holder = getattr(config, group) if group else config

@@ -206,9 +206,9 @@ def _check_networks(config: RunConfig, data: Dataset, going_on: bool) -> None:
             build(config.discriminator, data.spec)
     if going_on:
         return
-    if config.generator.begins_with_files:
+    if config.generator.files:
         make_generator(config.generator, data.spec, config.seed)
-    if judged and config.discriminator.begins_with_files:
+    if judged and config.discriminator.files:
         make_discriminator(config.discriminator, data.spec, config.seed, data.codec)
 
 

@@ -29,7 +29,7 @@ class Encoder(DiscriminatorConfig):
     rare = ("lora_alpha",)
 
     builds: ClassVar[str] = "seqgan.models.discriminators.encoder"
-    begins_with_files: ClassVar[bool] = True
+    files: ClassVar[str] = "encoder"
     architecture: str = "encoder"
     encoder: str = ""
     lora_rank: int = 0

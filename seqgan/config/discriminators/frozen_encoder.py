@@ -28,7 +28,7 @@ class FrozenEncoder(DiscriminatorConfig):
     reads_text = True
 
     builds: ClassVar[str] = "seqgan.models.discriminators.frozen_encoder"
-    begins_with_files: ClassVar[bool] = True
+    files: ClassVar[str] = "encoder"
     architecture: str = "frozen_encoder"
     encoder: str = "usem3"
     hidden: int = 256

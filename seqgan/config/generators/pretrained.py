@@ -27,7 +27,7 @@ class Pretrained(GeneratorConfig):
     """
 
     builds: ClassVar[str] = "seqgan.models.generators.pretrained"
-    begins_with_files: ClassVar[bool] = True
+    files: ClassVar[str] = "model"
     architecture: str = "pretrained"
     model: str = ""
     lora_rank: int = 0
