@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ...errors import DataError
+from .abc_keys import SIGNS, shifts, signature
 from .tunes import Note, Tune, bar_steps
 
 __all__ = ["read_abc", "split_abc"]
@@ -29,19 +30,10 @@ _TOKEN = re.compile(
     |(?P<other>[\s().~H-Wh-wyY\\`$*;@#&?%,!]|'|/)""",
     re.VERBOSE,
 )
-_KEY = re.compile(r"(?P<tonic>[A-G])(?P<sign>[#b]?)(?:\s*(?P<mode>[A-Za-z]+)(?![A-Za-z=]))?")
-_CHANGED = re.compile(r"(?<!\S)(?P<sign>\^{1,2}|_{1,2}|=)(?P<letter>[A-Ga-g])(?!\S)")
 _CHORD_END = re.compile(r"\](?P<length>\d*/*\d*)")
 TICKS = 10_080
 """Ticks per quarter note: triplets, quintuplets and septuplets of short notes are whole."""
-_SHARPS = {"C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5, "F": -1}
-_MODES = {
-    "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
-    "lyd": 1, "loc": -5,
-}  # fmt: skip
-_ORDER = "FCGDAEB"
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SIGNS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
 _TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
@@ -84,6 +76,7 @@ class _Reader:
     last: list[_Sounding] = field(default_factory=list)
     broken: tuple[int, int] = (1, 1)
     voice: str = ""
+    shifts: dict[str, int] = field(default_factory=dict)
 
     @property
     def measure(self) -> _Measure:
@@ -101,9 +94,11 @@ class _Reader:
         elif name == "L":
             self.unit = _unit(value)
         elif name == "K":
-            self.key = _signature(value, self.key)
+            self.key = signature(value, self.key)
+            self.shifts |= shifts(value)
         elif name == "V":
-            voice = value.split()[0] if value else ""
+            voice, _, described = value.partition(" ")
+            self.shifts |= shifts(described)
             if self.voice not in ("", voice):
                 raise DataError("has several voices")
             self.voice = voice
@@ -119,10 +114,11 @@ class _Reader:
         letter = found["letter"]
         place = letter + found["octave"]
         if found["sign"]:
-            self.accidentals[place] = _SIGNS[found["sign"]]
+            self.accidentals[place] = SIGNS[found["sign"]]
         shift = self.accidentals.get(place, self.key.get(letter.upper(), 0))
         octave = letter.islower() + found["octave"].count("'") - found["octave"].count(",")
-        return 60 + 12 * octave + _SEMITONES[letter.upper()] + shift
+        written = 60 + 12 * octave + _SEMITONES[letter.upper()] + shift
+        return written + sum(self.shifts.values())
 
     def sound(self, pitches: list[int], length: str) -> None:
         """Writes notes that begin together; no pitch is a rest."""
@@ -293,30 +289,3 @@ def _length(text: str) -> tuple[int, int]:
     assert found is not None
     below = int(found[3]) if found[3] else 2 ** len(found[2])
     return int(found[1] or 1), below or 1
-
-
-def _signature(text: str, before: dict[str, int]) -> dict[str, int]:
-    """The accidentals of a key: ``D``, ``Gm``, ``A dorian``, ``Ador``, ``D =c``, ``HP``, ``none``.
-
-    What is no key, such as a clef alone, leaves the key as it was.
-    """
-    found = _KEY.match(text)
-    if found is not None:
-        word = found["mode"] or ""
-        mode = word[:3].lower() if len(word) > 1 else word
-        sharps = _SHARPS[found["tonic"]] + 7 * {"#": 1, "b": -1, "": 0}[found["sign"]]
-        key = {} if mode == "exp" else _written(sharps + _MODES.get(mode, 0))
-    elif re.match(r"H[Pp]\b", text):
-        key = _written(2)  # the pipes have F sharp and C sharp, written or not
-    elif re.match(r"$|none\b|[_^=]", text, re.IGNORECASE):
-        key = {}
-    else:
-        return before
-    changed = {each["letter"].upper(): _SIGNS[each["sign"]] for each in _CHANGED.finditer(text)}
-    return key | changed
-
-
-def _written(sharps: int) -> dict[str, int]:
-    """The accidentals of a number of sharps; of flats if it is negative."""
-    letters = _ORDER[:sharps] if sharps >= 0 else _ORDER[sharps:]
-    return {letter: 1 if sharps >= 0 else -1 for letter in letters}

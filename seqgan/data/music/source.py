@@ -104,18 +104,23 @@ def load_music(
     splits = {name: whole.select(rows[name]) for name in SPLITS}
     splits |= {name: each.tokens for name, each in found.items() if name != "train"}
     keyed = {name: [_key(row, config.steps) for row in each] for name, each in splits.items()}
-    labels = sorted(set(keyed["train"])) if config.label else []
-    unknown_keys = 0
-    if labels:  # what the training split lacks cannot be asked for
+    known = {key for key in keyed["train"] if key is not None}
+    labels = sorted(known) if config.label else []
+    silent = unknown_keys = 0
+    if labels:  # silence has no key, and what the training split lacks cannot be asked for
         for name in SPLITS:
             kept = [i for i, key in enumerate(keyed[name]) if key in labels]
-            unknown_keys += len(splits[name]) - len(kept)
+            silent += keyed[name].count(None)
+            unknown_keys += len(splits[name]) - len(kept) - keyed[name].count(None)
             splits[name] = [splits[name][i] for i in kept]
             keyed[name] = [keyed[name][i] for i in kept]
     codec = _codec(splits, config, len(labels))
-    asked = {name: [labels.index(key) for key in keyed[name]] for name in SPLITS if labels}
+    number = {key: i for i, key in enumerate(labels)}
+    asked = {
+        name: [number[key] for key in keyed[name] if key is not None] for name in SPLITS if labels
+    }
     sequences = {name: _sequences(splits[name], codec, asked.get(name)) for name in SPLITS}
-    report = _report(splits, codec, found, unknown_keys)
+    report = _report(splits, codec, found, unknown_keys, silent)
     rows_of = {name: TokenRows(len(each), _reader(each)) for name, each in splits.items()}
     conditions = Conditions(tuple(KEYS[key] for key in labels))
     lines = _lines(source, report, found)
@@ -202,8 +207,9 @@ def _tunes(file: Path, steps: int, rows: _Rows) -> list[tuple[str, Tune]]:
     return found
 
 
-def _key(tokens: list[str], steps: int) -> int:
-    return key_of(pitch_classes(tune_of(tokens, steps).notes))
+def _key(tokens: list[str], steps: int) -> int | None:
+    notes = tune_of(tokens, steps).notes
+    return key_of(pitch_classes(notes)) if notes else None
 
 
 def _codec(splits: dict[str, list[list[str]]], config: MusicCorpus, labels: int) -> MusicCodec:
@@ -243,6 +249,7 @@ def _report(
     codec: MusicCodec,
     found: dict[str, _Rows],
     unknown_keys: int,
+    silent: int,
 ) -> dict[str, Any]:
     known = {tuple(row) for row in splits["train"]}
     return {
@@ -252,6 +259,7 @@ def _report(
         "pieces": {name: len(set(each.pieces)) for name, each in found.items()},
         "left_out": {name: dict(each.left_out) for name, each in found.items()},
         "keys_left_out": unknown_keys,
+        "silent_left_out": silent,
         "splits": {
             name: {
                 "sequences": len(rows),
@@ -274,6 +282,8 @@ def _lines(source: str, report: dict[str, Any], found: dict[str, _Rows]) -> list
         if each.left_out:
             count = each.left_out.total()
             lines.append(f"{each.name}: {count:,} left out: {_counted(each)}")
+    if report["silent_left_out"]:
+        lines.append(f"{report['silent_left_out']} sequences left out: silence has no key")
     if report["keys_left_out"]:
         lines.append(
             f"{report['keys_left_out']} sequences left out: no training sequence has their key"

@@ -72,6 +72,21 @@ def test_keys_and_modes_of_abc(key, pitches):
     assert [pitch for _, pitch, _ in found] == pitches
 
 
+@pytest.mark.parametrize(
+    ("field", "pitches"),
+    [
+        ("K:D octave=-1", [54, 49]), ("K:C octave=+2", [89, 84]), ("K:C transpose=-2", [63, 58]),
+        ("K:C transpose=3 octave=1", [80, 75]), ("K:G clef=treble-8", [54, 48]),
+        ("K:C treble+8", [77, 72]), ("K:octave=1", [77, 72]), ("V:1 bass octave=1\nK:C", [77, 72]),
+        ("K:C clef=treble-8\nK:C clef=treble", [65, 60]),  # the later clef holds
+        ("K:C octave=1\nK:G", [78, 72]),  # a change of key leaves the octave
+    ],
+)  # fmt: skip
+def test_octaves_and_transpositions_of_abc(field, pitches):
+    found = notes("F C z2", HEAD.replace("K:C", field))
+    assert [pitch for _, pitch, _ in found] == pitches
+
+
 def test_an_upbeat_has_a_bar_and_two_halves_are_one():
     tune = read_abc(HEAD + "G | C4 | D3 :| E | F4 | G5 |", 12)
     # The upbeat stands at the end of its bar; D3 and E make one; five quarters take two bars.
@@ -98,6 +113,7 @@ def test_notes_without_a_length_of_their_own_have_the_standards():
         (HEAD + "[CE", "without an end"),
         (HEAD.replace("M:4/4", "M:none") + "C4", "time signature"),
         (HEAD.replace("L:1/4", "L:short") + "C4", "note length"),
+        (HEAD.replace("K:C", "K:C octave=low") + "C4", "'octave=low', which is no whole number"),
     ],
 )
 def test_what_abc_is_refused(text, reason):
@@ -212,6 +228,20 @@ def test_keys_are_labels(data):
     label = data.conditions.labels.index("C major")
     train = data.train.select(data.train.condition["label"] == label)
     assert {"C4", "E4", "G4"} <= {token for row in data.codec.tokens(train) for token in row}
+
+
+def test_silence_has_no_key(tmp_path):
+    pytest.importorskip("symusic", reason="needs the extra music")
+    place = abc_file(tmp_path)  # a piece of two silent bars and two of notes, one in each window
+    silent = "X:1\nM:4/4\nL:1/4\nK:G\nz4 | z4 | G4 | B2d2 |]\n"
+    Path(place).write_text(Path(place).read_text() + "\n" + silent)
+    asked = load_data(place, MusicCorpus(bars=2, label=True), seed=1)
+    plain = load_data(place, MusicCorpus(bars=2), seed=1)
+    splits = ("train", "validation", "heldout", "test")
+    both = [sum(len(getattr(each, x)) for x in splits) for each in (asked, plain)]
+    assert both == [121, 122] and asked.report["silent_left_out"] == 1
+    assert "1 sequences left out: silence has no key" in asked.report_lines
+    assert "4/4 | |" not in {text for x in splits for text in asked.codec.texts(getattr(asked, x))}
 
 
 def test_the_codec_shows_saves_and_loads(data, tmp_path):
