@@ -321,23 +321,24 @@ def _measured(
             scores["control"], _ = evaluator.model(tuned.noise, "control")
         bar.advance()
         scores["real"] = evaluator.real()
+        shown = {"distributions": evaluator.distributions(drawn)}
         bar.advance()
         if tuned is None:
-            return Measured(scores, drawn, {})
+            return Measured(scores, drawn, shown)
         if tuned.objective is not None:
             made = _reward_calls(config, tuned)
             unfit = UNFIT.get(pretraining.state, "").format(**pretraining._asdict())
             judged = verdict_of(
                 tuned.objective, models["finetuned"], made, config, runtime, unfit
             )  # fmt: skip
-            entries = {"adversarial": tuned.summary(), "objective": judged.to_dict()}
-            return Measured(scores, drawn, entries)
+            shown |= {"adversarial": tuned.summary(), "objective": judged.to_dict()}
+            return Measured(scores, drawn, shown)
         compared = _compared(models, tuned)
         said = answer(
             compared, pretraining, config, tuned.summary(), len(data.test),
             scores["real"], tuned.control is not None and tuned.control.stopped,
         )  # fmt: skip
-        entries = _found(tuned, compared, said)
+        entries = shown | _found(tuned, compared, said)
         entries |= _looked_into(config, data, models, tuned, drawn)
     return Measured(scores, drawn, entries, said, compared.method)
 
@@ -360,6 +361,7 @@ def _results(
         "action_values": None,
         "explained": None,
         "objective": None,
+        "distributions": {},
         **found.entries,
     }
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
 from rollout import Sequences
 
 from ..data.dataset import Dataset
@@ -29,6 +31,13 @@ class DomainScores(Protocol):
 
     def real(self) -> list[Score]:
         """The same of real sequences."""
+
+    def distributions(self, samples: Sequences | None) -> dict[str, np.ndarray]:
+        """Values by name of a metric, one per sequence, whose histograms a report shows.
+
+        Args:
+            samples: a model's; None: real sequences.
+        """
 
 
 DOMAINS: dict[str, Callable[[Dataset, Scorer, int], DomainScores | None]] = {

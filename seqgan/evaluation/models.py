@@ -178,6 +178,20 @@ class Evaluator:
         shown = [self.references[row] for row in self.test_rows.tolist()]
         return scores + self.score.surface(shown, self.wording, self.training)
 
+    def distributions(self, drawn: dict[str, Sequences]) -> dict[str, dict[str, list[float]]]:
+        """Values whose histograms the report shows, by metric and model; empty for most data.
+
+        Args:
+            drawn: samples of each model; real sequences are added.
+        """
+        found: dict[str, dict[str, list[float]]] = {}
+        if self.domain is None:
+            return found
+        for model, samples in {"real": None, **drawn}.items():
+            for name, values in self.domain.distributions(samples).items():
+                found.setdefault(name, {})[model] = [float(f"{x:.4g}") for x in values.tolist()]
+        return found
+
     def _per_word(self, nll: np.ndarray) -> list[Score]:
         """Held-out likelihood a word and a character of text, so that vocabularies compare.
 

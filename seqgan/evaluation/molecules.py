@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +31,8 @@ __all__ = ["MoleculeScores", "MoleculeTexts", "molecule_scores"]
 
 MOST = 1_000
 """Valid molecules whose properties are computed, at most: some take milliseconds each."""
+SHOWN = ("qed", "logp")
+"""Properties whose histograms are drawn."""
 PERCENTILES = (10, 50, 90)
 """Of the distribution of each property."""
 COMPARED = 300_000
@@ -81,7 +83,8 @@ class MoleculeTexts:
         return {canonical(each) for each in read if each is not None}
 
     @cached_property
-    def _real_properties(self) -> dict[str, np.ndarray]:
+    def real_properties(self) -> dict[str, np.ndarray]:
+        """Properties of the references, of `MOST` at most."""
         return _properties(self.references[:MOST])
 
     def _variety(self, valid: list[Any]) -> list[Score]:
@@ -117,7 +120,7 @@ class MoleculeTexts:
         """Means, percentiles, and the Wasserstein distances of the distributions."""
         found, mine = [], _properties(valid[:MOST])
         for name, values in mine.items():
-            real, n = self._real_properties[name], len(values)
+            real, n = self.real_properties[name], len(values)
             distance = float(wasserstein_distance(values, real))
             found += [
                 self.scorer.mean(name, values, "none"),
@@ -161,12 +164,21 @@ class MoleculeScores:
         """The same of training molecules: the ceiling."""
         return self.against.scores(self.others)
 
+    def distributions(self, samples: Sequences | None) -> dict[str, np.ndarray]:
+        """QED and logP of the valid ones among the samples; of test molecules for None."""
+        if samples is None:
+            return {name: self.texts.real_properties[name] for name in SHOWN}
+        read = molecules(self.data.codec.texts(samples.select(slice(0, self.count))))
+        return _properties([each for each in read if each is not None][:MOST], SHOWN)
+
 
 def molecule_scores(data: Dataset, scorer: Scorer, count: int) -> MoleculeScores | None:
     """The scores of molecules; None without rdkit."""
     return MoleculeScores(data, scorer, count) if has_rdkit() else None
 
 
-def _properties(valid: list[Any]) -> dict[str, np.ndarray]:
+def _properties(
+    valid: list[Any], names: Iterable[str] = tuple(PROPERTIES)
+) -> dict[str, np.ndarray]:
     """For each property its values [n]."""
-    return {name: np.array([value(x) for x in valid]) for name, value in PROPERTIES.items()}
+    return {name: np.array([PROPERTIES[name](x) for x in valid]) for name in names}

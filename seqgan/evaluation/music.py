@@ -46,6 +46,12 @@ class MusicScores:
         training = self._sounding(self.codec.tunes(train.select(rows)))
         return [self._distance(training, "test, training sequences"), *found[1:]]
 
+    def distributions(self, samples: Sequences | None) -> dict[str, np.ndarray]:
+        """Notes per bar of each tune; of test tunes for None."""
+        tunes = self.codec.tunes(self.data.test if samples is None else samples)
+        found = [len(tune.notes) / len(tune.meters) for tune in tunes if tune.meters]
+        return {"note-density": np.array(found)}
+
     def _scores(self, sequences: Sequences, tunes: list[Tune]) -> list[Score]:
         scorer, sounding = self.scorer, self._sounding(tunes)
         notes = np.array([len(tune.notes) for tune in tunes], dtype=float)

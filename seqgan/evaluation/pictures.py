@@ -76,6 +76,10 @@ class PictureScores:
             found.append(self._accuracy(pixels, condition["label"].cpu()))
         return found
 
+    def distributions(self, samples: Sequences | None) -> dict[str, np.ndarray]:
+        """None: a picture has no number of its own that is read as a histogram."""
+        return {}
+
     def real(self) -> list[Score]:
         """The same of real pictures: training pictures from test pictures, and test pictures."""
         data, codec = self.space.data, self.space.codec

@@ -37,6 +37,7 @@ class Record:
         samples: for each model the lines of its file in `samples/`.
         pictures: for each model the picture of its samples there, as PNG, if there is one.
         drawings: for each model a drawing of its first samples, as SVG, if there is one.
+        sounds: for each model its first samples as MIDI, if they are music.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Record:
     samples: dict[str, list[str]] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     drawings: dict[str, bytes] = field(default_factory=dict)
+    sounds: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -107,7 +109,7 @@ def read_record(run: RunDirectory) -> Record:
     except ConfigError as error:
         raise RunDirectoryError(f"{run.path / CONFIG}: {error}") from None
     finished = (run.path / RESULTS).is_file()
-    samples, pictures, drawings = {}, {}, {}
+    samples, pictures, drawings, sounds = {}, {}, {}, {}
     for name in MODELS:
         path = run.path / "samples" / f"{name}.txt"
         if path.is_file():  # split at \n alone: other line breaks may stand within a sample
@@ -119,6 +121,8 @@ def read_record(run: RunDirectory) -> Record:
             pictures[name] = path.with_suffix(".png").read_bytes()
         if path.with_suffix(".svg").is_file():
             drawings[name] = path.with_suffix(".svg").read_bytes()
+        if path.with_suffix(".mid").is_file():
+            sounds[name] = path.with_suffix(".mid").read_bytes()
     return Record(
         run.path.resolve().name,
         (run.path / CONFIG).read_text(encoding="utf-8"),
@@ -130,6 +134,7 @@ def read_record(run: RunDirectory) -> Record:
         samples,
         pictures,
         drawings,
+        sounds,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..runs.run_directory import RunDirectory, write_bytes, write_text
 from .curves import learning_curves
+from .distributions import distribution_plots
 from .drawing import Drawn, draw
 from .extremes import extreme_samples
 from .facts import data_facts, environment_facts, split_table
@@ -73,6 +74,7 @@ def _content(record: Record) -> dict[str, Any]:
         "groups": groups,
         "tradeoffs": [draw(plot) for plot in tradeoff_plots(record)],
         "curves": [draw(p) for p in (*learning_curves(record), *term_curves(record))],
+        "distributions": [draw(plot) for plot in distribution_plots(record)],
         "samples": _samples(record),
         "rewarded": sample_rewards(record),
         "objective": objective_table(record),
@@ -87,7 +89,7 @@ def _content(record: Record) -> dict[str, Any]:
 
 def _figures(content: dict[str, Any]) -> list[Drawn]:
     first = [] if content["answer"] is None else [content["answer"]]
-    return [*first, *content["tradeoffs"], *content["curves"]]
+    return [*first, *content["tradeoffs"], *content["curves"], *content["distributions"]]
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Shown:
         count: samples in the file.
         picture: the samples as a picture, as a URL that holds it; None: they are text.
         drawing: the first of them drawn, as a URL that holds it; None: nothing draws them.
+        sound: the first of them as MIDI, as a URL that holds it; None: they are no music.
     """
 
     title: str
@@ -109,6 +112,7 @@ class Shown:
     count: int
     picture: str | None
     drawing: str | None
+    sound: str | None
 
 
 def _samples(record: Record) -> list[Shown]:
@@ -117,15 +121,17 @@ def _samples(record: Record) -> list[Shown]:
     return [
         Shown(
             MODELS[name], name, lines[:show], len(lines),
-            _url(record.pictures.get(name), "png"), _url(record.drawings.get(name), "svg+xml"),
+            _url(record.pictures.get(name), "image/png"),
+            _url(record.drawings.get(name), "image/svg+xml"),
+            _url(record.sounds.get(name), "audio/midi"),
         )
         for name in ("real", "mle", "finetuned")
         if show and (lines := record.samples.get(name)) is not None
     ]  # fmt: skip
 
 
-def _url(picture: bytes | None, kind: str) -> str | None:
-    """A URL that holds a picture itself."""
-    if picture is None:
+def _url(content: bytes | None, kind: str) -> str | None:
+    """A URL that holds a file itself, of a MIME type; a report that is moved alone keeps it."""
+    if content is None:
         return None
-    return f"data:image/{kind};base64," + base64.b64encode(picture).decode()
+    return f"data:{kind};base64," + base64.b64encode(content).decode()

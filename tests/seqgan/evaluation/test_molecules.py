@@ -77,6 +77,9 @@ def test_a_data_set_is_measured(data):
     pytest.importorskip("rdkit", reason="the extra molecules is not installed")
     domain = domain_scores(data, Scorer(20, 0.95, 0), 50)
     real = {score.name: score.value for score in domain.real()}
+    shown, spread = domain.distributions(data.test), domain.distributions(None)
+    assert shown.keys() == spread.keys() == {"qed", "logp"}
+    assert sorted(shown["qed"]) == sorted(spread["qed"]) and len(shown["qed"]) == len(data.test)
     assert real["validity"] == 1.0 and "novel-molecules" not in real
     mine = {score.name: score.value for score in domain.scores(data.train)}
     assert mine["novel-molecules"] == 0.0 and mine["unique-molecules"] == 1.0

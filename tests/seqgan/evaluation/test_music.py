@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -16,8 +17,11 @@ from seqgan.data.sources import load_data
 from seqgan.errors import ConfigError
 from seqgan.evaluation.domains import domain_scores
 from seqgan.evaluation.scoring import Scorer
+from seqgan.report.record import read_record
+from seqgan.report.writing import _samples
 from seqgan.rewards.build import build_reward
 from seqgan.rewards.ingredients import Ingredients
+from seqgan.runs.run_directory import RunDirectory
 
 from ..data.test_music import abc_file
 from ..tiny import TINY_WORK, without_report
@@ -96,6 +100,12 @@ def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path, monkeypatch):
     for model in ("mle", "finetuned", "real"):
         assert (run / "samples" / f"{model}.mid").read_bytes()[:4] == b"MThd"
         assert (run / "samples" / f"{model}.png").read_bytes()[1:4] == b"PNG"
+        assert results["distributions"]["note-density"][model]
+    record = read_record(RunDirectory.open(run))
+    assert [shown.sound for shown in _samples(record)] == [
+        "data:audio/midi;base64," + base64.b64encode(record.sounds[name]).decode()
+        for name in ("real", "mle", "finetuned")
+    ]
     tune = tmp_path / "tune.mid"
     asked = ["--condition", "C major", "--number", "1", "--output", str(tune)]
     assert main(["sample", "--run", str(run), *asked]) == 0

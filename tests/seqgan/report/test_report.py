@@ -12,6 +12,7 @@ import pytest
 from seqgan.cli.main import main
 from seqgan.errors import RunDirectoryError
 from seqgan.report import write_report
+from seqgan.report.distributions import binned
 from seqgan.runs.run_directory import RunDirectory
 
 from .folder import CONFIG, log, make_run, results, score, verdict, without_sweep
@@ -412,6 +413,27 @@ def test_the_users_own_matplotlib_settings_change_nothing(whole, tmp_path):
         html, _ = report(tmp_path / "captions")
         assert matplotlib.rcParams["font.size"] == 30
     assert html == whole[1]
+
+
+def test_single_values_become_histograms(tmp_path):
+    values = {"mle": [0.1, 0.2, 0.2, 0.4], "finetuned": [0.9] * 3, "real": [], "other": [0.5]}
+    changes = without_sweep(distributions={"qed": values, "logp": {}})
+    html, markdown = report(tmp_path / "run", results=changes)
+    assert "](figures/distribution-qed.png)" in markdown and "logp" not in markdown
+    assert "Sequences: MLE 4, Fine-tuned 3." in markdown
+    assert (tmp_path / "run" / "figures" / "distribution-qed.png").is_file()
+    drawing = html[html.index('aria-label="Distribution: QED"') :]
+    drawing = drawing[: drawing.index("</svg>")]
+    assert "var(--mle)" in drawing and "var(--finetuned)" in drawing
+
+
+def test_shares_of_bins_by_hand():
+    edges, shares = binned({"mle": [0.0, 1.0, 2.0, 3.0], "real": [1.5, 900.0]})
+    assert len(edges) == 31
+    assert [share.sum() for share in shares.values()] == pytest.approx([1.0, 1.0])
+    assert shares["real"][-1] == 0.5  # far outside the middle 98%
+    edges, shares = binned({"mle": [2.0, 2.0]})  # all alike
+    assert (edges[0], edges[-1], shares["mle"].max()) == (1.5, 2.5, 1.0)
 
 
 def test_a_difference_below_the_resolution_is_not_said_to_contain_0():
