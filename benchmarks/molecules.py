@@ -3,7 +3,8 @@
 5,000 molecules of MOSES's training set are pretrained on once; then each seed is one
 ``seqgan finetune`` from that run, whose verdict brings best of n of MLE and MLE on the best tenth.
 
-``python -m benchmarks.molecules qed --seeds 3`` writes `benchmarks/results/molecules-qed.json`,
+``python -m benchmarks.molecules qed --seeds 3`` writes `benchmarks/results/molecules-qed.json`;
+``--settings`` names other settings of the fine-tuning, for the same file.
 ``python -m benchmarks.molecules mask`` samples the same MLE run with the constraint ``smiles`` and
 without it (`molecules-mask.json`); ``python -m benchmarks.molecules tables`` fills the page
 `docs/molecules.md`.
@@ -36,7 +37,7 @@ from seqgan.runs.run_directory import RESULTS, RunDirectory
 from .continued import begun, facts
 from .prepared import written_molecules
 
-__all__ = ["filled", "mask_table", "qed_table"]
+__all__ = ["filled", "mask_table", "qed_table", "settings_table"]
 
 HERE = Path(__file__).parent
 OUTPUT, PAGE = HERE / "results", HERE.parent / "docs" / "molecules.md"
@@ -54,23 +55,66 @@ SAMPLED = 100
 """Samples with the constraint and without it."""
 REWARDS = ["qed", "validity:0"]
 """QED is what is wanted, and 0 for a text that is no molecule; validity is only measured."""
-TUNING = {
-    "method": "rloo",
-    "rewards": REWARDS,
-    "algorithm": {"batch_size": 64, "kl_weight": 0.02, "optimizer": {"learning_rate": 0.001}},
-    "adversarial": {"rounds": 10, "generator_steps": 15, "measure_every": 2, "patience": 0},
-}
-"""Settings of the fine-tuning, on top of those of the pretrained run."""
+ROUNDS = {"rounds": 10, "generator_steps": 15, "measure_every": 2, "patience": 0}
+"""150 steps of 64 samples, and 250 samples for each of six measurements: 11,100 reward calls."""
+TUNINGS: dict[str, dict[str, Any]] = {
+    "once": {
+        "method": "rloo",
+        "algorithm": {"batch_size": 64, "kl_weight": 0.02, "optimizer": {"learning_rate": 0.001}},
+        "adversarial": ROUNDS,
+    },
+    "reused": {
+        "method": "rloo",
+        "algorithm": {
+            "batch_size": 64, "loss": "clipped", "updates": 4, "kl_weight": 0.01,
+            "optimizer": {"learning_rate": 0.001},
+        },
+        "adversarial": ROUNDS,
+    },
+    "remembered": {
+        "method": "reinvent",
+        "algorithm": {
+            "batch_size": 64, "updates": 3, "replay": {"size": 100, "batch": 32},
+            "diversity": {"bucket": 1}, "optimizer": {"learning_rate": 0.001},
+        },
+        "adversarial": ROUNDS,
+    },
+    "imitated": {
+        "method": "distill",
+        "algorithm": {
+            "beta": 20.0, "samples": 1600, "refresh": 100, "real_share": 0.0,
+            "optimizer": {"learning_rate": 0.001, "schedule": "constant"},
+        },
+        "adversarial": {**ROUNDS, "generator_steps": 60},
+    },
+}  # fmt: skip
+"""Settings of the fine-tuning by name, on top of those of the pretrained run, with as many reward
+calls each: every batch used once, every batch used four times, REINVENT's loss and memory with
+every batch used three times, and MLE on the policy's own samples weighted by exp(20 QED), six times
+1,600 of them."""
+KEPT = "once"
+"""The settings of the table of models."""
 
 
-def command(folder: Path, seed: int) -> str:
-    """The command line that does what a seed does."""
+def command(folder: Path, seed: int, name: str = KEPT) -> str:
+    """The command line that does what a seed does with settings of `TUNINGS`."""
+    tuning = TUNINGS[name]
+    flags = " ".join(_flags({key: tuning[key] for key in ("algorithm", "adversarial")}))
     return (
-        f"seqgan finetune --run {folder.name} --method rloo --rewards qed validity:0 "
-        "--algorithm.kl_weight 0.02 --algorithm.optimizer.learning_rate 0.001 "
-        "--adversarial.rounds 10 --adversarial.generator_steps 15 --adversarial.measure_every 2 "
-        f"--adversarial.patience 0 --seed {seed}"
+        f"seqgan finetune --run {folder.name} --method {tuning['method']} --rewards "
+        f"{' '.join(REWARDS)} {flags} --seed {seed}"
     )
+
+
+def _flags(settings: dict[str, Any], before: str = "--") -> list[str]:
+    """The settings as flags of the command line."""
+    found = []
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            found += _flags(value, f"{before}{key}.")
+        else:
+            found.append(f"{before}{key} {value}")
+    return found
 
 
 def pretrained(folder: Path, console: Console) -> Path:
@@ -84,12 +128,12 @@ def pretrained(folder: Path, console: Console) -> Path:
     return place
 
 
-def tuned(run: Path, seed: int, console: Console) -> dict[str, Any]:
-    """Fine-tunes from a run with a seed; returns what is kept of it."""
-    place = run.parent / f"qed-{seed}"
+def tuned(run: Path, seed: int, name: str, console: Console) -> dict[str, Any]:
+    """Fine-tunes from a run with a seed and settings of `TUNINGS`; returns what is kept of it."""
+    place = run.parent / f"qed-{name}-{seed}"
     settings: Any = {
         "data": str(run.parent / "molecules.smi"), "output_dir": str(place), "overwrite": True,
-        "run": str(run), "seed": seed, **MLE, **TUNING,
+        "run": str(run), "seed": seed, "rewards": REWARDS, **MLE, **TUNINGS[name],
     }  # fmt: skip
     before, begin = _seconds(), time.perf_counter()
     finetune(FinetuneConfig(**settings), run, console)
@@ -97,6 +141,7 @@ def tuned(run: Path, seed: int, console: Console) -> dict[str, Any]:
     names = ("validity", "unique-molecules", "novel-molecules", "internal-diversity", "qed")
     return {
         "seed": seed,
+        "settings": name,
         "seconds": round(time.perf_counter() - begin, 1),
         "processor_seconds": round(_seconds() - before, 1),
         "objective": results["objective"],
@@ -113,19 +158,21 @@ def _seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def qed(folder: Path, seeds: int, output: Path) -> None:
-    """Runs the seeds that are not done; the results are written after each."""
+def qed(folder: Path, seeds: int, names: list[str], output: Path) -> None:
+    """Runs the seeds and settings that are not done; the results are written after each."""
     console = Console(stderr=True)
     run, place = pretrained(folder, console), output / "molecules-qed.json"
     content = begun(
         place, "seeds", molecules=MOLECULES, rdkit=metadata.version("rdkit"),
-        one_seed=command(run, 0), pretraining=RunDirectory.open(run).results()["pretraining"],
+        commands={name: command(run, 0, name) for name in TUNINGS},
+        pretraining=RunDirectory.open(run).results()["pretraining"],
     )  # fmt: skip
-    done = {each["seed"] for each in content["seeds"]}
-    for seed in range(seeds):
-        if seed not in done:
-            content["seeds"].append(tuned(run, seed, console))
-            _write(place, content)
+    done = {(each["settings"], each["seed"]) for each in content["seeds"]}
+    for name in names:
+        for seed in range(seeds):
+            if (name, seed) not in done:
+                content["seeds"].append(tuned(run, seed, name, console))
+                _write(place, content)
 
 
 def mask(folder: Path, output: Path) -> None:
@@ -175,35 +222,22 @@ def mask_table(content: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+COLUMNS = (
+    "QED, 0 if invalid | valid | QED of valid ones | distinct | new | KL from MLE, nats | "
+    "reward calls |"
+)
+RULE = "|---|---:|---:|---:|---:|---:|---:|---:|"
+
+
 def qed_table(content: dict[str, Any]) -> str:
     """Models by their mean reward over the seeds, in Markdown."""
-    seeds, lines = content["seeds"], []
-    for name, title in TITLES.items():
-        rows = [row for each in seeds for row in each["objective"]["rows"] if row["name"] == name]
-        if not rows:
-            continue
-        low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
-        valid = [row["terms"]["validity"] for row in rows]
-        ends = [wilson_interval(share, EVALUATION["num_samples"], 0.95) for share in valid]
-        between = f"[{min(low for low, _ in ends):.1%}, {max(high for _, high in ends):.1%}]"
-        qeds = [row["reward"] / max(v, 1e-9) for row, v in zip(rows, valid, strict=True)]
-        cells = [
-            title, f"{_mean(row['reward'] for row in rows):.3f} [{low:.3f}, {high:.3f}]",
-            f"{_mean(valid):.1%} {between}", f"{_mean(qeds):.3f}",
-            *(f"{_mean(row[key] for row in rows):.1%}" for key in ("unique", "novel")),
-            f"{_mean(row['kl'] for row in rows):.1f}",
-            f"{_mean(row['calls'] for row in rows):,.0f}",
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    head = (
-        "| model | QED, 0 if invalid | valid | QED of valid ones | distinct | new | KL from MLE, "
-        "nats | reward calls |"
-    )
+    seeds = [each for each in content["seeds"] if each["settings"] == KEPT]
+    lines = [_line(title, found) for name, title in TITLES.items() if (found := _rows(seeds, name))]
     labels = ", ".join(each["objective"]["label"] for each in seeds)
     seconds = [each["processor_seconds"] for each in seeds]
     return "\n".join(
         [
-            head, "|---|---:|---:|---:|---:|---:|---:|---:|", *lines, "",
+            f"| model | {COLUMNS}", RULE, *lines, "",
             f"{len(seeds)} seeds of fine-tuning from one MLE run ({MOLECULES:,} molecules): means "
             "over the seeds; in brackets the ends of their 95% intervals, the lowest and the "
             f"highest. Verdicts: {labels}. Processor time of a seed, all arms and metrics: "
@@ -212,9 +246,50 @@ def qed_table(content: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def settings_table(content: dict[str, Any]) -> str:
+    """Fine-tuned models of seed 0 by their settings, and the best of n, in Markdown."""
+    seeds = [each for each in content["seeds"] if each["seed"] == 0]
+    lines = [
+        _line(f"`{name}`", found)
+        for name in TUNINGS
+        if (found := _rows([x for x in seeds if x["settings"] == name], "finetuned"))
+    ]
+    return "\n".join([f"| settings | {COLUMNS}", RULE, *lines])
+
+
+def _rows(seeds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The rows of a model in all seeds."""
+    return [row for each in seeds for row in each["objective"]["rows"] if row["name"] == name]
+
+
+def _line(title: str, rows: list[dict[str, Any]]) -> str:
+    """A line of a table: means over the seeds."""
+    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    valid = [row["terms"]["validity"] for row in rows]
+    ends = [wilson_interval(share, EVALUATION["num_samples"], 0.95) for share in valid]
+    between = f"[{min(low for low, _ in ends):.1%}, {max(high for _, high in ends):.1%}]"
+    qeds = [row["reward"] / max(v, 1e-9) for row, v in zip(rows, valid, strict=True)]
+    cells = [
+        title, f"{_mean(row['reward'] for row in rows):.3f} [{low:.3f}, {high:.3f}]",
+        f"{_mean(valid):.1%} {between}", f"{_mean(qeds):.3f}",
+        *(f"{_mean(row[key] for row in rows):.1%}" for key in ("unique", "novel")),
+        f"{_mean(row['kl'] for row in rows):.1f}",
+        f"{_mean(row['calls'] for row in rows):,.0f}",
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
 def _mean(values: Any) -> float:
     found = list(values)
     return sum(found) / len(found)
+
+
+TABLES = {
+    "qed": ("qed", qed_table),
+    "settings": ("qed", settings_table),
+    "mask": ("mask", mask_table),
+}
+"""For each table the file of results that it is made from, and its maker."""
 
 
 def filled(page: str, tables: dict[str, str]) -> str:
@@ -244,20 +319,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=("qed", "mask", "tables"))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--settings", nargs="+", choices=TUNINGS, default=[KEPT])
     parser.add_argument("--folder", type=Path, default=Path("runs/molecules"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     if options.task == "qed":
-        qed(options.folder, options.seeds, options.output)
+        qed(options.folder, options.seeds, options.settings, options.output)
         return
     if options.task == "mask":
         mask(options.folder, options.output)
         return
-    tables = {"qed": qed_table, "mask": mask_table}
     found = {
         name: table(content)
-        for name, table in tables.items()
-        if (content := _read(options.output / f"molecules-{name}.json")) is not None
+        for name, (file, table) in TABLES.items()
+        if (content := _read(options.output / f"molecules-{file}.json")) is not None
     }
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
 

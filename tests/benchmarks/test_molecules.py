@@ -9,14 +9,16 @@ import pytest
 
 from benchmarks.molecules import (
     EVALUATION,
+    KEPT,
     OUTPUT,
     PAGE,
     REWARDS,
-    TUNING,
+    TABLES,
+    TUNINGS,
     command,
     filled,
-    mask_table,
     qed_table,
+    settings_table,
 )
 from seqgan.cli.parsing import parse
 from seqgan.config import FinetuneConfig
@@ -32,7 +34,7 @@ def row(name, reward, valid, calls):
 def test_the_table_of_rewards():
     seeds = [
         {
-            "seed": seed, "processor_seconds": 100 + seed,
+            "seed": seed, "settings": KEPT, "processor_seconds": 100 + seed,
             "objective": {
                 "label": "better",
                 "rows": [row("mle", 0.4, 0.5, 0), row("finetuned", 0.6 + 0.2 * seed, 0.8, 9600)],
@@ -40,11 +42,16 @@ def test_the_table_of_rewards():
         }
         for seed in range(2)
     ]  # fmt: skip
-    lines = qed_table({"seeds": seeds}).splitlines()
+    other = {**seeds[0], "settings": "imitated"}
+    lines = qed_table({"seeds": [*seeds, other]}).splitlines()
     assert len(lines) == 6
     assert lines[2].startswith("| MLE | 0.400 [0.390, 0.410] | 50.0% [46.9%, 53.1%] | 0.800 |")
     assert lines[3].startswith("| fine-tuned | 0.700 [0.590, 0.810] |") and "| 9,600 |" in lines[3]
     assert "Verdicts: better, better." in lines[5] and "100 to 101 s" in lines[5]
+    assert [line[:24] for line in settings_table({"seeds": [*seeds, other]}).splitlines()[2:]] == [
+        "| `once` | 0.600 [0.590,",
+        "| `imitated` | 0.600 [0.",
+    ]
 
 
 def test_a_page_is_filled_between_its_marks():
@@ -56,28 +63,30 @@ def test_a_page_is_filled_between_its_marks():
     assert filled(found, {"qed": "NEW"}) == found and "old" not in found
 
 
-TABLES = {"qed": qed_table, "mask": mask_table}
-MEASURED = [path.stem.removeprefix("molecules-") for path in OUTPUT.glob("molecules-*.json")]
+MEASURED = [
+    name for name, (file, _) in TABLES.items() if (OUTPUT / f"molecules-{file}.json").exists()
+]
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_page_has_the_tables_of_the_results(name):
-    table = TABLES[name]
-    content = json.loads((OUTPUT / f"molecules-{name}.json").read_text())
+    file, table = TABLES[name]
+    content = json.loads((OUTPUT / f"molecules-{file}.json").read_text())
     page = PAGE.read_text(encoding="utf-8")
     assert filled(page, {name: table(content)}) == page
 
 
-def test_the_command_says_what_a_seed_does(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", TUNINGS)
+def test_the_command_says_what_a_seed_does(name, tmp_path, monkeypatch):
     stored = {"data": "a.smi", "method": "seqgan-logodds", "corpus": {"tokenizer": "smiles"}}
     folder = "seqgan.runs.run_directory.RunDirectory"
     monkeypatch.setattr(f"{folder}.open", classmethod(lambda cls, path: cls(Path(path))))
     monkeypatch.setattr(f"{folder}.config", lambda self: dict(stored))
-    words = command(tmp_path, 3).split()
+    words = command(tmp_path, 3, name).split()
     assert words[:2] == ["seqgan", "finetune"]
     found = parse("finetune", words[2:])
     assert isinstance(found, FinetuneConfig) and found.seed == 3
-    expected = FinetuneConfig(**{**stored, **TUNING, "run": str(tmp_path), "seed": 3})
+    expected = FinetuneConfig(**{**stored, **TUNINGS[name], "run": str(tmp_path), "seed": 3})
     assert found.algorithm == expected.algorithm and found.adversarial == expected.adversarial
     assert [term.name for term in found.rewards] == [each.partition(":")[0] for each in REWARDS]
     assert EVALUATION["num_samples"] >= 1_000
