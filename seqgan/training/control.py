@@ -24,12 +24,12 @@ from ..data.dataset import Dataset
 from ..models import Discriminator, Generator
 from ..runs.state import Stateful
 from .adversarial import adversarial
-from .judging import Judged
 from .players import Materials
 from .policy_gradient import PolicyGradient
 from .processes import Part
 from .rounds import Rounds, Validation
 from .runtime import Runtime
+from .sampling import Judged
 from .scratch import at_the_start
 
 __all__ = ["NoiseGradient", "run_control"]

@@ -19,10 +19,9 @@ from rollout import Policy, Sequences, effective_sample_size, importance_weights
 
 from ..config import Distill as Settings
 from ..runs.state import as_state, from_state
-from .judging import Judge
 from .players import Materials
 from .processes import Part
-from .sampling import MOST_SAMPLES, draw
+from .sampling import MOST_SAMPLES, Judge, draw
 from .updates import Updates
 
 __all__ = ["Distillation"]

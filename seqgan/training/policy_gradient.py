@@ -14,6 +14,7 @@ Shapes: B sequences, T tokens.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,11 +27,16 @@ from rollout import (
     TokenScores,
     action_values,
     advantages,
+    augmented_likelihood_loss,
+    clipped_surrogate_loss,
     constrained,
     discounted_returns,
     entropy_bonus,
     kl_to_reference,
     make_baseline,
+    reinforce_loss,
+    sequence_surrogate_loss,
+    truncated_importance_weights,
     without_dropout,
 )
 from rollout.rewards import judges_tokens
@@ -40,21 +46,50 @@ from ..data.prompts import Beginnings, Grouped, Prompts
 from ..models import Generator
 from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
-from .judging import Judge, Judged, spread_over
 from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
-from .policy_loss import PolicyBatch, Replayed, policy_loss, replay_loss, reuses
 from .processes import Part
-from .replay import DiversityFilter, Replay
-from .sampling import draw
+from .replay import DiversityFilter, Replay, Replayed, replay_loss
+from .sampling import Judge, Judged, draw, spread_over
 from .steps import read_once
 from .updates import Updates
 from .value_head import ValueHead
 from .weights import LossWeights
 
-__all__ = ["PolicyGradient"]
+__all__ = ["PolicyBatch", "PolicyGradient", "policy_loss"]
 
 FIELDS = ("chunk_size",)
+
+
+@dataclass(frozen=True)
+class PolicyBatch:
+    """Samples with what the update needs to know of them.
+
+    Attributes:
+        whole: all samples of the batch.
+        part: the rows of them that this process works on; what follows is of these alone.
+        mine: the samples.
+        chosen: bool [B, T], the tokens of the whole batch that the policy chose itself.
+        advantage: [rows, T].
+        old: their scores under the policy that sampled them.
+        reference: their scores under the pretrained policy, if the loss asks for them.
+        scores: the reward of each sequence [rows].
+        max_length: of the policy's sequences, in tokens.
+        entropy_weight: of the entropy bonus.
+        kl_weight: of the divergence from the pretrained policy.
+    """
+
+    whole: Sequences
+    part: Part
+    mine: Sequences
+    chosen: Tensor
+    advantage: Tensor
+    old: TokenScores
+    reference: TokenScores | None
+    scores: Tensor
+    max_length: int
+    entropy_weight: float | Tensor = 0.0
+    kl_weight: float | Tensor = 0.0
 
 
 class PolicyGradient(Updates):
@@ -302,3 +337,59 @@ class PolicyGradient(Updates):
                 "memory too"
             )
         self.chunk_size = chunk_size
+
+
+def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> Tensor:
+    """The share of this process in the loss of the batch.
+
+    Args:
+        scores: of ``batch.mine`` under the policy that is trained.
+        batch: the samples.
+        settings: which loss, and how the tokens' losses are added up.
+    """
+    part, mask = batch.part, batch.chosen[batch.part.rows]
+    loss = _main_loss(scores, batch, mask, settings)
+    if settings.aggregation == "token_mean" and settings.loss in ("reinforce", "clipped"):
+        loss = part.of_tokens(loss, batch.chosen)
+    else:
+        loss = part.of_sequences(loss)
+    if settings.entropy_weight or settings.entropy_target is not None:
+        bonus = part.of_tokens(entropy_bonus(scores.entropy, mask), batch.chosen)
+        loss = loss + batch.entropy_weight * bonus
+    if settings.kl_weight or settings.kl_target is not None:
+        assert batch.reference is not None
+        kl = kl_to_reference(
+            scores.log_prob, batch.reference.log_prob, mask, settings.kl_estimator
+        )  # fmt: skip
+        loss = loss + batch.kl_weight * part.of_sequences(kl)
+    return loss
+
+
+def _main_loss(scores: TokenScores, batch: PolicyBatch, mask: Tensor, settings: Settings) -> Tensor:
+    """The loss of the rows of this process, by itself."""
+    log_prob, old = scores.log_prob, batch.old.log_prob
+    how: Any = {"aggregation": settings.aggregation, "max_length": batch.max_length}
+    if settings.loss == "clipped":
+        return clipped_surrogate_loss(
+            log_prob, old, batch.advantage, mask, settings.clip, clip_high=settings.clip_high, **how
+        )
+    if settings.loss in ("sequence", "whole_sequence"):
+        mean = torch.where(mask, batch.advantage, 0.0).sum(1) / mask.sum(1).clamp(min=1)
+        return sequence_surrogate_loss(
+            log_prob, old, mean, mask, settings.clip, clip_high=settings.clip_high,
+            per_token=settings.loss == "sequence",
+        )  # fmt: skip
+    if settings.loss == "augmented":
+        assert batch.reference is not None
+        prior = batch.reference.log_prob
+        return augmented_likelihood_loss(log_prob, prior, batch.scores, mask, settings.sigma)
+    advantage = batch.advantage
+    if settings.importance_cap:
+        cap = settings.importance_cap
+        advantage = advantage * truncated_importance_weights(log_prob, old, mask, cap)
+    return reinforce_loss(log_prob, advantage, mask, **how)
+
+
+def reuses(settings: Settings) -> bool:
+    """Tells if the loss allows for more than one update on a batch of samples."""
+    return settings.loss != "reinforce" or settings.importance_cap > 0

@@ -40,11 +40,10 @@ from ..models import Ensemble
 from ..models.token_divergence import Target, TokenFigures, rows_of, token_divergence
 from ..rewards.ratio import RatioReward
 from ..rewards.terms import at_the_end
-from .judging import Judge, Judged, spread_over
 from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .ratio_batch import RatioBatch
-from .sampling import draw
+from .sampling import Judge, Judged, draw, spread_over
 from .steps import read_once
 from .updates import Updates
 

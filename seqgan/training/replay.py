@@ -1,4 +1,4 @@
-"""The memory of the best sequences ("inception memory" in REINVENT), and the filter beside it.
+"""The memory of the best sequences ("inception memory" in REINVENT), its loss, and a filter.
 
 Shapes: B sequences, T tokens, N remembered.
 """
@@ -6,18 +6,38 @@ Shapes: B sequences, T tokens, N remembered.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rollout import Sequences
+from rollout import Policy, Sequences, augmented_likelihood_loss, reinforce_loss
 
+from ..config import PolicyGradient as Settings
 from ..config.algorithms import DiversityConfig, ReplayConfig
 from ..data.codec import Codec
 from ..metrics.molecules import molecules, require_rdkit, scaffold
+from .processes import Part
 
-__all__ = ["DiversityFilter", "Replay"]
+__all__ = ["DiversityFilter", "Replay", "Replayed", "replay_loss"]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Remembered sequences, the rows of this process.
+
+    Attributes:
+        part: of this process.
+        mine: the sequences.
+        rewards: [rows].
+        prior: log-probabilities [rows, T] under the pretrained policy, for the loss augmented.
+    """
+
+    part: Part
+    mine: Sequences
+    rewards: Tensor
+    prior: Tensor | None
 
 
 class Replay:
@@ -162,3 +182,26 @@ def _digests(sequences: Sequences) -> list[int]:
 
 def _digest(key: object) -> int:
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def replay_loss(policy: Policy, again: Replayed, mean_reward: Tensor, settings: Settings) -> Tensor:
+    """The share of this process in the loss of remembered sequences.
+
+    The same loss for REINVENT; else self-imitation, ``-(R - b)_+ log pi`` with the mean reward of
+    the step as b (Oh et al. 2018, "Self-imitation learning", equation 2).
+
+    Args:
+        policy: the policy that is trained.
+        again: the sequences.
+        mean_reward: of the step's samples.
+        settings: the loss, and its weight.
+    """
+    log_prob, mask = policy(again.mine).log_prob, again.mine.mask
+    if again.prior is not None:
+        loss = augmented_likelihood_loss(
+            log_prob, again.prior, again.rewards, mask, settings.sigma
+        )  # fmt: skip
+    else:
+        above = (again.rewards - mean_reward).clamp(min=0.0)
+        loss = reinforce_loss(log_prob, above[:, None].expand_as(log_prob), mask)
+    return settings.replay.weight * again.part.of_sequences(loss)

@@ -1,25 +1,37 @@
-"""The one door through which a model is sampled: questions, samples, all processes together.
+"""Samples and their rewards: the one door through which a model is sampled, and the one judge.
 
-Shapes: B sequences, T tokens.
+All processes work together: each samples and judges its part, and all get the whole.
+
+Shapes: B sequences, T tokens, K terms.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+import rollout
 from rollout import Policy, Sampler, Sequences, generate
 from rollout.completion import policy_device
 from rollout.graphs import Graphs
+from rollout.rewards import checked_values, reward_values
 from rollout.sequences import map_tree
 
 from ..data.prompts import NoPrompts, Prompt, Prompts
+from ..errors import RewardError
 from ..models.generator import prompted
-from .processes import Processes
+from ..rewards.stages import Stages
+from ..rewards.terms import Terms, mean_and_spread, of_sequences
+from ..runs.state import Stateful
+from .players import Materials
+from .processes import Part, Processes
 
-__all__ = ["MOST_SAMPLES", "Samples", "draw"]
+__all__ = ["MOST_SAMPLES", "Judge", "Judged", "Samples", "draw", "spread_over"]
 
 MOST_SAMPLES = 100_000
 """Samples to train on if their number follows that of the training sequences: as many as there are
@@ -101,3 +113,171 @@ def _moved(prompt: Prompt, device: torch.device) -> Prompt:
         None if prompt.prefix is None else prompt.prefix.to(device),
         None if prompt.groups is None else prompt.groups.to(device),
     )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The reward of a batch.
+
+    Attributes:
+        mine: of this process's part: [rows], or [rows, T] of a reward per token.
+        scores: of all sequences [B].
+        each: for each term its values [B], not shaped nor weighted, NaN where it abstains; empty
+            for a reward without terms.
+    """
+
+    mine: Tensor
+    scores: Tensor
+    each: Mapping[str, Tensor]
+
+    def figures(self) -> dict[str, Tensor]:
+        """Means and spreads for the log."""
+        figures = {"mean_reward": self.scores.mean()}
+        for name, found in self.each.items():
+            mean, deviation = mean_and_spread(found)
+            figures |= {f"reward_{name}": mean, f"reward_{name}_sd": deviation}
+        return figures
+
+
+class Judge:
+    """The reward of a run with its budget, its stages and its table of samples.
+
+    Args:
+        materials: of the player.
+
+    Attributes:
+        reward: the reward now.
+        calls: sequences that functions of the user have judged, in all processes.
+    """
+
+    def __init__(self, materials: Materials):
+        self.runtime, self.reward = materials.runtime, materials.reward
+        self.stages, self.table = materials.stages, materials.table
+        self.budget, self.calls = materials.calls, 0
+
+    @property
+    def stage(self) -> int:
+        """The number of the stage now, from 1."""
+        return 1 if self.stages is None else self.stages.number + 1
+
+    @property
+    def done(self) -> bool:
+        """Tells if the user's functions have judged as many sequences as they may."""
+        return 0 < self.budget <= self.calls
+
+    def affordable(self, count: int, *, again: bool = True) -> int:
+        """The number of sequences, at most `count`, that the budget allows to judge once.
+
+        Args:
+            count: wished for.
+            again: they were judged already, before any other; otherwise what was judged so far is
+                taken off.
+        """
+        functions = self.reward.functions if isinstance(self.reward, Terms) else {}
+        if not self.budget or not functions:
+            return count
+        left = self.budget if again else self.budget - self.calls
+        return min(count, max(1, left // len(functions)))
+
+    def __call__(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
+        """Judges a batch: each process its rows, once.
+
+        Args:
+            whole: B sequences.
+            part: of this process.
+            mine: its rows of them.
+
+        Raises:
+            RewardError: the reward fails in one of the processes; the state is saved.
+        """
+        gather = self.runtime.processes.gather
+        if not isinstance(self.reward, Terms):
+            with self.together():
+                values = reward_values(self.reward, mine)
+            return Judged(values, gather(of_sequences(values), part), {})
+        with self.together():
+            found = self.reward.judge(mine)
+        each = gather(torch.stack([of_sequences(values) for values in found], 1), part).unbind(1)
+        self.reward.begin(each)
+        if self.runtime.processes.count > 1:
+            self.reward.remember(whole, each)
+        with self.together():
+            values = checked_values(self.reward, mine, self.reward.joined(mine, found))
+        names = [term.name for term in self.reward.terms]
+        scores = gather(of_sequences(values), part)
+        return Judged(values, scores, dict(zip(names, each, strict=True)))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Judging in each process by itself; if one fails, all of them end.
+
+        Raises:
+            RewardError: the reward fails in one of them; the state is saved.
+        """
+        failed: rollout.RewardError | None = None
+        try:
+            yield
+        except rollout.RewardError as error:
+            failed = error
+        processes = self.runtime.processes
+        reason = processes.first_told(None if failed is None else str(failed))
+        if reason is None:
+            return
+        if not processes.is_main:
+            processes.wait()  # the main one saves the state
+        left = self.runtime.saved_before()
+        if processes.is_main:
+            processes.wait()
+        raise RewardError(f"the reward: {reason}{left}") from failed
+
+    def end_step(self, step: int, whole: Sequences, judged: Judged) -> None:
+        """Counts the calls of a step in all processes, and shows its samples if it is time.
+
+        Args:
+            step: generator steps so far.
+            whole: the samples.
+            judged: their rewards.
+        """
+        source = self.stages or self.reward
+        if isinstance(source, (Terms, Stages)):
+            calls = source.take_calls()
+            if self.runtime.processes.count > 1:
+                every = torch.tensor(float(calls), device=self.runtime.device)
+                self.runtime.processes.add_up(every)
+                calls = int(every)
+            self.calls += calls
+        if self.table is not None:
+            self.table.show(step, whole, judged.scores, judged.each)
+
+    def next_stage(self, mean_reward: float) -> bool:
+        """Counts a step of the stage; tells if another reward judges from the next one on."""
+        if self.stages is None or not self.stages.after(mean_reward):
+            return False
+        self.reward = self.stages.reward
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {"calls": self.calls, **{k: v.state_dict() for k, v in self._parts().items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores it."""
+        self.calls = int(state["calls"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        if self.stages is not None:
+            self.reward = self.stages.reward
+
+    def _parts(self) -> dict[str, Stateful]:
+        if self.stages is not None:
+            return {"stages": self.stages}
+        return {"reward": self.reward} if isinstance(self.reward, Terms) else {}
+
+
+def spread_over(values: Tensor, mask: Tensor) -> Tensor:
+    """Standard deviation of values [B, T] over the tokens of a mask [B, T]."""
+    # The mask is multiplied in: taking its tokens out would make the host wait.
+    weights = mask.to(values.dtype)
+    count = weights.sum().clamp(min=1)
+    mean = (values * weights).sum() / count
+    return (((values - mean) * weights) ** 2).sum().div(count).sqrt()

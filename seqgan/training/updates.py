@@ -6,9 +6,9 @@ from typing import Any
 
 from ..config import OptimizerConfig
 from ..runs.state import Stateful
-from .judging import Judge
 from .learner import Learner
 from .players import Materials
+from .sampling import Judge
 from .steps import Steps
 
 __all__ = ["Stepped", "Updates"]

@@ -16,8 +16,8 @@ import torch
 
 from seqgan import pipeline
 from seqgan.cli.main import main
-from seqgan.training.judging import Judge
 from seqgan.training.runtime import Runtime
+from seqgan.training.sampling import Judge
 
 
 def befall(fault: str) -> None:

@@ -10,7 +10,7 @@ from seqgan.config import LSTM, BiLSTM, CriticConfig, GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.training import policy_gradient as module
-from seqgan.training.policy_loss import policy_loss
+from seqgan.training.policy_gradient import policy_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..rounds import Work, work_of

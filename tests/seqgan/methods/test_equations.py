@@ -24,7 +24,7 @@ from seqgan.rewards.ingredients import Ingredients
 from seqgan.rewards.texts import Bleu
 from seqgan.training.likelihood import jensen_shannon_weights
 from seqgan.training.mle_loss import own_inputs
-from seqgan.training.policy_loss import PolicyBatch, policy_loss
+from seqgan.training.policy_gradient import PolicyBatch, policy_loss
 from seqgan.training.processes import Part
 from seqgan.training.self_play import log_ratio
 

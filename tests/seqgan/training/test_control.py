@@ -17,9 +17,9 @@ from seqgan.data.sources import load_data
 from seqgan.models import make_discriminator, make_generator
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training.control import NoiseGradient, run_control
-from seqgan.training.judging import spread_over
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
+from seqgan.training.sampling import spread_over
 
 from ..rounds import Work, control_of, work_of
 from ..settings import changed, run_settings
