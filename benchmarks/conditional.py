@@ -171,8 +171,8 @@ def table(runs: list[dict[str, Any]]) -> str:
                      for model in MODELS]  # fmt: skip
             lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")
-        for signature in mine[0]["signatures"]:
-            lines.append(f"`{signature}`\n")
+        if mine[0]["signatures"]:
+            lines += ["```text", *mine[0]["signatures"], "```", ""]
     return "\n".join(lines)
 
 
