@@ -262,7 +262,7 @@ def adversarial(data, runtime, config, seed=0) -> Work:
         {"rewards": ["discriminator:0.5", "random:2"]},
         {"rewards": {"form": "minimax"}},
         {"rewards": {"form": "non_saturating"}},
-        {"rewards": {"form": "least_squares"}},
+        {"critic": {"loss": "least_squares"}, "rewards": {"form": "least_squares"}},
         {"rewards": {"form": "relativistic"}},
         {"rewards": {"form": "relativistic_average"}},
         {"transform": "maligan", "baseline": "none"},
