@@ -311,24 +311,29 @@ def load_methods(path: str) -> dict[str, Method]:
 
 
 def read_methods(content: Any, where: str) -> dict[str, Method]:
-    """Methods from the mapping that holds them; one may be ``like`` a common one."""
-    return {
-        name: _method(str(name), _completed(entry, f"{where}: methods.{name}"), where)
-        for name, entry in mapping(content, f"{where}: methods").items()
-    }
+    """Methods from the mapping that holds them.
+
+    One may be ``like`` another of the same mapping, or like a common one.
+    """
+    own = mapping(content, f"{where}: methods")
+    return {name: _method(str(name), _completed(name, own, where), where) for name in own}
 
 
-def _completed(content: Any, where: str) -> Mapping:
-    """A method's entry, with what it does not say itself from the common method it is like."""
-    entry = mapping(content, where)
+def _completed(name: Any, own: Mapping, where: str) -> Mapping:
+    """The entry of `own` with this name, completed by the method that it is like."""
+    place = f"{where}: methods.{name}"
+    entry = mapping(own[name], place)
     if "like" not in entry:
         return entry
-    known = _common()["methods"]
-    if entry["like"] not in known:
-        near = did_you_mean(str(entry["like"]), known)
-        raise ConfigError(f"{where}.like: no method {entry['like']!r}{near} in {COMMON.name}")
-    other = _completed(known[entry["like"]], f"{COMMON.name}: methods.{entry['like']}")
-    return merge(other, {k: v for k, v in entry.items() if k != "like"})
+    other, rest = entry["like"], {k: v for k, v in own.items() if k != name}
+    if other in rest:
+        found = _completed(other, rest, where)
+    elif other in (common := _common()["methods"]):
+        found = _completed(other, common, COMMON.name)
+    else:
+        near = did_you_mean(str(other), [*rest, *common])
+        raise ConfigError(f"{place}.like: no method {other!r}{near} here or in {COMMON.name}")
+    return merge(found, {k: v for k, v in entry.items() if k != "like"})
 
 
 def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) -> Mapping:

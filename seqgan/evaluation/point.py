@@ -71,6 +71,24 @@ class Point:
         """Held-out NLL in nats per token."""
         return float(-self.real.log_prob.sum() / self.real.tokens.sum())
 
+    def under_source(self, log_p: np.ndarray) -> dict[str, float]:
+        """The NLL under a known source, whose curve the SeqGAN paper shows, and what it costs.
+
+        Args:
+            log_p: log-probabilities of the samples under the source [n].
+
+        Returns:
+            "source_nll", of the samples; "source_possible", the share of them that the source could
+            have written (the others are left out of the NLL, which is absent without any); and of
+            the model "trained_nll", of real sequences, and "trained_entropy": as it was trained, if
+            the temperature is 1. Nats per token.
+        """
+        possible, tokens = np.isfinite(log_p), self.own.tokens.numpy()
+        found = {"source_possible": float(possible.mean())}
+        if possible.any():
+            found["source_nll"] = float(-log_p[possible].sum() / tokens[possible].sum())
+        return {**found, "trained_nll": self.nll(), "trained_entropy": self.entropy()}
+
     def to_dict(self) -> dict[str, float | None]:
         """The point's figures for results.json."""
         nll = self.nll()

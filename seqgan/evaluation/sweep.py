@@ -19,7 +19,7 @@ from ..data.bounded import bounded
 from ..data.dataset import Dataset, random_rows
 from ..metrics import bleu, self_bleu
 from .decoding import FAMILIES, Decoder
-from .models import real_words, wording
+from .models import real_words, source_log_prob, wording
 from .point import Point
 from .pooled import Drawn, Pooled
 from .primary import FALLBACK, PRIMARY, Primary, choose
@@ -198,7 +198,9 @@ class Sweep:
         the last policy was best.
 
         Returns:
-            "score", the primary metric, its "temperature", and "nll" and "entropy" there.
+            "score", the primary metric, its "temperature", and "nll" and "entropy" there. If the
+            density of the source is known, figures of the policy as trained besides (see
+            `Point.under_source`).
         """
         self.decoder.forget()  # the policy is in training: it has changed, and will again
         grid = self.config.temperatures
@@ -216,15 +218,22 @@ class Sweep:
             if best == i:
                 break
             i = best
-        self.decoder.forget()
         self._best = i
         point = found[i]
-        return {
+        measured = {
             "score": point.primary(),
             "temperature": point.temperature,
             "nll": point.nll(),
             "entropy": point.entropy(),
         }
+        if self.data.density is not None:
+            whole = found.get(grid.index(1.0)) or self.point(policy, 1.0, "validation")
+            assert whole.samples is not None
+            log_p = source_log_prob(self.data, whole.samples)
+            assert log_p is not None
+            measured |= whole.under_source(log_p)
+        self.decoder.forget()
+        return measured
 
     def variants(self, policy: Policy) -> dict[str, list[Point]]:
         """Measures a model sampled in other ways, on validation: for each family its points.

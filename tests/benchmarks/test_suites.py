@@ -10,10 +10,20 @@ import yaml
 
 from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
-from benchmarks.suite import SIZES, Method, chosen_arms, load_suite, merge, suite_names
+from benchmarks.suite import (
+    SIZES,
+    Method,
+    chosen_arms,
+    load_suite,
+    merge,
+    named_arms,
+    read_methods,
+    suite_names,
+)
 from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
+from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Swept
 from seqgan.models import make_generator
 
@@ -31,6 +41,7 @@ OWN_START = (
     "mle-averaged", "mle-small", "ratio-small", "mle-lstm", "mle-transformer", "ratio-transformer",
     *(f"{name}{end}" for name in ("minimax-gan", "relgan", "catgan", "leakgan")
       for end in ("", "-random")),
+    *(f"seqgan-papers-{g}-{d}-{k}" for g, d, k in ((1, 1, 10), (30, 1, 30), (100, 1, 10))),
 )  # fmt: skip
 PAPERS = ("mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random")
 
@@ -94,9 +105,46 @@ def test_a_suite_like_another_says_only_what_differs(tmp_path):
 def test_a_method_like_another_says_only_what_differs():
     arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
     one, other = (arms[name].config for name in ("seqgan", "seqgan-papers"))
-    assert other["adversarial"] == {**one["adversarial"], "rounds": 60}
+    assert other["adversarial"] == {**one["adversarial"], "rounds": 60, "measure_every": 4}
     assert other["critic"] == one["critic"]
     assert other["generator"] == arms["mle-papers"].config["generator"] != one["generator"]
+
+
+def test_the_settings_of_figure_3_differ_by_their_counts_alone():
+    # steps on the discriminator in a round are d sets of k epochs, and 15 epochs have 2,345 steps
+    # at full and 20 at standard (seqgan-papers: g 1, d 5, k 3)
+    for size, steps in (("standard", 20), ("full", 2_345)):
+        arms = {arm.name: arm.config for arm in load_suite("oracle20").arms(size, 0)}
+        papers = arms["seqgan-papers"]
+        assert papers["adversarial"]["critic_steps"] == steps
+        for g, d, k in ((1, 1, 10), (30, 1, 30), (100, 1, 10)):
+            arm = arms[f"seqgan-papers-{g}-{d}-{k}"]
+            rounds, critic = arm["adversarial"], arm["critic"]
+            assert rounds["generator_steps"] == g
+            assert rounds["critic_steps"] == round(steps * d * k / 15)
+            assert critic["fresh_every"] == round(2_345 * k / 15)
+            counts = ("rounds", "generator_steps", "critic_steps", "measure_every")
+            kept = {name: papers["adversarial"][name] for name in counts}
+            assert {**arm, "adversarial": {**rounds, **kept}, "critic": papers["critic"]} == papers
+            assert {**critic, "fresh_every": 470} == papers["critic"]
+    assert named_arms("figure-3", [load_suite("oracle20")]) <= {*arms}
+
+
+def test_a_method_is_like_another_of_its_file_or_a_common_one():
+    own = {
+        "seqgan": {"like": "seqgan", "title": "mine"},  # the common one
+        "wide": {"like": "seqgan", "config": {"critic": {"batch_size": 9}}},
+        "wider": {"like": "wide", "title": "wider"},
+        "round": {"like": "about"},
+        "about": {"like": "round"},
+    }
+    first = {name: own[name] for name in ("seqgan", "wide", "wider")}
+    found = read_methods(first, "here")
+    assert [each.title for each in found.values()] == ["mine", "mine", "wider"]
+    assert found["wider"].config == {"critic": {"batch_size": 9}}
+    assert found["wider"].controls == ("constant", "random")
+    with pytest.raises(ConfigError, match=r"methods\.\w+\.like: no method"):
+        read_methods(own, "here")
 
 
 def test_a_method_with_a_start_of_its_own_begins_with_that_model():

@@ -140,6 +140,23 @@ def test_validation_takes_each_policy_at_the_temperature_that_suits_it(data):
     found = hot.validate(data.density.tempered(1 / 1.2))
     assert found["temperature"] == 1.2
     assert found["score"] == pytest.approx(0, abs=1e-5)
+    # the curves are those of the policy as it was trained, whatever temperature suits it
+    here = hot.point(data.density.tempered(1 / 1.2), 1.0, "validation")
+    assert found["trained_entropy"] == here.entropy() < found["entropy"]
+    assert found["trained_nll"] == here.nll() > found["nll"]
+
+
+def test_the_nll_under_the_source_by_hand():
+    # Samples 0 0, 1 2, 3 1 of a source that writes 0 with 1/2, 1 with 1/4, 2 with 1/8 and never 3:
+    # it could have written the first two, with 2 log 2 and 5 log 2 nats, of two tokens each.
+    log_p = np.array([-2 * math.log(2), -5 * math.log(2), -math.inf])
+    scores = SequenceScores(torch.full((3,), -2.0), torch.full((3,), 3.0), torch.full((3,), 2.0))
+    found = Point(1.0, scores, scores).under_source(log_p)
+    assert found == {
+        "source_possible": pytest.approx(2 / 3), "source_nll": pytest.approx(7 * math.log(2) / 4),
+        "trained_nll": 1.0, "trained_entropy": 1.5,
+    }  # fmt: skip
+    assert "source_nll" not in Point(1.0, scores, scores).under_source(np.full(3, -math.inf))
 
 
 def test_the_primary_metric_on_a_known_density_is_js_by_hand():
