@@ -93,7 +93,10 @@ def test_a_run_ends_resumes_and_is_used(generator, discriminator, tmp_path, caps
     assert model.policy.settings.architecture == settings("generator", generator)["architecture"]
     model.save_pretrained(tmp_path / "hub")
     again = TextGenerator.from_pretrained(
-        tmp_path / "hub", tokenizer=None if own is None else make_tokenizer(own[1])
+        tmp_path / "hub",
+        tokenizer=None if own is None else make_tokenizer(own[1]),
+        base_model=settings("generator", generator).get("model"),
+        base_encoder=settings("discriminator", discriminator).get("encoder"),
     )
     assert again.sample(3) == lines
     scores = tmp_path / "scores.json"
