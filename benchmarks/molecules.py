@@ -4,7 +4,8 @@
 ``seqgan finetune`` from that run, whose verdict brings best of n of MLE and MLE on the best tenth.
 
 ``python -m benchmarks.molecules qed --seeds 3`` writes `benchmarks/results/molecules-qed.json`;
-``--settings`` names other settings of the fine-tuning, for the same file.
+``--settings`` names other settings of the fine-tuning, for the same file. ``jnk3`` instead of
+``qed`` does the same for the predicted activity against JNK3 (see `forest`).
 ``python -m benchmarks.molecules mask`` samples the same MLE run with the constraint ``smiles`` and
 without it (`molecules-mask.json`); ``python -m benchmarks.molecules tables`` fills the page
 `docs/molecules.md`.
@@ -16,6 +17,8 @@ import argparse
 import json
 import resource
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ from seqgan.runs.run_directory import RESULTS, RunDirectory
 from .continued import begun, facts
 from .prepared import written_molecules
 
-__all__ = ["filled", "mask_table", "qed_table", "settings_table"]
+__all__ = ["filled", "goal_table", "mask_table", "settings_table"]
 
 HERE = Path(__file__).parent
 OUTPUT, PAGE = HERE / "results", HERE.parent / "docs" / "molecules.md"
@@ -53,8 +56,12 @@ MLE = {
 """Settings of the pretrained run."""
 SAMPLED = 100
 """Samples with the constraint and without it."""
-REWARDS = ["qed", "validity:0"]
-"""QED is what is wanted, and 0 for a text that is no molecule; validity is only measured."""
+GOALS = {
+    "qed": ("QED", ["qed", "validity:0"]),
+    "jnk3": ("JNK3", ["benchmarks.forest:jnk3", "validity:0"]),
+}
+"""For each goal its title and rewards. The first is wanted, and 0 for a text that is no molecule;
+validity is only measured."""
 ROUNDS = {"rounds": 10, "generator_steps": 15, "measure_every": 2, "patience": 0}
 """150 steps of 64 samples, and 250 samples for each of six measurements: 11,100 reward calls."""
 TUNINGS: dict[str, dict[str, Any]] = {
@@ -96,13 +103,13 @@ KEPT = "once"
 """The settings of the table of models."""
 
 
-def command(folder: Path, seed: int, name: str = KEPT) -> str:
+def command(folder: Path, seed: int, name: str = KEPT, goal: str = "qed") -> str:
     """The command line that does what a seed does with settings of `TUNINGS`."""
     tuning = TUNINGS[name]
     flags = " ".join(_flags({key: tuning[key] for key in ("algorithm", "adversarial")}))
     return (
         f"seqgan finetune --run {folder.name} --method {tuning['method']} --rewards "
-        f"{' '.join(REWARDS)} {flags} --seed {seed}"
+        f"{' '.join(GOALS[goal][1])} {flags} --seed {seed}"
     )
 
 
@@ -128,12 +135,12 @@ def pretrained(folder: Path, console: Console) -> Path:
     return place
 
 
-def tuned(run: Path, seed: int, name: str, console: Console) -> dict[str, Any]:
+def tuned(run: Path, goal: str, seed: int, name: str, console: Console) -> dict[str, Any]:
     """Fine-tunes from a run with a seed and settings of `TUNINGS`; returns what is kept of it."""
-    place = run.parent / f"qed-{name}-{seed}"
+    place = run.parent / f"{goal}-{name}-{seed}"
     settings: Any = {
         "data": str(run.parent / "molecules.smi"), "output_dir": str(place), "overwrite": True,
-        "run": str(run), "seed": seed, "rewards": REWARDS, **MLE, **TUNINGS[name],
+        "run": str(run), "seed": seed, "rewards": GOALS[goal][1], **MLE, **TUNINGS[name],
     }  # fmt: skip
     before, begin = _seconds(), time.perf_counter()
     finetune(FinetuneConfig(**settings), run, console)
@@ -158,20 +165,20 @@ def _seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def qed(folder: Path, seeds: int, names: list[str], output: Path) -> None:
+def objective(goal: str, folder: Path, seeds: int, names: list[str], output: Path) -> None:
     """Runs the seeds and settings that are not done; the results are written after each."""
     console = Console(stderr=True)
-    run, place = pretrained(folder, console), output / "molecules-qed.json"
+    run, place = pretrained(folder, console), output / f"molecules-{goal}.json"
     content = begun(
         place, "seeds", molecules=MOLECULES, rdkit=metadata.version("rdkit"),
-        commands={name: command(run, 0, name) for name in TUNINGS},
+        commands={name: command(run, 0, name, goal) for name in TUNINGS},
         pretraining=RunDirectory.open(run).results()["pretraining"],
     )  # fmt: skip
     done = {(each["settings"], each["seed"]) for each in content["seeds"]}
     for name in names:
         for seed in range(seeds):
             if (name, seed) not in done:
-                content["seeds"].append(tuned(run, seed, name, console))
+                content["seeds"].append(tuned(run, goal, seed, name, console))
                 _write(place, content)
 
 
@@ -222,14 +229,18 @@ def mask_table(content: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-COLUMNS = (
-    "QED, 0 if invalid | valid | QED of valid ones | distinct | new | KL from MLE, nats | "
-    "reward calls |"
-)
+def _columns(goal: str) -> str:
+    title = GOALS[goal][0]
+    return (
+        f"{title}, 0 if invalid | valid | {title} of valid ones | distinct | new | KL from MLE, "
+        "nats | reward calls |"
+    )
+
+
 RULE = "|---|---:|---:|---:|---:|---:|---:|---:|"
 
 
-def qed_table(content: dict[str, Any]) -> str:
+def goal_table(content: dict[str, Any], goal: str) -> str:
     """Models by their mean reward over the seeds, in Markdown."""
     seeds = [each for each in content["seeds"] if each["settings"] == KEPT]
     lines = [_line(title, found) for name, title in TITLES.items() if (found := _rows(seeds, name))]
@@ -237,7 +248,7 @@ def qed_table(content: dict[str, Any]) -> str:
     seconds = [each["processor_seconds"] for each in seeds]
     return "\n".join(
         [
-            f"| model | {COLUMNS}", RULE, *lines, "",
+            f"| model | {_columns(goal)}", RULE, *lines, "",
             f"{len(seeds)} seeds of fine-tuning from one MLE run ({MOLECULES:,} molecules): means "
             "over the seeds; in brackets the ends of their 95% intervals, the lowest and the "
             f"highest. Verdicts: {labels}. Processor time of a seed, all arms and metrics: "
@@ -254,7 +265,7 @@ def settings_table(content: dict[str, Any]) -> str:
         for name in TUNINGS
         if (found := _rows([x for x in seeds if x["settings"] == name], "finetuned"))
     ]
-    return "\n".join([f"| settings | {COLUMNS}", RULE, *lines])
+    return "\n".join([f"| settings | {_columns('qed')}", RULE, *lines])
 
 
 def _rows(seeds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -284,8 +295,8 @@ def _mean(values: Any) -> float:
     return sum(found) / len(found)
 
 
-TABLES = {
-    "qed": ("qed", qed_table),
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    **{goal: (goal, partial(goal_table, goal=goal)) for goal in GOALS},
     "settings": ("qed", settings_table),
     "mask": ("mask", mask_table),
 }
@@ -317,14 +328,14 @@ def _write(place: Path, content: dict[str, Any]) -> None:
 def main() -> None:
     """Measures, or fills the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=("qed", "mask", "tables"))
+    parser.add_argument("task", choices=(*GOALS, "mask", "tables"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--settings", nargs="+", choices=TUNINGS, default=[KEPT])
     parser.add_argument("--folder", type=Path, default=Path("runs/molecules"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
-    if options.task == "qed":
-        qed(options.folder, options.seeds, options.settings, options.output)
+    if options.task in GOALS:
+        objective(options.task, options.folder, options.seeds, options.settings, options.output)
         return
     if options.task == "mask":
         mask(options.folder, options.output)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from seqgan.errors import DataError, MissingExtraError
 
-__all__ = ["families", "organ", "smiles", "written_molecules"]
+__all__ = ["families", "organ", "smiles", "training_molecules", "written_molecules"]
 
 Paths = dict[str, Path]
 
@@ -158,13 +158,22 @@ def written_molecules(path: Path, count: int) -> str:
     return _written(path, _molecules()[:count])
 
 
-def _molecules() -> list[str]:
+def training_molecules() -> Path:
+    """MOSES's training set, out of the installed package; 1.58 million molecules.
+
+    Raises:
+        MissingExtraError: the package `molsets` is not installed.
+    """
     found = find_spec("moses")
     place = None if found is None or found.origin is None else Path(found.origin).parent
     path = None if place is None else place / "dataset" / "data" / "train.csv.gz"
     if path is None or not path.is_file():
         raise MissingExtraError("molsets", None, "the suite smiles")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    return path
+
+
+def _molecules() -> list[str]:
+    with gzip.open(training_molecules(), "rt", encoding="utf-8") as file:
         lines = [line.split(",")[0].strip() for line in islice(file, 1, None)]
     return random.Random(0).sample(lines, MOLECULES)
 

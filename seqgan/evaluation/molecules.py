@@ -13,6 +13,7 @@ from scipy.stats import wasserstein_distance
 from rollout import Sequences
 
 from ..data.dataset import Dataset
+from ..data.text.rows import chosen_rows
 from ..metrics import Score
 from ..metrics.molecules import (
     PROPERTIES,
@@ -146,15 +147,19 @@ class MoleculeScores:
     """
 
     def __init__(self, data: Dataset, scorer: Scorer, count: int):
-        self.data, self.count, codec = data, count, data.codec
-        training, test = (
-            [codec.line(row) for row in data.real_tokens(name)] for name in ("train", "test")
-        )
-        order = np.random.default_rng(0).permutation(len(test))[:count].tolist()
-        self.texts = MoleculeTexts(training, [test[row] for row in order], scorer)
-        rows = np.random.default_rng(0).permutation(len(training))[:count].tolist()
-        self.others = [training[row] for row in rows]
+        self.data, self.count = data, count
+        self.others, test = self._some("train"), self._some("test")
+        training = None  # of a large split the texts are never made
+        if len(data.train) <= COMPARED:
+            training = [data.codec.line(row) for row in data.real_tokens("train")]
+        self.texts = MoleculeTexts(training, test, scorer)
         self.against = MoleculeTexts(None, self.texts.texts, scorer, "test, training molecules")
+
+    def _some(self, split: str) -> list[str]:
+        """The texts of some real molecules of a split, in random order."""
+        tokens = self.data.real_tokens(split)
+        rows = np.random.default_rng(0).permutation(len(tokens))[: self.count]
+        return [self.data.codec.line(row) for row in chosen_rows(tokens, rows)]
 
     def scores(self, samples: Sequences) -> list[Score]:
         """Scores of a model's samples."""

@@ -9,15 +9,15 @@ import pytest
 
 from benchmarks.molecules import (
     EVALUATION,
+    GOALS,
     KEPT,
     OUTPUT,
     PAGE,
-    REWARDS,
     TABLES,
     TUNINGS,
     command,
     filled,
-    qed_table,
+    goal_table,
     settings_table,
 )
 from seqgan.cli.parsing import parse
@@ -43,8 +43,8 @@ def test_the_table_of_rewards():
         for seed in range(2)
     ]  # fmt: skip
     other = {**seeds[0], "settings": "imitated"}
-    lines = qed_table({"seeds": [*seeds, other]}).splitlines()
-    assert len(lines) == 6
+    lines = goal_table({"seeds": [*seeds, other]}, "jnk3").splitlines()
+    assert len(lines) == 6 and lines[0].startswith("| model | JNK3, 0 if invalid | valid |")
     assert lines[2].startswith("| MLE | 0.400 [0.390, 0.410] | 50.0% [46.9%, 53.1%] | 0.800 |")
     assert lines[3].startswith("| fine-tuned | 0.700 [0.590, 0.810] |") and "| 9,600 |" in lines[3]
     assert "Verdicts: better, better." in lines[5] and "100 to 101 s" in lines[5]
@@ -88,5 +88,7 @@ def test_the_command_says_what_a_seed_does(name, tmp_path, monkeypatch):
     assert isinstance(found, FinetuneConfig) and found.seed == 3
     expected = FinetuneConfig(**{**stored, **TUNINGS[name], "run": str(tmp_path), "seed": 3})
     assert found.algorithm == expected.algorithm and found.adversarial == expected.adversarial
-    assert [term.name for term in found.rewards] == [each.partition(":")[0] for each in REWARDS]
+    assert [term.name for term in found.rewards] == [
+        each.partition(":")[0] for each in GOALS["qed"][1]
+    ]
     assert EVALUATION["num_samples"] >= 1_000
