@@ -21,9 +21,9 @@ from ..metrics.molecules import (
     frechet_chemnet_distance,
     has_rdkit,
     internal_diversity,
-    molecule,
     molecules,
     nearest_similarity,
+    read_molecule,
     scaffold_similarity,
 )
 from .scoring import Scorer
@@ -80,7 +80,7 @@ class MoleculeTexts:
     def _known(self) -> set[str]:
         """The training molecules in canonical spelling."""
         assert self.training is not None
-        read = map(molecule, self.training)  # one by one: they take more memory than their texts
+        read = map(read_molecule, self.training)  # one by one, and none is kept: they are large
         return {canonical(each) for each in read if each is not None}
 
     @cached_property

@@ -22,14 +22,15 @@ from ..errors import MetricError, MissingExtraError
 
 __all__ = [
     "PROPERTIES", "canonical", "frechet_chemnet_distance", "has_rdkit", "internal_diversity",
-    "molecule", "molecules", "nearest_similarity", "pattern", "require_rdkit", "scaffold",
+    "molecule", "molecules", "nearest_similarity", "pattern", "read_molecule", "require_rdkit",
+    "scaffold",
     "scaffold_similarity", "similarity",
 ]  # fmt: skip
 
 RADIUS, BITS = 2, 1024
 """Of the Morgan fingerprints (Rogers and Hahn 2010); those of MOSES."""
-KEPT = 1 << 15
-"""Molecules whose reading is remembered."""
+KEPT = 1 << 12
+"""Molecules whose reading is remembered: some 30 kB each, so 0.1 GB."""
 
 
 def has_rdkit() -> bool:
@@ -59,6 +60,11 @@ def _chemistry() -> Any:
 
 @lru_cache(maxsize=KEPT)
 def molecule(text: str) -> Any:
+    """As `read_molecule`; the latest are remembered."""
+    return read_molecule(text)
+
+
+def read_molecule(text: str) -> Any:
     """The molecule of a SMILES string; None if it is none, is empty, or holds white space.
 
     Behind a blank rdkit expects a name: it would read ethane in ``CC C(``.
