@@ -22,7 +22,7 @@ from .plots import make_plots, write_plots
 from .results import CellPlace, read_results
 from .running import cores, run_jobs
 from .settings import CompareSettings, ListSettings, PlotSettings, RunSettings, TableSettings
-from .suite import Suite, load_methods, load_suite, named_arms, suite_names
+from .suite import Suite, arms_of, load_methods, load_suite, named_arms, suite_names
 from .table import Table
 from .tables import make_tables, write_tables
 
@@ -104,7 +104,13 @@ def table(settings: TableSettings, console: Console) -> int:
 def plot(settings: PlotSettings, console: Console) -> int:
     """``seqgan-bench plot``."""
     root = Path(settings.results)
-    plots = make_plots(read_results(root))
+    results = read_results(root)
+    if settings.arms is not None:
+        wanted = arms_of(settings.arms, {result["arm"] for result in results})
+        results = [result for result in results if result["arm"] in wanted]
+        if not results:
+            raise ConfigError(f"--arms: {root} has none of {settings.arms}")
+    plots = make_plots(results)
     output = Path(settings.output) if settings.output else root / "plots"
     for path in write_plots(plots, output):
         say(console, str(path))

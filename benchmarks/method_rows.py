@@ -23,6 +23,7 @@ from seqgan.config.settings import Settings
 from seqgan.runs.run_directory import write_text
 from seqgan.terminal import say
 
+from .pages import NOTHING
 from .reading import read_yaml
 from .results import Result, read_results
 from .tables import PUBLISHED, difference_cells
@@ -43,7 +44,6 @@ BLOCK = re.compile(r"<!-- our row -->\n.*?<!-- /our row -->", re.DOTALL)
 PUBLISHED_BLOCK = re.compile(
     r"<!-- published: (?P<name>[^>]+?) -->\n.*?<!-- /published -->", re.DOTALL
 )
-NOTHING = "Not yet measured: no result is committed."
 
 
 @dataclass

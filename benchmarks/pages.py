@@ -1,7 +1,7 @@
 """Tables within README and docs, made again from the results they come from.
 
 Between ``<!-- table: RESULTS/NAME -->`` and ``<!-- /table -->`` stands the table NAME of the folder
-of results called RESULTS.
+of results called RESULTS, or the sentence that it is not yet measured.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from seqgan.runs.run_directory import write_text
 
 from .table import Table
 
-__all__ = ["fill", "named_tables"]
+__all__ = ["NOTHING", "fill", "named_tables"]
+
+NOTHING = "Not yet measured: no result is committed."
+"""Stands where a table is to come."""
 
 BLOCK = re.compile(
-    r"^<!-- table: (?P<results>[\w.-]+)/(?P<name>[\w.-]+) -->\n.*?^<!-- /table -->$",
+    r"^<!-- table: (?P<results>[\w.-]+)/(?P<name>[\w.-]+) -->\n(?P<body>.*?)^<!-- /table -->$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -37,12 +40,14 @@ def fill(text: str, results: str, tables: list[Table], page: str) -> str:
         page: what messages call the page.
 
     Raises:
-        ConfigError: the page names a table that the results do not give.
+        ConfigError: the page has a table that the results do not give.
     """
     known = {table.name: table for table in tables}
 
     def replaced(match: re.Match[str]) -> str:
         if match["results"] != results:
+            return match[0]
+        if match["name"] not in known and match["body"].strip() == NOTHING:
             return match[0]
         if match["name"] not in known:
             raise ConfigError(

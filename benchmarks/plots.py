@@ -14,12 +14,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from seqgan.evaluation.primary import ENTROPY, title_of
+from seqgan.metrics import catalogue
 from seqgan.report.drawing import COLOURS, Plot, draw, legend, whole_numbers
 from seqgan.runs.run_directory import write_bytes
 
 from .aggregate import Runs, interquartile_mean, performance_profile
 from .overview import gains
+from .paper import SOURCE_CURVES, published_value
+from .reading import read_yaml
 from .results import Result, grouped
+from .tables import PUBLISHED
 
 __all__ = ["make_plots", "write_plots"]
 
@@ -46,9 +50,59 @@ def make_plots(results: list[Result]) -> list[Plot]:
                 paint = partial(_curves, results=with_log, stage=stage, keys=(x, y), label=label)
                 caption = "Mean over seeds, each seed thin. Lower is better."
                 plots.append(Plot(f"{name}-curves-{kind}", title, caption, paint, **SIZE))
+        plots += _under_the_source(name, title, found)
     for (size,), found in grouped(results, "size").items():
         plots += _over_all(size, found)
     return plots
+
+
+def _under_the_source(name: str, title: str, results: list[Result]) -> list[Plot]:
+    """Figures 3 and 4 of the SeqGAN paper, and what they leave out, if the source is known."""
+    facts = read_yaml(PUBLISHED, PUBLISHED.name)
+    goal, plots = published_value(results, facts), []
+    for key, score in SOURCE_CURVES.items():
+        kept = {id(x): [row for row in _validation(x) if key in row] for x in results}
+        with_log = [
+            {**result, "curves": {"validation": kept[id(result)]}}
+            for result in results
+            if kept[id(result)]
+        ]
+        if not with_log:
+            continue
+        caption = (
+            "Mean over seeds, each seed thin, at temperature 1. A line across: the tuned MLE model"
+            + (", and SeqGAN as published." if key == "source_nll" and goal is not None else ".")
+        )
+        paint = partial(
+            _with_levels, results=with_log, key=key, label=catalogue.label(score),
+            mle=[r for r in results if r["arm"] == "mle"], score=score,
+            goal=goal if key == "source_nll" else None,
+        )  # fmt: skip
+        plots.append(Plot(f"{name}-curves-{key.replace('_', '-')}", title, caption, paint, **SIZE))
+    return plots
+
+
+def _with_levels(
+    axes: Axes,
+    results: list[Result],
+    key: str,
+    label: str,
+    mle: list[Result],
+    score: str,
+    goal: float | None,
+) -> None:
+    """Curves over the rounds, with the levels of MLE and of what was published."""
+    values = [x["value"] for r in mle for x in r["scores"] if x["name"] == score]
+    if values:
+        axes.axhline(float(np.mean(values)), color=COLOURS["mle"], linestyle="--", label="mle")
+    if goal is not None:
+        line = {"color": COLOURS["muted"], "linestyle": ":"}
+        axes.axhline(goal, **line, label=f"published, {goal:.3f}")
+    _curves(axes, results, "validation", ("round", key), label)
+
+
+def _validation(result: Result) -> list[dict[str, Any]]:
+    return list((result.get("curves") or {}).get("validation", ()))
 
 
 def _over_all(size: str, results: list[Result]) -> list[Plot]:

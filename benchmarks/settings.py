@@ -89,10 +89,12 @@ class PlotSettings(Settings):
     Attributes:
         results: folder of results.
         output: folder for the .png files; none: RESULTS/plots.
+        arms: names of the arms to draw, or of sets of arms, between commas; none: all.
     """
 
     results: str
     output: str | None = None
+    arms: str | None = None
 
 
 @dataclass

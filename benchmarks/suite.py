@@ -25,8 +25,8 @@ from .files import DataFile, Use, read_files, read_use
 from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
 
 __all__ = [
-    "SIZES", "Arm", "Method", "Suite", "chosen_arms", "load_methods", "load_suite", "named_arms",
-    "suite_names",
+    "SIZES", "Arm", "Method", "Suite", "arms_of", "chosen_arms", "load_methods", "load_suite",
+    "named_arms", "suite_names",
 ]  # fmt: skip
 
 SIZES = ("smoke", "standard", "full")
@@ -211,7 +211,11 @@ def named_arms(text: str, suites: list[Suite]) -> frozenset[str]:
     Raises:
         ConfigError: no suite has an arm of that name.
     """
-    known = {arm.name for suite in suites for arm in suite.arms("standard", 0)}
+    return arms_of(text, {arm.name for suite in suites for arm in suite.arms("standard", 0)})
+
+
+def arms_of(text: str, known: Collection[str]) -> frozenset[str]:
+    """As `named_arms`, of these arms."""
     sets: dict[str, list[str]] = _common().get("sets", {})
     found: set[str] = set()
     for name in (word.strip() for word in text.split(",")):

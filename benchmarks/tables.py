@@ -22,6 +22,7 @@ from seqgan.metrics.catalogue import (
 from seqgan.runs.run_directory import write_text
 
 from .overview import aggregate_table, overview_table, short
+from .paper import paper_table
 from .reading import read_yaml
 from .results import Result, grouped
 from .table import Table, as_csv
@@ -65,9 +66,9 @@ def make_tables(results: list[Result]) -> list[Table]:
         tables += [over_all] if over_all is not None else []
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
-            published = published_table(of_suite)
-            if published is not None:
-                tables.append(published)
+            facts = read_yaml(PUBLISHED, PUBLISHED.name)
+            more = (published_table(of_suite), paper_table(of_suite, facts))
+            tables += [table for table in more if table is not None]
     return tables
 
 

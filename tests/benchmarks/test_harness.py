@@ -195,7 +195,7 @@ def test_tables_plots_and_comparisons(here, capsys):
     assert lines[0].startswith("suite,size,seed,arm,kind,metric,direction,value")
     assert len(lines) == 1 + sum(len(r["scores"]) for r in read_results(Path("out")))
     assert main(["plot", "out"]) == 0
-    assert len(list(Path("out/plots").glob("tiny-smoke-*.png"))) == 3
+    assert len(list(Path("out/plots").glob("tiny-smoke-*.png"))) == 6
     assert all(Path(f"out/plots/{name}-smoke.png").is_file() for name in ("profiles", "efficiency"))
     assert main(["compare", "out"]) == 0
     assert "| seqgan | seqgan-constant |" in capsys.readouterr().out
@@ -481,7 +481,8 @@ def test_the_tables_of_the_docs_are_those_of_the_committed_results(page):
 
     text = page.read_text(encoding="utf-8")
     for folder in {results for results, _ in named_tables(text)}:
-        tables = make_tables(read_results(ROOT / "benchmarks" / "results" / folder))
+        place = ROOT / "benchmarks" / "results" / folder
+        tables = make_tables(read_results(place)) if place.is_dir() else []  # what is yet to come
         assert fill(text, folder, tables, page.name) == text, "run: seqgan-bench table, --pages"
 
 
