@@ -15,6 +15,7 @@ from .aggregate import (
 )
 from .results import Result, grouped
 from .statistics import Combined
+from .suite import arm_set, suite_names
 from .table import Table
 from .verdicts import SuiteVerdict
 
@@ -46,7 +47,8 @@ def overview_table(size: str, results: list[Result], found: list[SuiteVerdict]) 
     notes = [
         "First row: MLE's primary metric at the temperature that is best on validation. Below: the "
         "difference from MLE at equal diversity, its interval, and the verdict (lower is better, "
-        "corrected over suites). A dash: not run."
+        "corrected over suites). A dash: not run.",
+        *_not_run(results),
     ]
     return Table(f"overview-{size}", f"Every arm in every suite, size {size}", columns, rows, notes)
 
@@ -115,6 +117,26 @@ def _best_mle(results: list[Result]) -> str:
         return "–"
     spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
     return f"{np.mean(values):.4f}{spread}"
+
+
+def _not_run(results: list[Result]) -> list[str]:
+    """Notes on the suites and methods of the harness, and the seeds, that are not there."""
+    suites, arms = (list(dict.fromkeys(r[key] for r in results)) for key in ("suite", "arm"))
+    notes = []
+    if set(suites) & set(suite_names()):  # else they are the user's own
+        lacking = {
+            "suites": [name for name in suite_names() if name not in suites],
+            "arms": [name for name in arm_set("family") if name not in arms],
+        }
+        told = [f"{kind} {', '.join(names)}" for kind, names in lacking.items() if names]
+        notes += [f"Not run at this size: {'; '.join(told)}."] if told else []
+    fewer = []
+    for (suite,), cells in grouped(results, "suite").items():
+        seeds = {cell["seed"] for cell in cells}
+        for (arm,), found in grouped(cells, "arm").items():
+            if len(found) < len(seeds):
+                fewer.append(f"{arm} in {suite} ({len(found)} of {len(seeds)})")
+    return [*notes, f"Seeds are missing: {', '.join(fewer)}."] if fewer else notes
 
 
 def _order(arm: str, found: list[SuiteVerdict], place: dict[str, int]) -> tuple[bool, int]:

@@ -16,9 +16,8 @@ from scipy import stats
 from seqgan.evaluation.significance import student
 from seqgan.metrics.catalogue import ENTROPY, NLL, NLL_SOURCE
 
-from .reading import read_yaml
 from .results import Result, grouped
-from .suite import COMMON
+from .suite import arm_set
 from .table import Table
 
 __all__ = ["SOURCE_CURVES", "paper_table", "published_value"]
@@ -41,7 +40,7 @@ def paper_table(results: list[Result], published: dict[str, Any]) -> Table | Non
     Returns:
         The table; None: no such arm has curves.
     """
-    wanted = read_yaml(COMMON, COMMON.name)["sets"][ARMS]
+    wanted = arm_set(ARMS)
     arms = {arm: cells for (arm,), cells in grouped(results, "arm").items() if arm in wanted}
     curves = {arm: [_rows(cell) for cell in cells] for arm, cells in arms.items()}
     if not any(rows for seeds in curves.values() for rows in seeds):

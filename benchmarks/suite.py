@@ -25,8 +25,8 @@ from .files import DataFile, Use, read_files, read_use
 from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
 
 __all__ = [
-    "SIZES", "Arm", "Method", "Suite", "arms_of", "chosen_arms", "load_methods", "load_suite",
-    "named_arms", "suite_names",
+    "SIZES", "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "load_methods",
+    "load_suite", "named_arms", "suite_names",
 ]  # fmt: skip
 
 SIZES = ("smoke", "standard", "full")
@@ -227,6 +227,11 @@ def arms_of(text: str, known: Collection[str]) -> frozenset[str]:
             near = did_you_mean(name, [*known, *sets])
             raise ConfigError(f"--arms: no arm or set {name!r}{near}; sets are {', '.join(sets)}")
     return frozenset(found)
+
+
+def arm_set(name: str) -> list[str]:
+    """The arms of a set of the common file."""
+    return list(_common()["sets"][name])
 
 
 def suite_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Statistics over suites and seeds, by hand and beside rliable."""
+"""Statistics over suites and seeds, by hand and beside figures of rliable."""
 
 from __future__ import annotations
 
@@ -48,14 +48,17 @@ def test_bootstrap_draws_seeds_within_suites():
     assert 49.5 - 10 < wide.low < 49.5 - 4 and 49.5 + 4 < wide.high < 49.5 + 10
 
 
-def test_equal_to_rliable():
-    metrics = pytest.importorskip("rliable.metrics")
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.normal(size=(5, 4)).round(1), rng.normal(size=(5, 4)).round(1)
-    one, two = ({str(k): list(x[:, k]) for k in range(4)} for x in (ours, theirs))
-    assert interquartile_mean(one) == pytest.approx(metrics.aggregate_iqm(ours))
-    expected = metrics.probability_of_improvement(ours, theirs)
-    assert probability_of_improvement(one, two) == pytest.approx(expected)
+def test_equal_to_figures_of_rliable():
+    # rliable 1.2.0, which needs more than a test should: aggregate_iqm, probability_of_improvement
+    # and run_score_deviation (the profile) of these scores, runs down and tasks across
+    ours = [[1, 0.4, -2], [3, 0.4, -1.5], [2.5, 0.7, 4], [1, 0.1, 0], [9, 0.4, -0.5]]
+    theirs = [[0.5, 0.4, -1], [1, 0.3, -1], [2, 0.2, 3], [8, 0.9, 0.5], [1, 0.4, -2.5]]
+    one, two = ({str(k): list(x) for k, x in enumerate(np.array(y).T)} for y in (ours, theirs))
+    assert interquartile_mean(one) == pytest.approx(0.7222222222222222)
+    assert interquartile_mean(two) == pytest.approx(0.5777777777777777)
+    assert probability_of_improvement(one, two) == pytest.approx(0.5733333333333334)
+    shares = [14 / 15, 11 / 15, 7 / 15, 4 / 15, 1 / 15]
+    assert performance_profile(one, [-1.75, 0, 0.4, 2, 5]).tolist() == pytest.approx(shares)
 
 
 def result(suite: str, seed: int, arm: str, difference: float | None, place: int, **more) -> dict:
@@ -112,3 +115,13 @@ def test_overview_has_arms_down_and_suites_across():
     assert rows["GOOD"][0].startswith("-0.0100 [") and "**" in rows["GOOD"][0]
     assert rows["LOST"] == ["**not comparable**", "–"]
     assert list(rows) == ["MLE, its best temperature", "GOOD", "LOST", "GOOD-RANDOM"]
+    assert not any("Not run at" in note or "missing" in note for note in table.notes)
+
+
+def test_overview_names_what_was_not_run():
+    results = [r for r in made() if (r["suite"], r["seed"], r["arm"]) != ("y", 1, "good")]
+    renamed = [{**r, "suite": {"x": "grammar"}.get(r["suite"], r["suite"])} for r in results]
+    notes = overview_table("standard", renamed, verdicts(renamed)).notes
+    assert notes[1].startswith("Not run at this size: suites coco, coco-iid, ")
+    assert "grammar" not in notes[1] and "arms mle-continued, seqgan, " in notes[1]
+    assert notes[2] == "Seeds are missing: good in y (1 of 2)."
