@@ -96,8 +96,8 @@ def _with_levels(
     if values:
         axes.axhline(float(np.mean(values)), color=COLOURS["mle"], linestyle="--", label="mle")
     if goal is not None:
-        line = {"color": COLOURS["muted"], "linestyle": ":"}
-        axes.axhline(goal, **line, label=f"published, {goal:.3f}")
+        name = f"published, {goal:.3f}"
+        axes.axhline(goal, color=COLOURS["muted"], linestyle=":", label=name)
     _curves(axes, results, "validation", ("round", key), label)
 
 
