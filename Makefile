@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test slow lint demo gpu gpu-all docs clean
+.PHONY: help setup test slow lint demo gpu gpu-all docs notebooks clean
 
 help:
 	@echo "make demo   train on the caption grammar and compare with MLE (a few minutes)"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make gpu    all that needs a CUDA device, with the seconds of each check"
 	@echo "make gpu-all  the same with each generator and each discriminator"
+	@echo "make notebooks  the notebooks of docs/ as .ipynb files, into notebooks/"
 	@echo "make docs   the pages of docs/ and the API reference, into site/"
 
 setup: $(READY)
@@ -42,9 +43,15 @@ gpu: setup
 gpu-all: setup
 	$(BIN)/python -m benchmarks.gpu_check --all
 
+notebooks: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	mkdir -p notebooks
+	cd docs/notebooks && for page in $$(grep -l kernelspec *.md); do \
+		../../$(BIN)/jupytext --quiet --to ipynb --output ../../notebooks/$${page%.md}.ipynb $$page || exit 1; done
+
 docs: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist site notebooks *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -102,6 +102,7 @@ def folder(page, request, tmp_path, monkeypatch) -> Path:
     else:
         shutil.copytree(request.getfixturevalue("workplace"), place)
     monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(place)  # as of a notebook that is opened there
     return place
 
 
