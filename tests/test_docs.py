@@ -198,7 +198,9 @@ def checked(words: list[str], runs: bool) -> int:
     if program in ("torchrun", "accelerate"):  # what they launch is parsed
         module = words.index("-m") + 1
         return seqgan(words[module + 1 :], False) if words[module] == "seqgan" else 1
-    if words[:2] == ["python", "-m"]:
+    if words[0] == "source":
+        return 0 if arguments == [".venv/bin/activate"] else 1
+    if words[:2] in (["python", "-m"], ["python3", "-m"]):
         return 0 if importlib.util.find_spec(words[2]) else 1
     pytest.fail(f"an example runs {program!r}: say in {Path(__file__).name} how to check it")
 
@@ -235,6 +237,9 @@ def test_the_tests_of_the_examples_can_fail(tmp_path, monkeypatch):
     assert checked(["pip", "install", ".[all]"], True) == 1
     assert checked(["pip", "install", "seqgan-toolkit[eval]"], True) == 1  # of no registry
     assert checked(["python", "-m", "benchmarks.speed.self_bleu"], True) == 0
+    assert checked(["python3", "-m", "venv", ".venv"], True) == 0
+    assert checked(["python3", "-m", "venvs", ".venv"], True) == 1
+    assert checked(["source", ".venv/activate"], True) == 1
     assert checked(["seqgan", "run", "--size", "quick"], False) == 0
     assert checked(["seqgan", "run", "--prest", "quick"], False) == 2
     assert checked(["seqgan", "run", "--data", "nothing.txt"], True) == 2

@@ -42,9 +42,9 @@ LAST = (CONFIG, ENVIRONMENT)
 """Files that make a folder that of a run: removed last and written last."""
 EVENTS = "events.out.tfevents"
 OURS = {
-    CONFIG, LOG, RESULTS, ENVIRONMENT, "codec.json", "vocabulary.json", DATA, PRETRAINING,
-    "checkpoints", MEMBERS, "samples", "figures", "report.html", "report.md", "wandb",
-    "explain",
+    CONFIG, LOG, RESULTS, ENVIRONMENT, "codec.json", "vocabulary.json", "tokenizer.json",
+    "conditions.json", "source_vocabulary.json", DATA, PRETRAINING, "checkpoints", MEMBERS,
+    "samples", "figures", "report.html", "report.md", "wandb", "explain",
 }  # fmt: skip
 
 
