@@ -59,7 +59,7 @@ def test_a_resumed_run_is_the_same(name, data):
     config = settings(name, adversarial={"measure_every": 1})
     whole, runtime = tuned(config, data)
     total = runtime.pauses
-    for end in (total // 3, total - 2):
+    for end in {max(1, total // 3), max(1, total - 2)}:  # without a critic there are few
         kept = Kept()
         with pytest.raises(Ended):
             tuned(config, data, kept, end)
