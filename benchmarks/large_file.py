@@ -21,7 +21,7 @@ from typing import Any
 from seqgan.runs.files import write_json
 
 from .continued import begun
-from .molecules import OUTPUT, PAGE, filled
+from .molecule_tables import OUTPUT, PAGE, filled
 from .prepared import training_molecules
 
 __all__ = ["large_table", "main"]

@@ -7,19 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.molecules import (
-    EVALUATION,
-    GOALS,
-    KEPT,
-    OUTPUT,
-    PAGE,
-    TABLES,
-    TUNINGS,
-    command,
-    filled,
-    goal_table,
-    settings_table,
-)
+from benchmarks.molecule_settings import EVALUATION, GOALS, KEPT, TUNINGS
+from benchmarks.molecule_tables import OUTPUT, PAGE, TABLES, filled, goal_table, settings_table
+from benchmarks.molecules import command
 from seqgan.cli.parsing import parse
 from seqgan.config import FinetuneConfig
 

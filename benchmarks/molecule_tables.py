@@ -1,0 +1,120 @@
+"""The tables of docs/molecules.md, out of the results of `molecules`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seqgan.evaluation.objective import TITLES
+from seqgan.metrics import wilson_interval
+
+from .molecule_settings import EVALUATION, GOALS, KEPT, MOLECULES, TUNINGS
+
+__all__ = ["OUTPUT", "PAGE", "TABLES", "filled", "goal_table", "mask_table", "settings_table"]
+
+HERE = Path(__file__).parent
+OUTPUT, PAGE = HERE / "results", HERE.parent / "docs" / "molecules.md"
+
+
+def mask_table(content: dict[str, Any]) -> str:
+    """Samples with the constraint and without it, in Markdown."""
+    lines = [
+        "| constraint | valid | distinct | processor time per sample, ms | new prefixes |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    count = content["samples"]
+    for row in content["rows"]:
+        low, high = wilson_interval(row["valid"] / count, count, 0.95)
+        name = f"smiles, draw {row['draw']}" if "draw" in row else "none"
+        lines.append(
+            f"| {name} | {row['valid'] / count:.1%} [{low:.1%}, {high:.1%}] | "
+            f"{row['distinct'] / count:.1%} | {1000 * row['processor_seconds'] / count:.1f} | "
+            f"{row.get('prefixes', 0):,} |"
+        )
+    return "\n".join(lines)
+
+
+def _columns(goal: str) -> str:
+    title = GOALS[goal][0]
+    return (
+        f"{title}, 0 if invalid | valid | {title} of valid ones | distinct | new | KL from MLE, "
+        "nats | reward calls |"
+    )
+
+
+RULE = "|---|---:|---:|---:|---:|---:|---:|---:|"
+
+
+def goal_table(content: dict[str, Any], goal: str) -> str:
+    """Models by their mean reward over the seeds, in Markdown."""
+    seeds = [each for each in content["seeds"] if each["settings"] == KEPT]
+    lines = [_line(title, found) for name, title in TITLES.items() if (found := _rows(seeds, name))]
+    labels = ", ".join(each["objective"]["label"] for each in seeds)
+    seconds = [each["processor_seconds"] for each in seeds]
+    return "\n".join(
+        [
+            f"| model | {_columns(goal)}", RULE, *lines, "",
+            f"{len(seeds)} seeds of fine-tuning from one MLE run ({MOLECULES:,} molecules): means "
+            "over the seeds; in brackets the ends of their 95% intervals, the lowest and the "
+            f"highest. Verdicts: {labels}. Processor time of a seed, all arms and metrics: "
+            f"{min(seconds):.0f} to {max(seconds):.0f} s.",
+        ]
+    )  # fmt: skip
+
+
+def settings_table(content: dict[str, Any]) -> str:
+    """Fine-tuned models of seed 0 by their settings, and the best of n, in Markdown."""
+    seeds = [each for each in content["seeds"] if each["seed"] == 0]
+    lines = [
+        _line(f"`{name}`", found)
+        for name in TUNINGS
+        if (found := _rows([x for x in seeds if x["settings"] == name], "finetuned"))
+    ]
+    return "\n".join([f"| settings | {_columns('qed')}", RULE, *lines])
+
+
+def _rows(seeds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The rows of a model in all seeds."""
+    return [row for each in seeds for row in each["objective"]["rows"] if row["name"] == name]
+
+
+def _line(title: str, rows: list[dict[str, Any]]) -> str:
+    """A line of a table: means over the seeds."""
+    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    valid = [row["terms"]["validity"] for row in rows]
+    ends = [wilson_interval(share, EVALUATION["num_samples"], 0.95) for share in valid]
+    between = f"[{min(low for low, _ in ends):.1%}, {max(high for _, high in ends):.1%}]"
+    qeds = [row["reward"] / max(v, 1e-9) for row, v in zip(rows, valid, strict=True)]
+    cells = [
+        title, f"{_mean(row['reward'] for row in rows):.3f} [{low:.3f}, {high:.3f}]",
+        f"{_mean(valid):.1%} {between}", f"{_mean(qeds):.3f}",
+        *(f"{_mean(row[key] for row in rows):.1%}" for key in ("unique", "novel")),
+        f"{_mean(row['kl'] for row in rows):.1f}",
+        f"{_mean(row['calls'] for row in rows):,.0f}",
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+def _mean(values: Any) -> float:
+    found = list(values)
+    return sum(found) / len(found)
+
+
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    **{goal: (goal, partial(goal_table, goal=goal)) for goal in GOALS},
+    "settings": ("qed", settings_table),
+    "mask": ("mask", mask_table),
+}
+"""For each table the file of results that it is made from, and its maker."""
+
+
+def filled(page: str, tables: dict[str, str]) -> str:
+    """A page with its tables made again, from ``<!-- molecules: NAME -->`` to ``<!-- end -->``."""
+    for name, table in tables.items():
+        first = f"<!-- molecules: {name} -->\n"
+        before, mark, rest = page.partition(first)
+        _, end, after = rest.partition("<!-- end -->")
+        page = f"{before}{mark}\n{table}\n\n{end}{after}" if mark and end else page
+    return page
