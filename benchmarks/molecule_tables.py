@@ -12,7 +12,7 @@ from seqgan.metrics import wilson_interval
 
 from .molecule_settings import EVALUATION, GOALS, KEPT, MOLECULES, TUNINGS
 
-__all__ = ["OUTPUT", "PAGE", "TABLES", "filled", "goal_table", "mask_table", "settings_table"]
+__all__ = ["OUTPUT", "PAGE", "TABLES", "filled", "goal_table", "mask_table"]
 
 HERE = Path(__file__).parent
 OUTPUT, PAGE = HERE / "results", HERE.parent / "docs" / "molecules.md"
@@ -36,43 +36,34 @@ def mask_table(content: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _columns(goal: str) -> str:
-    title = GOALS[goal][0]
-    return (
-        f"{title}, 0 if invalid | valid | {title} of valid ones | distinct | new | KL from MLE, "
-        "nats | reward calls |"
-    )
-
-
-RULE = "|---|---:|---:|---:|---:|---:|---:|---:|"
-
-
 def goal_table(content: dict[str, Any], goal: str) -> str:
     """Models by their mean reward over the seeds, in Markdown."""
-    seeds = [each for each in content["seeds"] if each["settings"] == KEPT]
-    lines = [_line(title, found) for name, title in TITLES.items() if (found := _rows(seeds, name))]
-    labels = ", ".join(each["objective"]["label"] for each in seeds)
-    seconds = [each["processor_seconds"] for each in seeds]
+    everything, title = content["seeds"], GOALS[goal][0]
+    kept = [each for each in everything if each["settings"] == KEPT] or everything
+    lines = [
+        _line(name, found)
+        for key, name in TITLES.items()
+        if key != "finetuned" and (found := _rows(kept, key))
+    ]
+    verdicts = []
+    for name in TUNINGS:
+        seeds = [each for each in everything if each["settings"] == name]
+        if seeds:
+            lines.append(_line(f"fine-tuned, `{name}`", _rows(seeds, "finetuned")))
+            labels = ", ".join(each["objective"]["label"] for each in seeds)
+            verdicts.append(f"`{name}` {labels}")
+    seconds = [each["processor_seconds"] for each in everything]
     return "\n".join(
         [
-            f"| model | {_columns(goal)}", RULE, *lines, "",
-            f"{len(seeds)} seeds of fine-tuning from one MLE run ({MOLECULES:,} molecules): means "
-            "over the seeds; in brackets the ends of their 95% intervals, the lowest and the "
-            f"highest. Verdicts: {labels}. Processor time of a seed, all arms and metrics: "
+            f"| model | {title}, 0 if invalid | valid | {title} of valid ones | distinct | new | "
+            "KL from MLE, nats | seeds | reward calls |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|", *lines, "",
+            f"From one MLE run ({MOLECULES:,} molecules): means over the seeds; in brackets the "
+            "ends of their 95% intervals, the lowest and the highest. Verdicts of the seeds: "
+            f"{'; '.join(verdicts)}. Processor time of a run, all arms and metrics: "
             f"{min(seconds):.0f} to {max(seconds):.0f} s.",
         ]
     )  # fmt: skip
-
-
-def settings_table(content: dict[str, Any]) -> str:
-    """Fine-tuned models of seed 0 by their settings, and the best of n, in Markdown."""
-    seeds = [each for each in content["seeds"] if each["seed"] == 0]
-    lines = [
-        _line(f"`{name}`", found)
-        for name in TUNINGS
-        if (found := _rows([x for x in seeds if x["settings"] == name], "finetuned"))
-    ]
-    return "\n".join([f"| settings | {_columns('qed')}", RULE, *lines])
 
 
 def _rows(seeds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -91,7 +82,7 @@ def _line(title: str, rows: list[dict[str, Any]]) -> str:
         title, f"{_mean(row['reward'] for row in rows):.3f} [{low:.3f}, {high:.3f}]",
         f"{_mean(valid):.1%} {between}", f"{_mean(qeds):.3f}",
         *(f"{_mean(row[key] for row in rows):.1%}" for key in ("unique", "novel")),
-        f"{_mean(row['kl'] for row in rows):.1f}",
+        f"{_mean(row['kl'] for row in rows):.1f}", str(len(rows)),
         f"{_mean(row['calls'] for row in rows):,.0f}",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
@@ -104,7 +95,6 @@ def _mean(values: Any) -> float:
 
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     **{goal: (goal, partial(goal_table, goal=goal)) for goal in GOALS},
-    "settings": ("qed", settings_table),
     "mask": ("mask", mask_table),
 }
 """For each table the file of results that it is made from, and its maker."""
