@@ -162,4 +162,5 @@ def test_a_run_keeps_its_tokenizer(model, tmp_path, capsys, monkeypatch):
     assert main(["sample", "--run", str(tmp_path / "run"), "--number", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     TextGenerator.from_run(tmp_path / "run").save_pretrained(tmp_path / "hub")
-    assert TextGenerator.from_pretrained(tmp_path / "hub").sample(3) == lines
+    again = TextGenerator.from_pretrained(tmp_path / "hub", base_model=str(folder))
+    assert again.sample(3) == lines
