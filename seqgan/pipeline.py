@@ -50,6 +50,7 @@ from .training.members import run_members
 from .training.pretrain import Convergence, convergence_of, pretrain
 from .training.rounds import Rounds
 from .training.runtime import Runtime
+from .training.sampling import MOST_SAMPLES
 from .training.transfer import beginning
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
@@ -326,7 +327,7 @@ def _measured(
         if tuned is None:
             return Measured(scores, drawn, shown)
         if tuned.objective is not None:
-            made = _reward_calls(config, tuned)
+            made = _reward_calls(config, tuned, data)
             unfit = UNFIT.get(pretraining.state, "").format(**pretraining._asdict())
             judged = verdict_of(
                 tuned.objective, models["finetuned"], made, config, runtime, unfit
@@ -388,15 +389,14 @@ def _write_samples(
     return shown
 
 
-def _reward_calls(config: RunConfig, tuned: Tuned) -> int:
+def _reward_calls(config: RunConfig, tuned: Tuned, data: Dataset) -> int:
     """Sequences that were judged: in training, and to choose the state that is kept."""
     chosen = len(tuned.rounds.history) * config.evaluation.sweep_samples
     if counted := tuned.work.player.calls:
         return counted + chosen
-    same = config.algorithm.as_policy_gradient()
     steps = tuned.rounds.rounds_done * config.adversarial.generator_steps
-    prefixes = -(-tuned.work.generator.max_length // same.positions)
-    return steps * same.batch_size * (1 + same.rollouts * prefixes) + chosen
+    length, training = tuned.work.generator.max_length, min(len(data.train), MOST_SAMPLES)
+    return config.algorithm.judged(steps, length, training) + chosen
 
 
 def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:

@@ -34,6 +34,18 @@ class AlgorithmConfig(Component):
         """Policy gradient with the same batches and optimizer, for the control's updates."""
         raise NotImplementedError(f"{type(self).__name__} has no control")
 
+    def judged(self, steps: int, length: int, training: int) -> int:
+        """Sequences that the reward judges in some steps.
+
+        Args:
+            steps: gradient steps, or batches of samples.
+            length: tokens of the longest sequence.
+            training: training sequences, or the most samples that are drawn at once.
+        """
+        same = self.as_policy_gradient()
+        prefixes = -(-length // same.positions)
+        return steps * same.batch_size * (1 + same.rollouts * prefixes)
+
 
 @dataclass
 class PolicyOptimizer(OptimizerConfig):

@@ -56,6 +56,11 @@ class Distill(AlgorithmConfig):
         shares(self, "real_share", most=0.99)
         sizes(self, "batch_size")
 
+    def judged(self, steps: int, length: int, training: int) -> int:
+        """The samples of each time that they are drawn; steps take theirs from these."""
+        times = -(-steps // self.refresh) if self.refresh else min(1, steps)
+        return times * (self.samples or training)
+
     def as_policy_gradient(self) -> PolicyGradient:
         """REINFORCE with the same batches and optimizer: the control's updates."""
         return PolicyGradient(batch_size=self.batch_size, rollouts=0, optimizer=self.optimizer)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rollout import Sequences
-from seqgan.config import EvaluationConfig, RunConfig
+from seqgan.config import Distill, EvaluationConfig, PolicyGradient, RunConfig
 from seqgan.evaluation import objective as module
 from seqgan.evaluation.objective import Objective, _compared, mean_row
 from seqgan.rewards.terms import Term, Terms
@@ -21,6 +21,20 @@ def test_a_row_has_a_normal_interval():
     error = np.sqrt((4 + 1 + 0 + 9) / 3 / 4)
     assert row.reward == 3 and row.error == pytest.approx(error)
     assert row.low == pytest.approx(3 - 1.959964 * error) and row.calls == 7
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "calls"),
+    [
+        (PolicyGradient(batch_size=64, rollouts=0), 600 * 64),
+        (PolicyGradient(batch_size=8, rollouts=2, positions=4), 600 * 8 * (1 + 2 * 3)),
+        (Distill(), 500),  # the samples of the pretrained policy, once
+        (Distill(samples=1600, refresh=100), 6 * 1600),
+        (Distill(samples=1600, refresh=250), 3 * 1600),
+    ],
+)
+def test_the_sequences_that_a_training_judges(algorithm, calls):
+    assert algorithm.judged(steps=600, length=10, training=500) == calls
 
 
 @pytest.mark.parametrize(
