@@ -15,7 +15,7 @@ from .aggregate import (
 )
 from .results import Result, grouped
 from .statistics import Combined
-from .suite import arm_set, suite_names
+from .suite import arm_set, common_methods, suite_names
 from .table import Table
 from .verdicts import SuiteVerdict
 
@@ -126,7 +126,7 @@ def _not_run(results: list[Result]) -> list[str]:
     if set(suites) & set(suite_names()):  # else they are the user's own
         lacking = {
             "suites": [name for name in suite_names() if name not in suites],
-            "arms": [name for name in arm_set("family") if name not in arms],
+            "methods": [x for x in arm_set("family") if x in common_methods() and x not in arms],
         }
         told = [f"{kind} {', '.join(names)}" for kind, names in lacking.items() if names]
         notes += [f"Not run at this size: {'; '.join(told)}."] if told else []

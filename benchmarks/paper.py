@@ -122,7 +122,8 @@ def _notes(goal: float | None, wanted: list[str], arms: dict[str, list[Result]])
         "Everything at temperature 1, nats per token, mean ± standard deviation over seeds: curves "
         "of fresh samples and of validation sequences; of models without rounds the scores in the "
         "end. A lower NLL under the oracle at a higher held-out NLL and a lower entropy is a "
-        "sharper policy, and no better one. In brackets Student's 95% interval over seeds."
+        "sharper policy, and no better one. A random reward's curve is of half as many samples. In "
+        "brackets Student's 95% interval over seeds."
     ]
     if goal is not None:
         notes.append(

@@ -25,8 +25,8 @@ from .files import DataFile, Use, read_files, read_use
 from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
 
 __all__ = [
-    "SIZES", "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "load_methods",
-    "load_suite", "named_arms", "suite_names",
+    "SIZES", "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "common_methods",
+    "load_methods", "load_suite", "named_arms", "suite_names",
 ]  # fmt: skip
 
 SIZES = ("smoke", "standard", "full")
@@ -285,7 +285,7 @@ def _read_suite(path: Path, more: dict[str, Method]) -> Suite:
         read_use(content.get("use", {}), files, where),
         sizes,
         size_use,
-        {**_common_methods(), **own, **more},
+        {**common_methods(), **own, **more},
         dotted(content.get("source"), f"{where}: source"),
         tuple(str(dotted(x, f"{where}: metrics")) for x in listed(content, "metrics", where)),
         tuple(map(str, listed(content, "columns", where))) if "columns" in content else None,
@@ -449,7 +449,8 @@ def _common() -> Mapping:
 
 
 @functools.cache
-def _common_methods() -> dict[str, Method]:
+def common_methods() -> dict[str, Method]:
+    """The methods of the common file, by name."""
     return read_methods(_common()["methods"], COMMON.name)
 
 

@@ -40,6 +40,12 @@ def test_every_method_of_the_family_has_a_page_an_arm_and_a_paper(name):
     assert method.link.startswith("https://") and method.year and method.link in text + method.link
 
 
+def test_the_page_of_the_ratio_has_its_row_too():
+    text = page_of("ratio").read_text(encoding="utf-8")
+    assert "<!-- our row -->" in text
+    assert filled(text, method_results().get("ratio", [])) == text
+
+
 def test_the_set_of_the_family_has_all_of_it():
     arms = named_arms("family", [load_suite("grammar")])
     assert {*FAMILY, *(f"{name}-random" for name in FAMILY)} <= arms
