@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from importlib import metadata
 from pathlib import Path
@@ -31,9 +30,11 @@ from seqgan.data.smiles_prefixes import SmilesPrefixes
 from seqgan.metrics.molecules import molecules
 from seqgan.models import load_generator
 from seqgan.pipeline import finetune, pretrain_only
+from seqgan.runs.files import write_json
 from seqgan.runs.run_directory import RESULTS, RunDirectory
 
 from .continued import begun, facts
+from .flags import flags_of
 from .molecule_settings import GOALS, KEPT, MLE, MOLECULES, SAMPLED, TUNINGS
 from .molecule_tables import OUTPUT, PAGE, TABLES, filled
 from .prepared import written_molecules
@@ -44,22 +45,12 @@ __all__ = ["command", "main"]
 def command(folder: Path, seed: int, name: str = KEPT, goal: str = "qed") -> str:
     """The command line that does what a seed does with settings of `TUNINGS`."""
     tuning = TUNINGS[name]
-    flags = " ".join(_flags({key: tuning[key] for key in ("algorithm", "adversarial")}))
+    chosen = flags_of({key: tuning[key] for key in ("algorithm", "adversarial")})
+    flags = " ".join(f"{flag} {value}" for flag, value in chosen)
     return (
         f"seqgan finetune --run {folder.name} --method {tuning['method']} --rewards "
         f"{' '.join(GOALS[goal][1])} {flags} --seed {seed}"
     )
-
-
-def _flags(settings: dict[str, Any], before: str = "--") -> list[str]:
-    """The settings as flags of the command line."""
-    found = []
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            found += _flags(value, f"{before}{key}.")
-        else:
-            found.append(f"{before}{key} {value}")
-    return found
 
 
 def pretrained(folder: Path, console: Console) -> Path:
@@ -80,7 +71,7 @@ def tuned(run: Path, goal: str, seed: int, name: str, console: Console) -> dict[
         "data": str(run.parent / "molecules.smi"), "output_dir": str(place), "overwrite": True,
         "run": str(run), "seed": seed, "rewards": GOALS[goal][1], **MLE, **TUNINGS[name],
     }  # fmt: skip
-    before, begin = _seconds(), time.perf_counter()
+    before, begin = time.process_time(), time.perf_counter()
     finetune(FinetuneConfig(**settings), run, console)
     results = RunDirectory.open(place).results()
     names = ("validity", "unique-molecules", "novel-molecules", "internal-diversity", "qed")
@@ -88,19 +79,13 @@ def tuned(run: Path, goal: str, seed: int, name: str, console: Console) -> dict[
         "seed": seed,
         "settings": name,
         "seconds": round(time.perf_counter() - begin, 1),
-        "processor_seconds": round(_seconds() - before, 1),
+        "processor_seconds": round(time.process_time() - before, 1),
         "objective": results["objective"],
         "scores": {
             model: [score for score in scores if score["name"] in names]
             for model, scores in results["scores"].items()
         },
     }
-
-
-def _seconds() -> float:
-    """Seconds of the processor that this process has had, its threads' among them."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def objective(goal: str, folder: Path, seeds: int, names: list[str], output: Path) -> None:
@@ -117,7 +102,7 @@ def objective(goal: str, folder: Path, seeds: int, names: list[str], output: Pat
         for seed in range(seeds):
             if (name, seed) not in done:
                 content["seeds"].append(tuned(run, goal, seed, name, console))
-                _write(place, content)
+                write_json(place, content)
 
 
 def mask(folder: Path, output: Path) -> None:
@@ -134,13 +119,13 @@ def mask(folder: Path, output: Path) -> None:
     content = {
         **facts(samples=SAMPLED, rdkit=metadata.version("rdkit")), "rows": rows,
     }  # fmt: skip
-    _write(output / "molecules-mask.json", content)
+    write_json(output / "molecules-mask.json", content)
 
 
 def _sampled(name: str, policy: Policy, codec: Any, seed: int) -> dict[str, Any]:
-    begin = _seconds()
+    begin = time.process_time()
     drawn = generate(policy, SAMPLED, rng=torch.Generator().manual_seed(seed))
-    seconds = _seconds() - begin
+    seconds = time.process_time() - begin
     texts = codec.texts(drawn)
     valid = sum(each is not None for each in molecules(texts))
     return {
@@ -154,11 +139,6 @@ def _read(place: Path) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
     return found
-
-
-def _write(place: Path, content: dict[str, Any]) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

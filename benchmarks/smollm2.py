@@ -31,6 +31,7 @@ from seqgan.metrics.judge import find_judge
 from seqgan.runs.files import write_json, write_text
 
 from .continued import facts
+from .flags import flags_of
 
 __all__ = ["command_of", "main", "settings_of", "summary", "table"]
 
@@ -142,25 +143,7 @@ def command_of(data: str, model: str, folder: Path, seed: int, tiny: bool = Fals
     settings["generator"] = {**settings["generator"], "model": place}
     settings["corpus"] = {**settings["corpus"], "tokenizer": file}
     words = [sys.executable, "-m", "seqgan", "run", "--output_dir", str(folder / "run")]
-    for group, values in settings.items():
-        if isinstance(values, dict):
-            words += [f"--{group}.{name}={_word(value)}" for name, value in _flat(values)]
-        else:
-            words.append(f"--{group}={_word(values)}")
-    return words
-
-
-def _flat(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Nested settings as pairs of dotted names and values."""
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        inner = _flat(value) if isinstance(value, dict) else None
-        found += [(name, value)] if inner is None else [(f"{name}.{x}", y) for x, y in inner]
-    return found
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return words + [f"{flag}={value}" for flag, value in flags_of(settings)]
 
 
 def _resuming(words: list[str], run: Path) -> list[str]:

@@ -21,6 +21,7 @@ from rollout import Reward, Sequences
 
 from .config.decoding import Decoding
 from .config.settings import settings_from
+from .config.sharing import is_folder
 from .config.version import __version__
 from .data.codec import CODEC, Codec, load_codec, save_codec
 from .data.conditions import CONDITIONS, Conditions, load_conditions
@@ -272,7 +273,7 @@ class TextGenerator(
                 from is not there.
         """
         model = pretrained_model_name_or_path
-        folder = isinstance(model, Path) or model.startswith((".", "/", "~"))
+        folder = isinstance(model, Path) or is_folder(model)
         if folder and not Path(model).is_dir():  # asking the Hub would take long
             raise CheckpointError(f"{model}: no such folder, and no model that the Hub could have")
         try:
@@ -349,7 +350,7 @@ class TextGenerator(
         """The model card: what it is, its scores with intervals, the command that made it."""
         names = {"generator": self.policy, "discriminator": self.discriminator}
         found = {
-            kind: bases.described(model.settings, True).get("base")
+            kind: bases.base_of(model.settings)
             for kind, model in names.items()
             if model is not None
         }

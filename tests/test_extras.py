@@ -66,7 +66,7 @@ USES: dict[str, list[list[str]]] = {
         ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{ROOT}/tests/test_floors.py"],
     ],
 }  # fmt: skip
-"""What an extra is for, as commands in an empty folder."""
+"""Uses of each extra, as commands in an empty folder."""
 FOUND = {
     "eval": {"fed", "mauve"}, "music": {"scale-consistency"},
     "digits": {"picture-distance", "class-accuracy"}, "molecules": {"validity"},

@@ -34,7 +34,6 @@ from ..data.dataset import fingerprint
 from ..data.sources import check_splits, load_data
 from ..data.text.one_line import read_line
 from ..data.text.readers import Record, plain_lines
-from ..data.text.tokenizers import make_tokenizer
 from ..errors import CheckpointError, ConfigError, DataError
 from ..evaluation.models import Evaluator
 from ..evaluation.samples import References, file_scores
@@ -57,7 +56,7 @@ from ..training.sampling import draw
 from .completion import completion
 from .explain import explain
 from .methods import methods
-from .sharing import pull, push
+from .sharing import pull, push, reading_of
 from .watch import watch
 
 __all__ = [
@@ -111,12 +110,7 @@ def _sampled(settings: SampleConfig) -> TextGenerator:
     """The model to sample from: of a run, or of a folder that `seqgan pull` wrote."""
     device, folder = make_accelerator(settings.device).device, Path(settings.run)
     if (folder / DESCRIPTION).is_file():
-        given: dict[str, Any] = {
-            "base_model": settings.base_model, "base_encoder": settings.base_encoder,
-        }  # fmt: skip
-        if settings.tokenizer is not None:
-            given["tokenizer"] = make_tokenizer(settings.tokenizer, "--tokenizer")
-        return TextGenerator.from_pretrained(folder, **given).to(device)
+        return TextGenerator.from_pretrained(folder, **reading_of(settings)).to(device)
     directory = RunDirectory.open(folder)
     place = directory.checkpoint(directory.final(settings.model))
     policy = load_generator(place / "generator", device, settings.base_model)

@@ -10,13 +10,14 @@ from typing import Any
 from huggingface_hub.errors import HFValidationError
 from rich.console import Console
 
+from ..config import SampleConfig
 from ..config.sharing import PullConfig, PushConfig, is_folder
 from ..data.text.tokenizers import make_tokenizer
 from ..errors import CheckpointError, ConfigError
 from ..hub import DESCRIPTION, PARTS, TextGenerator
 from ..terminal import say
 
-__all__ = ["pull", "push"]
+__all__ = ["pull", "push", "reading_of"]
 
 
 def push(settings: PushConfig, console: Console) -> int:
@@ -43,14 +44,21 @@ def push(settings: PushConfig, console: Console) -> int:
 def pull(settings: PullConfig, console: Console) -> int:
     """``seqgan pull``."""
     _check_free(settings.to, settings.overwrite)
-    given: dict[str, Any] = {
-        "base_model": settings.base_model, "base_encoder": settings.base_encoder,
-    }  # fmt: skip
-    if settings.tokenizer is not None:
-        given["tokenizer"] = make_tokenizer(settings.tokenizer, "--tokenizer")
     source = Path(settings.model).expanduser() if is_folder(settings.model) else settings.model
-    model = TextGenerator.from_pretrained(source, revision=settings.revision, **given)
+    model = TextGenerator.from_pretrained(
+        source, revision=settings.revision, **reading_of(settings)
+    )
     return _keep(model, settings.to, console)
+
+
+def reading_of(settings: PullConfig | SampleConfig) -> dict[str, Any]:
+    """Arguments of `TextGenerator.from_pretrained` that the user gives for a shared model."""
+    name = settings.tokenizer
+    return {
+        "tokenizer": None if name is None else make_tokenizer(name, "--tokenizer"),
+        "base_model": settings.base_model,
+        "base_encoder": settings.base_encoder,
+    }
 
 
 def _check_free(to: str, overwrite: bool) -> None:

@@ -23,6 +23,7 @@ def check_algorithm(config: RunConfig) -> None:
         ConfigError: there are others.
     """
     _check_stages(config)
+    _check_players(config)
     _check_relaxed(config)
     _check_ratio(config)
     alone = config.ratio_alone and config.rewards[0].name == "ratio" and not config.stages
@@ -71,15 +72,19 @@ def _check_relaxed(config: RunConfig) -> None:
     )
 
 
-def _check_ratio(config: RunConfig) -> None:
-    """Requires the ratio alone for what only an ensemble's density makes possible."""
-    algorithm = config.algorithm
+def _check_players(config: RunConfig) -> None:
+    """Requires that one model at most is trained beside the policy."""
     require(
         not any(term.needs_mediator for term in config.every_term())
         or not any(term.needs_discriminator for term in config.every_term()),
         "--rewards: mediator and discriminator are both the player beside the policy, and a run "
         "trains one of them; leave one out",
     )
+
+
+def _check_ratio(config: RunConfig) -> None:
+    """Requires the ratio alone for what only an ensemble's density makes possible."""
+    algorithm = config.algorithm
     if not isinstance(algorithm, Ratio) or config.ratio_alone:
         return
     usual = Ratio()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,30 +23,23 @@ WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 BLOCK = 1 << 20
 
 
-def base_of(settings: Component) -> str | None:
-    """The place of the files that a model's settings name; None: it begins with none."""
-    name = getattr(settings, settings.files) if settings.files else None
-    return name if name and Path(name).exists() else None
+def base_of(settings: Component) -> dict[str, str] | None:
+    """Name and hash of the pretrained model that a model goes on from; None: it has none."""
+    place = _place_of(settings)
+    return None if place is None else {"name": place.name, "sha256": _hash_of(place)}
 
 
 def described(settings: Component, shared: bool) -> dict[str, Any]:
-    """Facts that are written of a model's base.
+    """Settings as they are written: with the place of the base, or its name alone.
 
     Args:
-        settings: of the model.
+        settings: of a model.
         shared: it goes to another machine, whose folders are others.
-
-    Returns:
-        The changed settings and "base", its name and the hash of its weights; empty without one.
     """
-    place = base_of(settings)
-    if place is None:
-        return {}
-    path = Path(os.path.abspath(place))
-    return {
-        "settings": {settings.files: path.name if shared else str(path)},
-        "base": {"name": path.name, "sha256": _hash_of(path)},
-    }
+    place, found = _place_of(settings), asdict(settings)
+    if place is not None:
+        found[settings.files] = place.name if shared else str(place)
+    return found
 
 
 def placed(settings: Component, base: dict[str, Any] | None, kind: str, given: str | None) -> Any:
@@ -77,6 +70,12 @@ def placed(settings: Component, base: dict[str, Any] | None, kind: str, given: s
             f"the {kind} goes on from; name the place of those with {flag} PATH"
         )
     return replace(settings, **{settings.files: place})
+
+
+def _place_of(settings: Component) -> Path | None:
+    """The files that settings name; None if they name none, or something that is no file."""
+    name = getattr(settings, settings.files) if settings.files else ""
+    return Path(os.path.abspath(name)) if name and Path(name).exists() else None
 
 
 def _hash_of(place: Path) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +49,13 @@ def save_model(model: nn.Module, path: str | os.PathLike[str], shared: bool = Fa
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, path.with_suffix(".safetensors"))
     settings = described.settings
-    base = bases.described(settings, shared)
+    base = bases.base_of(settings)
     description = {
         "format": FORMAT,
         "kind": next(k for k, each in KINDS.items() if isinstance(settings, each)),
-        "settings": {**asdict(settings), **base.pop("settings", {})},
+        "settings": bases.described(settings, shared),
         "spec": described.spec.to_dict(),
-        **base,
+        **({} if base is None else {"base": base}),
     }
     path.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
 

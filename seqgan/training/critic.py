@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn import functional
 
 from rollout import Policy, Sequences
 from rollout.devices import reads_synchronise
@@ -158,8 +158,9 @@ class Critic:
         size, number = self.config.batch_size, self.learner.step
         part, vectors, uniforms = self.runtime.processes.part(size), None, None
         rng = self.runtime.rng("discriminator", "rows", number)
-        sources = zip((self.train, negatives), lengths, strict=True)
-        pairs = [self._draw(each, size, rng, known) for each, known in sources]
+        pairs = [self._draw(self.train, size, rng, lengths[0])]
+        if self.relaxed is None:
+            pairs.append(self._draw(negatives, size, rng, lengths[1]))
         if self.augment is not None:
             changes = self.runtime.rng("discriminator", "augmentation", number)
             count = 2 if self.config.augment_generated else 1
@@ -169,7 +170,9 @@ class Critic:
         pairs = [each.select(part.rows) for each in pairs]
         if self.relaxed is not None:
             soft = self.relaxed(part, self.runtime.rng("discriminator", "relaxed", number))
-            pairs[1], vectors = without_noise(soft.sequences), soft.vectors
+            self.runtime.count(soft.sequences.mask)
+            pairs.append(without_noise(soft.sequences))
+            vectors = soft.vectors
         self.runtime.seed_dropout("discriminator", number)
         if self.config.penalty:
             rng = self.runtime.rng("discriminator", "between", number)
@@ -188,9 +191,14 @@ class Critic:
             if vectors is None:
                 logits = self.trained(both)
             else:
-                rows = [row for each in self._embedded(pairs, vectors) for row in each]
-                embedded = pad_sequence(rows, batch_first=True)
-                logits = self.trained.forward_embedded(embedded, both.lengths, both.condition)
+                width = both.tokens.shape[1]
+                embedded = [
+                    functional.pad(each, (0, 0, 0, width - each.shape[1]))
+                    for each in self._embedded(pairs, vectors)
+                ]
+                logits = self.trained.forward_embedded(
+                    torch.cat(embedded), both.lengths, both.condition
+                )
         if self.trained.per_token:
             logits = _of_prefixes(logits, both.lengths).flatten()
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))

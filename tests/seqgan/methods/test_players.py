@@ -34,7 +34,7 @@ from .fine_tuning import evolving
 P = torch.tensor([0.6, 0.3, 0.1])
 """The data's probabilities of three tokens, each a sequence."""
 Q = torch.tensor([0.1, 0.3, 0.6])
-"""Those of the policy."""
+"""The policy's probabilities of the same tokens."""
 
 
 def three_tokens(probs: torch.Tensor):
