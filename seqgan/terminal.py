@@ -27,8 +27,8 @@ SPINS = "500"
 
 By default it turns some 300,000 times, and where another program has one of the cores, each of the
 many small operations of a model waits until the system swaps programs: two threads on two cores,
-one of them busy, trained 30 times slower than one thread. With these they are 0.76 times as fast as
-one thread there, and 1.3 times, as by default, where nothing else runs.
+one of them busy, trained 70 times slower than one thread, and with these 0.8 times as fast. Where
+nothing else runs there is no difference (docs/speed.md).
 """
 
 WAIT = 5.0
