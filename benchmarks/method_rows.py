@@ -59,8 +59,8 @@ class MethodsSettings(Settings):
 
 def page_of(name: str) -> Path | None:
     """The page of a method; None: it has its row in the index alone."""
-    places = (DOCS / "methods" / f"{name}.md", DOCS / f"{name}.md")
-    return next((place for place in places if place.is_file()), None)
+    page = DOCS / "methods" / f"{name}.md"
+    return page if page.is_file() else None
 
 
 def rows_by_method(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]:
