@@ -1,8 +1,9 @@
 """Every example of the README and of the docs runs.
 
 The blocks of a page run in order, in one working folder: ``python`` blocks in one namespace,
-``bash`` blocks line by line. The README begins in an empty folder, the other pages in one that
-holds what its first commands make. What would take minutes runs with the settings of the size smoke
+``bash`` blocks line by line. The README and the tutorials begin in an empty folder (but for the
+pretrained model that one of these asks for), the other pages in one that holds what the README's
+first commands make. What would take minutes runs with the settings of the size smoke
 on top of its own, so that every flag and argument is still read. A comment above a block makes an
 exception of it::
 
@@ -17,6 +18,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,7 @@ from seqgan.config.settings import hints
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 SIZES = ROOT / "seqgan" / "methods" / "sizes.yaml"
 HEAVY = {
     "digits.md", "labels.md", "pretrained.md", "ratio.md", "rewards.md", "training.md",
@@ -43,15 +46,21 @@ FENCED = re.compile(
 )
 TRAINING = {"run": "full_run", "pretrain": "pretrain_only", "finetune": "finetune_run"}
 """Commands, and the names by which the command line calls their functions of the pipeline."""
+OUTPUTS = {"--output", "--output_dir", "--to"}
 
 
 class Block(NamedTuple):
-    """A fenced block, and whether it is to be run or only parsed."""
+    """A fenced block, and whether it is to be run or only parsed.
+
+    Attributes:
+        skipped: whether the page says that it is not run, whatever is installed.
+    """
 
     language: str
     code: str
     line: int
     runs: bool
+    skipped: bool = False
 
 
 def blocks(page: Path) -> list[Block]:
@@ -62,7 +71,7 @@ def blocks(page: Path) -> list[Block]:
         line = text.count("\n", 0, match.start("code"))
         mark, what = match["mark"], match["what"]
         runs = mark is None or (mark == "needs" and importlib.util.find_spec(what) is not None)
-        found.append(Block(match["language"], match["code"], line, runs))
+        found.append(Block(match["language"], match["code"], line, runs, mark == "not run"))
     return found
 
 
@@ -95,10 +104,12 @@ def workplace(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(page, request, tmp_path, monkeypatch) -> Path:
-    """The working folder of one page: empty for the README, else a copy of what it makes."""
+    """The working folder of one page: empty, or a copy of what the README makes."""
     place = tmp_path / "work"
-    if page == README:
+    if page == README or page in TUTORIALS:
         place.mkdir()
+        if page.name == "pretrained.md" and importlib.util.find_spec("transformers"):
+            shutil.copytree(request.getfixturevalue("workplace") / "model", place / "model")
     else:
         shutil.copytree(request.getfixturevalue("workplace"), place)
     monkeypatch.chdir(place)
@@ -155,6 +166,25 @@ def test_examples_run(page, folder, smoke):
                 assert checked(words, block.runs) == 0, where
         elif block.language == "yaml":
             yaml.safe_load(block.code)
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
+def test_a_tutorial_reads_only_what_it_has_made(page):
+    made = {"model", "model/tokenizer.json"}  # a tutorial says how to get them
+    for block in blocks(page):
+        if block.language != "bash" or block.skipped:
+            continue
+        for words in commands(block.code):
+            outputs = {after for flag, after in pairwise(words) if flag in OUTPUTS}
+            read = {word for word in words if re.fullmatch(r"runs/\w+|\w+\.txt", word)}
+            assert read - outputs <= made, f"{page.name}:{block.line}: {shlex.join(words)}"
+            made |= outputs
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
+def test_a_tutorial_says_at_its_top_how_long_it_takes(page):
+    top = page.read_text(encoding="utf-8").splitlines()[2]
+    assert re.match(r"\*\w+ minutes", top)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -60,8 +60,8 @@ def make_trackers(names: Iterable[str], folder: Path) -> list[GeneralTracker]:
 
 
 def show_picture(trackers: Iterable[Any], name: str, picture: bytes) -> None:
-    """Shows a grey picture, a PNG, in TensorBoard, if it is among the trackers."""
-    pixels = np.asarray(Image.open(io.BytesIO(picture)))[None, :, :, None]
+    """Shows a picture, a PNG, grey or in colours, in TensorBoard, if it is among the trackers."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))[None]
     for tracker in trackers:
         if tracker.name == "tensorboard":
             tracker.log_images({name: pixels}, 0, dataformats="NHWC")

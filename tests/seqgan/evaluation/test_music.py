@@ -89,11 +89,13 @@ def test_in_key(data):
         build_reward([InKeyTerm()], plain)
 
 
-def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path, monkeypatch):
+def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path, monkeypatch, capsys):
     without_report(monkeypatch)
     run = tmp_path / "run"
     flags = ["--data", source, "--corpus.label", "true", "--method", "rloo", "--rewards", "in_key"]
     assert main(["run", *flags, *TINY_WORK, "--output_dir", str(run)]) == 0
+    assert "cannot be tracked" not in capsys.readouterr().out  # rolls are pictures in colours
+    assert b"samples/finetuned" in next(run.glob("events.out.tfevents*")).read_bytes()
     results = json.loads((run / "results.json").read_text())
     names = {score["name"] for score in results["scores"]["mle"]}
     assert {"scale-consistency", "bar-repetition", "key-accuracy", "label-accuracy"} <= names
