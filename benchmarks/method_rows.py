@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from seqgan.config import RunConfig
 from seqgan.config.methods import RESULTS, method_names
 from seqgan.config.settings import Settings
 from seqgan.runs.run_directory import write_text
@@ -26,11 +27,13 @@ from seqgan.terminal import say
 from .pages import NOTHING
 from .reading import read_yaml
 from .results import Result, read_results
+from .suite import METHOD_GROUPS, START_GROUPS
 from .tables import PUBLISHED, difference_cells
 from .verdicts import verdicts
 
 __all__ = [
     "MethodsSettings",
+    "changed",
     "filled",
     "page_of",
     "page_row",
@@ -68,6 +71,7 @@ def rows_by_method(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]
     known = set(method_names())
     found: dict[str, list[dict[str, Any]]] = {}
     kept = [result for result in results if result["size"] != "smoke"]
+    runs = {(each["suite"], each["size"], each["arm"]): each for each in kept}
     for row in verdicts(kept):
         if row.arm not in known or row.against != "mle":
             continue
@@ -77,9 +81,40 @@ def rows_by_method(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]
                 "suite": row.suite, "size": row.size, "metric": row.metric,
                 "seeds": list(row.seeds), "difference": difference, "interval": interval,
                 "p": p_value, "against_control": row.between or "", "label": row.label,
+                "changed": changed(runs[row.suite, row.size, row.arm]),
             }
         )  # fmt: skip
     return dict(sorted(found.items()))
+
+
+def changed(result: Result) -> list[str]:
+    """The settings in which a run differs from ``seqgan run --method NAME`` of the same size.
+
+    Data, MLE model and evaluation are the suite's, and not among them; the generator is where the
+    method began with one of its own.
+
+    Args:
+        result: of the arm that has the method's name.
+    """
+    there, size = result["config"], result["size"]
+    usual = asdict(RunConfig(method=result["arm"], size=size, data=there["data"]))
+    own = (result.get("method") or {}).get("own_start", False)
+    groups = START_GROUPS if own else METHOD_GROUPS
+    return [line for group in groups for line in _changes(there[group], usual[group], group)]
+
+
+def _changes(there: Any, usual: Any, name: str) -> list[str]:
+    """Lines on what differs, in the order of the settings; new and former settings are left out."""
+    if isinstance(there, dict) and isinstance(usual, dict):
+        shared = [key for key in usual if key in there]
+        return [
+            line for key in shared for line in _changes(there[key], usual[key], f"{name}.{key}")
+        ]
+    return [] if there == usual else [f"{name} {_shown(there)} ({_shown(usual)})"]
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).replace('"', "")
 
 
 def page_row(rows: list[dict[str, Any]]) -> str:
@@ -95,6 +130,14 @@ def page_row(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         cells = {**row, "seeds": len(row["seeds"]), "label": f"**{row['label']}**"}
         lines.append(f"| {' | '.join(str(cells[name]) for name in columns)} |")
+    told = {f"{row['suite']} {row['size']}": ", ".join(row["changed"]) for row in rows}
+    by_change: dict[str, list[str]] = {}
+    for place, text in told.items():
+        by_change.setdefault(text, []).append(place)
+    for text, places in by_change.items():
+        what = f"`{text}`" if text else "none"
+        lines += ["", f"Settings other than the method's own at this size, which stand in brackets "
+                  f"({', '.join(places)}): {what}."]  # fmt: skip
     return "\n".join(lines)
 
 

@@ -20,7 +20,8 @@ def methods(settings: MethodsConfig, console: Console) -> int:
     found = method_results()
     if settings.method is not None:
         method = read_method(settings.method)
-        _say_all(console, _lines(method, found.get(method.name, [])))
+        rows = found.get(method.name, [])
+        _say_all(console, [*_lines(method, rows), *_changes(rows)])
         say(console, "")
         say(console, textwrap.fill(" ".join(method.about.split()), 88))
         chosen = yaml.safe_dump(dict(method.settings), sort_keys=False, default_flow_style=None)
@@ -52,6 +53,15 @@ def _lines(method: Method, rows: list[dict[str, Any]]) -> list[str]:
     if method.paper:
         lines.append(f"    {method.paper} {method.link}".rstrip())
     return [*lines, f"    our table: {outcome(rows)}"]
+
+
+def _changes(rows: list[dict[str, Any]]) -> list[str]:
+    """The settings with which a method was measured, where they are not its own."""
+    return [
+        f"    measured on {row['suite']} with (its own in brackets): {', '.join(row['changed'])}"
+        for row in rows
+        if row["changed"]
+    ]
 
 
 def _say_all(console: Console, lines: list[str]) -> None:

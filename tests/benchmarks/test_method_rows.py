@@ -9,7 +9,15 @@ import pytest
 
 from benchmarks import method_rows
 from benchmarks.cli import main
-from benchmarks.method_rows import NOTHING, filled, page_of, page_row, published, rows_by_method
+from benchmarks.method_rows import (
+    NOTHING,
+    changed,
+    filled,
+    page_of,
+    page_row,
+    published,
+    rows_by_method,
+)
 from benchmarks.results import read_results
 from benchmarks.suite import load_suite, named_arms
 from seqgan.cli.main import main as seqgan
@@ -83,6 +91,40 @@ def test_rows_come_from_results(tmp_path, monkeypatch):
     assert main(["methods", str(tmp_path / "results")]) == 0
     assert row["label"] in page.read_text()
     assert json.loads((tmp_path / "results.json").read_text()) == {"seqgan": [row]}
+
+
+def test_a_row_names_the_settings_that_are_not_the_methods_own(capsys, monkeypatch):
+    arms = {arm.name: arm for arm in load_suite("grammar").arms("standard", 0)}
+
+    def result(name, **method):
+        return {"arm": name, "size": "standard", "config": arms[name].config, "method": method}
+
+    assert changed(result("rankgan")) == [
+        "critic.steps 600 (4000)", "critic.measure_every 100 (200)",
+        "algorithm.optimizer.learning_rate 0.001 (0.0003)", "adversarial.rounds 100 (40)",
+        "adversarial.patience 0 (5)", "adversarial.measure_every 10 (2)",
+        "adversarial.critic_steps 5 (10)",
+    ]  # fmt: skip
+    assert changed(result("psi-mle")) == [
+        "critic.steps 600 (4000)",
+        "critic.measure_every 100 (200)",
+    ]
+    relgan = changed(result("relgan", own_start=True))
+    assert not any(line.startswith(("generator", "pretrain")) for line in relgan)
+    assert "discriminator.representations 16 (64)" in relgan
+    row = {
+        "suite": "grammar", "size": "standard", "metric": "js", "seeds": [0], "difference": "+1",
+        "interval": "", "p": "", "against_control": "", "label": "worse", "changed": relgan,
+    }  # fmt: skip
+    other = {**row, "suite": "coco-iid", "changed": []}
+    shown = page_row([row, other])
+    assert f"(grammar standard): `{', '.join(relgan)}`." in shown
+    assert "(coco-iid standard): none." in shown
+    monkeypatch.setattr("seqgan.cli.methods.method_results", lambda: {"relgan": [row, other]})
+    assert seqgan(["methods", "relgan"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "measured on grammar with (its own in brackets): " in printed
+    assert "discriminator.representations 16 (64)" in printed and "on coco-iid with" not in printed
 
 
 def test_nothing_is_made_up():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -13,13 +14,16 @@ from benchmarks.cli import COMMANDS, main
 from benchmarks.suite import (
     SIZES,
     Method,
+    arm_set,
     chosen_arms,
+    common_methods,
     load_suite,
     merge,
     named_arms,
     read_methods,
     suite_names,
 )
+from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
@@ -39,6 +43,7 @@ def fails(capsys, arguments: list[str], *messages: str) -> None:
 OWN_START = (
     "mle-papers", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random", "mle-larger",
     "mle-averaged", "mle-small", "ratio-small", "mle-lstm", "mle-transformer", "ratio-transformer",
+    "mle-noise", "mle-relational", "mle-leak",
     *(f"{name}{end}" for name in ("minimax-gan", "relgan", "catgan", "leakgan")
       for end in ("", "-random")),
     *(f"seqgan-papers-{g}-{d}-{k}" for g, d, k in ((1, 1, 10), (30, 1, 30), (100, 1, 10))),
@@ -105,9 +110,69 @@ def test_a_suite_like_another_says_only_what_differs(tmp_path):
 def test_a_method_like_another_says_only_what_differs():
     arms = {arm.name: arm for arm in load_suite("oracle20").arms("standard", 0)}
     one, other = (arms[name].config for name in ("seqgan", "seqgan-papers"))
-    assert other["adversarial"] == {**one["adversarial"], "rounds": 60, "measure_every": 4}
-    assert other["critic"] == one["critic"]
+    counts = {"rounds": 60, "critic_steps": 20, "measure_every": 4}
+    assert other["adversarial"] == {**one["adversarial"], **counts}
+    assert other["critic"] == {**one["critic"], "steps": 1500, "measure_every": 250}
     assert other["generator"] == arms["mle-papers"].config["generator"] != one["generator"]
+
+
+PAPER = ("generator", "pretrain", "algorithm", "critic")
+"""Groups in which the arms that begin as the papers did have the recipe's own settings."""
+
+
+def test_the_arms_of_the_papers_begin_and_go_on_as_the_authors_did():
+    arms = {arm.name: arm.config for arm in load_suite("oracle20").arms("standard", 0)}
+    papers, recipe = arms["seqgan-papers"], asdict(RunConfig(method="seqgan"))
+    assert {name: papers[name] for name in PAPER} == {name: recipe[name] for name in PAPER}
+    assert papers["pretrain"]["epochs"] == 120 and papers["generator"]["initial_scale"] == 0.1
+    for name in PAPERS:
+        assert arms[name]["pretrain"] == papers["pretrain"]
+
+
+LIKELIHOOD = {"scheduled-sampling": 1000, "jsdgan": 1000, "cot": 400, "psi-mle": 400, "dgsan": 400}
+"""Updates of the methods that learn by likelihood or exactly over the next token."""
+SCRATCH = {"scratchgan": 200, "minimax-gan": 400}
+"""Updates of the methods that have no MLE behind them."""
+
+
+@pytest.mark.parametrize("name", ["grammar", "oracle20", "coco-iid", "news"])
+def test_the_methods_of_the_family_have_one_budget(name):
+    suite = load_suite(name)
+    arms = {arm.name: run_config(arm.config, name) for arm in suite.arms("standard", 0)}
+    family = {x: arms[x] for x in arm_set("family") if x in common_methods() and x[:3] != "mle"}
+    assert {*LIKELIHOOD, *SCRATCH, "seqgan", "seqgan-logodds", "relgan", "leakgan"} <= {*family}
+    own = {"relgan": 100, "catgan": 100, "scratchgan": 100, "minimax-gan": 100}
+    for name, config in family.items():
+        batches = config.adversarial.rounds * config.adversarial.generator_steps
+        updates = batches * getattr(config.algorithm, "updates", 1)
+        between = config.adversarial.measure_every * updates / config.adversarial.rounds
+        assert config.adversarial.patience == 0, name
+        if name in {**LIKELIHOOD, **SCRATCH}:
+            assert updates == {**LIKELIHOOD, **SCRATCH}[name]
+        elif name != "ratio":
+            assert (updates, batches * config.algorithm.batch_size, between) == (100, 6400, 10)
+            assert config.algorithm.optimizer.learning_rate == 0.001
+            assert config.adversarial.rounds * config.adversarial.critic_steps == 500
+        if any(term.needs_discriminator for term in config.rewards):
+            assert config.critic.steps == own.get(name, 600), name
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["grammar", "oracle20", "coco-iid"])
+def test_beside_a_method_with_a_network_of_its_own_stands_mle_of_it(name, size):
+    arms = {arm.name: arm.config for arm in load_suite(name).arms(size, 0)}
+    rates = {"relgan": 0.001, "catgan": 0.001, "leakgan": 0.005}
+    for method, mle in {
+        "minimax-gan": "mle-noise", "relgan": "mle-relational", "catgan": "mle-relational",
+        "leakgan": "mle-leak",
+    }.items():  # fmt: skip
+        for group in ("generator", "pretrain"):  # so they have one start
+            assert arms[mle][group] == arms[method][group]
+        optimizer = arms[method]["pretrain"]["optimizer"]
+        if method in rates:  # the recipe's, whatever the suite says
+            own = RunConfig(method=method).pretrain.optimizer
+            assert optimizer["learning_rate"] == rates[method] == own.learning_rate
+            assert optimizer["weight_decay"] == own.weight_decay
 
 
 def test_the_settings_of_figure_3_differ_by_their_counts_alone():
