@@ -8,13 +8,14 @@ Reinforcement Learning at the Edge of the Statistical Precipice; the same defini
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 __all__ = [
     "Estimate",
+    "Sampled",
     "interquartile_mean",
     "performance_profile",
     "probability_of_improvement",
@@ -25,6 +26,25 @@ Runs = Mapping[str, Sequence[float]]
 """For each suite the score of every seed: higher is better."""
 
 RESAMPLES = 1_000
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The scores of an arm in a suite, with what a bootstrap over sequences makes of them.
+
+    Attributes:
+        values: of each seed.
+        draws: for each seed the scores of its resamples of sequences; empty: scores are exact.
+        test_sets: for each seed what names its test set.
+    """
+
+    values: Sequence[float]
+    draws: Sequence[Sequence[float]] = ()
+    test_sets: Sequence[str] = ()
+
+
+Group = Mapping[str, Sampled]
+"""For each suite an arm's scores."""
 
 
 class Estimate(NamedTuple):
@@ -46,7 +66,9 @@ def interquartile_mean(runs: Runs) -> float:
 
     Of n scores ``floor(n / 4)`` are left out on either side.
     """
-    return float(stats.trim_mean(np.concatenate([list(each) for each in runs.values()]), 0.25))
+    scores = np.sort(np.concatenate([np.asarray(each, float) for each in runs.values()]))
+    out = len(scores) // 4
+    return float(scores[out : len(scores) - out].mean())
 
 
 def probability_of_improvement(runs: Runs, others: Runs) -> float:
@@ -78,30 +100,54 @@ def performance_profile(runs: Runs, thresholds: Sequence[float] | np.ndarray) ->
 
 
 def stratified_bootstrap(
-    statistic: Callable[..., float], *groups: Runs, confidence: float = 0.95, seed: int = 0
+    statistic: Callable[..., float], *groups: Group, confidence: float = 0.95, seed: int = 0
 ) -> Estimate:
     """A statistic of runs with its percentile interval: seeds are drawn anew within each suite.
 
-    Suites stay as they are: the interval says how much other seeds would move the number, not what
-    other suites would show. With three seeds it is too narrow.
+    With every seed one of its resamples of sequences is drawn. Draws number k used the same rows of
+    a test set, whatever the seed, the arm or the suite. So a resample takes one number for all that
+    share a test set: a test set that suits an arm by chance suits it with every seed.
+
+    Suites stay as they are: the interval says how much other seeds and sequences would move the
+    number, not what other suites would show. With three seeds it is too narrow. Seeds whose scores
+    are exact, without draws, are resampled as rliable does it.
 
     Args:
         statistic: of one or several groups of runs.
-        groups: the runs.
+        groups: for each suite the scores of an arm.
         confidence: of the interval.
         seed: of the resampling.
     """
     rng = np.random.default_rng(seed)
-    tables = [{suite: _resampled(rng, scores) for suite, scores in x.items()} for x in groups]
+    names = {name for x in groups for scores in x.values() for name in scores.test_sets}
+    places = {name: rng.random(RESAMPLES) for name in sorted(names)}
+    tables = [
+        {suite: _resampled(rng, scores, places) for suite, scores in x.items()} for x in groups
+    ]
     drawn = [
         statistic(*({suite: rows[k] for suite, rows in table.items()} for table in tables))
         for k in range(RESAMPLES)
     ]
     tail = 50 * (1 - confidence)
     low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Estimate(statistic(*groups), float(low), float(high))
+    whole = ({suite: scores.values for suite, scores in x.items()} for x in groups)
+    return Estimate(statistic(*whole), float(low), float(high))
 
 
-def _resampled(rng: np.random.Generator, scores: Sequence[float]) -> np.ndarray:
-    """A suite's scores with its seeds drawn anew [resamples, seeds]."""
-    return np.asarray(scores, float)[rng.integers(len(scores), size=(RESAMPLES, len(scores)))]
+def _resampled(
+    rng: np.random.Generator, scores: Sampled, places: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """A suite's scores with its seeds drawn anew [resamples, seeds].
+
+    Args:
+        rng: of the seeds.
+        scores: the suite's.
+        places: for each test set the place of every resample's draw, from 0 to 1 [resamples].
+    """
+    count = len(scores.values)
+    rows = rng.integers(count, size=(RESAMPLES, count))
+    table = np.tile(np.asarray(scores.values, float), (RESAMPLES, 1))
+    for i, draws in enumerate(scores.draws):
+        numbers = (places[scores.test_sets[i]] * len(draws)).astype(int)
+        table[:, i] = np.asarray(draws, float)[numbers]
+    return np.take_along_axis(table, rows, 1)

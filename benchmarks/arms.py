@@ -11,7 +11,8 @@ import copy
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,6 +80,14 @@ class Recorder(Runtime):
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     show: Callable[[str], None] = _nowhere
+    _began: float = field(default_factory=time.monotonic, repr=False)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Takes the time of the training of an arm, for `seconds`."""
+        self._began = time.monotonic()
+        yield
+        self.seconds = time.monotonic() - self._began
 
     @property
     def compute(self) -> Compute:
@@ -86,8 +95,12 @@ class Recorder(Runtime):
         return Compute(self.seconds, float(self.tokens))
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
-        """Keeps one line of metrics."""
-        self.lines.setdefault(stage, []).append({"step": step, **values})
+        """Keeps one line of metrics; of validation also what was paid for the policy so far."""
+        line: dict[str, Any] = {"step": step, **values}
+        if stage.endswith("validation"):
+            seconds = round(time.monotonic() - self._began, 1)
+            line |= {"tokens": float(self.tokens), "seconds": seconds}
+        self.lines.setdefault(stage, []).append(line)
 
     def say(self, text: str) -> None:
         """Keeps a line for people."""
@@ -218,16 +231,15 @@ class Lab:
         if needs_ensemble(config):
             ensemble = make_ensemble(config, self.members(config.ensemble.size))
         members = {"members": self.members(method.members)} if method.members else {}
-        started = time.monotonic()
         if method.call is None:
-            reference = frozen_copy(mle).to(runtime.device)
-            work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
-            work.run(copy.copy(self.sweep).validate)
-            runtime.seconds = time.monotonic() - started
+            with runtime.timed():
+                reference = frozen_copy(mle).to(runtime.device)
+                work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
+                work.run(copy.copy(self.sweep).validate)
             return mle, work.player.spread
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
-        policy = call(mle, self.data, config, runtime, **members, **method.arguments)
-        runtime.seconds = time.monotonic() - started
+        with runtime.timed():
+            policy = call(mle, self.data, config, runtime, **members, **method.arguments)
         if not isinstance(policy, Policy):
             raise ConfigError(
                 f"method {method.name}: {method.call} returned a {type(policy).__name__}, not a "
@@ -239,12 +251,9 @@ class Lab:
         """Scores of a method that makes no policy."""
         assert method.measure is not None
         function: Callable[..., list[Score]] = import_dotted(method.measure, "measure")
-        started = time.monotonic()
-        found = function(
-            self._begin(method, config), self.data, config, runtime, **method.arguments
-        )
-        runtime.seconds = time.monotonic() - started
-        return found
+        start = self._begin(method, config)
+        with runtime.timed():
+            return function(start, self.data, config, runtime, **method.arguments)
 
     def control(self, method: Method, config: RunConfig, spread: float) -> tuple[Policy, Recorder]:
         """The control of a method, with the record of its rounds; it is trained once per cell.
@@ -258,9 +267,8 @@ class Lab:
             runtime, half = self.runtime(), self.sweep.halved()
             generator = self._begin(method, config).to(runtime.device)
             reference = frozen_copy(generator)
-            started = time.monotonic()
-            run_control(generator, reference, spread, config, self.data, half.validate, runtime)
-            runtime.seconds = time.monotonic() - started
+            with runtime.timed():
+                run_control(generator, reference, spread, config, self.data, half.validate, runtime)
             self._controls[method.name] = generator, runtime
         return self._controls[method.name]
 
@@ -288,10 +296,11 @@ class Lab:
 
     def _member(self, number: int, place: Path | None) -> tuple[Generator, Compute]:
         """An MLE model with another seed, trained and kept."""
-        runtime, started = self.runtime(), time.monotonic()
-        model = Members(self.config, self.data, runtime, None).train(number)
+        runtime = self.runtime()
+        with runtime.timed():
+            model = Members(self.config, self.data, runtime, None).train(number)
+        runtime.seconds = round(runtime.seconds, 1)
         model.eval().requires_grad_(False)
-        runtime.seconds = round(time.monotonic() - started, 1)
         kept = runtime.compute
 
         def write(aside: Path) -> None:
@@ -316,9 +325,9 @@ class Lab:
             seed = derive_seed(config.seed, "generator")
             model: Any = make_generator(config.generator, self.data.spec, seed)
             train, validation = self.data.train, self.data.validation
-            runtime, started = self.runtime(), time.monotonic()
-            pretrain(model, train, validation, config.pretrain, runtime)
-            runtime.seconds = time.monotonic() - started
+            runtime = self.runtime()
+            with runtime.timed():
+                pretrain(model, train, validation, config.pretrain, runtime)
             self._starts[key] = model, runtime.compute
         return self._starts[key]
 

@@ -8,18 +8,19 @@ from seqgan.evaluation.primary import PRIMARY
 
 from .aggregate import (
     Estimate,
-    Runs,
+    Sampled,
     interquartile_mean,
     probability_of_improvement,
     stratified_bootstrap,
 )
+from .gains import UNITS, gains, values
 from .results import Result, grouped
 from .statistics import Combined
 from .suite import arm_set, common_methods, suite_names
 from .table import Table
 from .verdicts import SuiteVerdict
 
-__all__ = ["aggregate_table", "gains", "overview_table", "short"]
+__all__ = ["aggregate_tables", "overview_table", "short"]
 
 LEAST_RUNS = 3
 """An arm with fewer runs over all suites has no place in the table over suites."""
@@ -53,51 +54,57 @@ def overview_table(size: str, results: list[Result], found: list[SuiteVerdict]) 
     return Table(f"overview-{size}", f"Every arm in every suite, size {size}", columns, rows, notes)
 
 
-def aggregate_table(size: str, results: list[Result]) -> Table | None:
-    """Arms down: gain over MLE over all suites and seeds. None if no arm has three runs."""
-    arms = {arm: runs for arm, runs in gains(results).items() if _count(runs) >= LEAST_RUNS}
-    if not arms:
-        return None
+def aggregate_tables(size: str, results: list[Result]) -> list[Table]:
+    """Arms down: gain over MLE over all suites and seeds, a table per unit of gain.
+
+    Units in which no arm has three runs are left out.
+    """
+    tables = []
+    for unit, found in gains(results).items():
+        arms = {arm: runs for arm, runs in found.arms.items() if _count(runs) >= LEAST_RUNS}
+        if arms:
+            tables.append(_aggregate(unit, size, arms, found.lacking, results))
+    return tables
+
+
+def _aggregate(
+    unit: str,
+    size: str,
+    arms: dict[str, dict[str, Sampled]],
+    lacking: dict[str, list[str]],
+    results: list[Result],
+) -> Table:
+    """The table of one unit of gain."""
     titles = {result["arm"]: result["title"] for result in results}
     rows = []
-    for arm, runs in sorted(arms.items(), key=lambda x: -interquartile_mean(x[1])):
+    for arm, runs in sorted(arms.items(), key=lambda x: -interquartile_mean(values(x[1]))):
         level = stratified_bootstrap(interquartile_mean, runs)
-        mle = {suite: [0.0] * len(seeds) for suite, seeds in runs.items()}
+        mle = {suite: Sampled([0.0] * len(each.values)) for suite, each in runs.items()}
         over = stratified_bootstrap(probability_of_improvement, runs, mle)
         rows.append(
-            [titles[arm], ", ".join(runs), str(_count(runs)), _percent(level), _share(over),
-             _over_control(runs, arms.get(f"{arm}-random"))]
+            [titles[arm], ", ".join(runs), str(_count(runs)), ", ".join(lacking.get(arm, [])),
+             _percent(level), _share(over), _over_control(runs, arms.get(f"{arm}-random"))]
         )  # fmt: skip
     columns = [
-        "arm", "suites", "runs", "gain over MLE, % ↑ (interquartile mean)", "P(better than MLE)",
-        "P(better than its control)",
+        "arm", "suites", "runs", "not comparable in", "gain over MLE, % ↑ (interquartile mean)",
+        "P(better than MLE)", "P(better than its control)",
     ]  # fmt: skip
     notes = [
         "Gain: how far the primary metric lies below MLE's at equal diversity, in percent of "
-        "MLE's. Intervals: 95%, seeds drawn anew within each suite; they say nothing of other "
-        "suites, and arms that were run in different suites cannot be compared by this table."
+        f"{UNITS[unit]}. Intervals: 95%, seeds drawn anew within each suite, and sequences with "
+        "them, those of a test set that several share together. With fewer than five seeds per "
+        "suite they are too narrow. They say nothing of other suites, and arms that were run in "
+        "different suites cannot be compared by this table.",
+        "A suite where an arm is not comparable with MLE in some seed is not in its mean: an arm "
+        "that has some in that column looks better than it is.",
     ]
-    return Table(f"aggregate-{size}", f"Over all suites, size {size}", columns, rows, notes)
-
-
-def gains(results: list[Result]) -> dict[str, Runs]:
-    """For each arm and suite the gain over MLE of every seed, in percent; higher is better.
-
-    A suite where an arm is not comparable in some seed is left out for that arm.
-    """
-    found: dict[str, Runs] = {}
-    judged = [result for result in results if result.get("verdict") is not None]
-    for (arm,), cells in grouped(judged, "arm").items():
-        suites = {}
-        for (suite,), seeds in grouped(cells, "suite").items():
-            verdicts = [cell["verdict"] for cell in seeds]
-            if all(verdict["difference"] is not None for verdict in verdicts):
-                suites[suite] = [
-                    -100 * verdict["difference"] / abs(verdict["mle_value"]) for verdict in verdicts
-                ]
-        if suites:
-            found[arm] = suites
-    return found
+    if unit == "value":
+        notes.append("Suites where the value of the source itself is unknown.")
+    never = [titles[arm] for arm in lacking if arm not in arms]
+    if never:
+        notes.append(f"Not comparable in any of these suites, or too few runs: {', '.join(never)}.")
+    title = f"Over all suites, in percent of {UNITS[unit]}, size {size}"
+    return Table(f"aggregate-{unit}-{size}", title, columns, rows, notes)
 
 
 def short(metrics: str) -> str:
@@ -157,7 +164,7 @@ def _interval(found: Combined) -> str:
     return f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
-def _over_control(runs: Runs, control: Runs | None) -> str:
+def _over_control(runs: dict[str, Sampled], control: dict[str, Sampled] | None) -> str:
     shared = [suite for suite in runs if control is not None and suite in control]
     if control is None or not shared:
         return ""
@@ -165,8 +172,8 @@ def _over_control(runs: Runs, control: Runs | None) -> str:
     return _share(stratified_bootstrap(probability_of_improvement, ours, theirs))
 
 
-def _count(runs: Runs) -> int:
-    return sum(map(len, runs.values()))
+def _count(runs: dict[str, Sampled]) -> int:
+    return sum(len(each.values) for each in runs.values())
 
 
 def _percent(found: Estimate) -> str:

@@ -1,7 +1,7 @@
 """Plots of results.
 
 Of each suite quality against diversity and learning curves; over all suites the profiles of the
-arms and their change with the rounds.
+arms and what they gain for their training.
 """
 
 from __future__ import annotations
@@ -18,20 +18,15 @@ from seqgan.metrics import catalogue
 from seqgan.report.drawing import COLOURS, Plot, draw, legend, whole_numbers
 from seqgan.runs.run_directory import write_bytes
 
-from .aggregate import Runs, interquartile_mean, performance_profile
-from .overview import gains
+from .aggregate import Runs, performance_profile
+from .efficiency import SIZE, colour, efficiency
+from .gains import UNITS, gains, values
 from .paper import SOURCE_CURVES, published_value
 from .reading import read_yaml
 from .results import Result, grouped
 from .tables import PUBLISHED
 
 __all__ = ["make_plots", "write_plots"]
-
-PALETTE = (
-    "#1f63b5", "#c2451a", "#27804a", "#8a4fb0", "#b58900", "#0f8b8d", "#b03060", "#5c6670",
-    "#7a5230", "#4b6b00",
-)  # fmt: skip
-SIZE = {"width": 6.4, "height": 4.4}
 
 
 def make_plots(results: list[Result]) -> list[Plot]:
@@ -52,7 +47,7 @@ def make_plots(results: list[Result]) -> list[Plot]:
                 plots.append(Plot(f"{name}-curves-{kind}", title, caption, paint, **SIZE))
         plots += _under_the_source(name, title, found)
     for (size,), found in grouped(results, "size").items():
-        plots += _over_all(size, found)
+        plots += [*_over_all(size, found), *efficiency(size, found)]
     return plots
 
 
@@ -106,31 +101,24 @@ def _validation(result: Result) -> list[dict[str, Any]]:
 
 
 def _over_all(size: str, results: list[Result]) -> list[Plot]:
-    """The profiles and the curves over all suites, where there is more than one run of an arm."""
+    """The profiles over all suites, where there is more than one run of an arm."""
     plots = []
-    runs = {arm: x for arm, x in gains(results).items() if sum(map(len, x.values())) > 1}
-    if runs:
+    for unit, found in gains(results).items():
+        runs = {arm: values(x) for arm, x in found.arms.items()}
+        runs = {arm: x for arm, x in runs.items() if sum(map(len, x.values())) > 1}
+        if not runs:
+            continue
         caption = (
             "Share of runs (suites and seeds) whose gain over MLE is above the number below it: "
-            "the further up and right, the better. 0 is MLE."
+            f"the further up and right, the better. 0 is MLE; in percent of {UNITS[unit]}."
         )
-        paint = partial(_profiles, runs=runs, results=results)
+        paint = partial(_profiles, runs=runs, results=results, unit=UNITS[unit])
         title = f"Performance profiles, size {size}"
-        plots.append(Plot(f"profiles-{size}", title, caption, paint, **SIZE))
-    logged = [r for r in results if len((r.get("curves") or {}).get("validation", ())) > 1]
-    if logged:
-        caption = (
-            "Interquartile mean over suites and seeds of the change of the validation score since "
-            "round 0, in percent of it; a run that stopped early keeps its last value. Lower is "
-            "better."
-        )
-        title = f"Change with the rounds, over all suites, size {size}"
-        paint = partial(_efficiency, results=logged)
-        plots.append(Plot(f"efficiency-{size}", title, caption, paint, **SIZE))
+        plots.append(Plot(f"profiles-{unit}-{size}", title, caption, paint, **SIZE))
     return plots
 
 
-def _profiles(axes: Axes, runs: dict[str, Runs], results: list[Result]) -> None:
+def _profiles(axes: Axes, runs: dict[str, Runs], results: list[Result], unit: str) -> None:
     cells = {result["arm"]: [result] for result in results}
     ends = np.concatenate([list(x) for each in runs.values() for x in each.values()])
     # One run that broke down must not press all the others together.
@@ -139,30 +127,10 @@ def _profiles(axes: Axes, runs: dict[str, Runs], results: list[Result]) -> None:
     thresholds = np.linspace(min(low, 0.0) - margin, max(high, 0.0) + margin, 200)
     for arm, each in runs.items():
         shares = performance_profile(each, thresholds)
-        axes.step(thresholds, shares, color=_colour(cells[arm]), label=arm, where="post")
+        axes.step(thresholds, shares, color=colour(cells[arm]), label=arm, where="post")
     axes.axvline(0.0, color=COLOURS["muted"], linewidth=0.8)
-    axes.set(xlabel="gain over MLE, % of its primary metric", ylabel="share of runs above it")
+    axes.set(xlabel=f"gain over MLE, % of {unit}", ylabel="share of runs above it")
     legend(axes)
-
-
-def _efficiency(axes: Axes, results: list[Result]) -> None:
-    for (arm,), cells in grouped(results, "arm").items():
-        series = [_series(cell["curves"]["validation"], ("round", "score")) for cell in cells]
-        rounds = sorted({x for xs, _ in series for x in xs})
-        means = [
-            interquartile_mean({str(i): [_change(xs, ys, at)] for i, (xs, ys) in enumerate(series)})
-            for at in rounds
-        ]
-        axes.plot(rounds, means, "o-", color=_colour(cells), markersize=3, label=arm)
-    axes.set(xlabel="round", ylabel="change of the validation score, %")
-    whole_numbers(axes)
-    legend(axes)
-
-
-def _change(rounds: list[float], scores: list[float], at: float) -> float:
-    """Percent by which the last score up to a round differs from the first."""
-    last = [score for x, score in zip(rounds, scores, strict=True) if x <= at][-1]
-    return 100 * (last - scores[0]) / abs(scores[0])
 
 
 def write_plots(plots: list[Plot], folder: Path) -> list[Path]:
@@ -192,7 +160,7 @@ def _points(axes: Axes, results: list[Result]) -> None:
         )
         wide = arm == "mle"  # so that it shows on either side where curves coincide
         axes.plot(
-            x, y, "o-", color=_colour(cells), label=arm, linewidth=3.5 if wide else 1.4,
+            x, y, "o-", color=colour(cells), label=arm, linewidth=3.5 if wide else 1.4,
             markersize=7 if wide else 4, zorder=1 if wide else 2,
         )  # fmt: skip
     axes.set(xlabel=ENTROPY.label, ylabel=_primary(results))
@@ -203,14 +171,14 @@ def _curves(
     axes: Axes, results: list[Result], stage: str, keys: tuple[str, str], label: str
 ) -> None:
     for (arm,), cells in grouped(results, "arm").items():
-        colour = _colour(cells)
+        tint = colour(cells)
         seeds = [_series(cell["curves"][stage], keys) for cell in cells]
         for x, y in seeds:
-            axes.plot(x, y, color=colour, linewidth=0.6, alpha=0.5)
+            axes.plot(x, y, color=tint, linewidth=0.6, alpha=0.5)
         # A seed that stopped early keeps the value it stopped with.
         longest = max((x for x, _ in seeds), key=len)
         means = np.mean([y + [y[-1]] * (len(longest) - len(y)) for _, y in seeds], axis=0)
-        axes.plot(longest, means, "o-", color=colour, markersize=3, label=arm)
+        axes.plot(longest, means, "o-", color=tint, markersize=3, label=arm)
     axes.set(xlabel=keys[0], ylabel=label)
     whole_numbers(axes)
     legend(axes)
@@ -218,11 +186,6 @@ def _curves(
 
 def _series(lines: list[dict[str, Any]], keys: tuple[str, str]) -> tuple[list[float], list[float]]:
     return [line[keys[0]] for line in lines], [line[keys[1]] for line in lines]
-
-
-def _colour(cells: list[Result]) -> str:
-    """An arm's colour: the same in all plots."""
-    return PALETTE[cells[0]["place"] % len(PALETTE)]
 
 
 def _primary(results: list[Result]) -> str:

@@ -21,7 +21,7 @@ from seqgan.metrics.catalogue import (
 )
 from seqgan.runs.run_directory import write_text
 
-from .overview import aggregate_table, overview_table, short
+from .overview import aggregate_tables, overview_table, short
 from .paper import paper_table
 from .reading import read_yaml
 from .results import Result, grouped
@@ -62,8 +62,7 @@ def make_tables(results: list[Result]) -> list[Table]:
         found = verdicts(of_size)
         tables.append(overview_table(size, of_size, found))
         tables.append(verdict_table(size, found, _unconverged(of_size), deviations(of_size)))
-        over_all = aggregate_table(size, of_size)
-        tables += [over_all] if over_all is not None else []
+        tables += aggregate_tables(size, of_size)
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             facts = read_yaml(PUBLISHED, PUBLISHED.name)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks.aggregate import (
+    Sampled,
     interquartile_mean,
     performance_profile,
     probability_of_improvement,
     stratified_bootstrap,
 )
-from benchmarks.overview import aggregate_table, gains, overview_table
+from benchmarks.gains import gains, values
+from benchmarks.overview import aggregate_tables, overview_table
 from benchmarks.verdicts import verdicts
 
 RUNS = {"a": [1.0, 2.0, 9.0], "b": [0.0, 4.0, -5.0]}
@@ -37,15 +39,48 @@ def test_profile_by_hand():
     assert performance_profile(RUNS, [-6, 0, 2, 9]).tolist() == [1.0, 4 / 6, 2 / 6, 0.0]
 
 
+def exact(runs: dict) -> dict[str, Sampled]:
+    """Scores without draws of sequences."""
+    return {suite: Sampled(scores) for suite, scores in runs.items()}
+
+
 def test_bootstrap_draws_seeds_within_suites():
-    alike = {"a": [2.0, 2.0], "b": [6.0, 6.0]}
+    alike = exact({"a": [2.0, 2.0], "b": [6.0, 6.0]})
     assert stratified_bootstrap(interquartile_mean, alike)[:] == (4.0, 4.0, 4.0)
     # of the mean of two, each of {0, 1}: 0 with probability 1/4, so 95% reach both ends
-    found = stratified_bootstrap(interquartile_mean, {"a": [0.0, 1.0]})
+    found = stratified_bootstrap(interquartile_mean, exact({"a": [0.0, 1.0]}))
     assert found == (0.5, 0.0, 1.0)
-    wide = stratified_bootstrap(interquartile_mean, {"a": list(np.arange(100.0))})
+    wide = stratified_bootstrap(interquartile_mean, exact({"a": list(np.arange(100.0))}))
     # without the outer quarters the middle half's mean has a spread of about 3.5
     assert 49.5 - 10 < wide.low < 49.5 - 4 and 49.5 + 4 < wide.high < 49.5 + 10
+
+
+def test_bootstrap_draws_a_shared_test_set_once():
+    draws = [-1.0, 1.0]
+    seeds = {"a": Sampled([0.0] * 16, [draws] * 16, ["one"] * 16)}
+    own = {"a": Sampled([0.0] * 16, [draws] * 16, [str(k) for k in range(16)])}
+    # one test set: every seed has the same draw, -1 or 1; sets of their own: a mean of 16 signs,
+    # some drawn twice, with the variance (1 + 15 / 16) / 16 (a draw counts with all who share it)
+    assert stratified_bootstrap(probability, seeds)[:] == (0.5, 0.0, 1.0)
+    assert stratified_bootstrap(mean, seeds)[:] == (0.0, -1.0, 1.0)
+    found = stratified_bootstrap(mean, own)
+    width = 1.96 * (31 / 256) ** 0.5
+    assert found.low == pytest.approx(-width, abs=0.12)
+    assert found.high == pytest.approx(width, abs=0.12)
+    # an arm and its control on one test set: what suits one suits the other
+    assert stratified_bootstrap(better, seeds, seeds)[:] == (0.5, 0.5, 0.5)
+
+
+def mean(runs: dict) -> float:
+    return float(np.mean([*runs.values()]))
+
+
+def probability(runs: dict) -> float:
+    return probability_of_improvement(runs, {suite: [0.0] for suite in runs})
+
+
+def better(runs: dict, others: dict) -> float:
+    return probability_of_improvement(runs, others)
 
 
 def test_equal_to_figures_of_rliable():
@@ -59,6 +94,11 @@ def test_equal_to_figures_of_rliable():
     assert probability_of_improvement(one, two) == pytest.approx(0.5733333333333334)
     shares = [14 / 15, 11 / 15, 7 / 15, 4 / 15, 1 / 15]
     assert performance_profile(one, [-1.75, 0, 0.4, 2, 5]).tolist() == pytest.approx(shares)
+    # get_interval_estimates: 30,000 and 3,000 resamples there, ours are fewer
+    level = stratified_bootstrap(interquartile_mean, exact(one))
+    assert level[1:] == pytest.approx((0.2444, 1.6667), abs=0.08)
+    over = stratified_bootstrap(probability_of_improvement, exact(one), exact(two))
+    assert over[1:] == pytest.approx((0.363, 0.78), abs=0.02)
 
 
 def result(suite: str, seed: int, arm: str, difference: float | None, place: int, **more) -> dict:
@@ -90,19 +130,61 @@ def made() -> list[dict]:
     ]
 
 
-def test_gains_are_percent_of_mle_and_leave_out_what_is_not_comparable():
-    found = gains(made())
-    assert found["good"] == {"x": pytest.approx([10, 10]), "y": pytest.approx([20, 20])}
-    assert set(found) == {"good", "good-random"}
+def test_gains_are_shares_of_the_distance_from_the_source():
+    (found,) = gains(made()).values()
+    good = values(found.arms["good"])
+    assert good == {"x": pytest.approx([10, 10]), "y": pytest.approx([20, 20])}
+    assert set(found.arms) == {"good", "good-random"} and found.lacking == {"lost": ["x"]}
+    assert np.mean(found.arms["good"]["y"].draws) == pytest.approx(20, abs=0.5)
+
+
+def likelihood(seed: int, arm: str = "good", difference: float | None = -0.02, **more) -> dict:
+    """A result in nats per token, where MLE has 3.0."""
+    found = result("z", seed, arm, difference, 1, **more)
+    found["verdict"] |= {"metric": "nll", "mle_value": 3.0}
+    return found
+
+
+def real(seed: int, value: float) -> dict:
+    scores = [{"name": "nll", "value": value}]
+    return result("z", seed, "real", None, 9, kind="ceiling", verdict=None, scores=scores)
+
+
+def test_gains_of_an_unknown_source_stand_apart():
+    found = gains([*made(), likelihood(0), likelihood(1)])
+    assert list(found) == ["distance", "value"]
+    assert values(found["value"].arms["good"]) == {"z": pytest.approx([2 / 3, 2 / 3])}
+    assert list(found["distance"].arms["good"]) == ["x", "y"]
+    # with the entropy of the source: 0.02 of the 0.5 and of the 0.4 nats that can be gained
+    known = gains([likelihood(0), likelihood(1), real(0, 2.5), real(1, 2.6)])
+    assert values(known["distance"].arms["good"]) == {"z": pytest.approx([4.0, 5.0])}
+    # a source that seems worse than MLE in one seed gives no scale
+    assert list(gains([likelihood(0), likelihood(1), real(0, 2.5), real(1, 3.1)])) == ["value"]
+
+
+def test_gains_of_the_same_measurement_count_once_and_of_two_metrics_not_at_all():
+    twice = [*made(), *({**each, "suite": "x-again"} for each in made() if each["suite"] == "x")]
+    assert list(gains(twice)["distance"].arms["good"]) == ["x", "y"]
+    mixed = likelihood(1)
+    mixed["verdict"]["metric"] = "js"
+    assert gains([likelihood(0), mixed])["value"].lacking == {"good": ["z"]}
 
 
 def test_table_over_suites():
-    table = aggregate_table("standard", made())
+    (table,) = aggregate_tables("standard", made())
+    assert table.name == "aggregate-distance-standard"
     good, control = table.rows
-    assert good == ["GOOD", "x, y", "4", "+15.00 [+15.00, +15.00]", "1.00 [1.00, 1.00]",
-                    "1.00 [1.00, 1.00]"]  # fmt: skip
-    assert control[3:] == ["-10.00 [-10.00, -10.00]", "0.00 [0.00, 0.00]", ""]
-    assert aggregate_table("standard", made()[:4]) is None
+    assert good[:4] == ["GOOD", "x, y", "4", ""]
+    assert good[4].startswith("+15.00 [+1") and good[5:] == ["1.00 [1.00, 1.00]"] * 2
+    assert control[4].startswith("-10.00 [-1") and control[5:] == ["0.00 [0.00, 0.00]", ""]
+    assert table.notes[-1].endswith("or too few runs: LOST.")
+    assert aggregate_tables("standard", made()[:4]) == []
+
+
+def test_a_suite_that_is_left_out_is_named():
+    lost = [result("w", k, "good", None, 1) for k in (0, 1)]
+    (table,) = aggregate_tables("standard", [*made(), *lost])
+    assert table.rows[0][:4] == ["GOOD", "x, y", "4", "w"]
 
 
 def test_overview_has_arms_down_and_suites_across():

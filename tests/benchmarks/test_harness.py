@@ -153,7 +153,12 @@ def test_every_arm_is_measured_against_the_same_model(here):
     assert by_name["mle"]["training"]["state"] == "still improving"
     # a constant reward without a baseline moves the policy, so the control is none in name only
     assert scores["seqgan-constant"]["nll"] != scores["mle"]["nll"]
-    assert [line["round"] for line in by_name["seqgan"]["curves"]["validation"]] == [0, 1]
+    begin, end = by_name["seqgan"]["curves"]["validation"]
+    assert (begin["round"], end["round"]) == (0, 1)
+    # what was paid for the policy: at the end all of it but MLE, in tokens to the digit
+    assert 0 < begin["tokens"] < end["tokens"] and 0 < begin["seconds"] <= end["seconds"]
+    own = by_name["seqgan"]["compute"]["tokens"] - by_name["mle"]["compute"]["tokens"]
+    assert end["tokens"] == own
 
 
 def test_a_finished_run_is_not_done_again_and_a_half_one_ends_with_the_same(here, capsys):
@@ -196,7 +201,13 @@ def test_tables_plots_and_comparisons(here, capsys):
     assert len(lines) == 1 + sum(len(r["scores"]) for r in read_results(Path("out")))
     assert main(["plot", "out"]) == 0
     assert len(list(Path("out/plots").glob("tiny-smoke-*.png"))) == 6
-    assert all(Path(f"out/plots/{name}-smoke.png").is_file() for name in ("profiles", "efficiency"))
+    over_all = {path.name for path in Path("out/plots").glob("[pe]*.png")}
+    metric = read_results(Path("out"))[1]["verdict"]["metric"]
+    # seconds: not where MLE took none that can be told
+    seconds = f"efficiency-seconds-{metric}-smoke.png"
+    assert over_all - {seconds} == {
+        "profiles-distance-smoke.png", f"efficiency-tokens-{metric}-smoke.png",
+    }  # fmt: skip
     assert main(["compare", "out"]) == 0
     assert "| seqgan | seqgan-constant |" in capsys.readouterr().out
     assert main(["compare", "out", "out"]) == 2
