@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test slow lint demo gpu gpu-all docs notebooks clean
+.PHONY: help setup test slow lint demo gpu gpu-all gpu-here docs notebooks clean
 
 help:
 	@echo "make demo   train on the caption grammar and compare with MLE (a few minutes)"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make gpu    all that needs a CUDA device, with the seconds of each check"
 	@echo "make gpu-all  the same with each generator and each discriminator"
+	@echo "make gpu-here the same as gpu with PYTHON as it is, and nothing installed"
 	@echo "make notebooks  the notebooks of docs/ as .ipynb files, into notebooks/"
 	@echo "make docs   the pages of docs/ and the API reference, into site/"
 
@@ -37,11 +38,15 @@ lint: setup
 demo: setup
 	$(BIN)/seqgan run --data grammar --size quick --output_dir runs/demo --overwrite true
 
+# On a machine without a network, whose Python has the packages: PYTHON=python make gpu-here
 gpu: setup
-	$(BIN)/python -m benchmarks.gpu_check
+	$(BIN)/python -m benchmarks.gpu_check $(CHECKS)
 
 gpu-all: setup
-	$(BIN)/python -m benchmarks.gpu_check --all
+	$(BIN)/python -m benchmarks.gpu_check --all $(CHECKS)
+
+gpu-here:
+	$(PYTHON) -m benchmarks.gpu_check $(CHECKS)
 
 notebooks: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

@@ -6,19 +6,24 @@ reads and writes the same memory every time, so inputs are copied into it and ou
 numbers of Python's are those of the recording; and whatever makes the host wait, reads from it or
 draws random numbers there is refused (`tests/capture.py` is a double of those rules).
 
-How much it gains has not yet been measured; ``make gpu`` measures it.
+How much it gains has not yet been measured; ``make gpu`` measures it: it times the steps of a run
+operation by operation, and as graphs (`benchmarks/speed/`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
+import weakref
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from .devices import is_out_of_memory
 
 __all__ = ["CudaGraph", "Graphs", "records_on"]
 
@@ -45,9 +50,23 @@ class CudaGraph:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Records the work within, which is not done."""
-        with torch.cuda.graph(self.graph, pool=self.pool, stream=self.stream):
-            yield
+        """Records the work within, which is not done.
+
+        After an error the stream and the random numbers of the device are as they were: torch
+        leaves the stream of the recording, and a generator that still takes itself for recorded
+        and refuses further numbers (the first dropout of a step without a graph).
+        """
+        stream, device = torch.cuda.current_stream(), torch.cuda.current_device()
+        generator = torch.cuda.default_generators[device]
+        numbers = generator.clone_state()
+        try:
+            with torch.cuda.graph(self.graph, pool=self.pool, stream=self.stream):
+                yield
+        except BaseException:
+            torch.cuda.set_stream(stream)
+            self.graph.reset()
+            generator.graphsafe_set_state(numbers)
+            raise
 
     def replay(self) -> None:
         """Does it."""
@@ -96,12 +115,20 @@ class Graphs:
     Args:
         limit: recordings at most; inputs of further shapes are worked on without one.
         on_failure: called with one line if something cannot be recorded; from then on nothing is.
-            By default it warns.
+            If it is memory that a recording lacks, inputs of that shape alone are worked on
+            without one. By default it warns.
+
+    Attributes:
+        failed: tells if something could not be recorded.
+        replays: launches of recordings so far, by function.
     """
 
     def __init__(self, limit: int = 16, on_failure: Callable[[str], None] | None = None):
         self.limit, self.on_failure = limit, on_failure or _warn
         self.failed = False
+        self.replays: Counter[Hashable] = Counter()
+        self._too_large: set[Hashable] = set()
+        _everyone.add(self)
         self._calls: dict[Hashable, int] = {}
         self._recorded: dict[Hashable, _Recorded] = {}
         self._pool: Any = None
@@ -129,6 +156,8 @@ class Graphs:
         if self.failed or not tensors or not records_on(tensors[0].device):
             return function(*inputs)
         key = (function, structure)
+        if key in self._too_large:
+            return function(*inputs)
         if key not in self._recorded:
             self._calls[key] = self._calls.get(key, 0) + 1
             full = len(self._recorded) >= self.limit
@@ -137,6 +166,7 @@ class Graphs:
                     return function(*inputs)
             if full or not self._record(key, function, inputs):
                 return function(*inputs)
+        self.replays[function] += 1
         return self._recorded[key](tensors)
 
     @contextmanager
@@ -159,14 +189,43 @@ class Graphs:
             graph = CudaGraph(self._pool, self._stream)
             self._recorded[key] = _Recorded(graph, function, inputs)
         except Exception as error:  # of CUDA, cuDNN, Triton or of a rule that was broken
-            self.clear()
+            # The device's random numbers are other ones now than those of all recordings.
+            for graphs in [*_everyone]:
+                graphs.clear()
+            if any(is_out_of_memory(each) for each in _causes(error)):
+                return self._go_without(key)
             self.failed = True
-            lines = str(error).strip().splitlines()
+            # What broke the recording comes first; that it is broken is torch's last word.
+            lines = str(_causes(error)[-1]).strip().splitlines()
             self.on_failure(
                 f"no CUDA graph could be recorded ({lines[0] if lines else type(error).__name__}): "
                 "continuing without graphs, which is slower"
             )
         return not self.failed
+
+    def _go_without(self, key: Hashable) -> bool:
+        """Notes a shape whose recording takes more memory than there is; False."""
+        if not self._too_large:
+            self.on_failure(
+                "memory is too small for a CUDA graph of some work: it is done one operation after "
+                "another, which is slower"
+            )
+        self._too_large.add(key)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return False
+
+
+_everyone: weakref.WeakSet[Graphs] = weakref.WeakSet()
+"""All recordings there are."""
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and those that it came after, the first one last."""
+    found = [error]
+    while (before := found[-1].__cause__ or found[-1].__context__) is not None:
+        found.append(before)
+    return found
 
 
 def _taken(tree: Any, tensors: list[Tensor]) -> Hashable:

@@ -180,6 +180,11 @@ class Learner:
         return nullcontext() if self.average is None else self.average.in_place()
 
     @property
+    def replays(self) -> int:
+        """Steps that were launched as graphs."""
+        return 0 if self.graphs is None else self.graphs.replays[self._recordable]
+
+    @property
     def rate(self) -> float:
         """The learning rate now."""
         # Kept on the host too: reading a device's number would make it wait.

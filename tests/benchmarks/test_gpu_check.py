@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from benchmarks import gpu_check
+from benchmarks.gpu import kernels, runs, steps
+
+from ..capture import use_recorded_graphs
 
 
 def test_it_says_that_there_is_no_gpu(capsys, monkeypatch):
@@ -18,13 +21,13 @@ def test_it_says_that_there_is_no_gpu(capsys, monkeypatch):
 
 
 def test_logs_are_compared_in_all_stages():
-    log = [{"stage": stage, name: 2.0} for stage, name in gpu_check.LOGGED]
-    assert set(gpu_check.differences(log, log).values()) == {0.0}
-    for row, (stage, name) in zip(log, gpu_check.LOGGED, strict=True):
+    log = [{"stage": stage, name: 2.0} for stage, name in runs.LOGGED]
+    assert set(runs.differences(log, log).values()) == {0.0}
+    for row, (stage, name) in zip(log, runs.LOGGED, strict=True):
         other = [{**each, name: 2.5} if each is row else each for each in log]
-        assert gpu_check.differences(log, other)[stage, name] == 0.5
+        assert runs.differences(log, other)[stage, name] == 0.5
         with pytest.raises(AssertionError, match=f"{stage}/{name}: 1 and 0 numbers"):
-            gpu_check.differences(log, [each for each in log if each is not row])
+            runs.differences(log, [each for each in log if each is not row])
 
 
 def test_it_names_every_architecture_and_method(monkeypatch):
@@ -37,8 +40,10 @@ def test_it_names_every_architecture_and_method(monkeypatch):
         lines, precisions = names.splitlines(), ("no", "bf16", "fp16")
         own = [line for line in lines if line.startswith("method ")]
         for name in method_names():
-            found = sum(f"method {name}, {precision}" in own for precision in precisions)
-            assert found == (3 if everything else 1)
+            found = [kind for kind in precisions if f"method {name}, {kind}" in own]
+            assert len(found) == 3 if everything else 1 <= len(found) <= 2
+            if name in gpu_check.one_of_each_algorithm():
+                assert "no" in found  # fp16 has no graphs
         for name in (*GENERATORS, *DISCRIMINATORS):
             if getattr(GENERATORS.get(name), "judge", None) is None:
                 for precision in precisions:
@@ -47,7 +52,7 @@ def test_it_names_every_architecture_and_method(monkeypatch):
 
 
 def test_rollouts_that_end_are_timed_both_ways():
-    note = gpu_check.endings("cpu", tiny=True)
+    note = kernels.endings("cpu", tiny=True)
     assert re.fullmatch(r"ended rows dropped \d+\.\d{4} s, one graph \d+\.\d{4} s", note)
 
 
@@ -56,8 +61,8 @@ def test_the_whole_program(tmp_path, capsys):
     output = tmp_path / "checks.json"
     assert gpu_check.main(["--device", "cpu", "--tiny", "--output", str(output)]) == 0
     rows = json.loads(output.read_text())["checks"]
-    assert len(rows) == 7 and not any(row["failed"] for row in rows)
-    assert "7 checks, 0 failed" in capsys.readouterr().out
+    assert len(rows) == 9 and not any(row["failed"] for row in rows)
+    assert "9 checks, 0 failed" in capsys.readouterr().out
 
 
 def test_a_failure_is_shown_and_counts(capsys, monkeypatch):
@@ -78,6 +83,55 @@ def test_a_run_that_goes_on_without_graphs_has_failed(tmp_path, monkeypatch):
         print("warning: no CUDA graph could be recorded (reason): continuing")
         return 0
 
-    monkeypatch.setattr("seqgan.cli.main.main", said)
+    monkeypatch.setattr(runs, "seqgan", said)
     with pytest.raises(AssertionError, match="could be recorded"):
-        gpu_check.run("cpu", [], tmp_path)
+        runs.short_run("cpu", [], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["MLE", "policy gradient"])
+def test_fifty_steps_are_the_same_with_graphs_and_without(monkeypatch, name):
+    use_recorded_graphs(monkeypatch)
+    apart, replays = steps.apart(name, "cpu", 50)
+    assert apart < 1e-6 and replays >= 40
+
+
+def test_steps_that_differ_or_are_not_recorded_have_failed(monkeypatch):
+    assert steps.equal("cpu") == "no graphs on this device" == steps.broken("cpu")
+    use_recorded_graphs(monkeypatch)
+    assert steps.equal("cpu", 4).startswith("4 steps of MLE, discriminator")
+    with pytest.raises(AssertionError, match="MLE: no step was recorded"):
+        steps.equal("cpu", 2)
+    monkeypatch.setattr(steps, "apart", lambda *_: (2e-6, 5))
+    with pytest.raises(AssertionError, match="MLE: parameters differ by 2.0e-06 after 4 steps"):
+        steps.equal("cpu", 4)
+
+
+def test_after_a_step_that_cannot_be_recorded_others_are(monkeypatch):
+    use_recorded_graphs(monkeypatch)
+    assert steps.broken("cpu") == (
+        "no CUDA graph could be recorded (_local_scalar_dense makes the host wait)"
+    )
+
+
+def test_a_kind_of_step_that_is_never_recorded_has_failed():
+    runs.check_recorded(dict.fromkeys(runs.MAIN, 1))
+    for name in runs.MAIN:
+        with pytest.raises(AssertionError, match=f"no step was recorded of: {name}$"):
+            runs.check_recorded({each: int(each != name) for each in runs.MAIN})
+
+
+@pytest.mark.slow
+def test_a_short_run_records_every_kind_of_step(monkeypatch, tmp_path):
+    use_recorded_graphs(monkeypatch)
+    assert "of adversarial" in runs.graphs("cpu", tmp_path)
+
+
+def test_draws_are_compared_with_their_distribution():
+    rng = torch.Generator().manual_seed(0)
+    log_probs = torch.randn(2_000, 30, generator=rng, dtype=torch.float64).log_softmax(-1)
+    drawn = torch.multinomial(log_probs.exp(), 2, replacement=True, generator=rng)
+    assert abs(kernels.surprise(log_probs, drawn)) < 3
+    likely = torch.where(
+        torch.rand(2_000, 2, generator=rng) < 0.2, log_probs.argmax(1)[:, None], drawn
+    )
+    assert kernels.surprise(log_probs, likely) > kernels.STANDARD_ERRORS

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from rollout import Sequences, action_values, generate
-from rollout.graphs import Graphs
+from rollout.graphs import CudaGraph, Graphs
 
 from ..capture import NoCapture, use_recorded_graphs
 from ..small import lstm
@@ -93,6 +96,77 @@ def test_a_recording_that_fails_is_said_once_and_changes_nothing(refused):
         assert graphs.run(refused, torch.ones(1)) is not None
     assert graphs.failed and len(said) == 1 and "\n" not in said[0]
     assert said[0].startswith("no CUDA graph could be recorded (")
+
+
+def test_the_reason_is_what_came_first_and_all_recordings_are_let_go(recorded, monkeypatch):
+    """Torch's last word is that a recording is broken; a failure changes the random numbers."""
+    said: list[str] = []
+    other, graphs = Graphs(), Graphs(on_failure=said.append)
+    for _ in range(3):
+        other.run(of_lengths, batch(1, 2), 1)
+    assert (recorded.made, other.replays[of_lengths]) == (1, 1)
+
+    class Broken(recorded):
+        @contextmanager
+        def recording(self):
+            try:
+                with super().recording():
+                    yield
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr("rollout.graphs.CudaGraph", Broken)
+    for _ in range(3):
+        graphs.run(read, torch.ones(1))
+    assert len(said) == 1 and "_local_scalar_dense makes the host wait" in said[0]
+    monkeypatch.setattr("rollout.graphs.CudaGraph", recorded)
+    for _ in range(3):
+        other.run(of_lengths, batch(1, 2), 1)
+    assert recorded.made == 2 and not other.failed
+
+
+def test_memory_that_is_too_small_for_one_shape_spares_the_others(recorded):
+    said: list[str] = []
+    graphs, calls = Graphs(on_failure=said.append), []
+
+    def large(values):
+        calls.append(len(values))
+        if calls.count(3) == 3:  # two calls without a recording, then this one
+            raise torch.cuda.OutOfMemoryError("too many")
+        return values * 2
+
+    for size in (3, 2) * 5:
+        assert graphs.run(large, torch.ones(size)).tolist() == [2.0] * size
+    assert len(said) == 1 and said[0].startswith("memory is too small for a CUDA graph")
+    assert not graphs.failed and calls.count(3) == 6 and graphs.replays[large] == 1
+
+
+def test_after_a_failure_stream_and_random_numbers_are_as_before(monkeypatch):
+    """Torch's own context leaves the stream of the recording, and a generator in its state."""
+    done: list[object] = []
+
+    @contextmanager
+    def graph(*_, **__):
+        done.append("stream of the recording")
+        try:
+            yield
+        finally:
+            raise RuntimeError("capture_end")
+
+    generator = SimpleNamespace(clone_state=lambda: "numbers", graphsafe_set_state=done.append)
+    patches = {
+        "CUDAGraph": lambda: SimpleNamespace(reset=lambda: done.append("reset")),
+        "current_stream": lambda: "stream",
+        "current_device": lambda: 0,
+        "default_generators": (generator,),
+        "set_stream": done.append,
+        "graph": graph,
+    }
+    for name, value in patches.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    with pytest.raises(RuntimeError, match="capture_end"), CudaGraph(None, None).recording():
+        raise ValueError("a rule that was broken")
+    assert done == ["stream of the recording", "stream", "reset", "numbers"]
 
 
 def test_it_warns_by_default():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.gpu.kernels import check, make_draws
 from rollout import Sampler, generate
 from rollout.kernels import draws_from, fused_sampling_works
 from seqgan.models import head as head_module
@@ -71,6 +72,12 @@ def test_it_draws_what_the_plain_sampler_draws():
     assert torch.equal(found, Sampler(0.5).sample(logits, uniforms))
     one = drawn(features, weight, bias, uniforms[:, 3], 0.5)
     assert torch.equal(one, found[:, 3])
+
+
+def test_many_features():
+    """As wide as models get: the products add up 64 blocks of features."""
+    draws = make_draws(str(DEVICE), 3, 2_048, 300, 2, 0.7)
+    assert check(draws, 1.0) == 1.0
 
 
 @pytest.mark.parametrize("place", [0, 500, 999])
