@@ -253,6 +253,13 @@ def _cautions(
         yield f"No round improved on validation; the fine-tuned model is the {kept}."
     if control is not None and control.label == "better":
         yield "The control is better than MLE as well: the updates themselves do that."
+    best = found.mle_best_value
+    if found.label == "better" and best is not None and best < found.finetuned_value:
+        yield (
+            f"At another diversity ({found.mle_best_way}) MLE has {best:.4f}, less "
+            f"than the fine-tuned model's {found.finetuned_value:.4f}: where diversity does not "
+            "matter, that is the model to take."
+        )
     chosen, tried = found.finetuned_temperature, config.evaluation.temperatures
     if chosen in (min(tried), max(tried)):
         yield (

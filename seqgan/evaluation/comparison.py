@@ -1,11 +1,12 @@
-"""The verdict: is the fine-tuned model better than plain MLE, swept over temperature?
+"""The verdict: is the fine-tuned model better than plain MLE, each sampled with care?
 
 Lowering the softmax temperature of an MLE model trades diversity for quality and improves most
-published metrics. So both models are swept over the same temperatures, and the fine-tuned model is
-taken at the temperature that is best on validation. MLE is taken at the same diversity (entropy per
-token; self-BLEU with an embedding distance), in the way that is best there on validation: a
-temperature, top-p, or rejection by its own likelihood. The two are then compared on the test split
-by the primary metric, with a bootstrap interval over sequences.
+published metrics. So both models are swept over the same ways of sampling: temperature, top-p, and
+rejection by their own likelihood. The fine-tuned model is taken in the way that is best on
+validation, MLE at the same diversity (entropy per token; self-BLEU with an embedding distance) in
+the way that is best there on validation. The two are then compared on the test split by the primary
+metric, with a bootstrap interval over sequences. Both have the same ways, so that a model that is
+as good as MLE is not called worse for the way it was sampled.
 
 Primary metric (see `primary`): the Jensen-Shannon divergence if the source's density is known and
 the divergence tells anything; on text the Frechet embedding distance if an embedder is asked for;
@@ -16,7 +17,8 @@ that its differences are of the order of 1e-9 and mean nothing: see `Sweep.settl
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from rollout import Policy
@@ -56,7 +58,7 @@ class Verdict:
             comparable.
         interval: its bootstrap interval.
         confidence: the interval's level.
-        finetuned_temperature: chosen on validation.
+        finetuned_temperature: chosen on validation; 1 where it is sampled in another way.
         mle_temperature: where MLE is as diverse; 1 where it is sampled in another way.
         finetuned_entropy: own entropy, nats per token.
         mle_entropy: own entropy, nats per token.
@@ -67,6 +69,9 @@ class Verdict:
         practical_size: a smaller difference is called none.
         test_set: names the real sequences; verdicts with the same one are not independent.
         mle_way: how MLE is sampled to be as diverse, in words.
+        finetuned_way: how the fine-tuned model is sampled, in words.
+        mle_best_way: how MLE was best on validation of all that was tried, whatever its diversity.
+        mle_best_value: primary metric on the test split there.
         draws: the bootstrap's differences, which other seeds' can be combined with.
     """
 
@@ -86,6 +91,9 @@ class Verdict:
     practical_size: float | None = None
     test_set: str = ""
     mle_way: str = ""
+    finetuned_way: str = ""
+    mle_best_way: str = ""
+    mle_best_value: float | None = None
     draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,24 +111,26 @@ class Comparison:
         verdict: the answer.
         real: self-BLEU, and the primary metric fed, of as many real sequences as a point has
             samples.
-        variants: for each other way to sample from MLE its points on validation.
+        variants: for each model, and for each other way to sample from it, its points on
+            validation.
     """
 
     validation: dict[str, list[Point]]
     test: dict[str, list[Point]]
     verdict: Verdict
     real: dict[str, float] = field(default_factory=dict)
-    variants: dict[str, list[Point]] = field(default_factory=dict)
+    variants: dict[str, dict[str, list[Point]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Both sweeps for results.json."""
         splits = {"validation": self.validation, "test": self.test}
-        points: dict[str, Any] = {
-            split: {name: [point.to_dict() for point in points] for name, points in found.items()}
-            for split, found in splits.items()
-        }
-        others = {name: [each.to_dict() for each in found] for name, found in self.variants.items()}
+        points = {split: _stored(found) for split, found in splits.items()}
+        others = {model: _stored(found) for model, found in self.variants.items()}
         return {**points, "real": self.real, "variants": others}
+
+
+def _stored(curves: dict[str, list[Point]]) -> dict[str, Any]:
+    return {name: [point.to_dict() for point in points] for name, points in curves.items()}
 
 
 def compare(
@@ -144,29 +154,41 @@ def compare_swept(mle: Swept, finetuned: Swept, *, variants: bool = True) -> Com
     Args:
         mle: the baseline.
         finetuned: the model in question, with the same `Sweep`, which has settled its metric.
-        variants: sample the baseline in other ways than by temperature as well, if the metric
-            admits them, and take the best of them at that diversity.
+        variants: sample both in other ways than by temperature as well, if the metric admits
+            them.
     """
-    sweep = mle.sweep
+    sweep, measured = mle.sweep, finetuned.sweep
     models = {"mle": mle, "finetuned": finetuned}
     validation = {name: model.points("validation") for name, model in models.items()}
-    chosen = min(validation["finetuned"], key=Point.primary)
-    others = mle.variants if variants else {}
-    curves = [validation["mle"], *others.values()]
-    target = chosen
-    if finetuned.sweep is not sweep:
+    others = {name: model.variants if variants else {} for name, model in models.items()}
+    curves = {name: [validation[name], *others[name].values()] for name in models}
+    best = {name: min(chain(*found), key=Point.primary) for name, found in curves.items()}
+    chosen = target = best["finetuned"]
+    if measured is not sweep:
         # Self-BLEU grows with the number of samples, so as many as the curves have.
-        target = sweep.point(finetuned.policy, chosen.temperature, "validation")
-    way = sweep.best_at(mle.policy, target.diversity(), curves)
+        target = sweep.point(
+            finetuned.policy, chosen.temperature, "validation", family=chosen.family
+        )
+    way, at_best = sweep.best_at(mle.policy, target.diversity(), curves["mle"]), best["mle"]
+    if way is not None:
+        at_way = sweep.point(mle.policy, way[1], "validation", family=way[0])
+        at_best = min(at_best, at_way, key=Point.primary)
     test = {name: model.points("test") for name, model in models.items()}
     # A control has half of the samples, and what is compared with it has as many.
-    count = min(sweep.verdict_count, finetuned.sweep.verdict_count)
-    ours = finetuned.at(chosen.temperature, count)
+    count = min(sweep.verdict_count, measured.verdict_count)
+    ours = finetuned.at(chosen.temperature, count, chosen.family)
     theirs, near = None, test["mle"]
     if way is not None:
         theirs, near = _matched(mle, ours, *way)
     verdict = decide(ours, theirs, near, sweep.config, sweep.seed, sweep.test_set)
+    verdict = _beside(verdict, mle.at(at_best.temperature, count, at_best.family))
     return Comparison(validation, test, verdict, sweep.real(), others)
+
+
+def _beside(verdict: Verdict, best: Point) -> Verdict:
+    """A verdict with MLE at its own best beside it."""
+    way = in_words(best.family, best.temperature)
+    return replace(verdict, mle_best_way=way, mle_best_value=best.primary())
 
 
 @dataclass(frozen=True)
@@ -188,8 +210,9 @@ class Compared:
         found = self.method.to_dict()
         if self.control is not None:
             curves = self.control.to_dict()
-            for split in ("validation", "test"):
-                found[split]["control"] = curves[split]["finetuned"]
+            for part in ("validation", "test", "variants"):
+                if "finetuned" in curves[part]:
+                    found[part]["control"] = curves[part]["finetuned"]
         return found
 
 
@@ -207,7 +230,7 @@ def compare_with_control(
     found = compare_swept(mle, method)
     if control is None:
         return Compared(found)
-    between = compare_swept(control, method, variants=False)
+    between = compare_swept(control, method)
     return Compared(found, compare_swept(mle, control) if alone else None, between)
 
 
@@ -243,12 +266,12 @@ def decide(
     if theirs is None:
         return _not_comparable(ours, near, config, test_set)
     metric = ours.metric
-    way = in_words(theirs.family, theirs.temperature)
+    way, own = (in_words(point.family, point.temperature) for point in (theirs, ours))
     (value, low, high, p_value), draws = difference(ours, theirs, near, config, seed, test_set)
     size = practical_size(metric.name, theirs.primary())
     found = label(value, p_value, size, config.confidence)
     sentence = (
-        f"The fine-tuned model (temperature {ours.temperature:g}) is "
+        f"The fine-tuned model ({own}) is "
         f"{relation(found)} MLE at equal diversity ({way}): "
         f"{metric.title}: {ours.primary():.4f} against {theirs.primary():.4f}, "
         f"difference {value:+.4f} at exactly equal diversity, {config.confidence:.0%} interval "
@@ -257,10 +280,10 @@ def decide(
     if not low <= 0 <= high and found == "not distinguishable":
         sentence += f" A difference below {size:.2g} counts as none."
     return Verdict(
-        found, metric.name, value, (low, high), config.confidence, ours.temperature,
-        theirs.temperature if theirs.family == "temperature" else 1.0,
+        found, metric.name, value, (low, high), config.confidence,
+        _temperature(ours), _temperature(theirs),
         ours.entropy(), theirs.entropy(), ours.primary(), theirs.primary(),
-        sentence, p_value, size, test_set, way, draws,
+        sentence, p_value, size, test_set, way, own, draws=draws,
     )  # fmt: skip
 
 
@@ -270,12 +293,18 @@ def _not_comparable(
     """The verdict where no point of MLE's sweep is as diverse as the fine-tuned model."""
     metric, axis = ours.metric, ours.metric.axis
     reached = sorted(axis.sign * point.diversity() for point in sweep)
+    own = in_words(ours.family, ours.temperature)
     sentence = (
-        f"Not comparable: at temperature {ours.temperature:g} the fine-tuned model has "
+        f"Not comparable: sampled at its best ({own}) the fine-tuned model has "
         f"{axis.words} of {axis.sign * ours.diversity():.3f}, outside the range of MLE's sweep "
         f"({reached[0]:.3f} to {reached[-1]:.3f})."
     )
     return Verdict(
-        "not comparable", metric.name, None, None, config.confidence, ours.temperature, None,
-        ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set,
+        "not comparable", metric.name, None, None, config.confidence, _temperature(ours), None,
+        ours.entropy(), None, ours.primary(), None, sentence, test_set=test_set, finetuned_way=own,
     )  # fmt: skip
+
+
+def _temperature(point: Point) -> float:
+    """The softmax temperature of a point; 1 where the model is sampled in another way."""
+    return point.temperature if point.family == "temperature" else 1.0

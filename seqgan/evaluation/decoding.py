@@ -1,4 +1,4 @@
-"""Ways to sample from MLE that need no second training: the bar that a method has to pass.
+"""Ways to sample from a model that need no second training; of MLE they are the bar to pass.
 
 A method that makes a model less varied and better has shown little where MLE, sampled with more
 care, does the same. Beside the softmax temperature there are two common ways. Top-p drops unlikely
@@ -30,7 +30,7 @@ __all__ = ["FAMILIES", "Decoder", "in_words"]
 
 Result = TypeVar("Result")
 FAMILIES: dict[str, tuple[float, ...]] = {
-    "top-p": (0.8, 0.9, 0.95),
+    "top-p": (0.8, 0.9, 0.95, 0.98, 0.99),
     "rejection": (0.25, 0.5, 0.75, 0.9),
 }
 """Families besides the temperature: the probability that is kept at each step, and the share of the

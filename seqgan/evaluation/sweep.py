@@ -359,13 +359,21 @@ class Swept:
     def __init__(self, policy: Policy, sweep: Sweep):
         self.policy, self.sweep = policy, sweep
         self._points: dict[str, list[Point]] = {}
-        self._at: dict[tuple[float, int], Point] = {}
+        self._at: dict[tuple[str, float, int], Point] = {}
 
-    def at(self, temperature: float, count: int) -> Point:
-        """Its point on the test split with so many samples."""
-        key = temperature, count
+    def at(self, value: float, count: int, family: str = "temperature") -> Point:
+        """Its point on the test split with so many samples.
+
+        Args:
+            value: temperature, or the number of another family.
+            count: samples.
+            family: how the model is sampled.
+        """
+        if value == 1:
+            family = "temperature"  # the same model, whatever the family
+        key = family, value, count
         if key not in self._at:
-            self._at[key] = self.sweep.point(self.policy, temperature, "test", count)
+            self._at[key] = self.sweep.point(self.policy, value, "test", count, family=family)
         return self._at[key]
 
     @functools.cached_property

@@ -84,9 +84,10 @@ def _primary(record: Record, curves: Curves) -> Plot:
     )
     if matched:
         caption += " Diamonds: the two points of equal diversity that the verdict compares."
-        way = verdict.get("mle_way") or "temperature"
-        if not way.startswith("temperature"):
-            caption += f" MLE's lies off its curve: it is sampled in another way ({way})."
+        for name, whose in (("mle", "MLE's"), ("finetuned", "The fine-tuned model's")):
+            way = verdict.get(f"{name}_way") or "temperature"
+            if not way.startswith("temperature"):
+                caption += f" {whose} lies off its curve: it is sampled in another way ({way})."
     if "control" in curves:
         caption += " Dashed: the control, the same training with a random reward."
     if real is not None:

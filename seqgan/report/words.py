@@ -41,11 +41,6 @@ ANSWERS = {
         "The run shows that everything works. Its models and its samples are too small for more."
     ),
 }
-SAMPLED_WITH_CARE = "Plain MLE, sampled with care, is better"
-WITH_CARE = (
-    "At equal diversity plain MLE is better than the fine-tuned model if it is sampled "
-    "in another way than by temperature: {way}. That need not mean that the training hurt."
-)
 AHEAD = (
     "At equal diversity the fine-tuned model beats plain MLE, and the same training "
     "with a random reward, on this data."
@@ -74,8 +69,6 @@ def headline(record: Record) -> str:
         label = record.verdict["label"]
         if record.verdict.get("helped"):
             return HELPED
-        if _by_another_way(record):
-            return SAMPLED_WITH_CARE
         return NO_BETTER_THAN_NOISE if _as_noise(record) else HEADLINES[label]
     if record.objective is not None:
         return f"By its own reward: {record.objective['label']}"
@@ -90,16 +83,7 @@ def short_answer(record: Record) -> str:
         return ""
     if record.verdict.get("helped"):
         return AHEAD
-    if _by_another_way(record):
-        return WITH_CARE.format(way=record.verdict["mle_way"])
     return AS_NOISE if _as_noise(record) else ANSWERS[record.verdict["label"]]
-
-
-def _by_another_way(record: Record) -> bool:
-    """Tells if MLE is better by the way it is sampled: the training need not have hurt then."""
-    verdict = record.verdict or {}
-    way = verdict.get("mle_way") or "temperature"
-    return verdict["label"] == "worse" and not way.startswith("temperature")
 
 
 def _as_noise(record: Record) -> bool:
@@ -152,15 +136,16 @@ def _compared(record: Record) -> str:
 
 
 def _ways(record: Record) -> str:
-    """Says how else MLE was sampled."""
+    """Says how else the models were sampled."""
     verdict = record.verdict or {}
     if not (record.results.get("sweep") or {}).get("variants"):
         metric = PRIMARY.get(verdict["metric"])
         return f" {metric.excluded}" if metric is not None and metric.excluded else ""
     return (
-        " MLE was also sampled in two other ways, without unlikely tokens (top-p) and without "
-        "unlikely sequences (rejection), and the best of all at that diversity is the bar: "
-        f"{verdict.get('mle_way') or 'none reached it'}."
+        " Both were also sampled in two other ways, without unlikely tokens (top-p) and without "
+        "unlikely sequences (rejection). The fine-tuned model was best with "
+        f"{verdict.get('finetuned_way') or 'its samples as they are'}, MLE at that diversity with "
+        f"{verdict.get('mle_way') or 'none of them'}."
     )
 
 

@@ -178,12 +178,26 @@ def test_what_top_p_does_for_mle_is_no_new_method(data):
     found = compare(mle, method, data, CONFIG, 0)
     assert found.verdict.label != "better"
     assert found.verdict.mle_way.startswith(("top-p 0.9", "the "))
-    assert set(found.variants) == {"top-p", "rejection"}
-    assert [len(points) for points in found.variants.values()] == [4, 5]
-    stored = found.to_dict()["variants"]["rejection"]
+    assert found.verdict.mle_best_value < bare.mle_best_value  # top-p suits this model
+    for curves in found.variants.values():
+        assert set(curves) == {"top-p", "rejection"}
+        assert [len(points) for points in curves.values()] == [6, 5]
+    stored = found.to_dict()["variants"]["mle"]["rejection"]
     assert [point["rejection"] for point in stored] == [0.25, 0.5, 0.75, 0.9, 1.0]
     assert stored[0]["nll"] is None and stored[-1]["nll"] > 0
     assert all(a["entropy"] < b["entropy"] for a, b in zip(stored, stored[1:], strict=False))
+
+
+def test_a_copy_of_mle_is_not_worse_for_the_way_it_is_sampled(data):
+    """Top-p suits this model best: a copy that were swept over temperature alone would be worse."""
+    mle, copy = Noisy(data.density), Noisy(data.density)
+    found = compare(mle, copy, data, CONFIG, 0)
+    assert found.verdict.finetuned_way.startswith("top-p 0.9")
+    assert found.verdict.label == "not distinguishable"
+    assert found.verdict.difference == pytest.approx(0, abs=1e-3)
+    bare = compare(mle, copy, data, CONFIG, 0, variants=False).verdict
+    assert bare.finetuned_way.startswith("temperature") and not found.variants["mle"] == {}
+    assert bare.finetuned_value > found.verdict.finetuned_value
 
 
 def test_under_the_likelihood_only_the_temperature_is_swept(data):
@@ -208,8 +222,9 @@ def test_texts_are_compared_at_equal_self_bleu(data):
     matched = sweep.point(mle, value, "test", 300, family="top-p")
     assert matched.diversity() == pytest.approx(point.diversity(), abs=5e-3)
     found = compare_swept(Swept(mle, sweep), Swept(method, sweep))
-    assert found.verdict.metric == "fed" and set(found.variants) == {"top-p", "rejection"}
-    for points in found.variants.values():
+    assert found.verdict.metric == "fed"
+    assert set(found.variants["mle"]) == {"top-p", "rejection"}
+    for points in found.variants["mle"].values():
         diversities = [each.diversity() for each in points]
         assert diversities[0] < diversities[-1]
         assert len({len(each.self_bleu) for each in points}) == 1  # it grows with the number

@@ -292,7 +292,7 @@ def test_a_pretrained_model_alone_has_its_caution(tmp_path):
             "there was no control",
         ),
         ({"label": "too small to judge"}, "Too small to judge"),
-        ({"label": "worse", "mle_way": "top-p 0.9"}, "Plain MLE, sampled with care, is better"),
+        ({"label": "worse", "mle_way": "top-p 0.9"}, "Fine-tuning hurt"),
     ],
 )
 def test_only_a_whole_success_has_the_headline(tmp_path, changes, words):
