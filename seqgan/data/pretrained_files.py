@@ -26,6 +26,8 @@ __all__ = [
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError)
 """Errors of the library about files that hold no model of a kind that it knows."""
+_OLDER = ("vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+"""Files of tokenizers without a ``tokenizer.json``."""
 
 
 def place_of(name: str, flag: str, packages: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
@@ -136,6 +138,8 @@ def load_whole(
 def tokenizer_of(name: str, flag: str) -> str | None:
     """The tokenizer of a model as the text of a ``tokenizer.json``; None: its folder has none.
 
+    The library makes it of the files of older tokenizers.
+
     Args:
         name: a folder, or a .gguf file.
         flag: the setting that named it, for messages.
@@ -144,14 +148,18 @@ def tokenizer_of(name: str, flag: str) -> str | None:
         ConfigError, MissingExtraError: as `place_of`, or it cannot be read.
     """
     folder, options = place_of(name, flag)
+    file = Path(folder) / "tokenizer.json"
     if "gguf_file" not in options:
-        file = Path(folder) / "tokenizer.json"
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        if not any((Path(folder) / each).is_file() for each in _OLDER):
+            return None
     from transformers import AutoTokenizer
 
     with read_by_library(name, flag, "tokenizer"):
-        found: str = AutoTokenizer.from_pretrained(folder, **options).backend_tokenizer.to_str()
-    return found
+        made = AutoTokenizer.from_pretrained(folder, **options)
+    backend = getattr(made, "backend_tokenizer", None)  # some are not of the library tokenizers
+    return None if backend is None else str(backend.to_str())
 
 
 def vocabulary_of(content: str) -> dict[str, int]:

@@ -7,13 +7,14 @@ restored with it are the parameters that training changes: adapters (Hu et al. 2
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
-__all__ = ["PartlyTrained", "adapt"]
+__all__ = ["LearnedRows", "PartlyTrained", "adapt"]
 
 
 class PartlyTrained(nn.Module):
@@ -66,6 +67,30 @@ class PartlyTrained(nn.Module):
         if not self._kept:
             return {}
         return {name: each for name, each in self.named_parameters() if name not in self._kept}
+
+
+class LearnedRows(nn.Module):
+    """Rows of a table that are trained, where the table itself is not.
+
+    They belong to tokens that a pretrained model lacks, such as ``<unk>``: a model knows nothing of
+    them, and adapters inside the network could not teach it.
+
+    Args:
+        table: [V, E], never trained; its rows are where the learned ones begin.
+        rows: which of them, K numbers.
+    """
+
+    _rows: Tensor  # int64 [K]
+
+    def __init__(self, table: Tensor, rows: Sequence[int]):
+        super().__init__()
+        chosen = torch.tensor(list(rows), dtype=torch.int64, device=table.device)
+        self.register_buffer("_rows", chosen, persistent=False)
+        self.learned = nn.Parameter(table.detach()[chosen])
+
+    def forward(self, table: Tensor) -> Tensor:
+        """The table [V, E] with the learned rows in their places."""
+        return table.index_copy(0, self._rows, self.learned.to(table.dtype))
 
 
 def adapt(network: nn.Module, rank: int, alpha: float) -> None:

@@ -101,6 +101,11 @@ class Generator(ReadsConditions, nn.Module, Policy):
             The features [R, H] that predict the next token, and the new state.
         """
 
+    def embedded(self, weights: Tensor) -> Tensor:
+        """The mean embeddings [..., E] of tokens with weights [..., V], such as one-hot vectors."""
+        table = self.embedding.weight
+        return weights.to(table.dtype) @ table
+
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Consumes one token per row: int64 [R]; returns as `advance_embedded`."""
         return self.advance_embedded(self.embedding(tokens), state)

@@ -17,6 +17,7 @@ from rollout.devices import reads_synchronise
 from rollout.divergences import LOWEST
 from rollout.kernels import draws_from
 
+from .adapters import LearnedRows
 from .token_loss import token_log_probs
 
 __all__ = ["TokenHead"]
@@ -40,6 +41,7 @@ class TokenHead(nn.Linear):
         # Added to the bias, so that forbidden tokens cost no pass over the logits.
         self.register_buffer("_forbidden", allowed, persistent=False)
         self.tied = False
+        self.learned: LearnedRows | None = None
 
     def tie(self, embedding: nn.Embedding) -> None:
         """Takes the weights of the token embeddings [V, H] for its own; they are saved with those.
@@ -50,9 +52,17 @@ class TokenHead(nn.Linear):
         nn.init.uniform_(embedding.weight, -bound, bound)
         self.weight, self.tied = embedding.weight, True
 
+    def learn(self, tokens: Sequence[int]) -> None:
+        """Trains the rows of `tokens`, whether or not the others are trained."""
+        self.learned = LearnedRows(self.weight, tokens)
+
+    def table(self) -> Tensor:
+        """The weights [V, H]."""
+        return self.weight if self.learned is None else self.learned(self.weight)
+
     def forward(self, features: Tensor) -> Tensor:
         """Logits [..., V] of features [..., H]."""
-        return nn.functional.linear(features, self.weight, self.bias + self._forbidden)
+        return nn.functional.linear(features, self.table(), self.bias + self._forbidden)
 
     def scores(self, features: Tensor, sequences: Sequences) -> TokenScores:
         """Log-probability and entropy [B, T] of the tokens, without [B, T, V] in memory.
@@ -80,13 +90,13 @@ class TokenHead(nn.Linear):
 
         On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`).
         """
-        if draws_from(features, self.weight, sampler):
+        weight = self.table()
+        if draws_from(features, weight, sampler):
             from rollout.kernels.sampling import sample  # it imports triton, which is optional
 
             bias = self.bias + self._forbidden
             return sample(
-                features.detach(), self.weight.detach(), bias.detach(), uniforms,
-                sampler.temperature,
+                features.detach(), weight.detach(), bias.detach(), uniforms, sampler.temperature,
             )  # fmt: skip
         return sampler.sample(self(features), uniforms)
 
@@ -103,7 +113,7 @@ class TokenHead(nn.Linear):
         copied = TokenHead(self.in_features, self.out_features).to(self.weight)
         copied._forbidden = self._forbidden
         with torch.no_grad():
-            copied.weight.copy_(self.weight).div_(temperature)
+            copied.weight.copy_(self.table()).div_(temperature)
             copied.bias.copy_(self.bias).div_(temperature)
         return copied.requires_grad_(False)
 
@@ -124,7 +134,7 @@ class TokenHead(nn.Linear):
         # A finite stand-in for -inf, so that p log p is 0 and not NaN where p is 0.
         bias = self.bias + self._forbidden.clamp(min=LOWEST)
         log_prob, entropy = token_log_probs(
-            features.flatten(0, -2), self.weight, bias, tokens.flatten()
+            features.flatten(0, -2), self.table(), bias, tokens.flatten()
         )
         log_prob = log_prob.view(tokens.shape) + self._forbidden[tokens]
         return log_prob, entropy.view(tokens.shape)

@@ -88,8 +88,7 @@ def relaxed_samples(
         noise = gumbel_noise_at(stream, keys, position, policy.vocab_size)
         vectors.append(gumbel_softmax(logits, noise, temperature, hard=hard))
         if hard:
-            weight = policy.embedding.weight
-            inputs = vectors[-1].to(weight.dtype) @ weight
+            inputs = policy.embedded(vectors[-1])
         else:
             inputs = policy.embedding(vectors[-1].detach().argmax(-1))
         log_probs = logits.detach().log_softmax(-1)

@@ -23,7 +23,8 @@ class Pretrained(GeneratorConfig):
         lora_rank: rank of the adapters that are trained in the place of the model; 0: all of the
             model is trained.
         lora_alpha: the adapters count lora_alpha / lora_rank.
-        dropout: probability of dropping an input or a feature in training, from 0 to below 1.
+        dropout: probability of dropping an input or a feature in training, from 0 to below 1;
+            dropouts of the model's own stay as its configuration has them.
     """
 
     builds: ClassVar[str] = "seqgan.models.generators.pretrained"

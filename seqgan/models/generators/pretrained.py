@@ -10,7 +10,9 @@ Shapes: B sequences, T tokens, R rows in flight, V vocabulary, E width, L layers
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,13 +26,39 @@ from ...data.pretrained_files import tokenizer_of, vocabulary_of
 from ...data.spec import TokenSpec
 from ...data.text.vocabulary import SPECIAL_TOKENS
 from ...errors import ConfigError
-from ..adapters import PartlyTrained
+from ..adapters import LearnedRows, PartlyTrained
 from ..cache import Cache
 from ..generator import Generator
 from ..head import TokenHead
-from ..language_model import FLAG, LanguageModel, read_language_model
+from ..language_model import FLAG, LanguageModel, read_language_model, require_steps, wrong_kind
 
 __all__ = ["PretrainedGenerator"]
+
+_LONGEST = {
+    "max_position_embeddings": "it reads",
+    "sliding_window": "its attention goes back",
+    "window_size": "its attention goes back",
+    "attention_chunk_size": "its attention goes back",
+}
+"""Limits of a sequence's length by their names in the library's configurations."""
+
+
+class _Embedding(nn.Embedding):
+    """Embeddings of tokens, of which some may be trained where the others are not."""
+
+    learned: LearnedRows | None = None
+
+    def learn(self, tokens: Sequence[int]) -> None:
+        """Trains the rows of `tokens`, whether or not the others are trained."""
+        self.learned = LearnedRows(self.weight, tokens)
+
+    def table(self) -> Tensor:
+        """The embeddings [V, E]."""
+        return self.weight if self.learned is None else self.learned(self.weight)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The embeddings [..., E] of tokens [...]."""
+        return nn.functional.embedding(tokens, self.table())
 
 
 class PretrainedGenerator(PartlyTrained, Generator):
@@ -38,7 +66,8 @@ class PretrainedGenerator(PartlyTrained, Generator):
 
     With LoRA the weights of the model are never trained: copies of the generator share them, and
     its state is that of the adapters alone. So a reference policy costs no second model, and
-    checkpoints hold the adapters.
+    checkpoints hold the adapters. A token that the model lacks, such as ``<unk>``, has rows of its
+    own in embeddings and output layer, which are trained with the adapters.
 
     Args:
         settings: place of the model, adapters, dropout.
@@ -48,38 +77,35 @@ class PretrainedGenerator(PartlyTrained, Generator):
     def __init__(self, settings: Pretrained, spec: TokenSpec):
         super().__init__(settings, spec)
         model = read_language_model(settings.model, settings.lora_rank, settings.lora_alpha)
-        rows = _rows(spec, model)
+        rows, lacking = _rows(spec, model)
         width, config = model.embeddings.shape[1], model.config
         self.network = model.network
-        self.embedding = nn.Embedding(spec.vocab_size, width)
+        self.embedding: _Embedding = _Embedding(spec.vocab_size, width)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = TokenHead(width, spec.vocab_size, spec.forbidden)
         with torch.no_grad():
             if model.tied:
                 self.head.tie(self.embedding)
-            else:
-                self.head.weight.copy_(model.output[rows])
-            self.embedding.weight.copy_(model.embeddings[rows])
+            _fill(self.embedding.weight, model.embeddings, rows, lacking)
+            if not model.tied:
+                _fill(self.head.weight, model.output, rows, lacking)
             self.head.bias.zero_()
             if model.bias is not None:
                 self.head.bias.copy_(model.bias[rows])
-        most = getattr(config, "max_position_embeddings", None)
-        if most is not None and spec.max_length > most:
-            raise ConfigError(
-                f"--generator.model: it reads {most:,} tokens, and the longest sequence has "
-                f"{spec.max_length:,}; set --corpus.max_length {most}"
-            )
-        self.layers = int(config.num_hidden_layers)
-        heads = int(config.num_attention_heads)
-        self.heads = int(getattr(config, "num_key_value_heads", None) or heads)
-        self.units = int(getattr(config, "head_dim", None) or width // heads)
+        _check_longest(spec, config)
+        self.layers, self.heads, self.units = _sizes(settings.model, config, width)
         # The library has renamed it.
         named = inspect.signature(self.network.forward).parameters
         self._cache = "cache" if "cache" in named else "past_key_values"
         if settings.lora_rank:
             self.embedding.requires_grad_(False)
             nn.Module.requires_grad_(self.head, False)
+            if lacking:
+                self.embedding.learn(lacking)
+                self.head.learn(lacking)
             self.keep_trained()
+        if model.embeddings.device.type != "meta":
+            require_steps(self, settings.model, config)
 
     def attach(self, codec: Codec) -> None:
         """Requires that the data were cut by the model's own tokenizer, if its files hold it.
@@ -99,12 +125,9 @@ class PretrainedGenerator(PartlyTrained, Generator):
         theirs = self.spec.model_ids or (-1,) * self.spec.vocab_size
         for token, number in zip(codec.vocabulary.tokens[count:], theirs[count:], strict=True):
             if number < 0 or own.get(token) != number:
-                gguf = settings.model.endswith(".gguf")
-                file = settings.model if gguf else f"{settings.model}/tokenizer.json"
                 raise ConfigError(
                     f"--corpus.tokenizer: the data were cut by {codec.cut}, which is not the "
-                    f"tokenizer of {settings.model} (as {token!r} shows); "
-                    f"set --corpus.tokenizer {file}"
+                    f"tokenizer of {settings.model} (as {token!r} shows); {_cure(settings.model)}"
                 )
 
     @cached_property
@@ -112,6 +135,11 @@ class PretrainedGenerator(PartlyTrained, Generator):
         """Memory in bytes of one row in flight at the greatest length, as of the Transformer."""
         layer = 2 * self.max_length * self.heads * self.units * self.head.weight.element_size()
         return 12 * self.vocab_size + (2 * self.layers + 1) * layer + 3 * 8
+
+    def embedded(self, weights: Tensor) -> Tensor:
+        """The mean embeddings [..., E] of tokens with weights [..., V]."""
+        table = self.embedding.table()
+        return weights.to(table.dtype) @ table
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
         """A cache that holds nothing."""
@@ -141,7 +169,8 @@ class PretrainedGenerator(PartlyTrained, Generator):
         held = _recorder()(self.layers)
         mask = torch.ones(inputs.shape[1], inputs.shape[1], device=inputs.device).tril().log()
         mask = mask.to(inputs.dtype).expand(len(inputs), 1, -1, -1)
-        more = {self._cache: held, "attention_mask": mask}
+        places = torch.arange(inputs.shape[1], device=inputs.device)[None]
+        more = {self._cache: held, "attention_mask": mask, "position_ids": places}
         self.network(inputs_embeds=inputs, **more)
         return Prefixes(sequences, held.pool)
 
@@ -150,8 +179,19 @@ class PretrainedGenerator(PartlyTrained, Generator):
         return Cache.branch(prefixes.states, rows, positions + 1)
 
 
-def _rows(spec: TokenSpec, model: LanguageModel) -> Tensor:
-    """The model's row for each token id, int64 [V].
+def _cure(model: str) -> str:
+    """Advice to whoever has the tokenizer of another model."""
+    file = Path(model) if model.endswith(".gguf") else Path(model) / "tokenizer.json"
+    if file.is_file():
+        return f"set --corpus.tokenizer {file}"
+    return (
+        f"write {file} with AutoTokenizer.from_pretrained({model!r}).save_pretrained({model!r}) "
+        f"of transformers, and set --corpus.tokenizer {file}"
+    )
+
+
+def _rows(spec: TokenSpec, model: LanguageModel) -> tuple[Tensor, list[int]]:
+    """The model's row for each token id, int64 [V], and the ids that it has none for.
 
     Raises:
         ConfigError: the data are not cut by the model's own tokenizer.
@@ -169,9 +209,50 @@ def _rows(spec: TokenSpec, model: LanguageModel) -> Tensor:
     end = end[0] if isinstance(end, list) else end
     begin = config.bos_token_id if config.bos_token_id is not None else end
     special = {spec.bos_id: begin, spec.eos_id: end}
-    # A token that the model's tokenizer lacks (<unk>, <pad>) begins as the end of a text.
     chosen = [special.get(i, end) if row < 0 else row for i, row in enumerate(ids)]
-    return torch.tensor(chosen, device=model.embeddings.device)
+    unused = {*special, *spec.forbidden}
+    lacking = [i for i, row in enumerate(ids) if row < 0 and i not in unused]
+    return torch.tensor(chosen, device=model.embeddings.device), lacking
+
+
+def _fill(weight: Tensor, theirs: Tensor, rows: Tensor, lacking: list[int]) -> None:
+    """Copies the model's rows; a token that it lacks begins as the mean of all.
+
+    Such a token is rare at first, and unlike any other: as the end of a text, say, it would take
+    half of that one's probability.
+    """
+    weight.copy_(theirs[rows])
+    weight[lacking] = theirs.mean(0)
+
+
+def _check_longest(spec: TokenSpec, config: Any) -> None:
+    """Requires sequences that the model reads whole at every step.
+
+    Raises:
+        ConfigError: they are longer.
+    """
+    for name, words in _LONGEST.items():
+        most = getattr(config, name, None)
+        if most is not None and spec.max_length > most:
+            raise ConfigError(
+                f"--generator.model: {words} {most:,} tokens, and the longest sequence has "
+                f"{spec.max_length:,}; set --corpus.max_length {most}"
+            )
+
+
+def _sizes(name: str, config: Any, width: int) -> tuple[int, int, int]:
+    """Number of layers, of heads that have keys, and of their units.
+
+    Raises:
+        ConfigError: the model has no attention heads.
+    """
+    layers, heads = (
+        getattr(config, each, None) for each in ("num_hidden_layers", "num_attention_heads")
+    )
+    if not isinstance(layers, int) or not isinstance(heads, int):
+        raise wrong_kind(name, config, "keep a state that is no cache of keys and values")
+    kept = getattr(config, "num_key_value_heads", None) or heads
+    return layers, int(kept), int(getattr(config, "head_dim", None) or width // heads)
 
 
 @cache

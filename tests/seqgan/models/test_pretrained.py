@@ -15,8 +15,10 @@ from benchmarks.language_model import flags_of
 from rollout import Policy, Sequences, generate
 from rollout.modules import frozen_copy, own_copy
 from seqgan.cli.main import main
+from seqgan.config import FileCorpus
 from seqgan.config.generators.pretrained import Pretrained
 from seqgan.data.pretrained_files import place_of
+from seqgan.data.sources import load_data
 from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import load_generator, make_generator, save_model
@@ -99,6 +101,37 @@ def test_adapters_alone_are_trained_copied_and_saved(kind, tmp_path):
         policy.load_state_dict({})
 
 
+@KINDS
+def test_a_token_that_the_model_lacks_is_learned_beside_the_adapters(kind, tmp_path):
+    """`<unk>` is not the end of a text, though the tokenizer has no token for it."""
+    settings = Pretrained(model=tiny_language_model(kind), lora_rank=2, dropout=0.0)
+    policy = make_generator(settings, SPEC._replace(forbidden=(0, 1)), seed=0).eval()
+    own = {"embedding.learned.learned", "head.learned.learned"}
+    names = {n for n, p in policy.named_parameters() if p.requires_grad}
+    assert {n for n in names if "lora_" not in n} == own and {*policy.state_dict()} == names
+    batch = Sequences.from_lists([[4, 3, 2]], 0)
+    unknown, ends = batch.tokens == 3, batch.tokens == 2
+    logits = policy.logits(batch).detach()
+    assert (logits[..., 2] - logits[..., 3]).abs().max() > 0.1
+    reference, before = frozen_copy(policy), policy(batch).log_prob.detach()
+    optimizer = torch.optim.Adam(policy.parameters(), 0.05)
+    for _ in range(80):
+        optimizer.zero_grad()
+        (-policy(batch).log_prob.sum()).backward()
+        optimizer.step()
+    probabilities = policy.logits(batch).detach().softmax(-1)
+    (unknown,), (end,) = probabilities[unknown], probabilities[ends]
+    assert unknown[3] > 5 * unknown[2] and end[2] > 5 * end[3]  # twins they would be equal
+    assert torch.equal(reference(batch).log_prob, before)
+    found = policy(batch).log_prob
+    assert torch.allclose(found, Policy.forward(policy, batch).log_prob, atol=1e-4)
+    assert torch.allclose(found, policy.tempered(1.0)(batch).log_prob, atol=1e-4)
+    one_hot = torch.nn.functional.one_hot(batch.tokens, 9).float()
+    assert torch.allclose(policy.embedded(one_hot), policy.embedding(batch.tokens), atol=1e-6)
+    save_model(policy, tmp_path / "generator")
+    assert torch.equal(load_generator(tmp_path / "generator")(batch).log_prob, found)
+
+
 @pytest.mark.parametrize(
     ("settings", "spec", "message"),
     [
@@ -139,6 +172,63 @@ def test_models_that_scale_besides_are_refused(kind, more, tmp_path):
     whole.save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match=f"type '{made.model_type}' scale their embeddings or"):
         make_generator(Pretrained(model=str(tmp_path)), SPEC, seed=0)
+
+
+SIZES = dict(vocab_size=300, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+HEADS = dict(SIZES, hidden_size=8, num_hidden_layers=2, num_attention_heads=2)
+
+
+def written(kind: str, folder: Path, **more) -> str:
+    """A tiny model of that kind in a folder; skips where the library has none."""
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{kind}Config", None)
+    if config is None:
+        pytest.skip(f"this version of transformers has no {kind}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        whole = transformers.AutoModelForCausalLM.from_config(config(**more))
+        with torch.no_grad():
+            for parameter in whole.parameters():
+                parameter.mul_(5)  # so that the place of a token makes a difference
+    whole.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "reason"),
+    [
+        ("Bloom", dict(SIZES, hidden_size=8, n_layer=1, n_head=2), "cannot be asked for single"),
+        ("Mamba", dict(SIZES, hidden_size=8, num_hidden_layers=1, state_size=4), "keep a state"),
+    ],
+)
+def test_models_that_take_no_single_steps_are_refused(kind, more, reason, tmp_path):
+    model = written(kind, tmp_path, **more)
+    with pytest.raises(ConfigError, match=f"'{kind.lower()}' {reason}.*such as gpt2 or llama"):
+        make_generator(Pretrained(model=model), SPEC, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("OPT", dict(HEADS, ffn_dim=16, max_position_embeddings=64, word_embed_proj_dim=8)),
+        ("GPTNeoX", dict(HEADS, intermediate_size=16, max_position_embeddings=64)),
+        ("Mistral", dict(HEADS, intermediate_size=16, num_key_value_heads=1, sliding_window=6)),
+    ],
+)
+@torch.no_grad()
+def test_steps_and_branches_of_other_kinds_equal_one_pass(kind, more, tmp_path):
+    policy = make_generator(Pretrained(model=written(kind, tmp_path, **more)), SPEC, seed=0).eval()
+    batch = generate(policy, 12, rng=torch.Generator().manual_seed(0))
+    assert torch.allclose(policy(batch).log_prob, Policy.forward(policy, batch).log_prob, atol=1e-4)
+
+
+def test_sequences_beyond_a_models_window_are_refused(tmp_path):
+    """Steps look at all that came before, and one pass would not."""
+    more = dict(HEADS, intermediate_size=16, num_key_value_heads=1, sliding_window=5)
+    model = written("Mistral", tmp_path, **more)
+    message = "attention goes back 5 tokens, and the longest sequence has 6; set --corpus.max_len"
+    with pytest.raises(ConfigError, match=message):
+        make_generator(Pretrained(model=model), SPEC, seed=0)
 
 
 def test_code_that_lies_beside_a_model_is_never_run():
@@ -219,6 +309,24 @@ def test_data_that_another_tokenizer_cuts_are_refused(words, message, tmp_path, 
         assert f"set --corpus.tokenizer {model}/tokenizer.json" in error
 
 
+def test_a_tokenizer_without_a_tokenizer_json_is_compared_too(tmp_path):
+    """GPT-2's first files are a vocabulary and merges, of which the library makes the tokenizer."""
+    folder = shutil.copytree(tiny_language_model("gpt2"), tmp_path / "model")
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())["model"]
+    pairs = [" ".join(each) if isinstance(each, list) else each for each in content["merges"]]
+    (folder / "vocab.json").write_text(json.dumps(content["vocab"]))
+    (folder / "merges.txt").write_text("".join(f"{line}\n" for line in ["#version: 0.2", *pairs]))
+    text, cut = str(folder / "text.txt"), shutil.move(file, tmp_path / "tokenizer.json")
+    data = load_data(text, FileCorpus(tokenizer=str(cut)))
+    generator = make_generator(Pretrained(model=str(folder)), data.spec, seed=0)
+    generator.attach(data.codec)
+    turned = {token: len(content["vocab"]) - 1 - i for token, i in content["vocab"].items()}
+    (folder / "vocab.json").write_text(json.dumps(turned))
+    with pytest.raises(ConfigError, match=r"write .*tokenizer.json with AutoTokenizer.from_pre"):
+        generator.attach(data.codec)
+
+
 @pytest.fixture
 def files():
     """The folder of a model, with a text."""
@@ -226,9 +334,6 @@ def files():
 
 
 def test_data_know_the_ids_of_the_models_tokenizer(files):
-    from seqgan.config import FileCorpus
-    from seqgan.data.sources import load_data
-
     corpus = FileCorpus(tokenizer=str(files / "tokenizer.json"))
     data = load_data(str(files / "text.txt"), corpus)
     theirs = json.loads((files / "tokenizer.json").read_text())["model"]["vocab"]
