@@ -55,14 +55,21 @@ class Compute(NamedTuple):
     Attributes:
         seconds: on the machine that is named in the result.
         tokens: in gradient steps of all models; what is only sampled or scored does not count.
+        operations: of these steps, by the sizes of the models (see `Runtime.count`).
     """
 
     seconds: float = 0.0
     tokens: float = 0.0
+    operations: float = 0.0
 
     def plus(self, other: Compute) -> Compute:
         """The sum of both."""
-        return Compute(self.seconds + other.seconds, self.tokens + other.tokens)
+        return Compute(*(mine + more for mine, more in zip(self, other, strict=True)))
+
+    @classmethod
+    def kept(cls, record: dict[str, Any]) -> Compute:
+        """The work in a record; 0 for what one of an earlier version lacks."""
+        return cls(*(float(record.get(name, 0.0)) for name in cls._fields))
 
 
 @dataclass
@@ -92,7 +99,7 @@ class Recorder(Runtime):
     @property
     def compute(self) -> Compute:
         """The training of an arm, without its start."""
-        return Compute(self.seconds, float(self.tokens))
+        return Compute(self.seconds, float(self.tokens), float(self.operations))
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """Keeps one line of metrics; of validation also what was paid for the policy so far."""
@@ -120,12 +127,14 @@ class Measured:
         comparison: with MLE, of a method or control.
         swept: the model's points, of a model.
         between: with its control, of a method that has one.
+        more: other parts of the result, as JSON has them.
     """
 
     scores: list[Score]
     comparison: Comparison | None = None
     swept: Swept | None = None
     between: Comparison | None = None
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 class Lab:
@@ -247,13 +256,14 @@ class Lab:
             )
         return policy, None
 
-    def scores(self, method: Method, config: RunConfig, runtime: Recorder) -> list[Score]:
+    def scores(self, method: Method, config: RunConfig, runtime: Recorder) -> Measured:
         """Scores of a method that makes no policy."""
         assert method.measure is not None
-        function: Callable[..., list[Score]] = import_dotted(method.measure, "measure")
+        function: Callable[..., Any] = import_dotted(method.measure, "measure")
         start = self._begin(method, config)
         with runtime.timed():
-            return function(start, self.data, config, runtime, **method.arguments)
+            found = function(start, self.data, config, runtime, **method.arguments)
+        return found if isinstance(found, Measured) else Measured(found)
 
     def control(self, method: Method, config: RunConfig, spread: float) -> tuple[Policy, Recorder]:
         """The control of a method, with the record of its rounds; it is trained once per cell.
@@ -289,7 +299,7 @@ class Lab:
                 kept = json.loads((place / "training.json").read_text(encoding="utf-8"))
                 model = load_generator(place / "generator", self.runtime().device)
                 model.requires_grad_(False)
-                self._members.append((model, Compute(kept["seconds"], kept["tokens"])))
+                self._members.append((model, Compute.kept(kept)))
             else:
                 self._members.append(self._member(number, place))
         return [model for model, _ in self._members[:count]]

@@ -50,7 +50,7 @@ def continued(
     # Other random numbers than the first time: order of the data and dropout.
     again = replace(runtime, seed=derive_seed(config.seed, "mle-continued"))
     work = pretrain(model, data.train, data.validation, settings, again)
-    runtime.tokens = again.tokens
+    runtime.tokens, runtime.operations = again.tokens, again.operations
     if work.best_nll >= start:
         model.load_state_dict(state)
     return mle

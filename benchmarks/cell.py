@@ -205,7 +205,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
                 f"{place.model} was trained with other settings or data: choose another "
                 "--output_dir, or remove the cell's folder"
             )
-        lab.mle_compute = Compute(kept["seconds"], kept["tokens"])
+        lab.mle_compute = Compute.kept(kept)
         lab.set_mle(load_generator(place.model / "generator", lab.runtime().device))
         return kept
     runtime, started = lab.runtime(), time.monotonic()
@@ -217,6 +217,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
         "data": fingerprint(lab.data),
         "seconds": round(time.monotonic() - started, 1),
         "tokens": float(runtime.tokens),
+        "operations": float(runtime.operations),
         "training": convergence(work.history, config.pretrain)._asdict(),
         **_curves(runtime),
     }
@@ -227,7 +228,7 @@ def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[
 
     place.folder.mkdir(parents=True, exist_ok=True)
     write_folder(place.model, write)
-    lab.mle_compute = Compute(kept["seconds"], kept["tokens"])
+    lab.mle_compute = Compute.kept(kept)
     lab.set_mle(load_generator(place.model / "generator", runtime.device))
     return kept
 
@@ -242,9 +243,9 @@ def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
     config = _config(arm.config, {})
     if arm.method.measure is not None:
         runtime = lab.runtime()
-        scores = lab.scores(arm.method, config, runtime)
+        measured = lab.scores(arm.method, config, runtime)
         compute = lab.compute(arm.method, config, runtime)
-        return {**_curves(runtime), "compute": compute._asdict(), **_measured(Measured(scores))}
+        return {**_curves(runtime), "compute": compute._asdict(), **_measured(measured)}
     if arm.control_of is not None and config.rewards[0].name == "random":
         policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
         body = {**_curves(runtime), "compute": lab.compute(arm.method, config, runtime)._asdict()}
@@ -273,7 +274,7 @@ def _spread(place: CellPlace, method: str) -> float:
 
 def _measured(found: Measured) -> Result:
     """Scores, sweep and verdicts as JSON has them."""
-    result: Result = {"scores": [asdict(score) for score in found.scores]}
+    result: Result = {"scores": [asdict(score) for score in found.scores], **found.more}
     if found.swept is not None:
         splits = ("validation", "test")
         result["sweep"] = {split: _points(found.swept.points(split)) for split in splits}

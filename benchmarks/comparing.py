@@ -20,7 +20,7 @@ from .overview import short
 from .results import Result
 from .statistics import holm
 from .table import Table
-from .tables import difference_cells
+from .verdict_cells import difference_cells
 from .verdicts import against_controls
 
 __all__ = ["controls_table", "folders_table"]

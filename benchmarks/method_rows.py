@@ -28,7 +28,8 @@ from .pages import NOTHING
 from .reading import read_yaml
 from .results import Result, read_results
 from .suite import METHOD_GROUPS, START_GROUPS
-from .tables import PUBLISHED, difference_cells
+from .tables import PUBLISHED
+from .verdict_cells import difference_cells
 from .verdicts import verdicts
 
 __all__ = [

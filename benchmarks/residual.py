@@ -20,7 +20,7 @@ from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.data.dataset import Dataset
 from seqgan.evaluation.pooled import ALL, Rows
 from seqgan.metrics import Score, signature
-from seqgan.metrics.catalogue import NLL, RESIDUAL_GAIN
+from seqgan.metrics.catalogue import CATALOGUE, NLL, RESIDUAL_GAIN
 from seqgan.metrics.embedders import load_embedder
 from seqgan.metrics.gain import calibrate
 from seqgan.metrics.likelihood import SequenceScores, sequence_scores
@@ -114,6 +114,8 @@ def encoder_energy(
     head = _head((real, generated), held, hidden, epochs, runtime)
     for each in (data.train, negatives):
         runtime.tokens = runtime.tokens + epochs * float(each.lengths.sum())
+    size = sum(each.numel() for each in head.parameters())  # it reads a vector per text
+    runtime.operations = runtime.operations + 6 * epochs * size * (len(data.train) + len(negatives))
 
     @torch.no_grad()
     def energy(sequences: Sequences) -> np.ndarray:
@@ -212,14 +214,12 @@ def _scores(
         "n": len(real),
     }
     scores = []
-    for place, name, direction in ((1, NLL, "lower"), (0, RESIDUAL_GAIN, "higher")):
+    for place, name in ((1, NLL), (0, RESIDUAL_GAIN)):
         ends = (0, 2) if name == RESIDUAL_GAIN else (2, 0)  # the lower end's bound, the upper's
         low, high = (
             float(np.quantile(draws[:, place, end], level))
             for end, level in zip(ends, (tail, 1 - tail), strict=True)
         )
-        value, sequences = float(found[place][1]), len(real)
-        scores.append(
-            Score(name, value, (low, high), sequences, direction, signature(name, **sign))
-        )
+        value, better = float(found[place][1]), CATALOGUE[name].direction
+        scores.append(Score(name, value, (low, high), len(real), better, signature(name, **sign)))
     return scores

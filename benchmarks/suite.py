@@ -61,7 +61,8 @@ class Method:
         members: MLE models with other seeds that the function is called with, as ``members``.
         extra: it is run only if ``--arms`` names it.
         measure: dotted path of a function ``(mle, data, config, runtime, **arguments) -> scores``
-            of something that is no policy: its arm has scores and no verdict; or None.
+            (or an `arms.Measured`) of something that is no policy: its arm has scores and no
+            verdict; or None.
     """
 
     name: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from seqgan.evaluation.answer import LEAST_SAMPLES, TOO_SMALL
 from seqgan.metrics.catalogue import (
     ARROWS,
     ENTROPY,
+    FRECHET,
     JENSEN_SHANNON,
     NLL,
     NLL_SOURCE,
@@ -24,8 +24,10 @@ from seqgan.runs.run_directory import write_text
 from .overview import aggregate_tables, overview_table, short
 from .paper import paper_table
 from .reading import read_yaml
+from .rescored_table import rescored_table
 from .results import Result, grouped
 from .table import Table, as_csv
+from .verdict_cells import difference_cells
 from .verdicts import SuiteVerdict, verdicts
 
 __all__ = ["make_tables", "scores_csv", "write_tables"]
@@ -37,8 +39,8 @@ COLUMNS = {
         "unique", "copied",
     ),
     False: (
-        NLL, RESIDUAL_GAIN, ENTROPY, "bleu-2", "bleu-3", "bleu-4", "bleu-5", "self-bleu-2",
-        "self-bleu-3", "self-bleu-4", "self-bleu-5", "unique", "copied",
+        NLL, "reverse-perplexity", RESIDUAL_GAIN, ENTROPY, FRECHET, "bleu-2", "bleu-3", "bleu-4",
+        "bleu-5", "self-bleu-2", "self-bleu-3", "self-bleu-4", "self-bleu-5", "unique", "copied",
     ),
 }  # fmt: skip
 """The scores of a suite's table, by whether the density of its source is known."""
@@ -63,6 +65,8 @@ def make_tables(results: list[Result]) -> list[Table]:
         tables.append(overview_table(size, of_size, found))
         tables.append(verdict_table(size, found, _unconverged(of_size), deviations(of_size)))
         tables += aggregate_tables(size, of_size)
+        chosen = rescored_table(size, of_size)
+        tables += [] if chosen is None else [chosen]
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             facts = read_yaml(PUBLISHED, PUBLISHED.name)
@@ -173,19 +177,6 @@ def verdict_table(
     return Table(f"verdicts-{size}", f"Verdicts, size {size}", columns, rows, notes)
 
 
-def difference_cells(row: SuiteVerdict) -> list[str]:
-    """Difference, interval, p-value, corrected p-value."""
-    if row.found is None:
-        why = f"in {row.not_comparable} of {len(row.seeds)} seeds none"
-        return [why if row.not_comparable else "another metric in some seeds", "", "", ""]
-    found = row.found
-    assert row.corrected is not None
-    return [
-        _signed(found.difference), f"[{_signed(found.low)}, {_signed(found.high)}]",
-        _p(found.p_value), _p(row.corrected),
-    ]  # fmt: skip
-
-
 def _title(score: dict[str, Any]) -> str:
     """A score's column: label and arrow; the table's notes say the units."""
     return f"{label(score['name'], unit=False)} {ARROWS[score['direction']]}".rstrip()
@@ -205,7 +196,7 @@ def scores_table(results: list[Result]) -> Table:
         for cells in arms.values()
     ]
     if any("compute" in result for result in results):
-        columns += ["training tokens, M", "training, min"]
+        columns += ["training tokens, M", "training operations, T", "training, min"]
         for row, cells in zip(rows, arms.values(), strict=True):
             row += _compute_cells(cells)
     seeds = sorted({result["seed"] for result in results})
@@ -217,15 +208,18 @@ def scores_table(results: list[Result]) -> Table:
         "divergences in nats per sequence. Arrows: which way is better; no arm is judged by these "
         "scores alone."
     ]
-    if len(seeds) == 1 and RESIDUAL_GAIN in names:
+    if RESIDUAL_GAIN in names:
         notes.append(
-            "Of residual models ± is the longer side between the bounds of Z (Deng et al. 2020), "
-            "without the error of sampling."
+            "Intervals of residual models hold the error of sequences and samples around both "
+            "bounds of Z (Deng et al. 2020); of several seeds the ends furthest apart stand in "
+            "brackets."
         )
     if len(columns) > 1 + len(names):
         notes.append(
-            "Training: tokens in gradient steps of all models behind an arm; minutes; start and "
-            "members included."
+            "Training: tokens in gradient steps of all models behind an arm; their operations, "
+            "10^12 multiplications and additions, 6 per token and parameter; minutes. Start and "
+            "members are included, but not those of a method whose control an arm is: its rewards "
+            "are only as spread out as that method's advantages were."
         )
     notes += _absent(results)
     title = f"{first['suite_title']} ({first['suite']}, size {first['size']}, seeds "
@@ -281,35 +275,37 @@ def _score_cell(cells: list[Result], name: str) -> str:
     if not found:
         return ""
     mean = float(np.mean([score["value"] for score in found]))
+    intervals = [score["interval"] for score in found if score["interval"] is not None]
     if len(found) > 1:
         spread = float(np.std([score["value"] for score in found], ddof=1))
-        return f"{mean:.3f} ± {spread:.3f}"
-    interval = found[0]["interval"]
-    if interval is None:
+        text = f"{mean:.3f} ± {spread:.3f}"
+        if name != RESIDUAL_GAIN or not intervals:
+            return text
+        low, high = (min(low for low, _ in intervals), max(high for _, high in intervals))
+        return f"{text} [{low:.3f}, {high:.3f}]"
+    if not intervals:
         return f"{mean:.3f}"
-    return f"{mean:.3f} ± {max(interval[1] - mean, mean - interval[0]):.3f}"
+    low, high = intervals[0]
+    return f"{mean:.3f} ± {max(high - mean, mean - low):.3f}"
 
 
 def _compute_cells(cells: list[Result]) -> list[str]:
-    """Mean over seeds of the tokens in gradient steps, in millions, and of the minutes."""
+    """Means over seeds: tokens of gradient steps in millions, their operations, minutes."""
     found = [cell["compute"] for cell in cells if "compute" in cell]
     if not found:
-        return ["", ""]
-    tokens, seconds = (
-        float(np.mean([each[key] for each in found])) for key in ("tokens", "seconds")
+        return ["", "", ""]
+    tokens, operations, seconds = (
+        float(np.mean([each.get(key, 0.0) for each in found]))
+        for key in ("tokens", "operations", "seconds")
     )
-    return [f"{tokens / 1e6:.2f}", f"{seconds / 60:.1f}"]
+    return [
+        f"{tokens / 1e6:.2f}",
+        f"{operations / 1e12:.3g}" if operations else "",
+        f"{seconds / 60:.1f}",
+    ]
 
 
 def _absent(results: list[Result]) -> list[str]:
     """Notes on what was done without the public files."""
     texts = dict.fromkeys(text for result in results for text in result["absent"])
     return [f"Here: {text}." for text in texts]
-
-
-def _signed(value: float) -> str:
-    return f"{0.0 if abs(value) < 5e-5 else value:+.4f}"
-
-
-def _p(value: float) -> str:
-    return f"{math.ceil(1e3 * value) / 1e3:.3f}"

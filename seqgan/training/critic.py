@@ -166,11 +166,11 @@ class Critic:
             count = 2 if self.config.augment_generated else 1
             pairs[:count] = [self.augment(each, changes) for each in pairs[:count]]
         for each in pairs:
-            self.runtime.count(each.mask)
+            self.runtime.count(each.mask, self.learner.model)
         pairs = [each.select(part.rows) for each in pairs]
         if self.relaxed is not None:
             soft = self.relaxed(part, self.runtime.rng("discriminator", "relaxed", number))
-            self.runtime.count(soft.sequences.mask)
+            self.runtime.count(soft.sequences.mask, self.learner.model)
             pairs.append(without_noise(soft.sequences))
             vectors = soft.vectors
         self.runtime.seed_dropout("discriminator", number)

@@ -85,7 +85,7 @@ class Distillation(Updates):
         weights = torch.cat([self.weights.new_ones(real), self.weights[theirs]])
         part = self.runtime.processes.part(size)
         mine = batch.select(part.rows).trim(wait=False)
-        self.runtime.count(batch.mask)
+        self.runtime.count(batch.mask, self.learner.model)
         self.runtime.seed_dropout(self.stage, number)
         self.policy.train()
         self.learner.update(self._loss, mine, weights[part.rows], batch.mask, part)

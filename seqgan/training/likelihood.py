@@ -80,7 +80,7 @@ class LikelihoodUpdates(Updates):
         part = self.runtime.processes.part(size)
         mine = batch.select(part.rows)
         weights = self._weights(mine, part)
-        self.runtime.count(batch.mask)
+        self.runtime.count(batch.mask, self.learner.model)
         self.runtime.seed_dropout(self.stage, number)
         self.policy.train()
         mine = self.policy.asked(mine)  # own inputs and predictions go by the same noise

@@ -71,7 +71,7 @@ class Mediation(Stepped):
         drawn = draw(self.policy, size, rng, prompts_of(real), processes=runtime.processes)
         whole = Sequences.concat([real, drawn.sequences], pad_id=0).trim(wait=False)
         part = runtime.processes.part(len(whole))
-        runtime.count(whole.mask)
+        runtime.count(whole.mask, self.learner.model)
         runtime.seed_dropout("mediator", number)
         self.model.train()
         self.learner.update(self._loss, whole.select(part.rows), whole.mask, part)

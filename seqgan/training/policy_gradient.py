@@ -147,7 +147,7 @@ class PolicyGradient(Updates):
         batch, figures = self._batch()
         mean_reward, again = figures["mean_reward"], self._replayed()
         for _ in range(self.settings.updates if reuses(self.settings) else 1):
-            self.runtime.count(batch.chosen)
+            self.runtime.count(batch.chosen, self.learner.model)
             self.learner.update(self._loss, batch, mean_reward, again, self._real())
         self.progress.number += 1
         loss_mean = self.learner.mean_loss()

@@ -179,7 +179,7 @@ class Pretraining:
         self.generator.train()
         for batch in self._batches():
             self.runtime.seed_dropout(self.stage, self.learner.step)
-            self.runtime.count(batch.mask)
+            self.runtime.count(batch.mask, self.learner.model)
             part, step = self.runtime.processes.part(len(batch)), self.learner.step
             if self.loss.share(step):
                 rng = self.runtime.rng(self.stage, "inputs", step)

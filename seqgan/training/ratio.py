@@ -75,7 +75,7 @@ class RatioUpdates(Updates):
         """One batch of samples and one update."""
         self.policy.eval()
         batch, given = self._drawn(), None
-        self.runtime.count(batch.chosen)
+        self.runtime.count(batch.chosen, self.learner.model)
         if self.ensemble is None:  # a reward of the user's runs on the host
             given = self.judge(batch.whole, batch.part, batch.mine)
         figures, judged = self.learner.update(self._whole_loss, batch, given, self._real())
@@ -260,7 +260,7 @@ class RatioUpdates(Updates):
         rng = self.runtime.rng(self.stage, "real", self.progress.number)
         count, processes = self.settings.batch_size, self.runtime.processes
         real = real_batch(self.train, count, rng, processes)
-        self.runtime.count(real.whole.mask)
+        self.runtime.count(real.whole.mask, self.learner.model)
         return real
 
     @torch.no_grad()

@@ -85,7 +85,7 @@ class Refresh:
         drawn = draw(self.policy, self.batch_size, rng, asked, processes=runtime.processes)
         pairs = [each.select(real.part.rows) for each in (real.whole, drawn.sequences)]
         for each in (real.whole, drawn.sequences):
-            runtime.count(each.mask)
+            runtime.count(each.mask, self.learner.model)
         with torch.no_grad(), runtime.autocast():
             log_q = [self.policy(each).log_prob.sum(1) for each in pairs]
         runtime.seed_dropout(STAGE, number)

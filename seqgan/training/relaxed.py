@@ -175,7 +175,7 @@ class RelaxedUpdates(Updates):
         condition, key, rows = self._asked(part, rng)
         real = self._real(part, rng) if self.loss.relativistic else None
         drawn = self.learner.update(self._loss, key, rows, condition, given, real, part)
-        runtime.count(drawn.sequences.mask)
+        runtime.count(drawn.sequences.mask, self.learner.model)
         return drawn, part
 
     @torch.no_grad()

@@ -72,6 +72,7 @@ class Runtime:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
         self.processes = Processes(self.accelerator, self._lost_process)
         self.tokens: torch.Tensor | float = 0.0
+        self.operations: torch.Tensor | float = 0
         self._tracking = True
         self._progress: Progress | None = None
         self._signals: torch.Tensor | None = None
@@ -107,9 +108,15 @@ class Runtime:
             purpose = (*purpose, "process", self.processes.index)
         seed_everything(derive_seed(self.seed, *purpose))
 
-    def count(self, mask: torch.Tensor) -> None:
-        """Counts the tokens of a batch that a model takes a gradient step on, in `tokens`."""
-        self.tokens = self.tokens + mask.sum()
+    def count(self, mask: torch.Tensor, model: nn.Module) -> None:
+        """Counts the tokens of a batch that a model takes a gradient step on, in `tokens`.
+
+        Its `operations`, multiplications and additions, are taken for 6 per token and parameter: 2
+        forwards, 4 backwards (Kaplan et al. 2020, section 2.1; here embeddings count as well).
+        """
+        found, size = mask.sum(), sum(each.numel() for each in model.parameters())
+        self.tokens = self.tokens + found
+        self.operations = self.operations + 6 * size * found
 
     def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
         """A model on its device, and its optimizer for `Learner.update`.

@@ -74,7 +74,7 @@ class SelfPlayUpdates(Updates):
         part = runtime.processes.part(size)
         pairs = [each.select(part.rows) for each in (real, theirs.sequences)]
         both = Sequences.concat(pairs, pad_id=self.policy.pad_id).trim(wait=False)
-        runtime.count(both.mask)
+        runtime.count(both.mask, self.learner.model)
         with torch.no_grad(), runtime.autocast():
             old = self.old(both).log_prob.sum(1).float()
         now = self.learner.update(self._loss, both, old, part)

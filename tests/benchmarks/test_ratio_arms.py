@@ -15,6 +15,7 @@ from benchmarks.estimate import estimate
 from benchmarks.results import CellPlace, read_results
 from benchmarks.suite import load_suite, named_arms
 from benchmarks.tables import make_tables
+from seqgan.models import load_generator
 
 from .test_harness import TINY
 
@@ -51,6 +52,13 @@ def test_compute_counts_the_start_the_members_and_the_rest(results):
     assert compute["mle-larger"]["tokens"] == one
     # MLE, three members, and a round of two steps of 8 samples of 5 tokens
     assert compute["ratio"]["tokens"] == 4 * one + 2 * 8 * 5
+    # 6 operations per token and parameter; the larger model has more of them for as many tokens.
+    model = load_generator(results / "tiny" / "smoke" / "seed-0" / "model" / "generator", "cpu")
+    each = 6 * sum(parameter.numel() for parameter in model.parameters())
+    for name in ("mle", "mle-best", "mle-continued-plain", "ratio"):
+        arm = compute[name]
+        assert arm["operations"] == arm["tokens"] * each
+    assert compute["mle-larger"]["operations"] > 20 * compute["mle"]["operations"]
     trained = ("ratio", "members-distilled", "mle-averaged", "mle-continued-plain", "mle-larger")
     assert all(compute[name]["seconds"] > 0 for name in trained)
 
@@ -64,18 +72,35 @@ def test_members_are_trained_once_and_kept(results):
 
 def test_compute_stands_beside_the_scores(results):
     (table,) = [t for t in make_tables(read_results(results)) if t.name == "tiny-smoke"]
-    assert table.columns[-2:] == ["training tokens, M", "training, min"]
-    assert all(row[-1] for row in table.rows)
+    assert table.columns[-3:] == ["training tokens, M", "training operations, T", "training, min"]
+    assert all(row[-1] and float(row[-2]) > 0 for row in table.rows)
+    old = read_results(results)
+    for result in old:  # of an earlier version
+        del result["compute"]["operations"]
+    (table,) = [t for t in make_tables(old) if t.name == "tiny-smoke"]
+    assert all(row[-1] and not row[-2] for row in table.rows)
 
 
-def test_a_note_says_what_the_spread_of_residual_models_is(results):
+def test_gains_of_residual_models_keep_their_bounds_over_seeds(results):
     found = read_results(results)
-    score = {"name": "residual-gain", "value": 0.1, "interval": [0.09, 0.11], "n": 9,
-             "direction": "higher", "signature": "metric:residual-gain"}  # fmt: skip
-    with_gain = [{**each, "scores": [*each["scores"], score]} for each in found]
-    for rows, said in ((found, False), (with_gain, True)):
+
+    def with_gain(seed, value, interval):
+        score = {"name": "residual-gain", "value": value, "interval": interval, "n": 9,
+                 "direction": "higher", "signature": "metric:residual-gain"}  # fmt: skip
+        arm = next(each for each in found if each["arm"] == "mle")
+        return {**arm, "seed": seed, "scores": [*arm["scores"], score]}
+
+    def cell(rows):
         (table,) = [t for t in make_tables(rows) if t.name == "tiny-smoke"]
-        assert any("between the bounds of Z" in note for note in table.notes) is said
+        said = any("both bounds of Z" in note for note in table.notes)
+        gains = [i for i, name in enumerate(table.columns) if name.startswith("residual gain")]
+        assert said is bool(gains)
+        return table.rows[0][gains[0]] if gains else None
+
+    first, second = with_gain(0, 0.1, [0.07, 0.11]), with_gain(1, 0.3, [0.28, 0.35])
+    assert cell(found) is None
+    assert cell([first]) == "0.100 ± 0.030"
+    assert cell([first, second]) == "0.200 ± 0.141 [0.070, 0.350]"
 
 
 def test_an_arm_that_is_not_there_is_refused(capsys):
