@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqgan.evaluation.objective import TITLES
+from seqgan.evaluation.reward_rows import TITLES
 from seqgan.metrics import wilson_interval
 
 from .molecule_settings import EVALUATION, GOALS, KEPT, MOLECULES, TUNINGS

@@ -15,6 +15,7 @@ from rollout.modules import frozen_copy, own_copy
 
 from .config import FinetuneConfig, RunConfig
 from .config.reading import run_config
+from .config.reward_calls import announced, planned_calls
 from .data.constraints import check_allowed
 from .data.dataset import Dataset
 from .errors import ConfigError
@@ -23,7 +24,8 @@ from .evaluation.answer import UNFIT, Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.extremes import extremes
 from .evaluation.models import Evaluator, real_texts
-from .evaluation.objective import Objective, verdict_of
+from .evaluation.objective import Objective
+from .evaluation.objective_verdict import UNSETTLED, verdict_of
 from .evaluation.text_scores import check_available
 from .metrics import Score
 from .models import Generator, load_generator, make_generator
@@ -227,9 +229,11 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
     ensemble = run_members(config, data, runtime)
     work = FineTuning(config, data, generator, reference, runtime, ensemble)
     if config.for_objective:
-        reward = work.reward(config.rewards)
+        reward, planned = work.reward(config.rewards), planned_calls(config)
+        runtime.say(announced(config, generator.max_length, min(len(data.train), MOST_SAMPLES)))
         objective = Objective(
-            reward, reference, data, config.evaluation, config.seed, runtime.saved_before
+            reward, reference, data, config.evaluation, config.seed, planned.validation,
+            runtime.saved_before,
         )  # fmt: skip
         return Tuned(work, work.run(objective.validate), None, objective, None, None)
     check_allowed(data)
@@ -332,6 +336,8 @@ def _measured(
             judged = verdict_of(
                 tuned.objective, models["finetuned"], made, config, runtime, unfit
             )  # fmt: skip
+            if not tuned.work.player.settled:
+                judged = replace(judged, sentence=f"{judged.sentence} {UNSETTLED}")
             shown |= {"adversarial": tuned.summary(), "objective": judged.to_dict()}
             return Measured(scores, drawn, shown)
         compared = _compared(models, tuned)
@@ -391,7 +397,7 @@ def _write_samples(
 
 def _reward_calls(config: RunConfig, tuned: Tuned, data: Dataset) -> int:
     """Sequences that were judged: in training, and to choose the state that is kept."""
-    chosen = len(tuned.rounds.history) * config.evaluation.sweep_samples
+    chosen = len(tuned.rounds.history) * planned_calls(config).validation
     if counted := tuned.work.player.calls:
         return counted + chosen
     steps = tuned.rounds.rounds_done * config.adversarial.generator_steps

@@ -22,6 +22,7 @@ from ..config.format import CONFIG_FORMAT, check_format
 from ..config.imports import dotted_names
 from ..config.reading import read_settings, run_config
 from ..config.recipes import GROUPS, merge
+from ..config.rewards import reward_terms
 from ..config.rewards.stages import StageConfig
 from ..config.settings import Settings, hints, settings_from, unknown
 from ..errors import ConfigError
@@ -168,10 +169,34 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
         run_config(content, str(directory.path / "config.yaml"))  # errors name its file
         if chosen:
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
+        elif _now_objective(content, _rewards(typed, of_file)):
+            content = {k: v for k, v in content.items() if k not in ("method", "algorithm")}
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
     if not (typed.get("trust") == "true" or of_file.get("trust") is True):
         _refuse_imports(content, {*typed, *_values(of_file), *of_file})
     return merge(content, of_file)
+
+
+def _rewards(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> Any:
+    """The rewards that the user gives, on the command line or in a file; None: none."""
+    try:
+        return yaml.safe_load(typed["rewards"]) if "rewards" in typed else of_file.get("rewards")
+    except yaml.YAMLError:
+        return None  # the parser says what is wrong
+
+
+def _now_objective(content: Mapping[str, Any], rewards: Any) -> bool:
+    """Tells if rewards that say what is wanted take the place of others in the settings of a run.
+
+    Its updates were for those: rollouts, say, of which each would be a call.
+    """
+    before = reward_terms(content["rewards"]) if content.get("rewards") else []
+    now = reward_terms(rewards) if rewards else []
+    return (
+        bool(now)
+        and all(term.objective for term in now)
+        and not all(term.objective for term in before)
+    )
 
 
 def _refuse_imports(content: Mapping[str, Any], given: set[str]) -> None:
@@ -237,6 +262,8 @@ def _defaults(
             if name == "data" and typed[name] != content.get(name):
                 content.pop("corpus", None) if _other_source(typed[name], content) else None
             content[name] = typed[name]
+    if "method" not in content and (rewards := _rewards(typed, content)):
+        content["rewards"] = rewards  # they choose the method
     for name, hint in hints(kind).items():
         selector = getattr(hint, "selector", None)
         flag = f"{name}.{selector}"

@@ -43,6 +43,24 @@ def _check_stages(config: RunConfig) -> None:
             given in ([], "none") or isinstance(algorithm, PolicyGradient),
             f"--{what} for --{algorithm.group}name policy_gradient",
         )
+    _check_length(config)
+
+
+def _check_length(config: RunConfig) -> None:
+    """Requires rounds that the last reward has a part of, if every stage takes all of its steps."""
+    rounds = config.adversarial
+    total = rounds.rounds * rounds.generator_steps
+    least = [
+        stage.steps if stage.reward is None else min(stage.least, stage.steps or stage.least)
+        for stage in config.stages
+    ]
+    require(
+        sum(least) < total,
+        f"--stages take {sum(least)} generator steps, and the rounds have {total} "
+        f"(--adversarial.rounds {rounds.rounds} times --adversarial.generator_steps "
+        f"{rounds.generator_steps}): --rewards would never be trained for; set "
+        f"--adversarial.rounds {sum(least) // rounds.generator_steps + 1} or more",
+    )
 
 
 def _check_relaxed(config: RunConfig) -> None:

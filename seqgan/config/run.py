@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .checkpoint import CheckpointConfig
 from .data import corpus_kind
 from .format import CONFIG_FORMAT, check_format
-from .methods import SIZES, method_names
+from .methods import DEFAULT_METHOD, OBJECTIVE_METHOD, SIZES, method_names
 from .names import TRACKERS
 from .recipes import GROUPS, recommended
 from .rewards import reward_terms
@@ -75,9 +75,13 @@ class RunConfig(Task):
 
     def _complete(self) -> None:
         """Makes the groups that are mappings, on top of what method and size recommend."""
-        layers, kinds = recommended(self.method, self.size), hints(type(self))
-        self.rewards = reward_terms(self.rewards or layers.rewards)
+        self.rewards = reward_terms(self.rewards) if self.rewards else []
         self.stages = reward_stages(self.stages)
+        if self.method == "":
+            wanted = self.rewards and all(term.objective for term in self.every_term())
+            self.method = OBJECTIVE_METHOD if wanted else DEFAULT_METHOD
+        layers, kinds = recommended(self.method, self.size), hints(type(self))
+        self.rewards = self.rewards or reward_terms(layers.rewards)
         kinds["corpus"] = corpus_kind(self.data)
         for name in GROUPS:
             given = getattr(self, name)

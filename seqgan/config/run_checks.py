@@ -57,5 +57,13 @@ def _check_weights(config: RunConfig) -> None:
         weights = [term.weight for term in terms]
         require(
             config.reward.mean == "sum" or min(weights) >= 0 < sum(weights),
-            f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards",
+            f"--reward.mean {config.reward.mean} expects weights of 0 or above in --rewards; "
+            "to ask for small values, take '{shape: sigmoid}' with low above high",
+        )
+        below = [term.name for term in terms if term.shape == "standardise"]
+        require(
+            config.reward.mean != "geometric" or not below,
+            f"--reward.mean geometric expects values of 0 or above, and half of those of "
+            f"{below[0] if below else ''} are below with the shape standardise; take the shape "
+            "clip, sigmoid or step",
         )

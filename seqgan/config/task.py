@@ -13,7 +13,6 @@ from .discriminators import DiscriminatorConfig
 from .ensemble import EnsembleConfig
 from .evaluation import EvaluationConfig
 from .generators import GeneratorConfig
-from .methods import DEFAULT_METHOD
 from .pretrain import PretrainConfig
 from .rewards import RewardConfig, RewardTerm
 from .rewards.stages import StageConfig
@@ -34,7 +33,9 @@ class Task(Settings):
     size recommend.
 
     Attributes:
-        method: what is done: a composition of generator, discriminator, reward and updates.
+        method: what is done: a composition of generator, discriminator, reward and updates. If
+            none is named, rewards that all say what is wanted of a sequence (qed, a function of
+            your own) are trained by rloo, without rollouts.
         size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
         data: a text file with one sequence per line, or grammar, oracle, wordnet,
             digits, styles, translation.
@@ -63,7 +64,7 @@ class Task(Settings):
         evaluation: what is measured in the end.
     """
 
-    method: str = DEFAULT_METHOD
+    method: str = ""
     size: str = "standard"
     data: str = "grammar"
     test_data: str | None = None

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..evaluation.answer import Answer
-from ..evaluation.objective import TITLES as OBJECTIVE
+from ..evaluation.reward_rows import TITLES as OBJECTIVE
 from ..metrics import Score
 from ..metrics.catalogue import ARROWS, score_label
 from ..terminal import say

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..evaluation.objective import TITLES
+from ..evaluation.reward_rows import TITLES
 from .drawing import COLOURS, Plot, legend, whole_numbers
 from .record import Record
 
@@ -21,9 +21,10 @@ SampleRewards = dict[str, Any]
 def term_curves(record: Record) -> list[Plot]:
     """For each term of the reward the mean and the spread over the samples of a step."""
     lines = record.log.get("adversarial", [])
+    keys = dict.fromkeys(key for line in lines for key in line)  # a later stage has others
     names = [
         key.removeprefix("reward_")
-        for key in (lines[0] if lines else {})
+        for key in keys
         if key.startswith("reward_") and not key.endswith("_sd")
     ]
     return [

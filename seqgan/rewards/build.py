@@ -9,7 +9,7 @@ from rollout import Reward
 from ..config import RewardConfig, RewardTerm
 from ..config.components import build
 from ..config.rewards import BleuTerm, FunctionTerm, MoleculeTerm
-from .functions import FunctionReward, imported
+from .functions import imported
 from .ingredients import Ingredients
 from .molecules import judge_of
 from .terms import Term, Terms
@@ -22,8 +22,8 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
     """The reward that settings describe.
 
     Args:
-        terms: the terms. A single one that is neither weighted, shaped nor the user's function is
-            the reward itself.
+        terms: the terms. A single one that compares with data, or is noise, and is neither weighted
+            nor shaped, is the reward itself.
         given: what they are made from.
 
     Raises:
@@ -31,11 +31,11 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
     """
     rewards: list[Reward] = [build(each, given) for each in terms]
     (first, *others), reward = terms, rewards[0]
-    plain = not others and first.plain
-    if plain and given.config.mean == "sum" and not isinstance(reward, FunctionReward):
+    plain = not others and first.plain and not first.objective
+    if plain and given.config.mean == "sum":
         return reward
     made = [
-        Term(name, each.weight, reward, each.shape, each.low, each.high)
+        Term(name, each.weight, reward, each.shape, each.low, each.high, each.absent)
         for name, each, reward in zip(_names(terms), terms, rewards, strict=True)
     ]
     return Terms(made, given.config.mean)

@@ -51,6 +51,8 @@ class FunctionReward:
         ConfigError: the function cannot be imported, or cannot be interrupted as settings ask.
     """
 
+    abstains = True
+
     def __init__(self, term: RewardTerm, given: Ingredients):
         self.name, self.codec, self.config = term.name, given.codec, given.config
         self.conditions, self.columns = given.conditions, given.columns
@@ -93,11 +95,11 @@ class FunctionReward:
         return calls
 
     def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint: the cache, if there is a budget, which repeats must not spend."""
-        if not self.config.calls:
+        """State for a checkpoint: the cache, as repeats are no calls, before and after a resume."""
+        if not self.cache:
             return {}
         return {
-            "tokens": torch.tensor([each for key in self.cache for each in key[0]]).long(),
+            "tokens": torch.tensor([each for key in self.cache for each in key[0]]).int(),
             "asked": torch.tensor([each for key in self.cache for each in key[1]]).double(),
             "lengths": torch.tensor([[len(each) for each in key] for key in self.cache]).long(),
             "values": torch.tensor(list(self.cache.values()), dtype=torch.float64),

@@ -5,6 +5,7 @@ Shapes: B sequences.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rollout import Sequences
+from rollout import RewardError, Sequences
 
 from ..config.rewards import MoleculeTerm, SimilarityTerm, SubstructureTerm
 from ..errors import ConfigError, MetricError
@@ -32,12 +33,20 @@ Judge = Callable[[Any], float]
 class MoleculeReward:
     """A number of the molecule that each sequence names; equal texts are judged once.
 
+    NaN stands for a text that is no molecule, if the term's shape says what that is worth.
+
     Raises:
         ConfigError: the training data are no molecules, as they are cut.
     """
 
+    abstains = True
+
     def __init__(self, term: MoleculeTerm, given: Ingredients):
-        self.codec, self.invalid, self.judge = given.codec, term.invalid, judge_of(term)
+        self.name, self.codec, self.judge = term.name, given.codec, judge_of(term)
+        self.skip, self.say, self._skipped = given.skip, given.say, 0
+        self.invalid = term.worst if term.invalid is None else term.invalid
+        if term.absent is not None:
+            self.invalid = float("nan")
         self._known: OrderedDict[str, float] = OrderedDict()
         real = self.codec.texts(given.train.select(slice(0, LOOKED_AT)))
         if real and all(molecule(text) is None for text in real):
@@ -48,7 +57,11 @@ class MoleculeReward:
             )
 
     def __call__(self, sequences: Sequences) -> Tensor:
-        """Rewards [B] of the sequences."""
+        """Rewards [B] of the sequences.
+
+        Raises:
+            RewardError: rdkit fails at a molecule, and none may be skipped.
+        """
         values = [self._value(text) for text in self.codec.texts(sequences)]
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -57,8 +70,37 @@ class MoleculeReward:
     def _value(self, text: str) -> float:
         if text not in self._known:
             found = molecule(text)
-            self._known[text] = self.invalid if found is None else self.judge(found)
+            self._known[text] = self.invalid if found is None else self._number(found, text)
         return self._known[text]
+
+    def _number(self, found: Any, text: str) -> float:
+        """The number of a molecule; that of a text that is none, if it has none.
+
+        Raises:
+            RewardError: it has none, and may not be skipped.
+        """
+        try:
+            value = self.judge(found)
+        except Exception as error:
+            self._failed(f"raised {type(error).__name__}: {error}", text, error)
+            return self.invalid
+        if not math.isfinite(value):
+            self._failed(f"is {value}", text)
+            return self.invalid
+        return value
+
+    def _failed(self, what: str, text: str, cause: Exception | None = None) -> None:
+        """Says that a molecule has no number.
+
+        Raises:
+            RewardError: it may not be skipped.
+        """
+        reason = f"{self.name} {what} for {text!r}"
+        if not self.skip:
+            raise RewardError(reason) from cause
+        self._skipped += 1
+        if self._skipped & (self._skipped - 1) == 0:  # 1, 2, 4, 8, ...
+            self.say(f"warning: {reason}; it counts as no molecule, {self._skipped} so far")
 
 
 def judge_of(term: MoleculeTerm) -> Judge:

@@ -30,7 +30,7 @@ def shaped(shape: Shape, values: Tensor) -> Tensor:
     """Values in their shape; NaN stays NaN.
 
     * "clip": to ``low .. high``.
-    * "sigmoid": 0.05 at low, 0.5 halfway, 0.95 at high.
+    * "sigmoid": 0.05 at low, 0.5 halfway, 0.95 at high; it falls if low is above high.
     * "step": 1 from low to high, both included, else 0.
     * "standardise": minus the mean, over the spread of the step's samples; 0 where there is none.
 

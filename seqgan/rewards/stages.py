@@ -57,7 +57,7 @@ class Stages:
         return True
 
     def take_calls(self) -> int:
-        """Sequences that functions of the user have judged since the last call."""
+        """Sequences that were judged since the last call."""
         return sum(each.take_calls() for each in self.rewards if isinstance(each, Terms))
 
     def state_dict(self) -> dict[str, Any]:

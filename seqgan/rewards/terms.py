@@ -32,6 +32,7 @@ class Term:
         shape: what becomes of the values, see `shaped`.
         low: of the shape.
         high: of the shape.
+        absent: value, after the shape, where the term has none before; None: it abstains there.
         centre: mean and spread of the values of the step's samples, for "standardise".
     """
 
@@ -41,6 +42,7 @@ class Term:
     shape: str = "none"
     low: float = 0.0
     high: float = 1.0
+    absent: float | None = None
     centre: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -50,14 +52,17 @@ class Term:
 
     def values(self, sequences: Sequences) -> Tensor:
         """Values [B] (or [B, T]), not shaped; NaN where the term abstains."""
-        if isinstance(self.reward, FunctionReward):
+        if getattr(self.reward, "abstains", False):
             return self.reward(sequences)
         values = reward_values(self.reward, sequences)
         return values if self.per_token or values.ndim == 1 else values.sum(1)
 
     def shaped(self, values: Tensor) -> Tensor:
         """The values [B] in the term's shape."""
-        return values if self.per_token else shaped(self, values)
+        if self.per_token:
+            return values
+        found = shaped(self, values)
+        return found if self.absent is None else found.nan_to_num(nan=self.absent)
 
 
 class Terms:
@@ -76,7 +81,7 @@ class Terms:
     """
 
     def __init__(self, terms: Sequence[Term], mean: str = "sum"):
-        self.terms, self.mean = list(terms), mean
+        self.terms, self.mean, self._judged = list(terms), mean, 0
         self.per_token = mean != "geometric" and any(term.per_token for term in terms)
 
     def __call__(self, sequences: Sequences) -> Tensor:
@@ -85,6 +90,7 @@ class Terms:
 
     def judge(self, sequences: Sequences) -> list[Tensor]:
         """For each term its values [B] (or [B, T]), not shaped; NaN where it abstains."""
+        self._judged += len(sequences)
         return [term.values(sequences) for term in self.terms]
 
     def begin(self, values: Sequence[Tensor]) -> None:
@@ -129,8 +135,13 @@ class Terms:
         return {t.name: t.reward for t in self.terms if isinstance(t.reward, FunctionReward)}
 
     def take_calls(self) -> int:
-        """Sequences that functions of the user have judged since the last call."""
-        return sum(each.take_calls() for each in self.functions.values())
+        """Sequences that were judged since the last call.
+
+        Of functions of the user it is those that they were asked for, repeats left out; of several
+        functions the number of the one that was asked for most.
+        """
+        judged, self._judged = self._judged, 0
+        return max((each.take_calls() for each in self.functions.values()), default=judged)
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint."""

@@ -11,6 +11,7 @@ from rollout.modules import own_copy
 
 from ..config import RewardTerm, RunConfig
 from ..config.components import build
+from ..config.reward_calls import planned_calls
 from ..data.augmentation import augmentation
 from ..data.dataset import Dataset
 from ..models import Discriminator, Ensemble, Generator, make_discriminator
@@ -96,7 +97,7 @@ class FineTuning:
             self.discriminator, self.data.train, self.data.prompts(), runtime,
             ensemble=self.ensemble,
             table=SampleTable(self.data.codec, config.evaluation.show, every, runtime),
-            calls=config.reward.calls, stages=stages, codec=self.data.codec,
+            calls=planned_calls(config).training, stages=stages, codec=self.data.codec,
             constraint=self.data.constraint,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)

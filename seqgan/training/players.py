@@ -53,7 +53,11 @@ class Actor(Player, Protocol):
 
     @property
     def calls(self) -> int:
-        """Sequences that functions of the user have judged so far."""
+        """Sequences that were judged so far."""
+
+    @property
+    def settled(self) -> bool:
+        """Tells if the last reward judges: no stages are left."""
 
     @property
     def done(self) -> bool:
@@ -75,7 +79,7 @@ class Materials:
         runtime: device, seed, log.
         stage: name of the player's steps in the log, and of their random numbers.
         table: shows samples with their rewards; None: nobody looks.
-        calls: sequences that functions of the user may judge; 0: no limit.
+        calls: sequences that may be judged; 0: no limit.
         stages: rewards that follow one another, `reward` the first; None: it stays.
         codec: token ids to texts; None: nothing asks for texts.
         constraint: the tokens that may follow a prefix of a sample; None: all.

@@ -23,7 +23,7 @@ Validation = Callable[[Policy], dict[str, float]]
 
 FIELDS = (
     "rounds_done", "best_round", "best_score", "history", "stopped", "times_restored",
-    "generator_done",
+    "generator_done", "settled_round",
 )  # fmt: skip
 MOST_RESTORED = 5
 """Times that training returns to the best state; what goes wrong more often than that stays."""
@@ -55,7 +55,7 @@ class Rounds:
     ):
         self.generator, self.critic, self.config, self.runtime = generator, critic, config, runtime
         self.stage, self.health, self.keep = stage, health, keep
-        self.rounds_done = self.best_round = self.times_restored = 0
+        self.rounds_done = self.best_round = self.settled_round = self.times_restored = 0
         self.best_score = float("inf")
         self.history: list[float] = []
         self.stopped = self.generator_done = False
@@ -64,8 +64,12 @@ class Rounds:
 
     @property
     def finished(self) -> bool:
-        """Tells if all rounds are done, or validation has seen no progress for too long."""
-        waited = (self.rounds_done - self.best_round) // self.config.measure_every
+        """Tells if all rounds are done, or validation has seen no progress for too long.
+
+        Validation is by the last reward, so nobody waits for progress before that one is trained.
+        """
+        since = max(self.best_round, self.settled_round)
+        waited = (self.rounds_done - since) // self.config.measure_every
         patient = self.config.early_stopping and self.config.patience > 0
         stalled = patient and waited >= self.config.patience
         spent = self.generator.done and not self.generator_done  # else the round is not over yet
@@ -83,6 +87,8 @@ class Rounds:
     def end(self, validate: Validation) -> None:
         """Counts a round, and measures when a measurement is due."""
         self.rounds_done += 1
+        if not self.generator.settled:
+            self.settled_round = self.rounds_done
         self.generator_done = False
         due = self.rounds_done % self.config.measure_every == 0
         last = self.rounds_done == self.config.rounds or self.generator.done
@@ -141,6 +147,8 @@ class Rounds:
             f"{self.best_score:.4f} after round {self.best_round} (0 is {start})"
             + ("" if kept else "; the last state is kept")
         )
+        if not self.generator.settled:
+            self.runtime.say("warning: the rounds ended before the last of the rewards began")
 
     def summary(self) -> dict[str, Any]:
         """Summary for results.json."""
@@ -151,6 +159,7 @@ class Rounds:
             "validation_scores": self.history,
             "troubles": [] if self.health is None else self.health.seen,
             "stopped": self.stopped,
+            "settled": self.generator.settled,
             "times_restored": self.times_restored,
         }
 

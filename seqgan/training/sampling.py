@@ -147,7 +147,7 @@ class Judge:
 
     Attributes:
         reward: the reward now.
-        calls: sequences that functions of the user have judged, in all processes.
+        calls: sequences that were judged, in all processes.
     """
 
     def __init__(self, materials: Materials):
@@ -161,8 +161,13 @@ class Judge:
         return 1 if self.stages is None else self.stages.number + 1
 
     @property
+    def settled(self) -> bool:
+        """Tells if the reward is the last one."""
+        return self.stages is None or self.stages.ended
+
+    @property
     def done(self) -> bool:
-        """Tells if the user's functions have judged as many sequences as they may."""
+        """Tells if as many sequences were judged as may be."""
         return 0 < self.budget <= self.calls
 
     def affordable(self, count: int, *, again: bool = True) -> int:
@@ -173,11 +178,10 @@ class Judge:
             again: they were judged already, before any other; otherwise what was judged so far is
                 taken off.
         """
-        functions = self.reward.functions if isinstance(self.reward, Terms) else {}
-        if not self.budget or not functions:
+        if not self.budget:
             return count
         left = self.budget if again else self.budget - self.calls
-        return min(count, max(1, left // len(functions)))
+        return min(count, max(1, left))
 
     def __call__(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
         """Judges a batch: each process its rows, once.

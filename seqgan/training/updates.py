@@ -75,10 +75,15 @@ class Updates(Stepped):
 
     @property
     def calls(self) -> int:
-        """Sequences that the user's functions have judged."""
+        """Sequences that were judged."""
         return 0 if self._judge is None else self._judge.calls
 
     @property
+    def settled(self) -> bool:
+        """Tells if the last reward judges: no stages are left."""
+        return self._judge is None or self._judge.settled
+
+    @property
     def done(self) -> bool:
-        """Tells if the user's functions have judged as many sequences as they may."""
+        """Tells if as many sequences were judged as may be."""
         return self._judge is not None and self._judge.done

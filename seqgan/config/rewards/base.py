@@ -25,8 +25,8 @@ class RewardTerm(Component):
         name: what is judged; a function of your own as package.module:function.
         weight: factor of the term.
         shape: what becomes of the values before they are weighted: clip (to low .. high), sigmoid
-            (0.05 at low, 0.95 at high), step (1 from low to high, else 0), standardise (mean 0 and
-            spread 1 over the samples of a step), or none.
+            (0.05 at low, 0.95 at high; falling if low is above high), step (1 from low to high,
+            else 0), standardise (mean 0 and spread 1 over the samples of a step), or none.
         low: of the shape.
         high: of the shape.
     """
@@ -61,6 +61,11 @@ class RewardTerm(Component):
             raise ConfigError(f"{error}, and no package.module:function") from None
 
     @property
+    def absent(self) -> float | None:
+        """Value, after the shape, of a sequence that cannot be judged; none: it has one before."""
+        return None
+
+    @property
     def plain(self) -> bool:
         """Tells if its values are neither weighted nor shaped."""
         return self.weight == 1 and self.shape == "none"
@@ -69,7 +74,8 @@ class RewardTerm(Component):
         super().__post_init__()
         choice(self, "shape", SHAPES)
         require(abs(self.weight) < 1e6, f"--rewards: weight: {self.weight} is not below 10^6")
+        falls = self.shape == "sigmoid" and self.low > self.high
         require(
-            -1e12 < self.low < self.high < 1e12,
+            max(abs(self.low), abs(self.high)) < 1e12 and (falls or self.low < self.high),
             f"--rewards: low: {self.low} is not below high: {self.high}",
         )

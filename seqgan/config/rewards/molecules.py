@@ -19,15 +19,29 @@ class MoleculeTerm(RewardTerm):
     """A number of the molecule that a text names.
 
     Attributes:
-        invalid: value of a text that is no molecule.
+        invalid: value of a text that is no molecule, before the shape; none: the worst there is, 0
+            (sa: 10), or what pays least in the shape clip, sigmoid or step.
     """
 
     builds: ClassVar[str] = "seqgan.rewards.molecules:MoleculeReward"
-    invalid: float = 0.0
+    worst: ClassVar[float] = 0.0
+    """Value of a text that is no molecule, without a shape."""
+    invalid: float | None = None
+
+    @property
+    def absent(self) -> float | None:
+        """What pays least: the end of the shape that the weight's sign makes the worse one."""
+        if self.invalid is not None or self.shape in ("none", "standardise"):
+            return None
+        ends = sorted((self.low, self.high)) if self.shape == "clip" else [0.0, 1.0]
+        return ends[0] if self.weight >= 0 else ends[1]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(abs(self.invalid) < 1e12, f"--rewards: invalid: {self.invalid} is not below 10^12")
+        require(
+            self.invalid is None or abs(self.invalid) < 1e12,
+            f"--rewards: invalid: {self.invalid} is not below 10^12",
+        )
 
 
 @dataclass
@@ -55,8 +69,8 @@ class LogPTerm(MoleculeTerm):
 class SyntheticAccessibilityTerm(MoleculeTerm):
     """Synthetic accessibility, 1 (easy) to 10; give a negative weight."""
 
+    worst = 10.0
     name: str = "sa"
-    invalid: float = 10.0
 
 
 @dataclass

@@ -23,11 +23,16 @@ class RewardConfig(Settings):
             0: no limit.
         batch: sequences per call of a function, at most; 0: all at once, shared by the workers.
         cache: repeated sequences are judged once; off: a function is asked every time.
-        calls: sequences that your functions may judge in training: the rounds end after the step
-            that reaches it (distill: samples are no more than that); 0: no limit.
+        calls: sequences that may be judged to make the model: at most half of them on validation,
+            where each measurement then takes fewer samples, the rest in training. The rounds end
+            after the step that reaches it (distill: samples are no more than that). Of functions
+            the distinct sequences count. 0: no limit.
+        verdict_calls: sequences that the verdict may judge besides: at most half of them are
+            samples of the models, the others the choice among samples of MLE and among training
+            sequences; 0: as many as the model had for each of the two.
     """
 
-    rare = ("workers", "timeout", "batch", "cache", "calls")
+    rare = ("workers", "timeout", "batch", "cache", "calls", "verdict_calls")
 
     group = "reward."
 
@@ -37,11 +42,16 @@ class RewardConfig(Settings):
     batch: int = 0
     cache: bool = True
     calls: int = 0
+    verdict_calls: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         choice(self, "mean", ("sum", "mean", "geometric"))
-        sizes(self, "workers", "batch", "calls", least=0)
+        sizes(self, "workers", "batch", "calls", "verdict_calls", least=0)
+        require(
+            self.verdict_calls == 0 or self.verdict_calls >= 120,
+            f"--reward.verdict_calls: {self.verdict_calls} is below 120, 20 samples of each model",
+        )
         require(self.workers <= 256, f"--reward.workers: {self.workers} is above 256")
         require(
             0 <= self.timeout < 1e6,

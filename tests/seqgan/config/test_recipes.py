@@ -202,6 +202,31 @@ def test_a_refresh_needs_the_ratio_alone():
     assert RunConfig(method="ratio", ensemble={"refresh": 3}).ensemble.refresh == 3
 
 
+def test_stages_leave_steps_for_the_last_reward():
+    def staged(rounds, *stages):
+        each = [{"rewards": ["length"], **stage} for stage in stages]
+        adversarial = {"rounds": rounds, "generator_steps": 4}
+        return RunConfig(rewards=["novelty"], stages=each, adversarial=adversarial)
+
+    with pytest.raises(ConfigError, match=r"--stages take 40 .* have 40 .*rounds 11 or more"):
+        staged(10, {"steps": 30}, {"reward": 1.0, "least": 10})
+    staged(11, {"steps": 30}, {"reward": 1.0, "least": 10})
+    staged(10, {"reward": 0.9, "steps": 500})  # the reward may end it before
+
+
+def test_a_geometric_mean_takes_no_values_below_0():
+    def joined(**term):
+        return RunConfig(rewards=[{"name": "length", **term}], reward={"mean": "geometric"})
+
+    with pytest.raises(ConfigError, match="length are below with the shape standardise"):
+        joined(shape="standardise")
+    with pytest.raises(ConfigError, match="small values, take '{shape: sigmoid}' with low above"):
+        joined(weight=-1)
+    joined(shape="sigmoid", low=5.0, high=1.0)
+    with pytest.raises(ConfigError, match=r"low: 5\.0 is not below high: 1\.0"):
+        joined(shape="step", low=5.0, high=1.0)
+
+
 def test_stages_are_checked_as_the_rewards_are():
     stage = {"rewards": ["length"], "steps": 3}
     with pytest.raises(ConfigError, match="--stages are for --algorithm.name policy_gradient"):

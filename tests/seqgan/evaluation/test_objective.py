@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from rollout import Sequences
-from seqgan.config import Distill, EvaluationConfig, PolicyGradient, RunConfig
-from seqgan.evaluation import objective as module
-from seqgan.evaluation.objective import Objective, _compared, mean_row
+from seqgan.config import Distill, EvaluationConfig, PolicyGradient, RunConfig, reward_calls
+from seqgan.config.reward_calls import announced, planned_calls, verdict_calls
+from seqgan.evaluation import objective_verdict as module
+from seqgan.evaluation.objective import Objective
+from seqgan.evaluation.objective_verdict import _compared, _kept
+from seqgan.evaluation.reward_rows import Rewarded, mean_row
 from seqgan.rewards.terms import Term, Terms
 
 
@@ -60,7 +63,7 @@ def test_copies_of_each_other_and_of_training_sequences_by_hand():
     data = SimpleNamespace(train=sequences([5], [6, 7]), prompts=None)
     objective = Objective(None, None, data, EvaluationConfig(confidence=0.9), 0)
     samples = sequences([5], [5], [6], [8])
-    row = module._described(objective, "mle", samples, np.arange(4.0), 0.5, 3)
+    row = objective.described("mle", samples, Rewarded(np.arange(4.0)), 0.5, 3)
     assert (row.unique, row.novel, row.reward) == (0.75, 0.5, 1.5)
     assert objective.training is objective.training  # made once
 
@@ -74,47 +77,117 @@ def test_the_mean_of_each_term_neither_weighted_nor_shaped():
     ]
     data = SimpleNamespace(train=batch, prompts=None)
     objective = Objective(None, None, data, EvaluationConfig(), 0)
-    assert objective.terms(batch) == {}
+    objective.reward = lambda sequences: known
+    assert objective.judged(batch).means() == {}
     objective.reward = Terms(terms)
-    assert objective.terms(batch) == {"length": 2.0, "known": 0.75}
+    found = objective.judged(batch)
+    assert found.means() == {"length": 2.0, "known": 0.75}
+    assert found.total.tolist() == [1.0, 1.5, 2.0]
 
 
-class Fixed:
-    """Models whose samples are all worth the same, by their name."""
+class Worth:
+    """An objective whose models' samples are worth a number each, by name; counts what is judged.
 
-    def __init__(self, worth):
-        self.worth = worth
+    A sample is a sequence of one token, and its reward is the token times a hundredth.
+    """
 
-    def __call__(self, objective, name, *arguments):
-        return mean_row(name, self.worth[name], 1.0, 1.0, 0.0, 7, 0.95)
+    def __init__(self, **worth):
+        self.worth, self.mle, self.judgements = worth, None, {}
+        self.data = SimpleNamespace(spec=SimpleNamespace(pad_id=0))
+
+    def samples(self, policy, name, count, asked):
+        key = "mle" if name.startswith("best-of-n") else name
+        tokens = [self.worth[key] + i % 2 for i in range(count)]
+        self.judgements[name] = count
+        return Sequences.from_lists([[each] for each in tokens], 0)
+
+    def questions(self, count):
+        return count
+
+    def judged(self, samples):
+        return Rewarded(samples.tokens[:, 0].double().numpy() / 100)
+
+    def row(self, name, samples, policy, calls):
+        return self.described(name, samples, self.judged(samples), 0.0, calls)
+
+    def described(self, name, samples, found, kl, calls):
+        return mean_row(name, found.total, 1.0, 1.0, kl, calls, 0.95)
+
+
+def judged(monkeypatch, calls, unfit="", **reward):
+    """The verdict on a model that is worth twice as much as MLE, and what was judged for it."""
+    monkeypatch.setattr(module, "_trained_on_best", lambda objective, calls, *_: (None, calls))
+    monkeypatch.setattr(reward_calls, "MOST_CALLS", 12_000)
+    lines = []
+    runtime = SimpleNamespace(log=lambda stage, step, **each: lines.append((stage, step)))
+    config = RunConfig(
+        rewards=["length"], evaluation={"num_samples": 5_000}, reward=reward, size="quick"
+    )
+    objective = Worth(mle=10, finetuned=20, **{"best-tenth": 12})
+    found = module.verdict_of(objective, None, calls, config, runtime, unfit)
+    assert lines == [("verdict", i) for i in range(len(found.rows))]
+    return found, objective.judgements
 
 
 @pytest.mark.parametrize(
-    ("calls", "unfit", "label"),
+    ("calls", "unfit", "label", "best"),
     [
-        (10_000, "", "better"),
-        (200_001, "", "not comparable"),  # the best of n had fewer calls
-        (10_000, "MLE was still improving.", "not comparable"),
+        (10_000, "", "better", 10_000),
+        (4_660, "", "better", 4_660),  # the best 2,330 of two each: fewer than the 5,000 of others
+        (40, "", "better", 40),
+        (39, "", "not comparable", None),  # nothing to choose among
+        (12_001, "", "not comparable", 10_000),  # the best of n had fewer calls
+        (10_000, "MLE was still improving.", "not comparable", 10_000),
     ],
 )
-def test_better_needs_equal_calls_and_a_trained_baseline(monkeypatch, calls, unfit, label):
-    worth = {name: np.array([value, value + 0.1] * 300) for name, value in (
-        ("mle", 0.0), ("best-of-n", 0.2), ("best-tenth", 0.1), ("finetuned", 1.0),
-    )}  # fmt: skip
-    row = Fixed(worth)
-    monkeypatch.setattr(module, "_row", lambda objective, name, *rest: row(objective, name))
-    monkeypatch.setattr(module, "_best_of", lambda objective, *rest: row(objective, "best-of-n"))
-    monkeypatch.setattr(module, "_trained_on_best", lambda *_: (None, 5))
+def test_better_needs_equal_calls_and_a_trained_baseline(monkeypatch, calls, unfit, label, best):
+    found, _ = judged(monkeypatch, calls, unfit)
+    assert found.label == label and unfit in found.sentence
+    rows = {row.name: row for row in found.rows}
+    assert ("best-of-n" in rows) == (best is not None)
+    if best is not None:
+        assert (
+            rows["best-of-n"].calls == best
+            and f"{best:,} of {calls:,}" in found.sentence
+            or (best == calls)
+        )
+    else:
+        assert "39 reward calls are too few for a best of n" in found.sentence
 
-    class Without:
-        mle = None
 
-        def samples(self, *_):
-            return None
+def test_samples_that_the_best_of_n_keeps():
+    assert _kept(11_100, 1_000) == (1_000, 11) and _kept(10_000, 5_000) == (5_000, 2)
+    assert _kept(9_999, 5_000) == (4_999, 2) and _kept(40, 5_000) == (20, 2)
+    assert _kept(39, 5_000) == (0, 1)
 
-        def questions(self, count):
-            return None
 
-    config = RunConfig(size="quick", rewards=["length"])
-    found = module.verdict_of(Without(), None, calls, config, None, unfit)
-    assert found.label == label and (unfit in found.sentence)
+def test_the_verdict_keeps_within_its_own_budget(monkeypatch):
+    found, judgements = judged(monkeypatch, 10_000, verdict_calls=6_000)
+    own = {name: n for name, n in judgements.items() if not name.startswith("best-of-n")}
+    assert own == {"mle": 1_000, "best-tenth": 1_000, "finetuned": 1_000}
+    best = sum(n for name, n in judgements.items() if name.startswith("best-of-n"))
+    tenth = next(row.calls for row in found.rows if row.name == "best-tenth")
+    assert best == tenth == 1_500  # the best 750 of two each
+    assert found.label == "not comparable" and "had 1,500 of 10,000" in found.sentence
+
+
+def test_the_budget_and_its_parts():
+    def config(**reward):
+        return RunConfig(rewards=["length"], size="standard", reward=reward)
+
+    free = planned_calls(config())
+    assert (free.training, free.validation, free.measurements) == (0, 2_000, 21)
+    bound = planned_calls(config(calls=10_000))
+    assert bound.validation == 238 and bound.training == 10_000 - 21 * 238
+    assert planned_calls(config(calls=100_000)).training == 100_000 - 21 * 2_000
+    tiny = planned_calls(config(calls=1))
+    assert tiny.validation == 1 and tiny.training == 1
+    assert verdict_calls(config(), 44_560).total == 3 * 5_000 + 2 * 44_560
+    assert verdict_calls(config(verdict_calls=6_000), 44_560).total == 6_000
+    line = announced(config(), length=20, training=8_000)
+    assert "method rloo, no rollouts" in line
+    assert "about 2,560 calls at most in training, 42,000 to choose the state" in line
+    assert "104,120 for the verdict" in line
+    mixed = RunConfig(rewards=["length", "discriminator"], reward={"calls": 50})
+    assert planned_calls(mixed).training == 50  # validation is by likelihood
+    assert planned_calls(RunConfig(reward={"calls": 50})).training == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
-from rollout import Sequences
+from rollout import RewardError, Sequences
 from seqgan.config import RewardConfig
 from seqgan.config.algorithms import DiversityConfig
 from seqgan.config.rewards import reward_terms
@@ -14,6 +16,7 @@ from seqgan.data.spec import TokenSpec
 from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.data.text.vocabulary import Vocabulary
 from seqgan.errors import ConfigError, MissingExtraError
+from seqgan.metrics.molecules import PROPERTIES
 from seqgan.rewards.build import build_reward, check_rewards
 from seqgan.rewards.ingredients import Ingredients
 from seqgan.training.replay import DiversityFilter
@@ -69,6 +72,14 @@ def test_without_rdkit_it_is_said_before_the_run(monkeypatch):
         ("sa", [1.5800, 1.0000, 10.0]),
         ({"name": "similarity", "targets": [BENZENE, "Oc1ccccc1"]}, [None, 1.0, 0.0]),
         ({"name": "substructure", "smarts": "C(=O)[OH]"}, [1.0, 0.0, 0.0]),
+        # A text that is no molecule gets what pays least, whatever the shape and the weight.
+        ({"name": "logp", "shape": "step", "low": -1, "high": 3}, [1.0, 1.0, 0.0]),
+        ({"name": "logp", "shape": "sigmoid", "low": -2, "high": 6}, [None, None, 0.0]),
+        ({"name": "logp", "shape": "clip", "low": -3, "high": 1.5}, [1.3101, 1.5, -3.0]),
+        ({"name": "sa", "weight": -1, "shape": "clip", "low": 1, "high": 5}, [-1.58, -1.0, -5.0]),
+        ({"name": "sa", "weight": -1, "shape": "sigmoid", "low": 1, "high": 5}, [None, -0.05, -1]),
+        ({"name": "sa", "shape": "sigmoid", "low": 5, "high": 1}, [None, 0.95, 0.0]),
+        ({"name": "logp", "invalid": -10, "shape": "clip", "low": -3, "high": 2}, [None, None, -3]),
     ],
 )
 def test_values(term, expected):
@@ -94,6 +105,28 @@ def test_data_that_are_no_molecules_are_refused():
     codec = WordCodec(vocabulary, spaces, spec)
     with pytest.raises(ConfigError, match="none of the first 2 .* such as C C O, cut by spaces; "):
         build_reward(reward_terms(["qed"]), Ingredients(batch_of(codec, "C C O", "C O"), codec, 0))
+
+
+def test_a_molecule_that_rdkit_fails_at_is_named_or_skipped(monkeypatch):
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    codec = codec_of(ASPIRIN, BENZENE)
+    batch = batch_of(codec, ASPIRIN, BENZENE)
+    said: list[str] = []
+
+    def made(**more):
+        given = Ingredients(batch, codec, 0, say=said.append, **more)
+        return build_reward(reward_terms(["qed"]), given)
+
+    for wrong, words in (
+        (lambda found: 1 / (found.GetNumAtoms() - 6), "qed raised ZeroDivisionError: .*"),
+        (lambda found: float("nan") if found.GetNumAtoms() == 6 else 0.5, "qed is nan"),
+    ):
+        monkeypatch.setitem(PROPERTIES, "qed", wrong)
+        with pytest.raises(RewardError, match=f"{words} for 'c1ccccc1'$"):
+            made()(batch)
+        found = made(skip=True)(batch).tolist()
+        assert found[0] > 0 and found[1] == 0
+        assert re.search(f"{words} for 'c1ccccc1'; it counts as no molecule, 1 so far", said[-1])
 
 
 def test_the_filter_by_scaffolds():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import seqgan
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
 from seqgan.config.imports import dotted_names
+from seqgan.config.methods import DEFAULT_METHOD
 from seqgan.training.callbacks import Sample
 from seqgan.training.policy_gradient import PolicyGradient
 
@@ -97,6 +99,38 @@ def test_what_a_strangers_run_names_is_not_imported(run, capsys, monkeypatch):
     assert "trust: false" in (run / "config.yaml").read_text()
 
 
+def test_rewards_of_whole_sequences_take_no_rollouts_unless_they_are_asked_for(run, monkeypatch):
+    """A rollout of every prefix would be a call each; nobody has to know a method's name."""
+    for given, method, rollouts in (
+        ({"rewards": "length"}, "rloo", 0),
+        ({"rewards": "length", "algorithm": {"rollouts": 3}}, "rloo", 3),
+        ({"rewards": "length", "method": DEFAULT_METHOD}, DEFAULT_METHOD, None),
+        ({"rewards": ["length", "discriminator"]}, DEFAULT_METHOD, None),
+        ({"stages": [{"rewards": ["discriminator"], "steps": 1}], "rewards": "length",
+          "algorithm": {"name": "policy_gradient"}}, DEFAULT_METHOD, None),
+    ):  # fmt: skip
+        found = seqgan.RunConfig(**given)
+        assert found.method == method
+        assert rollouts is None or found.algorithm.rollouts == rollouts
+    stored = seqgan.runs.run_directory.RunDirectory.config
+    with_judge = seqgan.RunConfig(method="seqgan-logodds", size="smoke")
+    before = {"rewards": ["discriminator"], "algorithm": asdict(with_judge.algorithm)}
+    monkeypatch.setattr(
+        seqgan.runs.run_directory.RunDirectory, "config",
+        lambda self: {**stored(self), "method": "seqgan-logodds", **before},
+    )  # fmt: skip
+    words = ["--run", str(run), "--rewards"]
+    found = parse("finetune", [*words, "length", "novelty:0"])
+    assert (found.method, found.algorithm.rollouts) == ("rloo", 0)
+    assert found.evaluation.num_samples == 30  # of the run, as before
+    found = parse("finetune", [*words, "length", "--algorithm.rollouts", "2"])
+    assert (found.method, found.algorithm.rollouts) == ("rloo", 2)
+    found = parse("finetune", [*words, "length", "discriminator"])
+    assert found.algorithm == with_judge.algorithm
+    before["rewards"] = ["length"]  # whose updates the user chose for such a reward
+    assert parse("finetune", [*words, "novelty"]).algorithm == with_judge.algorithm
+
+
 def test_a_reward_that_fails_leaves_a_state_to_resume_from(tmp_path, capsys, monkeypatch):
     without_report(monkeypatch)
     path = tmp_path / "run"
@@ -113,14 +147,20 @@ def test_a_reward_that_fails_leaves_a_state_to_resume_from(tmp_path, capsys, mon
     assert len(log(path, "adversarial")) == 3
 
 
-def test_a_budget_ends_the_rounds(tmp_path, monkeypatch):
+@pytest.mark.parametrize("rewards", [f"{HERE}:long", "length"])
+def test_a_budget_ends_the_rounds(rewards, tmp_path, monkeypatch, capsys):
+    """Half of 24 calls are for three measurements of 4 samples, the rest for two steps of 8."""
     without_report(monkeypatch)
     path = tmp_path / "run"
-    words = ["run", *OWN, "--rewards", f"{HERE}:long", "--reward.calls", "12"]
+    words = ["run", *OWN, "--rewards", rewards, "--reward.calls", "24"]
     words += ["--adversarial.generator_steps", "5"]
     assert main([*words, "--output_dir", str(path)]) == 0
     assert len(log(path, "adversarial")) == 2  # of 8 new sequences each: the round is cut short
     assert [line["round"] for line in log(path, "validation")] == [0, 1]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "about 12 calls at most in training, 12 to choose the state (3 measurements)" in printed
+    rows = json.loads((path / "results.json").read_text())["objective"]["rows"]
+    assert rows[-1]["calls"] == 16 + 2 * 4
 
 
 def test_callbacks(tmp_path, monkeypatch):

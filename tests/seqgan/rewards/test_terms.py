@@ -146,6 +146,8 @@ def test_a_sigmoid_is_where_it_says():
     values = torch.tensor([1.0, 3.0, 5.0])
     term = Term("x", 1.0, lengths_of([0.0]), "sigmoid", 1.0, 5.0)
     assert term.shaped(values).tolist() == pytest.approx([0.05, 0.5, 0.95])
+    term.low, term.high = 5.0, 1.0  # small values are wanted
+    assert term.shaped(values).tolist() == pytest.approx([0.95, 0.5, 0.05])
 
 
 def test_standardised_by_the_samples_of_the_step():
