@@ -35,7 +35,7 @@ class PlannedCalls:
 
 @dataclass(frozen=True)
 class VerdictCalls:
-    """What the verdict may judge.
+    """Sequences that the verdict may judge.
 
     Attributes:
         samples: of each model.
@@ -67,7 +67,7 @@ def planned_calls(config: RunConfig) -> PlannedCalls:
 
 
 def verdict_calls(config: RunConfig, calls: int) -> VerdictCalls:
-    """What the verdict judges after `calls` for the model itself.
+    """The sequences that the verdict judges after `calls` for the model itself.
 
     Half of `--reward.verdict_calls` at most is for the samples of the models, half of what is left
     for each rival.

@@ -23,7 +23,7 @@ TITLES = {
 
 @dataclass
 class Rewarded:
-    """What the reward says of samples.
+    """The judgement of samples by the reward.
 
     Attributes:
         total: their rewards [N].

@@ -30,7 +30,7 @@ class MoleculeTerm(RewardTerm):
 
     @property
     def absent(self) -> float | None:
-        """What pays least: the end of the shape that the weight's sign makes the worse one."""
+        """The value that pays least: an end of the shape, by the sign of the weight."""
         if self.invalid is not None or self.shape in ("none", "standardise"):
             return None
         ends = sorted((self.low, self.high)) if self.shape == "clip" else [0.0, 1.0]
