@@ -8,6 +8,7 @@ Shapes: B sequences, T tokens, E embedding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -84,26 +85,27 @@ def occlusion(discriminator: Discriminator, sequences: Sequences, baseline: Tens
 
 
 @torch.no_grad()
-def left_out(discriminator: Discriminator, sequences: Sequences) -> Tensor:
-    """Log-odds that are lost if a token is left out: f(x) - f(x without it).
+def left_out(judge: Callable[[Sequences], Tensor], sequences: Sequences) -> Tensor:
+    """Numbers that are lost if a token is left out: f(x) - f(x without it).
 
-    The occlusion of a discriminator of texts.
+    The occlusion of a discriminator of texts, and of any reward of whole sequences.
 
     Args:
-        discriminator: in evaluation mode; it judges whole sequences.
+        judge: f, numbers [B] of sequences.
         sequences: the sequences.
 
     Returns:
-        [B, T]; positive where the token speaks for "real", 0 after a sequence's end.
+        [B, T]; positive where the token raises the number, 0 after a sequence's end, and where
+        nothing but the token is there.
     """
-    whole, (count, width) = discriminator(sequences), sequences.tokens.shape
+    whole, (count, width) = judge(sequences), sequences.tokens.shape
     lost = torch.zeros(count, width, dtype=whole.dtype, device=whole.device)
-    for place in range(width):
+    for place in range(width if width > 1 else 0):
         kept = [each for each in range(width) if each != place]
         shorter = sequences.lengths - (sequences.lengths > place).long()
         without = replace(sequences, tokens=sequences.tokens[:, kept], lengths=shorter)
-        lost[:, place] = whole - discriminator(without)
-    return lost.masked_fill(~sequences.mask, 0.0)
+        lost[:, place] = whole - judge(without)
+    return lost.masked_fill(~sequences.mask | (sequences.lengths == 1)[:, None], 0.0)
 
 
 def integrated_gradients(

@@ -108,6 +108,21 @@ class Block(nn.Module):
             mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
         return scores.masked_fill(~mask, -torch.inf).softmax(-1)
 
+    def source_weights(self, inputs: Tensor, turn: Turn, memory: Tensor, mask: Tensor) -> Tensor:
+        """The weights [B, H, T, S] of the attention to an encoder's outputs, without dropout.
+
+        Args:
+            inputs: [B, T, E]; each position has looked at itself and those before it.
+            turn: rotations of the positions.
+            memory: keys and values [B, S, 2 E].
+            mask: [B, S], True within a source.
+        """
+        query, key, value = (each.transpose(1, 2) for each in self._projected(inputs, turn))
+        mixed = scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
+        asked, key, _ = self._asked(inputs + self.mixed(mixed.flatten(-2)), memory)
+        scores = asked @ key.mT / asked.shape[-1] ** 0.5
+        return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1)
+
     def advance(
         self, inputs: Tensor, turn: Turn, cache: Cache, layer: int, memory: Memory | None = None
     ) -> Tensor:
@@ -146,11 +161,16 @@ class Block(nn.Module):
 
     def _across(self, middle: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """Findings of positions [B, T, E] in the memory [B, S, 2 E], where `mask` [B, S]."""
-        query = self.asked(self.across_norm(middle)).unflatten(-1, (self.heads, -1))
-        key, value = memory.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(query.transpose(1, 2), key, value, mask[:, None, None])
+        query, key, value = self._asked(middle, memory)
+        mixed = scaled_dot_product_attention(query, key, value, mask[:, None, None])
         found: Tensor = self.found(mixed.transpose(1, 2).flatten(-2))
         return found
+
+    def _asked(self, middle: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [B, H, T, D] of positions [B, T, E]; keys and values [B, H, S, D] of a memory."""
+        query = self.asked(self.across_norm(middle)).unflatten(-1, (self.heads, -1))
+        key, value = memory.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return query.transpose(1, 2), key, value
 
 
 def initialise(model: nn.Module, width: int, layers: int) -> None:

@@ -36,10 +36,11 @@ from torch.nn.functional import logsigmoid, softplus
 
 from rollout.shapes import check_rank, check_rows
 
+from ..config import CriticConfig
 from .discriminators.base import Discriminator
 from .ranking import rank_reward, ranking_loss
 
-__all__ = ["GAN_LOSSES", "GANLoss", "binary_cross_entropy", "gradient_penalty"]
+__all__ = ["GAN_LOSSES", "GANLoss", "binary_cross_entropy", "calibrated", "gradient_penalty"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -69,6 +70,12 @@ class GANLoss(NamedTuple):
     smoothing: bool = False
     relativistic: bool = False
     features: bool = False
+
+
+def calibrated(discriminator: Discriminator, config: CriticConfig) -> bool:
+    """Tells if a discriminator that is trained by these settings has log-odds as its logits."""
+    loss = GAN_LOSSES[config.loss]
+    return loss.calibrated and discriminator.calibrated and not config.label_smoothing
 
 
 def binary_cross_entropy(real: Tensor, generated: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -193,6 +193,13 @@ class Generator(ReadsConditions, nn.Module, Policy):
         """
         return None
 
+    def source_weights(self, sequences: Sequences) -> Tensor | None:
+        """Attention weights [B, layers, heads, T, S]: from each prediction to the source tokens.
+
+        Rows sum to 1. None without an encoder of sources.
+        """
+        return None
+
     def tempered(self, temperature: float) -> Policy:
         """The same policy with its logits divided by `temperature`; other layers are shared.
 

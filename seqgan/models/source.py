@@ -103,10 +103,14 @@ class Attention(nn.Module):
 
     def forward(self, features: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """The features [R, T, F] that have looked at the memory [R, S, H], where `mask` [R, S]."""
-        scores = self.query(features) @ memory.transpose(1, 2)
-        shares = scores.masked_fill(~mask[:, None], -torch.inf).softmax(-1)
+        shares = self.weights(features, memory, mask)
         # What lies beyond a source is multiplied by 0, and may be anything but NaN.
         return self.mixed(torch.cat([features, shares @ memory], dim=-1)).tanh()
+
+    def weights(self, features: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """The attention weights [R, T, S] of `forward` for the same arguments."""
+        scores = self.query(features) @ memory.transpose(1, 2)
+        return scores.masked_fill(~mask[:, None], -torch.inf).softmax(-1)
 
 
 class SourceVector(nn.Module):

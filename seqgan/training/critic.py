@@ -26,7 +26,7 @@ from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
 from ..models.conditions import without_noise
 from ..models.discriminators.base import sequence_log_odds
-from ..models.gan_losses import GAN_LOSSES, binary_cross_entropy, gradient_penalty
+from ..models.gan_losses import GAN_LOSSES, binary_cross_entropy, calibrated, gradient_penalty
 from ..runs.state import as_state, fields_of, from_state, set_fields
 from .learner import Learner
 from .processes import Part
@@ -79,9 +79,7 @@ class Critic:
             "lower --critic.optimizer.learning_rate or --critic.rounds_learning_rate",
         )  # fmt: skip
         self.loss = GAN_LOSSES[config.loss]
-        self.calibrated = (
-            self.loss.calibrated and discriminator.calibrated and not config.label_smoothing
-        )
+        self.calibrated = calibrated(discriminator, config)
         self.rounds, self.until, self.begun = 0, -1, False
         self.negatives: Sequences | None = None
         self.memory: list[Sequences] = []

@@ -24,9 +24,10 @@ class Transformer(GeneratorConfig):
         tied: the output layer has the weights of the token embeddings.
         noise: numbers from N(0, 1) that every sequence is drawn with, as a part of its condition;
             0: none.
+        grid: add embeddings of a pixel's row and column to each token's (pictures).
     """
 
-    rare = ("noise",)
+    rare = ("noise", "grid")
 
     builds: ClassVar[str] = "seqgan.models.generators.transformer"
     architecture: str = "transformer"
@@ -36,6 +37,7 @@ class Transformer(GeneratorConfig):
     dropout: float = 0.2
     tied: bool = True
     noise: int = 0
+    grid: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -162,6 +162,18 @@ class PretrainedGenerator(PartlyTrained, Generator):
         found = self.network(inputs_embeds=inputs, use_cache=False)
         return self.dropout(found.last_hidden_state)
 
+    def attention_weights(self, sequences: Sequences) -> Tensor:
+        """Attention weights [B, layers, H, T, T]."""
+        inputs = self.embedding(self._inputs(self.asked(sequences)))
+        network: Any = self.network
+        usual = network.config._attn_implementation
+        network.set_attn_implementation("eager")  # the fast ones keep no weights
+        try:
+            found = network(inputs_embeds=inputs, use_cache=False, output_attentions=True)
+        finally:
+            network.set_attn_implementation(usual)
+        return torch.stack(list(found.attentions), 1)
+
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The keys and values of all positions, in one pass."""
         sequences = self.asked(sequences)

@@ -106,16 +106,28 @@ class RecurrentGenerator(Generator):
 
     def forward_features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, H] before every token."""
+        features = self._decoded(sequences)
+        for memory in self._memory(sequences.condition):
+            features = self.attention(features, *memory.pool)
+        return features
+
+    def source_weights(self, sequences: Sequences) -> Tensor | None:
+        """Attention weights [B, 1, 1, T, S] to the source; None without one."""
+        sequences = self.asked(sequences)
+        for memory in self._memory(sequences.condition):
+            weights: Tensor = self.attention.weights(self._decoded(sequences), *memory.pool)
+            return weights[:, None, None]
+        return None
+
+    def _decoded(self, sequences: Sequences) -> Tensor:
+        """The features [B, T, H] before every token, which have not looked at a source yet."""
         condition = [each[:, None] for each in self.condition_vectors(sequences.condition)]
         embeddings = self.embedding(self._inputs(sequences))
         if self.grid is not None:
             places = torch.arange(embeddings.shape[1], device=embeddings.device)
             embeddings = embeddings + self.grid(places)
         inputs = self.dropout(sum(condition, embeddings))
-        features = self._projected(self.dropout(self.layers(inputs)[0]))
-        for memory in self._memory(sequences.condition):
-            features = self.attention(features, *memory.pool)
-        return features
+        return self._projected(self.dropout(self.layers(inputs)[0]))
 
     def _memory(self, condition: Any) -> list[Shared]:
         """The encoded source [B, S, H] and its mask [B, S]; nothing without a source."""

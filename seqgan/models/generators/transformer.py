@@ -19,6 +19,7 @@ from ...data.spec import TokenSpec
 from ..attention import Block, Memory, initialise, turn_at
 from ..cache import Cache, Shared
 from ..generator import Generator
+from ..grid import Grid
 from ..head import TokenHead
 from ..source import TransformerEncoder
 
@@ -47,6 +48,7 @@ class TransformerGenerator(Generator):
         self.embedding = nn.Embedding(spec.vocab_size, width)
         self.read_labels(spec, width)
         self.read_noise(settings.noise, width)
+        self.grid = Grid(spec, width) if settings.grid else None
         across, dropout = bool(spec.source_vocab), settings.dropout
         if across:
             self.encoder = TransformerEncoder(spec, width, layers, heads, dropout)
@@ -82,8 +84,8 @@ class TransformerGenerator(Generator):
         """The features [R, E] after one more token, and the new state."""
         cache, memory, label = state[0], state[1 : 1 + self._across], state[1 + self._across :]
         turn = turn_at(cache.positions, self.units, self.head.weight)
+        units = self.dropout(sum(label, self._placed(embeddings, cache.positions)))
         cache = cache.extended()
-        units = self.dropout(sum(label, embeddings))
         for layer, block in enumerate(self._blocks()):
             units = block.advance(units, turn, cache, layer, _of_layer(memory, layer))
         return self.norm(units), [cache, *memory, *label]
@@ -127,6 +129,18 @@ class TransformerGenerator(Generator):
         self._passed(sequences, self._memory(sequences.condition), weights=weights)
         return torch.stack(weights, 1)
 
+    def source_weights(self, sequences: Sequences) -> Tensor | None:
+        """Attention weights [B, layers, H, T, S] to the source; None without an encoder."""
+        if not self._across:
+            return None
+        sequences, weights = self.asked(sequences), list[Tensor]()
+        self._passed(sequences, self._memory(sequences.condition), across=weights)
+        return torch.stack(weights, 1)
+
+    def _placed(self, embeddings: Tensor, positions: Tensor) -> Tensor:
+        """Embeddings [..., E] with those of their places in a picture, if these are read."""
+        return embeddings if self.grid is None else embeddings + self.grid(positions)
+
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]
 
@@ -136,20 +150,27 @@ class TransformerGenerator(Generator):
         memory: list[Shared],
         pool: list[Tensor] | None = None,
         weights: list[Tensor] | None = None,
+        across: list[Tensor] | None = None,
     ) -> Tensor:
         """The last layer's outputs [B, T, E].
 
-        Puts each layer's keys and values [2, B, H, T, D] into `pool`, and its attention into
-        `weights`, where they are wanted.
+        Puts each layer's keys and values [2, B, H, T, D] into `pool`, its attention into `weights`
+        and that to the source into `across`, where they are wanted.
         """
         inputs = self._inputs(sequences)
         label = [each[:, None] for each in self.condition_vectors(sequences.condition)]
         places = torch.arange(inputs.shape[1], device=inputs.device)
         turn = turn_at(places, self.units, self.head.weight)
-        units = self.dropout(sum(label, self.embedding(inputs)))
+        units = self.dropout(sum(label, self._placed(self.embedding(inputs), places)))
         for layer, block in enumerate(self._blocks()):
             if weights is not None:
                 weights.append(block.weights(units, turn, None))
+            if across is not None:
+                across.append(
+                    block.source_weights(
+                        units, turn, memory[0].of_rows(layer), memory[0].of_rows(-1)
+                    )
+                )
             units, held = block(units, turn, None, _of_layer(memory, layer))
             if pool is not None:
                 pool.append(torch.stack(held))

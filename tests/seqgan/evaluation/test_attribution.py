@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import gelu
 
 from rollout import Sequences, generate
 from seqgan.config import DISCRIMINATORS, GENERATORS
@@ -127,11 +128,44 @@ def test_rows_of_attention_sum_to_one_and_look_back_only(name):
     batch = generate(policy, 3, rng=torch.Generator().manual_seed(0))
     weights = policy.attention_weights(batch)
     looks = type(policy).attention_weights is not Generator.attention_weights
-    assert (weights is not None) == looks and (looks or name != "transformer")
+    assert (weights is not None) == looks and (looks or name not in ("transformer", "pretrained"))
     if weights is not None:
         assert weights.shape[0] == 3 and weights.shape[3:] == (5, 5)
         assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-5)
         assert (weights.triu(1) == 0).all()
+
+
+SOURCED = ids(7, 5)._replace(source_vocab=4, source_length=3)
+SOURCES = {"source": torch.tensor([[1, 2, 3], [2, 1, 0]]), "source_length": torch.tensor([3, 2])}
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "transformer"])
+def test_attention_to_a_source_is_that_which_answers_it(name):
+    policy = make_generator(small(GENERATORS[name]), SOURCED, seed=0).eval()
+    rng = torch.Generator().manual_seed(0)
+    batch = generate(policy, 2, rng=rng, condition=SOURCES)
+    weights = policy.source_weights(batch)
+    assert weights.shape[0] == 2 and weights.shape[3:] == (batch.tokens.shape[1], 3)
+    assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-5)
+    assert (weights[1, ..., 2] == 0).all() and (weights[0] > 0).all()
+    bare = make_generator(small(GENERATORS[name]), ids(7, 5), seed=0).eval()
+    assert bare.source_weights(generate(bare, 2, rng=rng)) is None
+
+
+def test_the_weights_of_a_block_mix_what_the_encoder_found():
+    from seqgan.models.attention import Block, turn_at
+
+    torch.manual_seed(0)
+    block = Block(8, 2, 0.0, across=True).eval()
+    inputs, turn = torch.randn(1, 4, 8), turn_at(torch.arange(4), 4, torch.zeros(1))
+    memory, mask = block.memory(torch.randn(1, 3, 8)), torch.tensor([[True, True, False]])
+    weights = block.source_weights(inputs, turn, memory, mask)
+    value = memory.unflatten(-1, (2, 2, -1))[:, :, 1].transpose(1, 2)
+    own = block.weights(inputs, turn, None) @ block._projected(inputs, turn)[2].transpose(1, 2)
+    middle = inputs + block.mixed(own.transpose(1, 2).flatten(-2))
+    middle = middle + block.found((weights @ value).transpose(1, 2).flatten(-2))
+    expected = middle + block.output(gelu(block.hidden(block.hidden_norm(middle))))
+    assert torch.allclose(block(inputs, turn, None, (memory, mask))[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

@@ -1,0 +1,192 @@
+"""Judges for explanations: a number for a sequence, and the share that each token has in it.
+
+A run's judge is its discriminator. Without one it is the density ratio that the run trains for, a
+sum over tokens; and if the reward is the user's own, that reward of whole sequences.
+
+Shapes: B sequences, T tokens.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rollout import Reward, Sequences
+from rollout.modules import evaluating
+from rollout.rewards import reward_values
+
+from ..data.dataset import Dataset
+from ..models import Discriminator
+from ..models.discriminators.base import Window, sequence_log_odds
+from ..rewards.ratio import RatioReward
+from ..rewards.terms import of_sequences
+from .attribution import integrated_gradients, left_out, occlusion, training_baseline
+
+__all__ = ["KINDS", "DiscriminatorJudge", "Judge", "Kind", "RatioJudge", "RewardJudge", "judge_by"]
+
+
+class Kind(NamedTuple):
+    """Words for a judge's numbers.
+
+    Attributes:
+        name: of the number of a sequence.
+        whole: the same in full.
+        above: what a token with a share above 0 does.
+        below: what one with a share below 0 does.
+        share: title of the shares.
+        meaning: of a share.
+    """
+
+    name: str
+    whole: str
+    above: str
+    below: str
+    share: str
+    meaning: str
+
+
+REPLACED = "lost if the token is replaced by an average one"
+KINDS = {
+    "log_odds": Kind(
+        "log-odds", "log-odds of being real, by the discriminator", "speaks for real",
+        "speaks for generated", "occlusion", f"log-odds that are {REPLACED}",
+    ),
+    "score": Kind(
+        "score", "score by the discriminator, which is no log-odds", "raises the score",
+        "lowers the score", "occlusion", f"score that is {REPLACED}",
+    ),
+    "log_ratio": Kind(
+        "log ratio", "log ratio of the reward's density to the model's", "too rare in the model",
+        "too frequent in the model", "log ratio",
+        "log-probability of the token under the reward's density, minus that under the model",
+    ),
+    "reward": Kind(
+        "reward", "reward of the run", "raises the reward", "lowers the reward", "left out",
+        "reward that is lost if the token is left out",
+    ),
+}  # fmt: skip
+
+
+class Judge(ABC):
+    """What sequences are explained by.
+
+    Attributes:
+        kind: a key of `KINDS`.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Numbers [B] of whole sequences."""
+
+    @abstractmethod
+    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+        """``shares`` [B, T] of the tokens, 0 after a sequence's end, and perhaps ``gradients``.
+
+        Empty where tokens have no shares.
+        """
+
+    def windows(self, sequences: Sequences) -> list[list[Window]]:
+        """The windows of tokens that the numbers rest on; empty for most judges."""
+        return [[] for _ in range(len(sequences))]
+
+
+class DiscriminatorJudge(Judge):
+    """A discriminator: occlusion, and integrated gradients if it reads tokens.
+
+    Args:
+        model: the discriminator.
+        baseline: embedding [E] that stands for any token; None: it reads texts.
+        calibrated: if its logits are log-odds.
+    """
+
+    def __init__(self, model: Discriminator, baseline: Tensor | None, calibrated: bool = True):
+        self.model, self.baseline = model, baseline
+        self.kind = "log_odds" if calibrated else "score"
+        self._logits = sequence_log_odds(model)
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Logits [B]."""
+        return self._logits(sequences)
+
+    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+        """Occlusion and integrated gradients."""
+        with evaluating(self.model):
+            if self.baseline is None:
+                return {"shares": left_out(self._logits, sequences)}
+            return {
+                "shares": occlusion(self.model, sequences, self.baseline),
+                "gradients": integrated_gradients(self.model, sequences, self.baseline),
+            }
+
+    def windows(self, sequences: Sequences) -> list[list[Window]]:
+        """Those of a convolution."""
+        with evaluating(self.model):
+            return self.model.windows(sequences)
+
+
+class RatioJudge(Judge):
+    """The density ratio: the number of a sequence is exactly the sum of its tokens'.
+
+    Args:
+        reward: the ratio per token.
+    """
+
+    kind = "log_ratio"
+
+    def __init__(self, reward: RatioReward):
+        self.reward = reward
+
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Log ratios [B]."""
+        return self.reward(sequences).sum(1)
+
+    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+        """The log ratio of each token."""
+        return {"shares": self.reward(sequences)}
+
+
+class RewardJudge(Judge):
+    """A reward of whole sequences: a token's share is what is lost without it.
+
+    Args:
+        reward: the reward.
+        fixed: if all sequences have one length, so that no token can be left out.
+    """
+
+    kind = "reward"
+
+    def __init__(self, reward: Reward, fixed: bool = False):
+        self.reward, self.fixed = reward, fixed
+
+    @torch.no_grad()
+    def __call__(self, sequences: Sequences) -> Tensor:
+        """Rewards [B]."""
+        return of_sequences(reward_values(self.reward, sequences))
+
+    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+        """Rewards that are lost."""
+        return {} if self.fixed else {"shares": left_out(self, sequences)}
+
+
+def judge_by(
+    data: Dataset, discriminator: Discriminator | None, calibrated: bool, reward: Reward | None
+) -> Judge | None:
+    """The judge of a run.
+
+    Args:
+        data: the data set.
+        discriminator: the run's, or None.
+        calibrated: if its logits are log-odds (see `models.gan_losses.calibrated`).
+        reward: the run's, if there is no discriminator; None: nothing judges.
+    """
+    if discriminator is not None:
+        baseline = training_baseline(discriminator, data)
+        return DiscriminatorJudge(discriminator, baseline, calibrated)
+    if isinstance(reward, RatioReward):
+        return RatioJudge(reward)
+    return None if reward is None else RewardJudge(reward, data.spec.eos_id is None)
