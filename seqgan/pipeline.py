@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from typing_extensions import Unpack
 
-from rollout import Sequences
+from rollout import RewardError, Sequences
 from rollout.modules import frozen_copy, own_copy
 
 from .config import FinetuneConfig, RunConfig
@@ -23,6 +23,7 @@ from .evaluation.action_values import token_values
 from .evaluation.answer import UNFIT, Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.extremes import extremes
+from .evaluation.judges import discriminator_judge, reward_judge
 from .evaluation.models import Evaluator, real_texts
 from .evaluation.objective import Objective
 from .evaluation.objective_verdict import UNSETTLED, verdict_of
@@ -339,6 +340,7 @@ def _measured(
             if not tuned.work.player.settled:
                 judged = replace(judged, sentence=f"{judged.sentence} {UNSETTLED}")
             shown |= {"adversarial": tuned.summary(), "objective": judged.to_dict()}
+            shown |= _looked_into(config, data, models, tuned, drawn, runtime)
             return Measured(scores, drawn, shown)
         compared = _compared(models, tuned)
         said = answer(
@@ -346,7 +348,7 @@ def _measured(
             scores["real"], tuned.control is not None and tuned.control.stopped,
         )  # fmt: skip
         entries = shown | _found(tuned, compared, said)
-        entries |= _looked_into(config, data, models, tuned, drawn)
+        entries |= _looked_into(config, data, models, tuned, drawn, runtime)
     return Measured(scores, drawn, entries, said, compared.method)
 
 
@@ -437,13 +439,22 @@ def _looked_into(
     models: dict[str, Generator],
     tuned: Tuned,
     drawn: dict[str, Sequences],
+    runtime: Runtime,
 ) -> dict[str, Any]:
     """Samples of the fine-tuned model token by token: action values, and the extremes."""
-    judge = tuned.work.discriminator
-    if judge is None:
+    work, policy, samples = tuned.work, models["finetuned"], drawn["finetuned"]
+    if work.critic is not None:
+        model, calibrated = work.critic.trained, work.critic.calibrated
+        judge = discriminator_judge(model, data, calibrated)
+        found = {"explained": extremes(policy, judge, samples, data)}
+        if calibrated:  # they are said to be log-odds
+            found["action_values"] = token_values(
+                policy, model, samples, data.test, data.codec, config.seed
+            )
+        return found
+    reward = work.reward(config.rewards) if tuned.objective is None else tuned.objective.reward
+    try:
+        return {"explained": extremes(policy, reward_judge(reward, data), samples, data)}
+    except RewardError as error:  # of a text without one of its words; the results stand without
+        runtime.say(f"No samples are explained: {error}")
         return {}
-    policy, samples = models["finetuned"], drawn["finetuned"]
-    return {
-        "action_values": token_values(policy, judge, samples, data.test, data.codec, config.seed),
-        "explained": extremes(policy, judge, samples, data),
-    }

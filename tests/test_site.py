@@ -14,6 +14,7 @@ import yaml
 
 from seqgan.cli.main import main
 from seqgan.config.methods import DEFAULT_METHOD, method_names
+from seqgan.report import words
 
 from .seqgan.tiny import TINY, without_report
 
@@ -55,6 +56,15 @@ def test_every_method_has_its_row():
     assert sorted(rows) == sorted(method_names()) and len(set(rows)) == len(rows)
     assert set(re.findall(r"`([\w-]+)`", by_use)) - {"--size"} <= {*rows}
     assert f"`{DEFAULT_METHOD}`, the default" in by_use
+
+
+def test_every_headline_of_a_report_is_explained():
+    text = (DOCS / "verdict.md").read_text()
+    others = (words.HELPED, words.NO_BETTER_THAN_NOISE, words.SAMPLED_WITH_CARE)
+    for title in (*words.HEADLINES.values(), *others, words.PRETRAINED, words.UNFINISHED):
+        assert f"| **{title}** |" in text, title
+    for label in set(words.HEADLINES) - {"not judged against a control"}:
+        assert f"| **{words.OWN}{label}** |" in text, label
 
 
 def explained() -> dict[str, set[str]]:

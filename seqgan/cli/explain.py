@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+import rollout
 from rollout import Sequences
 from rollout.sequences import select_tree
 
@@ -18,11 +19,11 @@ from ..data.conditions import Conditions
 from ..data.dataset import Dataset, fingerprint
 from ..data.prompts import Questions
 from ..data.text.readers import plain_lines
-from ..errors import CheckpointError, ConfigError, DataError
-from ..evaluation.attribution import training_baseline
+from ..errors import CheckpointError, ConfigError, DataError, RewardError
 from ..evaluation.explain import Explanation, explained, with_corpus
-from ..hub import JUDGE, run_codec
-from ..models import Generator, load_discriminator, load_generator
+from ..evaluation.judges import KINDS
+from ..hub import run_codec
+from ..models import Generator, load_generator
 from ..report.explaining import write_explanations
 from ..runs.places import check_imports, data_of, not_its_data
 from ..runs.run_directory import RunDirectory
@@ -30,6 +31,7 @@ from ..seeding import rng_for
 from ..terminal import say
 from ..training.runtime import make_accelerator
 from ..training.sampling import draw
+from .judging import judge_of
 
 __all__ = ["explain"]
 
@@ -47,19 +49,24 @@ def explain(settings: ExplainConfig, console: Console) -> int:
     checkpoint = directory.checkpoint(name)
     policy = load_generator(checkpoint / "generator", device)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
-    judge = load_discriminator(checkpoint / JUDGE, codec, device)
     data = _data(settings, directory)
+    judge, remarks = judge_of(settings, directory, name, policy, codec, data, console)
     against, other = _other(settings, directory, name, policy, codec)
     sequences = _sequences(settings, policy, codec, conditions, data).to(device)
-    baseline = None if judge is None else training_baseline(judge, data)
-    found = explained(
-        policy, sequences, codec, judge, baseline, None if other is None else other.to(device),
-        seed=settings.seed, rollouts=settings.rollouts,
-    )  # fmt: skip
+    try:
+        found = explained(
+            policy, sequences, codec, judge, None if other is None else other.to(device),
+            seed=settings.seed, rollouts=settings.rollouts,
+        )  # fmt: skip
+    except rollout.RewardError as error:
+        raise RewardError(f"the run's reward: {error}") from error
     found = with_corpus(
         found, policy, sequences, data, nearest_count=settings.nearest, units=settings.units
     )
-    page = write_explanations(found, place, directory.path.resolve().name, name, against)
+    title = directory.path.resolve().name
+    page = write_explanations(found, place, title, name, against, remarks)
+    for remark in remarks:
+        say(console, remark)
     for each in found[:3]:
         _print(each, console)
     say(console, f"Explanations: {page}")
@@ -115,15 +122,18 @@ def _sequences(
     data: Dataset,
 ) -> Sequences:
     """The sequences to explain."""
-    sampled = settings.text is None and settings.file is None
-    if "source" in policy.spec.condition and not sampled:
+    sampled, sources = settings.text is None and settings.file is None, None
+    asks = not sampled or settings.condition is not None
+    if "source" in policy.spec.condition and settings.source is None and asks:
         raise ConfigError(
-            "--text, --file: the model answers source texts, and these have none; leave them out "
-            "to explain samples"
+            "--text, --file, --condition: the model answers source texts; give the one to answer "
+            "with --source TEXT"
         )
+    if settings.source is not None:
+        sources = [settings.source]
     asked = None
-    if settings.condition is not None or not sampled:
-        asked = conditions.asked(settings.condition, None)
+    if settings.condition is not None or sources is not None or not sampled:
+        asked = conditions.asked(settings.condition, sources)
     if sampled:
         rng = rng_for(settings.seed, "explain", "samples")
         prompts = data.prompts("test") if asked is None else Questions(condition=asked)
@@ -167,11 +177,13 @@ def _encoded(lines: list[str], policy: Generator, codec: Codec, where: str) -> S
 
 def _print(found: Explanation, console: Console) -> None:
     """A sequence and its tokens in the terminal."""
-    judged = "" if found.log_odds is None else f", log-odds {found.log_odds:+.2f}"
+    judged = ""
+    if found.kind is not None:
+        judged = f", {KINDS[found.kind].name} {found.judged:+.2f}"
     say(console, f"{found.text} ({sum(found.log_prob):.2f} nats{judged})")
     for row, token in enumerate(found.tokens):
         likely = ", ".join(
             f"{each.token} {each.probability:.2f}" for each in found.alternatives[row]
         )
-        share = f"  share {found.occlusion[row]:+.3f}" if found.occlusion else ""
+        share = f"  share {found.shares[row]:+.3f}" if found.shares else ""
         say(console, f"  {token}  {found.log_prob[row]:.2f} nats{share}  [{likely}]")

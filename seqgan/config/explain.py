@@ -19,6 +19,8 @@ class ExplainConfig(Settings):
         run: folder of the run.
         text: the sequence to explain; none: samples of the model.
         file: file of sequences to explain, one per line.
+        source: the text that they answer, of a model that was trained with sources; none: samples
+            answer test sequences.
         condition: the label that sequences are asked for, of a model that was trained with labels;
             none: samples have the labels of test sequences.
         number: samples that are explained, or lines of the file at most.
@@ -30,6 +32,8 @@ class ExplainConfig(Settings):
         units: hidden units shown that each sequence excites most; 0: none.
         output: folder to write to; none: explain/ in the run's folder.
         data: the run's data file, if it is no longer where the run's settings say.
+        rewards: the run's own reward functions, MODULE:FUNCTION, which must be named here to be
+            imported; without them nothing is said of that reward.
         seed: of samples and rollouts.
         tokenizer: the run's, which must be named here where it is not built in.
         device: auto, cpu, cuda, mps.
@@ -38,6 +42,7 @@ class ExplainConfig(Settings):
     run: str = field(kw_only=True)
     text: str | None = None
     file: str | None = None
+    source: str | None = None
     condition: str | None = None
     number: int = 6
     model: str = "finetuned"
@@ -47,6 +52,7 @@ class ExplainConfig(Settings):
     units: int = 4
     output: str | None = None
     data: str | None = None
+    rewards: list[str] = field(default_factory=list)
     seed: int = 0
     tokenizer: str | None = None
     device: str = "auto"

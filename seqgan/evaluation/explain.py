@@ -1,4 +1,4 @@
-"""Explanations of sequences: what generator and discriminator make of each token.
+"""Explanations of sequences: what a generator and a judge make of each token.
 
 Everything here is a function of models and sequences; `report.explaining` writes pages of it.
 
@@ -19,16 +19,19 @@ from rollout.sequences import select_tree
 
 from ..data.codec import Codec
 from ..data.dataset import Dataset, random_rows
-from ..models import Discriminator, Generator
-from ..models.discriminators.base import Window, sequence_log_odds
+from ..models import Generator
+from ..models.discriminators.base import Window
 from ..seeding import rng_for
-from .attribution import integrated_gradients, left_out, occlusion
+from .attention import Attention, attention_of
+from .judges import DiscriminatorJudge, Judge
 from .neighbours import Neighbours, Unit, excited_units
 
 __all__ = ["Alternative", "Explanation", "explained", "token_name", "with_corpus"]
 
 START = 64
 """Samples for the value before the first token."""
+CHUNK = 16
+"""Sequences that are explained at once."""
 DIGITS = 5
 CORPUS, EXCITING = 20_000, 1_000
 """Training sequences among which the nearest are looked for, and those that excite hidden units."""
@@ -51,17 +54,20 @@ class Explanation:
         log_prob: log-probability under the generator, nats.
         entropy: of the generator's prediction, nats.
         alternatives: the likeliest tokens at each place.
-        log_odds: the discriminator's log-odds of the sequence; None: there is no discriminator.
-        occlusion: log-odds that are lost with the token; empty without a discriminator.
+        kind: what the judge's number is, a key of `judges.KINDS`; None: nothing judges.
+        judged: the number of the whole sequence.
+        shares: of the tokens in that number (see `judges`); empty if they have none.
         gradients: integrated gradients; empty without a discriminator of tokens.
-        values: action value, log-odds; empty without a discriminator.
+        values: action value, the number on average if the model goes on from here; empty without
+            a judge.
         advantages: the value minus that of the token before; of the first: minus the mean over
             samples.
         windows: windows of tokens that a convolution has responded to most.
-        attention: for each model that has it, weights [layer][head][token][token].
+        attention: the weights of each model that has some.
         units: hidden units that are most excited, with the sequences that excite them most.
         nearest: training sequences that are nearest, with the number of edits.
         other: log-probability under another model; empty: there is none.
+        other_entropy: of that model's prediction.
     """
 
     text: str
@@ -69,49 +75,62 @@ class Explanation:
     log_prob: list[float]
     entropy: list[float]
     alternatives: list[list[Alternative]]
-    log_odds: float | None = None
-    occlusion: list[float] = field(default_factory=list)
+    kind: str | None = None
+    judged: float | None = None
+    shares: list[float] = field(default_factory=list)
     gradients: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     advantages: list[float] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
-    attention: dict[str, Any] = field(default_factory=dict)
+    attention: dict[str, Attention] = field(default_factory=dict)
     units: list[dict[str, Any]] = field(default_factory=list)
     nearest: list[tuple[int, str]] = field(default_factory=list)
     other: list[float] = field(default_factory=list)
+    other_entropy: list[float] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON has it."""
-        return asdict(self)
+        maps = {name: each._asdict() for name, each in self.attention.items()}
+        return {**asdict(self), "attention": maps}
 
 
 def explained(
     generator: Generator,
     sequences: Sequences,
     codec: Codec,
-    discriminator: Discriminator | None = None,
-    baseline: Tensor | None = None,
+    judge: Judge | None = None,
     other: Generator | None = None,
     *,
     seed: int = 0,
     alternatives: int = 4,
     rollouts: int = 16,
 ) -> list[Explanation]:
-    """Explains sequences by a generator and a discriminator.
+    """Explains sequences by a generator and a judge.
 
     Args:
         generator: the policy.
         sequences: B sequences of its tokens.
         codec: ids to names.
-        discriminator: judges them; None: nothing is said of log-odds and values.
-        baseline: embedding [E] that stands for any token (see `attribution`); needed with a
-            discriminator of tokens.
+        judge: judges them; None: nothing is said of shares and values.
         other: a second policy of the same tokens, to compare with.
         seed: of the rollouts.
         alternatives: likeliest tokens listed at each place.
         rollouts: completions behind each action value; 0: there are none.
     """
-    sequences = sequences.trim()
+    found = []
+    for number, part in enumerate(sequences.split(CHUNK)):
+        rng = (seed, "explain", number)
+        found += _explained(
+            generator, part.trim(), codec, judge, other, rng, alternatives, rollouts
+        )
+    return found
+
+
+def _explained(
+    generator: Generator, sequences: Sequences, codec: Codec, judge: Judge | None,
+    other: Generator | None, rng: tuple[int, str, int], alternatives: int, rollouts: int,
+) -> list[Explanation]:  # fmt: skip
+    """Some sequences at once."""
     with torch.no_grad(), evaluating(generator):
         log_probs = generator.logits(sequences).float().log_softmax(-1)
         scores = generator(sequences)
@@ -124,12 +143,15 @@ def explained(
     }
     if other is not None:
         with torch.no_grad(), evaluating(other):
-            columns["other"] = _rows(other(sequences).log_prob, sequences)
-    if discriminator is not None:
-        columns |= _judgement(discriminator, sequences, baseline)
+            theirs = other(sequences)
+        columns["other"] = _rows(theirs.log_prob, sequences)
+        columns["other_entropy"] = _rows(theirs.entropy, sequences)
+    if judge is not None:
+        columns |= _judgement(judge, sequences)
         if rollouts:
-            columns |= _values(generator, discriminator, sequences, rollouts, seed)
-    attention = _attention(sequences, generator=generator, discriminator=discriminator)
+            columns |= _values(generator, judge, sequences, rollouts, rng)
+    model = judge.model if isinstance(judge, DiscriminatorJudge) else None
+    attention = attention_of(sequences, generator=generator, discriminator=model)
     found = []
     for row, text in enumerate(codec.texts(sequences)):
         length = int(sequences.lengths[row])
@@ -169,59 +191,34 @@ def _rows(values: Tensor, sequences: Sequences) -> list[list[float]]:
     ]
 
 
-def _judgement(
-    discriminator: Discriminator, sequences: Sequences, baseline: Tensor | None
-) -> dict[str, list[Any]]:
-    """Log-odds, the share of each token, and the windows of a convolution."""
-    with evaluating(discriminator):
-        log_odds = sequence_log_odds(discriminator)(sequences)
-        found: dict[str, list[Any]] = {
-            "log_odds": [round(each, DIGITS) for each in log_odds.tolist()],
-            "windows": discriminator.windows(sequences),
-        }
-        if discriminator.reads_text:
-            return {**found, "occlusion": _rows(left_out(discriminator, sequences), sequences)}
-        assert baseline is not None
-        gradients = integrated_gradients(discriminator, sequences, baseline)
-        return {
-            **found,
-            "occlusion": _rows(occlusion(discriminator, sequences, baseline), sequences),
-            "gradients": _rows(gradients, sequences),
-        }
+def _judgement(judge: Judge, sequences: Sequences) -> dict[str, list[Any]]:
+    """The judge's numbers, the share of each token, and the windows of a convolution."""
+    return {
+        "kind": [judge.kind] * len(sequences),
+        "judged": [round(each, DIGITS) for each in judge(sequences).tolist()],
+        "windows": judge.windows(sequences),
+        **{name: _rows(values, sequences) for name, values in judge.shares(sequences).items()},
+    }
 
 
 def _values(
-    generator: Generator, discriminator: Discriminator, sequences: Sequences, rollouts: int,
-    seed: int,
+    generator: Generator, judge: Judge, sequences: Sequences, rollouts: int,
+    seed: tuple[int, str, int],
 ) -> dict[str, list[Any]]:  # fmt: skip
     """Action values, and how much each token has changed them."""
-    reward = sequence_log_odds(discriminator)
-    rng = rng_for(seed, "explain", "values")
     policy = generator.emitting()
-    values = action_values(policy, sequences, reward, rollouts, rng=rng, stratified=True)
+    values = action_values(
+        policy, sequences, judge, rollouts, rng=rng_for(*seed, "values"), stratified=True
+    )
     count = len(sequences)
     rows = torch.arange(count, device=sequences.device).repeat_interleave(START)
     begun = generate(
-        policy, len(rows), rng=rng_for(seed, "explain", "start"),
+        policy, len(rows), rng=rng_for(*seed, "start"),
         condition=select_tree(sequences.condition, rows),
     )  # fmt: skip
-    start = reward(begun).view(count, START).mean(1, keepdim=True)
+    start = judge(begun).view(count, START).mean(1, keepdim=True)
     advantages = values - torch.cat([start, values[:, :-1]], 1)
     return {"values": _rows(values, sequences), "advantages": _rows(advantages, sequences)}
-
-
-def _attention(sequences: Sequences, **models: Any) -> list[dict[str, Any]]:
-    """The attention weights of each sequence by the model that has them."""
-    found: list[dict[str, Any]] = [{} for _ in range(len(sequences))]
-    for name, model in models.items():
-        if model is None:
-            continue
-        with torch.no_grad(), evaluating(model):
-            weights = model.attention_weights(sequences)
-        for row, length in enumerate(sequences.lengths.tolist() if weights is not None else []):
-            maps = weights[row, :, :, :length, :length].double().cpu()
-            found[row][name] = maps.round(decimals=4).tolist()
-    return found
 
 
 def with_corpus(

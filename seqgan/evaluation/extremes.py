@@ -7,43 +7,41 @@ from typing import Any
 from rollout import Sequences
 
 from ..data.dataset import Dataset
-from ..models import Discriminator, Generator
-from ..models.discriminators.base import sequence_log_odds
-from .attribution import training_baseline
+from ..models import Generator
 from .explain import explained
+from .judges import Judge
 
 __all__ = ["extremes"]
 
 
 def extremes(
-    policy: Generator, judge: Discriminator, samples: Sequences, data: Dataset, count: int = 3
+    policy: Generator, judge: Judge, samples: Sequences, data: Dataset, count: int = 3
 ) -> dict[str, Any]:
-    """The samples with the highest and the lowest log-odds, as JSON has them.
+    """The samples that the judge gives most and least, as JSON has them.
 
     Args:
         policy: that the samples are of.
-        judge: the discriminator.
+        judge: the run's: discriminator, density ratio, or reward.
         samples: the samples.
         data: the data set.
         count: samples of each kind.
 
     Returns:
-        ``most`` and ``least``: for each sequence its ``tokens``, the share of each in the log-odds
-        (``occlusion``), its log-probability under the policy (``log_prob``), and ``log_odds``.
+        ``kind``, a key of `judges.KINDS`; ``most`` and ``least``: for each sequence its
+        ``tokens``, their ``shares`` in the judge's number, their log-probabilities under the policy
+        (``log_prob``), and ``judged``, the number.
     """
-    log_odds = sequence_log_odds(judge)(samples)
-    order = log_odds.argsort(descending=True, stable=True)
-    baseline = training_baseline(judge, data)
-    found = {}
+    order = judge(samples).argsort(descending=True, stable=True)
+    found: dict[str, Any] = {"kind": judge.kind}
     for name, rows in (("most", order[:count]), ("least", order.flip(0)[:count])):
-        chosen = samples.select(rows)
+        chosen = explained(policy, samples.select(rows), data.codec, judge, rollouts=0)
         found[name] = [
             {
                 "tokens": each.tokens,
-                "occlusion": each.occlusion,
+                "shares": each.shares or [0.0] * len(each.tokens),
                 "log_prob": each.log_prob,
-                "log_odds": each.log_odds,
+                "judged": each.judged,
             }
-            for each in explained(policy, chosen, data.codec, judge, baseline, rollouts=0)
+            for each in chosen
         ]
     return found

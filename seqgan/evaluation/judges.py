@@ -25,7 +25,10 @@ from ..rewards.ratio import RatioReward
 from ..rewards.terms import of_sequences
 from .attribution import integrated_gradients, left_out, occlusion, training_baseline
 
-__all__ = ["KINDS", "DiscriminatorJudge", "Judge", "Kind", "RatioJudge", "RewardJudge", "judge_by"]
+__all__ = [
+    "KINDS", "DiscriminatorJudge", "Judge", "Kind", "RatioJudge", "RewardJudge",
+    "discriminator_judge", "reward_judge",
+]  # fmt: skip
 
 
 class Kind(NamedTuple):
@@ -173,20 +176,21 @@ class RewardJudge(Judge):
         return {} if self.fixed else {"shares": left_out(self, sequences)}
 
 
-def judge_by(
-    data: Dataset, discriminator: Discriminator | None, calibrated: bool, reward: Reward | None
-) -> Judge | None:
-    """The judge of a run.
+def discriminator_judge(
+    model: Discriminator, data: Dataset, calibrated: bool
+) -> DiscriminatorJudge:
+    """A run's discriminator as the judge.
 
     Args:
-        data: the data set.
-        discriminator: the run's, or None.
+        model: the discriminator.
+        data: the data set; the mean embedding of its training tokens stands for any token.
         calibrated: if its logits are log-odds (see `models.gan_losses.calibrated`).
-        reward: the run's, if there is no discriminator; None: nothing judges.
     """
-    if discriminator is not None:
-        baseline = training_baseline(discriminator, data)
-        return DiscriminatorJudge(discriminator, baseline, calibrated)
+    return DiscriminatorJudge(model, training_baseline(model, data), calibrated)
+
+
+def reward_judge(reward: Reward, data: Dataset) -> Judge:
+    """The reward of a run without a discriminator as the judge."""
     if isinstance(reward, RatioReward):
         return RatioJudge(reward)
-    return None if reward is None else RewardJudge(reward, data.spec.eos_id is None)
+    return RewardJudge(reward, fixed=data.spec.eos_id is None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..evaluation.judges import KINDS, Kind
 from .explaining import Cell, coloured
 from .record import Record
 
-__all__ = ["Sample", "extreme_samples"]
+__all__ = ["Extremes", "Sample", "extreme_samples"]
 
-TITLES = {"most": "Most convincing", "least": "Least convincing"}
+CONVINCING = {"log_odds", "score"}
+"""Kinds of numbers by which a sample convinces a discriminator."""
 
 
 @dataclass(frozen=True)
@@ -18,32 +20,63 @@ class Sample:
 
     Attributes:
         tokens: text and colour of each.
-        log_odds: of being real, by the discriminator.
+        judged: its number by the judge.
         nats: log-probability under the model.
     """
 
     tokens: list[tuple[str, Cell]]
-    log_odds: float
+    judged: float
     nats: float
 
 
-def extreme_samples(record: Record) -> list[tuple[str, list[Sample]]]:
-    """Title and samples of both kinds; empty where the run has stored none."""
-    stored = record.results.get("explained") or {}
-    every = [each for kind in stored.values() for each in kind]
-    most = max((abs(share) for each in every for share in each["occlusion"]), default=0.0)
-    return [
+@dataclass(frozen=True)
+class Extremes:
+    """Both ends.
+
+    Attributes:
+        kind: a key of `KINDS`.
+        groups: title and samples of each.
+    """
+
+    kind: str
+    groups: list[tuple[str, list[Sample]]]
+
+    @property
+    def words(self) -> Kind:
+        """For the judge's numbers."""
+        return KINDS[self.kind]
+
+    @property
+    def title(self) -> str:
+        """Of the section."""
+        if self.kind in CONVINCING:
+            return "The most and the least convincing samples"
+        return f"The samples with the highest and the lowest {self.words.name}"
+
+
+def extreme_samples(record: Record) -> Extremes | None:
+    """Title and samples of both kinds; None if the run has stored none."""
+    stored = record.results.get("explained")
+    if not stored:
+        return None
+    kind, name = stored["kind"], KINDS[stored["kind"]].name
+    titles = {"most": f"Highest {name}", "least": f"Lowest {name}"}
+    if kind in CONVINCING:
+        titles = {"most": "Most convincing", "least": "Least convincing"}
+    every = [each for name in titles for each in stored[name]]
+    most = max((abs(share) for each in every for share in each["shares"]), default=0.0)
+    groups = [
         (
             title,
             [
                 Sample(
-                    coloured(each["tokens"], each["occlusion"], most),
-                    each["log_odds"],
+                    coloured(each["tokens"], each["shares"], most),
+                    each["judged"],
                     sum(each["log_prob"]),
                 )
                 for each in stored[name]
             ],
         )
-        for name, title in TITLES.items()
-        if name in stored
+        for name, title in titles.items()
     ]
+    return Extremes(kind, groups)

@@ -20,6 +20,7 @@ HEADLINES = {
     "too small to judge": "Too small to judge",
 }
 HELPED, NO_BETTER_THAN_NOISE = "Fine-tuning helped", "No better than a random reward"
+OWN, PRETRAINED, UNFINISHED = "By its own reward: ", "A pretrained model", "An unfinished run"
 ANSWERS = {
     "better": (
         "At equal diversity the fine-tuned model beats plain MLE and the control on "
@@ -71,8 +72,8 @@ def headline(record: Record) -> str:
             return HELPED
         return NO_BETTER_THAN_NOISE if _as_noise(record) else HEADLINES[label]
     if record.objective is not None:
-        return f"By its own reward: {record.objective['label']}"
-    return "A pretrained model" if record.results else "An unfinished run"
+        return f"{OWN}{record.objective['label']}"
+    return PRETRAINED if record.results else UNFINISHED
 
 
 def short_answer(record: Record) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -65,11 +66,11 @@ def test_the_numbers_are_the_models_own(run, four):
         batch = Sequences(torch.tensor([ids]), torch.tensor([len(ids)]))
         with torch.no_grad():
             scores = policy.eval()(batch)
-            assert each["log_odds"] == pytest.approx(float(judge.eval()(batch)), abs=1e-3)
+            assert each["judged"] == pytest.approx(float(judge.eval()(batch)), abs=1e-3)
         assert each["log_prob"] == pytest.approx(scores.log_prob[0].tolist(), abs=1e-3)
         assert each["entropy"] == pytest.approx(scores.entropy[0].tolist(), abs=1e-3)
         assert each["other"] != each["log_prob"]  # under MLE
-        assert each["values"][-1] == pytest.approx(each["log_odds"], abs=1e-3)
+        assert each["values"][-1] == pytest.approx(each["judged"], abs=1e-3)
         changes = [b - a for a, b in zip(each["values"], each["values"][1:], strict=False)]
         assert each["advantages"][1:] == pytest.approx(changes, abs=1e-3)
         for place_of, likely in enumerate(each["alternatives"]):
@@ -80,8 +81,14 @@ def test_the_numbers_are_the_models_own(run, four):
 
 def test_attention_rows_sum_to_one(four):
     for each in four[1]:
-        weights = torch.tensor(each["attention"]["generator"])
-        assert weights.shape[0] == 2 and weights.shape[-1] == len(each["tokens"])
+        found = each["attention"]["generator"]
+        weights, mean = torch.tensor(found["maps"]), torch.tensor(found["mean"])
+        assert torch.allclose(weights.mean((0, 1)), mean, atol=1e-3)
+        assert (
+            found["detail"] == "heads"
+            and weights.shape[:2] == (2, 4)
+            and weights.shape[-1] == len(each["tokens"])
+        )
         assert torch.allclose(weights.sum(-1), torch.ones(()), atol=1e-3)
 
 
@@ -99,7 +106,7 @@ def test_a_text_of_ones_own(run, tmp_path, capsys):
     assert main([*command, "--rollouts", "0", "--nearest", "0", "--units", "0"]) == 0
     (found,) = json.loads((place / "explain.json").read_text())["sequences"]
     assert found["text"] == text and found["tokens"][-1] == "<eos>"
-    assert not found["values"] and not found["nearest"] and found["occlusion"]
+    assert not found["values"] and not found["nearest"] and found["shares"]
     assert text in capsys.readouterr().out
 
 
@@ -120,6 +127,75 @@ def test_what_is_refused(run, tmp_path, capsys, flags, message):
     assert message in capsys.readouterr().err and not place.exists()
 
 
+def sequences_of(run, place, *flags) -> list[dict]:
+    """Two samples explained."""
+    command = ["explain", str(run), "--number", "2", "--units", "0", "--nearest", "0"]
+    assert main([*command, "--output", str(place), *flags]) == 0
+    return json.loads((place / "explain.json").read_text())["sequences"]
+
+
+def test_mle_is_judged_by_the_discriminator_that_came_later(run, tmp_path, capsys):
+    found = sequences_of(run, tmp_path, "--model", "mle", "--rollouts", "1")
+    assert found[0]["kind"] == "log_odds" and found[0]["values"] and not found[0]["other"]
+    remark = "The discriminator is that of the model finetuned: mle has none yet."
+    assert remark in " ".join(capsys.readouterr().out.split())
+    assert remark in (tmp_path / "explain.html").read_text()
+
+
+def test_the_score_of_another_loss_is_not_called_log_odds(run, tmp_path):
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    config = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(config.replace("loss: minimax", "loss: wasserstein"))
+    found = sequences_of(other, tmp_path / "out", "--rollouts", "0")
+    assert {each["kind"] for each in found} == {"score"}
+
+
+def test_a_run_for_the_ratio_is_explained_by_it(tmp_path, monkeypatch):
+    without_report(monkeypatch)
+    run = tmp_path / "run"
+    own = {"--algorithm.baseline", "--algorithm.rollout_update_rate"}  # of policy_gradient
+    flags = ["--method", "ratio", "--generator.hidden", "16", "--evaluation.control", "false"]
+    for flag, value in zip(TINY[::2], TINY[1::2], strict=True):
+        flags += [] if flag in own else [flag, value]
+    assert main(["run", *flags, "--output_dir", str(run)]) == 0
+    found = sequences_of(run, tmp_path / "out", "--rollouts", "1")
+    for each in found:
+        assert each["kind"] == "log_ratio"
+        assert sum(each["shares"]) == pytest.approx(each["judged"], abs=1e-3)
+        assert each["values"][-1] == pytest.approx(each["judged"], abs=1e-3)
+    results = json.loads((run / "results.json").read_text())
+    assert results["explained"]["kind"] == "log_ratio" and results["action_values"] is None
+    write_report(run)
+    assert (
+        "The samples with the highest and the lowest log ratio" in (run / "report.html").read_text()
+    )
+
+
+def test_a_run_for_a_reward_is_explained_by_it(tmp_path, monkeypatch, capsys):
+    without_report(monkeypatch)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "explain_rewards.py").write_text(
+        "def words(completions, **kwargs):\n    return [len(x.split()) for x in completions]\n"
+    )
+    run, name = tmp_path / "run", "explain_rewards:words"
+    flags = ["--method", "rloo", "--generator.hidden", "16", "--rewards", f"[{name}]"]
+    assert main(["run", *TINY, *flags, "--output_dir", str(run)]) == 0
+    bare = sequences_of(run, tmp_path / "bare", "--rollouts", "1")
+    assert bare[0]["kind"] is None and not bare[0]["values"]  # a stranger's code is not imported
+    assert f"--rewards '[{name}]' imports it" in " ".join(capsys.readouterr().out.split())
+    found = sequences_of(run, tmp_path / "out", "--rollouts", "1", "--rewards", f"[{name}]")
+    for each in found:
+        assert each["kind"] == "reward" and each["judged"] == len(each["text"].split())
+        ended = each["tokens"][-1] == "<eos>"
+        ones = [1.0] * (len(each["tokens"]) - ended) + [0.0] * ended
+        assert each["shares"] == (ones if len(ones) > 1 else [0.0])
+        assert len(each["advantages"]) == len(ones)
+    explained = json.loads((run / "results.json").read_text())["explained"]
+    assert explained["kind"] == "reward"
+    assert explained["most"][0]["judged"] >= explained["least"][0]["judged"]
+
+
 def test_names_of_tokens(run):
     policy = TextGenerator.from_run(run).policy
     codec = load_codec(run, policy.spec)
@@ -129,8 +205,8 @@ def test_names_of_tokens(run):
 
 def test_the_report_explains_the_extremes(run):
     results = json.loads((run / "results.json").read_text())["explained"]
-    most = [each["log_odds"] for each in results["most"]]
-    least = [each["log_odds"] for each in results["least"]]
+    most = [each["judged"] for each in results["most"]]
+    least = [each["judged"] for each in results["least"]]
     assert most == sorted(most, reverse=True) and least == sorted(least) and least[-1] <= most[-1]
     write_report(run)
     page = (run / "report.html").read_text()

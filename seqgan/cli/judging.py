@@ -1,0 +1,116 @@
+"""The judge of a run for ``seqgan explain``, made from the run's folder."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from rollout import Reward
+
+from ..config import ExplainConfig, RunConfig
+from ..config.reading import run_config
+from ..config.rewards import FunctionTerm
+from ..data.codec import Codec
+from ..data.dataset import Dataset
+from ..evaluation.judges import Judge, discriminator_judge, reward_judge
+from ..evaluation.objective import Objective
+from ..hub import JUDGE
+from ..models import Ensemble, Generator, load_discriminator, load_generator
+from ..models.gan_losses import calibrated
+from ..rewards.build import build_reward
+from ..rewards.ingredients import Ingredients
+from ..runs.run_directory import MEMBERS, RunDirectory
+from ..runs.saver import read_checkpoint
+from ..runs.state import weights_for
+from ..terminal import say
+from ..training.members import make_ensemble, needs_ensemble
+from ..training.other_models import other_model
+
+__all__ = ["judge_of"]
+
+NO_JUDGE = "Nothing judges: this run has neither a discriminator nor a reward."
+
+
+def judge_of(
+    settings: ExplainConfig,
+    directory: RunDirectory,
+    name: str,
+    policy: Generator,
+    codec: Codec,
+    data: Dataset,
+    console: Console,
+) -> tuple[Judge | None, list[str]]:
+    """The judge of a run, and sentences about where it comes from.
+
+    Args:
+        settings: of the command.
+        directory: the run.
+        name: checkpoint of the policy.
+        policy: the generator that is explained.
+        codec: of the run.
+        data: the run's.
+        console: for warnings.
+    """
+    config = run_config(directory.config(), str(directory.path / "config.yaml"))
+    device = policy.head.weight.device
+    # A checkpoint that was written after MLE knows no judge yet: the run's own came later.
+    later = next((each for each in ("finetuned", "latest") if directory.has(each)), name)
+    for each in dict.fromkeys((name, later)):
+        model = load_discriminator(directory.checkpoint(each) / JUDGE, codec, device)
+        if model is not None:
+            remarks = []
+            if each != name:
+                remarks = [f"The discriminator is that of the model {each}: {name} has none yet."]
+            return discriminator_judge(model, data, calibrated(model, config.critic)), remarks
+    if not directory.has("finetuned"):
+        return None, [NO_JUDGE]
+    missing = [
+        term.name for term in config.rewards
+        if isinstance(term, FunctionTerm) and term.name not in settings.rewards
+    ]  # fmt: skip
+    if missing:
+        named = f"[{', '.join(missing)}]"
+        return None, [
+            f"Nothing judges: the run's reward is not built in; --rewards '{named}' imports it."
+        ]
+    reward = _reward(config, directory, policy, data, console)
+    remarks = ["There is no discriminator: the judge is the reward of the run."]
+    if any(term.needs_mediator for term in config.rewards) or config.ensemble.refresh:
+        remarks.append("What the reward is made of is as the rounds have left it.")
+    return reward_judge(reward, data), remarks
+
+
+def _reward(
+    config: RunConfig, directory: RunDirectory, policy: Generator, data: Dataset, console: Console
+) -> Reward:
+    """The reward of a run, for the model that is explained."""
+    device = policy.head.weight.device
+    reference = load_generator(directory.checkpoint("mle") / "generator", device)
+    mediator = None
+    if any(term.needs_mediator for term in config.rewards):
+        found = load_generator(directory.checkpoint("finetuned") / "mediator", device)
+        mediator = Ensemble([found])
+    given = Ingredients(
+        data.train.to(device), data.codec, config.seed, None, policy, reference,
+        _ensemble(config, directory, policy), mediator, config.reward,
+        True, lambda folder: other_model(folder, data).to(device), lambda text: say(console, text),
+        data.conditions, config.corpus.columns(),
+    )  # fmt: skip
+    reward = build_reward(config.rewards, given)
+    if any(term.shape == "standardise" for term in config.rewards):
+        # It measures by the samples of MLE, as the run's own comparison does.
+        reward = Objective(reward, reference, data, config.evaluation, config.seed).reward
+    return reward
+
+
+def _ensemble(config: RunConfig, directory: RunDirectory, policy: Generator) -> Ensemble | None:
+    """The members of a run, as the rounds have left them."""
+    if not needs_ensemble(config):
+        return None
+    count = len(config.ensemble.runs) or config.ensemble.size
+    places = [directory.path / MEMBERS / str(number + 1) for number in range(count)]
+    device = policy.head.weight.device
+    ensemble = make_ensemble(config, [load_generator(x / "generator", device) for x in places])
+    if config.ensemble.refresh:
+        parts = read_checkpoint(directory.checkpoint("finetuned")).parts
+        ensemble.load_state_dict(weights_for(ensemble, parts["refresh"]["members"]))
+    return ensemble.eval()
