@@ -74,7 +74,7 @@ KINDS = {
 
 
 class Judge(ABC):
-    """What sequences are explained by.
+    """Gives sequences a number, and tokens their shares in it.
 
     Attributes:
         kind: a key of `KINDS`.
@@ -127,7 +127,7 @@ class DiscriminatorJudge(Judge):
             }
 
     def windows(self, sequences: Sequences) -> list[list[Window]]:
-        """Those of a convolution."""
+        """Windows of a convolution."""
         with evaluating(self.model):
             return self.model.windows(sequences)
 
