@@ -104,7 +104,7 @@ def run(
     """
     config, first = _with_beginning(files_found(config))
     check_available(config.evaluation)
-    check_rewards(config.every_term(), config.reward)
+    check_rewards(config.every_term(), config.reward, config.corpus.names())
     told = Callbacks(**callbacks)
     runtime, data = begin("run", config, console, callbacks=told, first=first)
     with runtime.interruption:
@@ -138,7 +138,7 @@ def finetune(
         **callbacks: as of `run`.
     """
     check_config(config)
-    check_rewards(config.every_term(), config.reward)
+    check_rewards(config.every_term(), config.reward, config.corpus.names())
     pretrained = source_run(config, pretrained)
     generator = load_generator(pretrained.checkpoint("mle") / "generator")
     trained = run_config(pretrained.config(), str(pretrained.path / "config.yaml"))

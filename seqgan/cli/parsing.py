@@ -209,9 +209,10 @@ def _refuse_imports(content: Mapping[str, Any], given: set[str]) -> None:
     kept = {key: value for key, value in content.items() if key not in given}
     for setting, name in dotted_names(kept):
         if "." not in setting or setting not in given:  # groups are kept as a whole
+            none = " ('[]' for none)" if setting == "stages" else ""
             raise ConfigError(
                 f"--{setting}: {name} is named by the settings of another run, which may be a "
-                f"stranger's: --trust imports it, or name your own --{setting}"
+                f"stranger's: --trust imports it, or name your own --{setting}{none}"
             )
 
 

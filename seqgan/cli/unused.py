@@ -17,6 +17,7 @@ from ..config import (
     SampleConfig,
 )
 from ..config.describe import settings_of
+from ..config.rewards import FunctionTerm, MoleculeTerm
 
 __all__ = ["unused_settings"]
 
@@ -89,6 +90,7 @@ def _training(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
         yield "without a discriminator in --rewards", [
             "adversarial.critic_steps", "critic.rounds_learning_rate",
         ]  # fmt: skip
+    yield from _own_rewards(settings)
     if isinstance(settings.algorithm, PolicyGradient):
         yield from _policy_gradient(settings.algorithm)
     if settings.algorithm.shows_mixtures:
@@ -114,14 +116,32 @@ def _has(settings: RunConfig, reward: str) -> bool:
     return any(term.name == reward for term in settings.every_term())
 
 
+def _own_rewards(settings: RunConfig) -> Iterator[tuple[str, list[str]]]:
+    terms = settings.every_term()
+    if not any(isinstance(term, FunctionTerm) for term in terms):
+        names = _in("reward", "workers", "timeout", "batch", "cache")
+        yield "without a function of your own in --rewards", names
+        if not any(isinstance(term, MoleculeTerm) for term in terms):
+            reason = "without a function of your own or a term of molecules in --rewards"
+            yield reason, ["on_reward_error"]
+    if not any(term.objective for term in terms):
+        yield "with rewards that compare with data, or are noise", ["reward.calls"]
+    if not settings.for_objective:
+        yield "where the verdict is not by the reward", ["reward.verdict_calls"]
+
+
 def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]]:
     if settings.loss not in ("clipped", "sequence", "whole_sequence"):
         names = ["clip", "clip_high"]
         if settings.loss == "reinforce" and not settings.importance_cap:
             names.insert(0, "updates")
         yield "without --algorithm.loss clipped", _in("algorithm", *names)
-    if settings.loss in ("sequence", "whole_sequence", "augmented"):
-        names = ["aggregation", "importance_cap"]
+    if settings.loss != "reinforce":
+        names = ["importance_cap"]
+        if settings.loss != "clipped":
+            names.insert(0, "aggregation")
+        if settings.loss == "augmented":
+            names += ["baseline", "transform", "discount"]
         yield f"with --algorithm.loss {settings.loss}", _in("algorithm", *names)
     if settings.loss != "augmented":
         yield "without --algorithm.loss augmented", ["algorithm.sigma"]
@@ -133,7 +153,8 @@ def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]
     if settings.replay.size == 0:
         yield "without --algorithm.replay.size", _in("algorithm.replay", "batch", "weight")
     if settings.diversity.filter == "none":
-        yield "without --algorithm.diversity.filter", ["algorithm.diversity.bucket"]
+        names = _in("algorithm.diversity", "bucket", "minimum")
+        yield "without --algorithm.diversity.filter", names
     if settings.real_prefix == 0:
         yield "without --algorithm.real_prefix", ["algorithm.real_prefix_steps"]
     if settings.rollouts == 0:

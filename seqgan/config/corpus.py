@@ -42,3 +42,7 @@ class CorpusConfig(Settings):
     def columns(self) -> dict[str, str]:
         """The data's own names of what sequences are asked for by: of label and source."""
         return {}
+
+    def names(self) -> set[str]:
+        """Names by which a reward function may ask for what sequences are asked for by."""
+        return {"label", "source"}

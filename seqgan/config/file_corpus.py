@@ -112,3 +112,8 @@ class FileCorpus(ReadingConfig, CorpusConfig):
         """The columns of the file that hold label and source."""
         names = {"label": self.label, "source": self.source}
         return {part: name for part, name in names.items() if name is not None}
+
+    def names(self) -> set[str]:
+        """Label and source, if there are such columns, and the columns' own names."""
+        found = self.columns()
+        return {*found, *found.values()}

@@ -41,7 +41,7 @@ def dotted_names(content: Mapping[str, Any]) -> list[tuple[str, str]]:
             if isinstance(each, str) and is_dotted(each) and not file:
                 found.append((place, each))
     # Parsed as the run itself would: a term has a short form, with a weight or without.
-    terms = reward_terms(content["rewards"]) if content.get("rewards") else []
+    terms = [("rewards", x) for x in reward_terms(content.get("rewards") or [{}])]
     for stage in reward_stages(content.get("stages") or []):
-        terms += reward_terms(stage.rewards) if stage.rewards else []
-    return found + [("rewards", term.name) for term in terms if isinstance(term, FunctionTerm)]
+        terms += [("stages", x) for x in stage.rewards]
+    return found + [(place, x.name) for place, x in terms if isinstance(x, FunctionTerm)]

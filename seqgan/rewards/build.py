@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rollout import Reward
 
@@ -41,15 +41,22 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
     return Terms(made, given.config.mean)
 
 
-def check_rewards(terms: Sequence[RewardTerm], config: RewardConfig) -> None:
+def check_rewards(
+    terms: Sequence[RewardTerm], config: RewardConfig, columns: Collection[str] | None = None
+) -> None:
     """Imports the user's functions and looks for files and packages, before a run begins.
+
+    Args:
+        terms: of all stages.
+        config: how functions are called.
+        columns: of the data, that functions may name; None: it is not known which.
 
     Raises:
         ConfigError, MissingExtraError: one cannot be had.
     """
     for term in terms:
         if isinstance(term, FunctionTerm):
-            imported(term.name, config)
+            imported(term.name, config, columns)
         if isinstance(term, BleuTerm) and term.references is not None:
             read_lines(term.references)
         if isinstance(term, MoleculeTerm):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-__all__ = ["CallFailed", "Numbers", "call", "is_async"]
+__all__ = ["CallFailed", "Numbers", "call", "call_all", "is_async", "missing_columns"]
 
 Numbers = list[float | None]
 """One per sequence; None: the function abstains."""
@@ -48,17 +49,90 @@ def call(function: Callable[..., Any], columns: Mapping[str, list[Any]], timeout
     Raises:
         CallFailed: it did not return what it should.
     """
-    count = len(columns["completions"])
+    (found,) = call_all(function, [columns], timeout)
+    if isinstance(found, CallFailed):
+        raise found
+    return found
+
+
+def call_all(
+    function: Callable[..., Any], batches: Sequence[Mapping[str, list[Any]]], timeout: float
+) -> list[Numbers | CallFailed]:
+    """Calls a reward function for each batch; the calls of an async one are awaited together.
+
+    Args:
+        function: the user's.
+        batches: of columns, as in `call`.
+        timeout: seconds that a call of an async function may take; 0: no limit.
+
+    Returns:
+        For each batch its values, or the reason why there are none.
+    """
+    if is_async(function):
+        return _finished(_together(function, batches, timeout))
+    return [_called(function, columns, timeout) for columns in batches]
+
+
+def missing_columns(function: Callable[..., Any], known: Collection[str]) -> list[str]:
+    """Names that a function cannot do without, and that it is not called with.
+
+    Args:
+        function: the user's.
+        known: the names that there are.
+
+    Raises:
+        ValueError, TypeError: Python knows no signature of it.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    needed = [x.name for x in parameters if x.default is x.empty and x.kind not in variable]
+    return [name for name in needed if name not in known]
+
+
+def _called(
+    function: Callable[..., Any], columns: Mapping[str, list[Any]], timeout: float
+) -> Numbers | CallFailed:
     try:
         found = function(**_named(function, columns))
         if inspect.isawaitable(found):
-            found = asyncio.run(_awaited(found, timeout))
-    except (TimeoutError, asyncio.TimeoutError):
-        raise CallFailed(f"took longer than {timeout:g} seconds") from None
+            found = _finished(_awaited(found, timeout))
+        return _numbers(found, len(columns["completions"]))
     except Exception as error:
-        what = " ".join(str(error).split())[:300]
-        raise CallFailed(f"raised {type(error).__name__}: {what}") from error
-    return _numbers(found, count)
+        return _failure(error, timeout)
+
+
+async def _together(
+    function: Callable[..., Any], batches: Sequence[Mapping[str, list[Any]]], timeout: float
+) -> list[Numbers | CallFailed]:
+    async def one(columns: Mapping[str, list[Any]]) -> Numbers | CallFailed:
+        try:
+            found = await _awaited(function(**_named(function, columns)), timeout)
+            return _numbers(found, len(columns["completions"]))
+        except Exception as error:
+            return _failure(error, timeout)
+
+    return [*await asyncio.gather(*map(one, batches))]
+
+
+def _failure(error: Exception, timeout: float) -> CallFailed:
+    """An error of a function as the reason why there are no values."""
+    if isinstance(error, CallFailed):
+        return error
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)) and timeout:
+        return CallFailed(f"took longer than {timeout:g} seconds")
+    failed = CallFailed(f"raised {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    failed.__cause__ = error
+    return failed
+
+
+def _finished(work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine; in a notebook, whose event loop runs, of one in a thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def _named(function: Callable[..., Any], columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Shapes: B sequences.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -19,7 +19,7 @@ from ..config import RewardConfig, RewardTerm
 from ..config.dotted import import_dotted
 from ..errors import ConfigError
 from ..models.conditions import without_noise
-from .calls import CallFailed, Numbers, call, is_async
+from .calls import CallFailed, Numbers, call_all, is_async, missing_columns
 from .ingredients import Ingredients
 from .workers import Workers
 
@@ -27,6 +27,8 @@ __all__ = ["FunctionReward", "imported"]
 
 REMEMBERED = 1 << 17
 """Sequences whose rewards are kept; the oldest go first."""
+TEXTS = ("completions", "completion_ids", "prompts")
+"""Names that a function may ask for in every run."""
 MOST_SHOWN = 200
 """Characters of a sequence in a message."""
 
@@ -60,7 +62,7 @@ class FunctionReward:
         self.function = imported(term.name, self.config)
         self.workers: Workers | None = None
         if self.config.workers:
-            self.workers = Workers(term.name, self.config.workers, self.config.timeout)
+            self.workers = given.pools.workers(term.name, self.config.workers, self.config.timeout)
         self.cache: OrderedDict[Key, float] = OrderedDict()
         self._calls = self._skipped = 0
 
@@ -151,13 +153,16 @@ class FunctionReward:
     def _ask(self, batches: list[dict[str, list[Any]]]) -> list[Numbers | CallFailed]:
         if self.workers is not None:
             return self.workers.map(batches)
-        found: list[Numbers | CallFailed] = []
-        for batch in batches:
-            try:
-                found.append(call(self.function, batch, self.config.timeout))
-            except CallFailed as error:
-                found.append(error)
-        return found
+        return call_all(self.function, batches, self.config.timeout)
+
+    def _singles(self, batch: dict[str, list[Any]]) -> Iterator[Numbers | CallFailed]:
+        """The answers for each sequence of a batch by itself, asked for as they are needed."""
+        count = len(batch["completions"])
+        at_once = max(1, self.config.workers)
+        for first in range(0, count, at_once):
+            rows = range(first, min(first + at_once, count))
+            self._calls += len(rows)
+            yield from self._ask([{name: [x[i]] for name, x in batch.items()} for i in rows])
 
     def _one_by_one(self, batch: dict[str, list[Any]], error: CallFailed) -> Numbers:
         """Looks for the sequences of a batch that have no reward.
@@ -166,10 +171,13 @@ class FunctionReward:
             RewardError: there is one, and none may be skipped; or the batch fails as a whole.
         """
         texts = batch["completions"]
-        singles = [{name: [each[row]] for name, each in batch.items()} for row in range(len(texts))]
+        if error.row is not None and not self.skip:
+            raise RewardError(
+                f"{self.name} {error.reason} for {_shown(texts[error.row])}"
+            ) from error
         values: Numbers = []
         failed = 0
-        for row, found in enumerate(self._ask(singles) if len(texts) > 1 else [error]):
+        for row, found in enumerate(self._singles(batch) if len(texts) > 1 else [error]):
             if not isinstance(found, CallFailed):
                 values += found
                 continue
@@ -189,21 +197,52 @@ class FunctionReward:
         return values
 
 
-def imported(name: str, config: RewardConfig) -> Callable[..., Any]:
+def imported(
+    name: str, config: RewardConfig, columns: Collection[str] | None = None
+) -> Callable[..., Any]:
     """The function of a dotted path.
 
+    Args:
+        name: the path.
+        config: how functions are called.
+        columns: of the data, that it may name besides `TEXTS`; None: it is not known which.
+
     Raises:
-        ConfigError: it cannot be imported or called, or not be interrupted as settings ask.
+        ConfigError: it cannot be imported or called, needs what it does not get, or cannot be
+            interrupted as settings ask.
     """
     function: Callable[..., Any] = import_dotted(name, "--rewards")
     if not callable(function):
         raise ConfigError(f"--rewards {name}: {function!r:.80} cannot be called")
+    if columns is not None:
+        _check_names(name, function, [*TEXTS, *columns])
     if config.timeout and not config.workers and not is_async(function):
         raise ConfigError(
             f"--reward.timeout: {name} runs in the run's own process and cannot be interrupted "
             "there; set --reward.workers too"
         )
     return function
+
+
+def _check_names(name: str, function: Callable[..., Any], known: list[str]) -> None:
+    """Requires a function that asks for nothing else than there is.
+
+    Raises:
+        ConfigError: it does.
+    """
+    try:
+        missing = missing_columns(function, known)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"--rewards {name}: Python knows no signature of it ({error}); call it in a function "
+            "of your own"
+        ) from None
+    if missing:
+        raise ConfigError(
+            f"--rewards {name}: it needs {', '.join(missing)}, and is called with "
+            f"{', '.join(known)}; give {missing[0]} a default, or name its column of the data "
+            "with --corpus.label or --corpus.source"
+        )
 
 
 def _shown(text: str) -> str:

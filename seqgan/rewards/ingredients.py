@@ -13,6 +13,7 @@ from ..config import RewardConfig
 from ..data.codec import Codec
 from ..data.conditions import Conditions
 from ..models import Ensemble
+from .workers import Pools
 
 __all__ = ["Ingredients"]
 
@@ -40,6 +41,7 @@ class Ingredients:
         say: is told of skipped sequences.
         conditions: what sequences can be asked for by.
         columns: the data's own names of its parts, label and source.
+        pools: the workers that call functions.
     """
 
     train: Sequences
@@ -56,3 +58,4 @@ class Ingredients:
     say: Callable[[str], None] = print
     conditions: Conditions = field(default_factory=Conditions)
     columns: Mapping[str, str] = field(default_factory=dict)
+    pools: Pools = field(default_factory=Pools)

@@ -15,7 +15,7 @@ from typing import Any
 
 from .calls import CallFailed, Numbers
 
-__all__ = ["Workers"]
+__all__ = ["Pools", "Workers"]
 
 
 class Workers:
@@ -49,6 +49,26 @@ class Workers:
             return error
         finally:
             self._idle.put(worker)
+
+
+class Pools:
+    """The workers of a run: terms, stages and the verdict share those of a function."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, int, float], Workers] = {}
+
+    def workers(self, name: str, count: int, timeout: float) -> Workers:
+        """The workers that call a function, made when they are first asked for.
+
+        Args:
+            name: dotted path of the function.
+            count: processes.
+            timeout: seconds that a call may take; 0: no limit.
+        """
+        key = (name, count, timeout)
+        if key not in self._made:
+            self._made[key] = Workers(*key)
+        return self._made[key]
 
 
 class _Worker:

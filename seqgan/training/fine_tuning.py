@@ -18,6 +18,7 @@ from ..models import Discriminator, Ensemble, Generator, make_discriminator
 from ..rewards.build import build_reward
 from ..rewards.ingredients import Ingredients
 from ..rewards.stages import Stages
+from ..rewards.workers import Pools
 from ..seeding import derive_seed
 from .adversarial import adversarial
 from .critic import Critic
@@ -58,6 +59,7 @@ class FineTuning:
 
     def __post_init__(self) -> None:
         config, runtime = self.config, self.runtime
+        self.pools = Pools()
         if not runtime.past("members"):  # a later checkpoint holds what became of it
             at_the_start(self.generator, config, self.data)
         self.critic: Critic | None = None
@@ -113,7 +115,7 @@ class FineTuning:
             self.data.train.to(runtime.device), self.data.codec, runtime.seed, self.discriminator,
             self.generator, self.reference, self.ensemble, mediator, config.reward,
             config.on_reward_error == "skip", self._other_model, runtime.say,
-            self.data.conditions, config.corpus.columns(),
+            self.data.conditions, config.corpus.columns(), self.pools,
         )  # fmt: skip
         return build_reward(terms, given)
 

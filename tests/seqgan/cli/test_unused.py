@@ -120,6 +120,31 @@ POINTED_OUT = [
         "run --pretrain.early_stopping off --pretrain.patience 5",
         "--pretrain.patience: no effect without --pretrain.early_stopping",
     ),
+    (
+        "run --rewards qed --reward.workers 4 --reward.timeout 3",
+        "--reward.workers, --reward.timeout: no effect without a function of your own in --rewards",
+    ),
+    (
+        "run --rewards length --on_reward_error skip",
+        "--on_reward_error: no effect without a function of your own or a term of molecules",
+    ),
+    ("run --reward.calls 9", "--reward.calls: no effect with rewards that compare with data"),
+    (
+        "run --rewards length discriminator --reward.verdict_calls 900",
+        "--reward.verdict_calls: no effect where the verdict is not by the reward",
+    ),
+    (
+        "run --method reinvent --algorithm.baseline mean --algorithm.transform rank",
+        "--algorithm.baseline, --algorithm.transform: no effect with --algorithm.loss augmented",
+    ),
+    (
+        "run --method grpo --algorithm.importance_cap 2",
+        "--algorithm.importance_cap: no effect with --algorithm.loss clipped",
+    ),
+    (
+        "run --algorithm.diversity.minimum 0.5",
+        "--algorithm.diversity.minimum: no effect without --algorithm.diversity.filter",
+    ),
     ("run --evaluation.judge_samples 9", "judge_samples: no effect without --evaluation.judge"),
     ("run --overwrite", "--overwrite: no effect without --output_dir"),
     ("evaluate --run x --any_tokens", "--any_tokens: no effect without --references"),
@@ -142,6 +167,8 @@ QUIET = [
     "run a.txt --corpus.column text --corpus.num_train 9 --corpus.max_length 20",
     "run --discriminator.architecture cnn --discriminator.filter_share .5",
     "run --algorithm.loss clipped --algorithm.updates 2 --output_dir x --overwrite",
+    "run --rewards qed validity:0 --on_reward_error skip --reward.calls 99 "
+    "--reward.verdict_calls 900",
     "data oracle --corpus.num_test 9 --corpus.length 9",
     "data grammar --corpus.max_length 30 --seed 3",
 ]

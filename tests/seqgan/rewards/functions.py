@@ -57,6 +57,22 @@ async def awaited(completions):
     return [3.0] * len(completions)
 
 
+WAITING: list[int] = []
+
+
+async def meets(completions):
+    """Returns when another call of it has begun as well."""
+    WAITING.append(len(completions))
+    while len(WAITING) < 2:
+        await asyncio.sleep(0)
+    return [4.0] * len(completions)
+
+
+def known_answers(completions, answer, **kwargs):
+    """Compares with a column, as is usual with GRPOTrainer."""
+    return [float(text == right) for text, right in zip(completions, answer, strict=True)]
+
+
 async def sleeps(completions):
     await asyncio.Event().wait()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from rollout import RewardError, Sequences
-from seqgan.config import GrammarCorpus, RewardConfig
+from seqgan.config import FileCorpus, GrammarCorpus, RewardConfig
 from seqgan.config.drawn_corpus import StylesCorpus
 from seqgan.config.rewards import reward_terms
 from seqgan.data.sources import load_data
@@ -82,6 +83,46 @@ def test_async_functions(data, three):
         RewardError, match=r"sleeps took longer than 0\.05 seconds for 'a man running"
     ):
         reward_of(data, "sleeps", timeout=0.05)(three)
+
+
+def test_async_functions_in_a_notebook_and_all_batches_at_once(data, three):
+    """A notebook's event loop runs already; and one batch is not awaited after the other."""
+
+    async def cell():
+        return reward_of(data, "meets", batch=1)(three).tolist()
+
+    functions.WAITING.clear()
+    assert asyncio.run(cell()) == [4.0] * 3 and functions.WAITING == [1, 1]
+
+
+def test_functions_that_need_what_there_is_not_are_refused_before_the_run():
+    """A column of the data is one that sequences are asked for by, under either of its names."""
+    terms = reward_terms([f"{HERE}:known_answers"])
+    with pytest.raises(ConfigError, match="known_answers: it needs answer, .*, prompts; give answ"):
+        check_rewards(terms, RewardConfig(), FileCorpus().names())
+    corpus = FileCorpus(source="question", label="answer")
+    check_rewards(terms, RewardConfig(), corpus.names())
+    assert corpus.names() == {"label", "source", "question", "answer"}
+    check_rewards(reward_terms([f"{HERE}:long"]), RewardConfig(), set())
+
+
+def test_the_first_sequence_that_fails_is_the_last_that_is_asked_for(data):
+    """A service that is down is not asked for each of a thousand sequences in turn."""
+    batch = data.train.select(slice(0, 20))
+    reward = reward_of(data, "too_few")
+    with pytest.raises(RewardError, match="too_few returned 0 values for 1 sequences for"):
+        reward(batch)
+    distinct = len({*map(tuple, batch.to_lists())})
+    assert reward.take_calls() == distinct + 1
+    skipping = reward_of(data, "too_few", skip=True, said=[])
+    assert skipping(batch).tolist() == [0.0] * 20 and skipping.take_calls() == 2 * distinct
+
+
+def test_terms_share_the_workers_of_a_function(data):
+    given = Ingredients(data.train, data.codec, 0, config=RewardConfig(workers=1))
+    rewards = [build_reward(reward_terms([f"{HERE}:{x}"]), given) for x in ("long", "long", "dies")]
+    first, second, third = (each.functions.popitem()[1].workers for each in rewards)
+    assert first is second is not third
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,10 @@ def test_what_a_strangers_run_names_is_not_imported(run, capsys, monkeypatch):
             seqgan.runs.run_directory.RunDirectory, "config",
             lambda self: {**stored(self), "stages": staged},
         )  # fmt: skip
-        with pytest.raises(seqgan.errors.ConfigError, match="--rewards: .*:tokens .*--trust"):
+        assert not parse("finetune", [*words, "--rewards", "length", "--stages", "[]"]).stages
+        with pytest.raises(
+            seqgan.errors.ConfigError, match=r"--stages: .*:tokens .*'\[\]' for none"
+        ):
             parse("finetune", [*words, "--rewards", "length"])
     for setting, group in (
         ("corpus.tokenizer", {"corpus": {"tokenizer": "some.where:Words"}}),
@@ -91,7 +94,7 @@ def test_what_a_strangers_run_names_is_not_imported(run, capsys, monkeypatch):
         assert dotted_names({"rewards": rewards}) == [("rewards", "some.where:fn")]
     stage = {"rewards": ["length", "some.where:fn:2"], "steps": 1}
     for stages in (stage, [stage]):
-        assert dotted_names({"stages": stages}) == [("rewards", "some.where:fn")]
+        assert dotted_names({"stages": stages}) == [("stages", "some.where:fn")]
     assert parse("finetune", [*words, "--trust"]).rewards[0].name == f"{HERE}:long"
     assert parse("run", ["--resume", str(run), "--trust"]).rewards[1].weight == 0.25
     assert parse("finetune", [*words, "--rewards", "length"]).rewards[0].name == "length"
