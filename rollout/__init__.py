@@ -24,7 +24,7 @@ from .losses import (
 )
 from .modules import without_dropout
 from .monte_carlo import action_values
-from .nucleus import NucleusPolicy
+from .nucleus import NucleusMixture, NucleusPolicy
 from .policy import Policy, Prefixes, State, TokenScores
 from .ratios import (
     LogPartition,
@@ -88,6 +88,7 @@ __all__ = [
     "MixtureReward",
     "MovingAverageBaseline",
     "NoBaseline",
+    "NucleusMixture",
     "NucleusPolicy",
     "ObjectiveReward",
     "Policy",

@@ -7,6 +7,8 @@ entropy are exact, and samples and scores belong together, as with a temperature
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from .policy import Policy, State, TokenScores, WrappedPolicy
 from .sampling import outside_nucleus
 from .sequences import Sequences
 
-__all__ = ["NucleusPolicy"]
+__all__ = ["NucleusMixture", "NucleusPolicy"]
 
 NUMBERS = 1 << 23
 """Logits that are sorted at a time when sequences are scored: bounds the memory to some 500 MB."""
@@ -41,11 +43,11 @@ class NucleusPolicy(WrappedPolicy):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits [R, V], -inf outside the nucleus, and the new state."""
         logits, state = self.policy.step(tokens, state)
-        return self._kept(logits), state
+        return self.kept(logits), state
 
     def logits(self, sequences: Sequences) -> Tensor:
         """Logits [B, T, V], -inf outside the nucleus."""
-        return self._kept(self.policy.logits(sequences))
+        return self.kept(self.policy.logits(sequences))
 
     def forward(self, sequences: Sequences) -> TokenScores:
         """Log-probability (-inf outside the nucleus) and entropy [B, T] of every token."""
@@ -54,7 +56,7 @@ class NucleusPolicy(WrappedPolicy):
         scores = [score(part) for part in sequences.split(max(1, NUMBERS // width))]
         return TokenScores(*(torch.cat(found) for found in zip(*scores, strict=True)))
 
-    def _kept(self, logits: Tensor) -> Tensor:
+    def kept(self, logits: Tensor) -> Tensor:
         """Logits [..., V] with -inf outside the nucleus."""
         if self.top_p == 1:
             return logits
@@ -62,3 +64,48 @@ class NucleusPolicy(WrappedPolicy):
         outside = torch.empty_like(probs, dtype=torch.bool)
         outside.scatter_(-1, order, outside_nucleus(probs, self.top_p))
         return logits.masked_fill(outside, -torch.inf)
+
+
+class NucleusMixture(WrappedPolicy):
+    """A mixture of a policy and its nucleus: at each step ``share p + (1 - share) p_nucleus``.
+
+    No token has probability 0 that the policy itself gives one, so importance weights back to the
+    policy exist, and are at most ``1 / share`` (ColdGAN, Scialom et al. 2020, section 3).
+
+    Args:
+        policy: the policy behind it.
+        top_p: of the nucleus, in (0, 1].
+        share: of the policy itself, in (0, 1].
+        temperature: of the policy that the nucleus is taken of.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    def __init__(self, policy: Policy, top_p: float, share: float, temperature: float = 1.0):
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, got {share}")
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature must be above 0 and finite, got {temperature}")
+        super().__init__(policy)
+        self.nucleus = NucleusPolicy(policy, top_p)
+        self.share, self.temperature = share, temperature
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Log-probabilities [R, V], and the new state."""
+        logits, state = self.policy.step(tokens, state)
+        return self._mixed(logits), state
+
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Log-probabilities [B, T, V]."""
+        return self._mixed(self.policy.logits(sequences))
+
+    def _mixed(self, logits: Tensor) -> Tensor:
+        kept = self.nucleus.kept(logits / self.temperature).log_softmax(-1)
+        whole = logits.log_softmax(-1)
+        # A token outside has its share of the whole alone.
+        return torch.logaddexp(whole + math.log(self.share), kept + self._log_rest)
+
+    @property
+    def _log_rest(self) -> float:
+        return math.log(1 - self.share) if self.share < 1 else -math.inf

@@ -26,6 +26,7 @@ __all__ = [
     "group_centre",
     "group_standardise",
     "maligan",
+    "of_sentence",
     "rank",
     "standardise",
     "unchanged",
@@ -117,6 +118,29 @@ def rank(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tensor:
     return torch.where(mask, torch.stack(columns, 1), 0.0).to(values.dtype)
 
 
+def of_sentence(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tensor:
+    """Values times the mean reward per token of their sequence, DPGAN's reward.
+
+    Xu et al. 2018 multiply the reward of a word by that of its sentence, the mean over its words,
+    before rewards to come are added up. The value of the first token is the sum over the sequence,
+    so the factor is that value divided by the length.
+
+    Args:
+        values: [B, T], of a reward per token: sums of the rewards from each token on.
+        mask: bool [B, T].
+        groups: has no effect.
+
+    Returns:
+        [B, T].
+
+    Raises:
+        ValueError: `values` and `mask` are not [B, T].
+    """
+    check_tokens(mask, values=values)
+    kept = torch.where(mask, values.detach(), 0.0)
+    return kept * (kept[:, :1] / mask.sum(1, keepdim=True).clamp(min=1))
+
+
 def standardise(values: Tensor, mask: Tensor, groups: Tensor | None = None) -> Tensor:
     """``(Q - mean) / std`` over all tokens of the batch, as PPO codes do with advantages.
 
@@ -185,6 +209,7 @@ TRANSFORMS: dict[str, Transform] = {
     "none": unchanged,
     "maligan": maligan,
     "rank": rank,
+    "of_sentence": of_sentence,
     "standardise": standardise,
     "group_standardise": group_standardise,
     "group_centre": group_centre,

@@ -41,7 +41,8 @@ class CriticConfig(Settings):
         memory: earlier rounds whose samples are trained against too (ColdGAN); 0: the latest
             alone.
         loss: of the discriminator: minimax (binary cross-entropy), least_squares, hinge,
-            wasserstein, relativistic, relativistic_average, ranking (RankGAN, by its features).
+            wasserstein, difference (the same without a bound, of means over tokens: DPGAN's),
+            relativistic, relativistic_average, ranking (RankGAN, by its features).
         gradient_penalty: weight of the penalty on the slope of the discriminator between real and
             generated sequences (Gulrajani et al. 2017); by default 10 with wasserstein, else 0.
         label_smoothing: share of "generated" in the label of real sequences (minimax).

@@ -26,8 +26,8 @@ TABLES = (".md", ".csv", ".json")
 """The endings of a file that a table is written to."""
 TRACKERS = ("tensorboard", "wandb", "trackio")
 GAN_LOSSES = (
-    "minimax", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average",
-    "ranking",
+    "minimax", "least_squares", "hinge", "wasserstein", "difference", "relativistic",
+    "relativistic_average", "ranking",
 )  # fmt: skip
 """The rows of `models.gan_losses` by what the discriminator minimises."""
 FORMATS = ("auto", "lines", "jsonl", "json", "csv", "tsv", "smi", "fasta")

@@ -15,7 +15,9 @@ through its (relaxed) samples, and which reward the same objective is for policy
 | least_squares | p_data / (p_data + p_policy) | -(f - 1)^2 / 2 | |
 | hinge | sign of p_data - p_policy | f | total variation |
 | wasserstein | Lipschitz, with `gradient_penalty` | f | Wasserstein distance |
+| difference | without bound | f | (DPGAN: per token the mean over the sequence, see `GANLoss`) |
 | relativistic | log-odds plus any constant | E_real log sigmoid(f - f_real) | |
+| pairwise | the same | E_real sigmoid(f - f_real) | (TextGAIL) |
 | relativistic_average | | log sigmoid(f - mean f_real) | |
 | ranking | | log R of `log_rank`, from features | (RankGAN) |
 
@@ -59,6 +61,8 @@ class GANLoss(NamedTuple):
             and the held-out gain mean what they say.
         smoothing: the discriminator's loss takes ``smoothing``, see `binary_cross_entropy`.
         relativistic: the reward and the generator's loss read the real logits.
+        by_mean: of a discriminator with a logit per token, sequences are compared by the means over
+            their tokens, and not by each of their prefixes.
         features: all of them read features [B, H] in the place of logits; the logits are then
             trained beside them, as a probe that the features do not feel.
     """
@@ -69,6 +73,7 @@ class GANLoss(NamedTuple):
     calibrated: bool
     smoothing: bool = False
     relativistic: bool = False
+    by_mean: bool = False
     features: bool = False
 
 
@@ -184,6 +189,14 @@ def _above_real(generated: Tensor, real: Tensor) -> Tensor:
     return logsigmoid(generated[:, None] - real[None, :]).mean(1)
 
 
+def _taken_for_real(generated: Tensor, real: Tensor) -> Tensor:
+    """``E_real[sigmoid(f - f_real)]``: the probability of being taken for the real one of a pair.
+
+    The reward of TextGAIL (Wu et al. 2021, equation 3).
+    """
+    return torch.sigmoid(generated[:, None] - real[None, :]).mean(1)
+
+
 def _above_mean(generated: Tensor, real: Tensor) -> Tensor:
     """``log sigmoid(f - mean f_real)``.
 
@@ -215,7 +228,11 @@ GAN_LOSSES: dict[str, GANLoss] = {
     "least_squares": _with(_least_squares, _near_one),
     "hinge": _with(_hinge, _logit),
     "wasserstein": _with(_wasserstein, _logit),
+    "difference": _with(_wasserstein, _logit)._replace(by_mean=True),
     "relativistic": _against_real(_relativistic, _above_real),
+    "pairwise": GANLoss(
+        _relativistic, _through_reward(_taken_for_real), _taken_for_real, False, relativistic=True
+    ),
     "relativistic_average": _against_real(_relativistic_average, _above_mean),
     "ranking": GANLoss(
         ranking_loss, _by_rank, rank_reward, True, relativistic=True, features=True

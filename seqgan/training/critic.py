@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from rollout import Policy, Sequences
 from rollout.devices import reads_synchronise
@@ -26,9 +25,10 @@ from ..metrics.gain import HeldoutGain, heldout_gain
 from ..models import Discriminator
 from ..models.conditions import without_noise
 from ..models.discriminators.base import sequence_log_odds
-from ..models.gan_losses import GAN_LOSSES, binary_cross_entropy, calibrated, gradient_penalty
+from ..models.gan_losses import calibrated
 from ..runs.state import as_state, fields_of, from_state, set_fields
 from .learner import Learner
+from .pair_loss import PairLoss
 from .processes import Part
 from .runtime import Runtime
 from .sampling import MOST_SAMPLES, draw
@@ -56,6 +56,9 @@ class Critic:
     Attributes:
         trained: the discriminator.
         negatives: the samples that it was last trained against; None: nothing yet.
+        sampling: gives the policy whose samples it is trained against, if that is not `policy`.
+            Measurements are of the samples of `policy`.
+        pair_loss: its loss.
         relaxed: draws relaxed samples, which the steps are then taken against; None: the steps are
             taken against tokens. Measurements are of tokens either way.
     """
@@ -78,11 +81,12 @@ class Critic:
             discriminator, config.optimizer, runtime, "discriminator",
             "lower --critic.optimizer.learning_rate or --critic.rounds_learning_rate",
         )  # fmt: skip
-        self.loss = GAN_LOSSES[config.loss]
+        self.pair_loss = PairLoss(discriminator, config, runtime)
         self.calibrated = calibrated(discriminator, config)
         self.rounds, self.until, self.begun = 0, -1, False
         self.negatives: Sequences | None = None
         self.memory: list[Sequences] = []
+        self.sampling: Callable[[], Policy | None] = lambda: None
         self.relaxed: Callable[[Part, torch.Generator], RelaxedSamples] | None = None
 
     @property
@@ -113,7 +117,7 @@ class Critic:
             size = min(number, self.until - start) * self.config.batch_size
             if self.config.fresh_every:
                 size = min(size, self.count)
-            self.negatives = self.draw(size, self.runtime.rng("fresh", *which), self.train)
+            self.negatives = self.draw_negatives(size, self.runtime.rng("fresh", *which))
             if done:  # drawn again for the memory alone
                 continue
             against = Sequences.concat([*self.memory, self.negatives], pad_id=0)
@@ -123,8 +127,17 @@ class Critic:
 
     def draw(self, count: int, rng: torch.Generator, like: Sequences) -> Sequences:
         """Samples of the policy, asked for what is asked for in `like`."""
+        return self._samples(self.policy, count, rng, like)
+
+    def draw_negatives(self, count: int, rng: torch.Generator) -> Sequences:
+        """Samples to be trained against."""
+        return self._samples(self.sampling() or self.policy, count, rng, self.train)
+
+    def _samples(
+        self, policy: Policy, count: int, rng: torch.Generator, like: Sequences
+    ) -> Sequences:
         processes = self.runtime.processes
-        drawn = draw(self.policy, count, rng, prompts_of(like), processes=processes)
+        drawn = draw(policy, count, rng, prompts_of(like), processes=processes)
         return without_noise(drawn.sequences)
 
     def train_until(self, step: int, negatives: Sequences) -> float:
@@ -134,9 +147,9 @@ class Critic:
         while self.learner.step < step:
             drawn = self._drawn(negatives, lengths)
             if self.trained.reads_text:  # made on the host, so no graph can hold the step
-                self.learner.update(self._loss(*drawn))
+                self.learner.update(self.pair_loss(*drawn))
             else:
-                self.learner.update(self._loss, *drawn)
+                self.learner.update(self.pair_loss, *drawn)
             self.runtime.pause()
         self.trained.eval()
         return self.learner.mean_loss()
@@ -176,70 +189,6 @@ class Critic:
             rng = self.runtime.rng("discriminator", "between", number)
             uniforms = torch.rand(part.total, generator=rng)[part.rows].to(self.runtime.device)
         return pairs, part, uniforms, vectors
-
-    def _loss(
-        self, pairs: list[Sequences], part: Part, uniforms: Tensor | None, vectors: Tensor | None
-    ) -> Tensor:
-        """The share of this process in the loss of a batch of pairs, real and generated."""
-        # One batch, so that a step is one pass; the same length for both kinds.
-        with self.runtime.autocast():
-            both = Sequences.concat(pairs, pad_id=0)
-            if self.loss.features:
-                return part.of_sequences(self._by_features(both))
-            if vectors is None:
-                logits = self.trained(both)
-            else:
-                width = both.tokens.shape[1]
-                embedded = [
-                    functional.pad(each, (0, 0, 0, width - each.shape[1]))
-                    for each in self._embedded(pairs, vectors)
-                ]
-                logits = self.trained.forward_embedded(
-                    torch.cat(embedded), both.lengths, both.condition
-                )
-        if self.trained.per_token:
-            logits = _of_prefixes(logits, both.lengths).flatten()
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        smoothing = self.config.label_smoothing
-        more = {"smoothing": smoothing} if smoothing else {}
-        loss = self.loss.discriminator(*logits.chunk(2), **more)
-        own = self.trained.own_penalty()
-        if own is not None:
-            loss = loss + own
-        if uniforms is not None:
-            loss = loss + self.config.penalty * self._penalty(pairs, uniforms, vectors)
-        return part.of_sequences(loss)
-
-    def _by_features(self, both: Sequences) -> Tensor:
-        """The loss of a batch, real ones first, by features, and that of a probe upon them.
-
-        The probe is the output layer, which learns log-odds from features that do not feel it: so
-        accuracies, held-out gain and explanations mean what they mean elsewhere.
-        """
-        features = self.trained.features(both)
-        features = features.to(torch.promote_types(features.dtype, torch.float32))
-        real, generated = self.trained.judged(features.detach()).chunk(2)
-        probe = binary_cross_entropy(real, generated)
-        loss: Tensor = self.loss.discriminator(*features.chunk(2))
-        own = self.trained.own_penalty()
-        return loss + probe if own is None else loss + probe + own
-
-    def _embedded(self, pairs: list[Sequences], vectors: Tensor | None) -> list[Tensor]:
-        """Embeddings [R, T, E] of real and of generated sequences, each of its own T."""
-        embedded = [self.trained.embedding(each.tokens) for each in pairs]
-        if vectors is not None:
-            weight = self.trained.embedding.weight
-            embedded[1] = vectors.to(weight.dtype) @ weight
-        return embedded
-
-    def _penalty(self, pairs: list[Sequences], uniforms: Tensor, vectors: Tensor | None) -> Tensor:
-        """The gradient penalty on a batch of pairs, real and generated."""
-        real, generated = pairs
-        theirs, ours = self._embedded(pairs, vectors)
-        return gradient_penalty(
-            self.trained, theirs, real.lengths, ours, generated.lengths, uniforms,
-            condition=real.condition,
-        )  # fmt: skip
 
     def measure(
         self, negatives: Sequences, fresh: Sequences, *, log: bool = True
@@ -307,16 +256,6 @@ class Critic:
         if reads_synchronise(sequences.device):  # the host knows the lengths
             return drawn.narrow(padded_width(lengths[rows], drawn.tokens.shape[1]))
         return drawn.trim()
-
-
-def _of_prefixes(logits: Tensor, lengths: Tensor) -> Tensor:
-    """Logits [B, T] of the prefixes of each sequence, out of those of its tokens.
-
-    The prefixes of a sequence that is shorter than T come again from the first, so that each counts
-    about the same, no padding counts, and the host need not know the lengths.
-    """
-    places = torch.arange(logits.shape[1], device=logits.device) % lengths[:, None].clamp(min=1)
-    return logits.cumsum(1).gather(1, places)
 
 
 def _accuracy(name: str, *right: Tensor) -> dict[str, float]:

@@ -87,7 +87,7 @@ class CriticPretraining:
         if number != self.drawn:
             more = [number] if number else []
             rng = self.critic.runtime.rng("discriminate", "negatives", *more)
-            self.negatives = self.critic.draw(self.critic.count, rng, self.critic.train)
+            self.negatives = self.critic.draw_negatives(self.critic.count, rng)
             self.drawn = number
 
     def state_dict(self) -> dict[str, Any]:

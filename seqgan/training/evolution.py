@@ -10,9 +10,9 @@ with the quality Fq, how far the discriminator puts its samples above real seque
 diversity Fd, its own surprise at them, -log q per token (evaluation). The fittest child is the next
 parent (selection).
 
-There is one parent, and all children see the same random numbers. Categories are labels, which
-generator and discriminator read where the data have them; the paper's second loss within each
-category is left out.
+There is one parent, and all children see the same random numbers. Categories are labels, where the
+data have them: generator and discriminator read them, and the losses of both are those among all
+sequences and among those of each label (`models.hierarchy`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class EvolutionUpdates(RelaxedUpdates):
         for number, (loss, factor) in enumerate(self.children):
             if number:  # which lets recordings of the step go: they hold the loss before
                 self._take(parent)
-            self.loss, temperature = GAN_LOSSES[loss], self.temperature * factor
+            self.name, self.loss = loss, GAN_LOSSES[loss]
+            temperature = self.temperature * factor
             drawn, part = self.update(temperature)
             mean = self.learner.mean_loss()
             figures = {**self._figures(drawn, part), "temperature": temperature}

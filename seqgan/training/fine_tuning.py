@@ -103,6 +103,9 @@ class FineTuning:
             constraint=self.data.constraint,
         )  # fmt: skip
         self.player: Actor = build(config.algorithm, materials)
+        if self.critic is not None:
+            self.critic.sampling = self.player.sampling
+            self.critic.pair_loss.compares_labels = config.algorithm.compares_labels
         if self.critic is not None and config.algorithm.shows_mixtures:
             assert isinstance(self.player, RelaxedUpdates)
             self.critic.relaxed = self.player.relaxed

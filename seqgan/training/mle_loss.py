@@ -16,7 +16,9 @@ from ..config import PretrainConfig
 from ..models import Generator
 from .processes import Part, Processes
 
-__all__ = ["MLELoss", "RealBatch", "mle_term", "own_inputs", "real_batch", "smoothed_nll"]
+__all__ = ["MLELoss", "RealBatch", "mle_term", "own_inputs", "real_batch", "smoothed_nll",
+    "tokens_per_sequence",
+]  # fmt: skip
 
 _PLAIN = Sampler()
 
@@ -142,8 +144,8 @@ def real_batch(
     return RealBatch(train.select(rows.to(train.device)), processes.part(count))
 
 
-def mle_term(policy: Policy, real: RealBatch) -> Tensor:
-    """The share of this process in the NLL of real sequences, in nats per token.
+def mle_term(policy: Policy, real: RealBatch, per: str = "token") -> Tensor:
+    """The share of this process in the NLL of real sequences, in nats per token or sequence.
 
     `mle_weight` is its factor in the updates of the rounds, whatever the algorithm. The mode of the
     policy decides on dropout; the updates switch it off.
@@ -152,4 +154,10 @@ def mle_term(policy: Policy, real: RealBatch) -> Tensor:
     nll = nll_loss(policy(mine).log_prob, mine.mask)
     if isinstance(policy, Generator):  # a policy of the user's own has nothing more
         nll = _with_own(nll, policy, mine)
-    return real.part.of_tokens(nll, real.whole.mask)
+    share = real.part.of_tokens(nll, real.whole.mask)
+    return share if per == "token" else share * tokens_per_sequence(real.whole)
+
+
+def tokens_per_sequence(sequences: Sequences) -> Tensor:
+    """Mean length: the factor from a mean over tokens to a mean over sequences of sums."""
+    return sequences.mask.sum() / len(sequences)

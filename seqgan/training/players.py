@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from rollout import Constraint, Reward, Sequences
+from rollout import Constraint, Policy, Reward, Sequences
 
 from ..data.codec import Codec
 from ..data.prompts import Prompts
@@ -50,6 +50,9 @@ class Actor(Player, Protocol):
     @property
     def spread(self) -> float:
         """Standard deviation of the advantages per token, mean over the steps so far."""
+
+    def sampling(self) -> Policy | None:
+        """The policy that its samples are drawn from; None: the one that is trained."""
 
     @property
     def calls(self) -> int:

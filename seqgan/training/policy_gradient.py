@@ -23,6 +23,8 @@ from torch import Tensor
 from rollout import (
     TRANSFORMS,
     LaggedPolicy,
+    NucleusMixture,
+    Policy,
     Sequences,
     TokenScores,
     action_values,
@@ -42,6 +44,7 @@ from rollout import (
 from rollout.rewards import judges_tokens
 
 from ..config import PolicyGradient as Settings
+from ..config.algorithms.checks import ON_POLICY
 from ..data.prompts import Beginnings, Grouped, Prompts
 from ..models import Generator
 from ..rewards.terms import at_the_end
@@ -59,6 +62,9 @@ from .weights import LossWeights
 __all__ = ["PolicyBatch", "PolicyGradient", "policy_loss"]
 
 FIELDS = ("chunk_size",)
+TOKEN_LOSSES = ("reinforce", "probability", "clipped")
+OWN_SHARE = 0.1
+"""Share of the policy itself in the mixture with its nucleus."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,18 @@ class PolicyGradient(Updates):
                 own=judged.mine,
             )
 
+    def sampling(self) -> Policy | None:
+        """The colder policy, or the mixture with its nucleus, if samples are drawn from one."""
+        settings = self.settings
+        if settings.nucleus < 1:
+            mixture = NucleusMixture(
+                self.policy, settings.nucleus, OWN_SHARE, settings.temperature
+            )  # fmt: skip
+            return constrained(mixture, self.constraint)
+        if settings.temperature != 1:
+            return constrained(self.policy.tempered(settings.temperature), self.constraint)
+        return None
+
     def soften(self) -> None:
         """Halves the learning rate, clears the moments, and puts the lagging copy in step."""
         super().soften()
@@ -214,9 +232,7 @@ class PolicyGradient(Updates):
         processes, settings = self.runtime.processes, self.settings
         rng = self.runtime.rng(self.stage, self.progress.number)
         prompts, given = self._prompts()
-        acting = self.acting
-        if settings.temperature != 1:
-            acting = constrained(self.policy.tempered(settings.temperature), self.constraint)
+        acting = self.sampling() or self.acting
         drawn = draw(
             acting, settings.batch_size, rng, prompts, processes=processes,
             # A recording belongs to one policy, and a tempered one is made at every step.
@@ -318,7 +334,8 @@ class PolicyGradient(Updates):
             if again is not None:
                 loss = loss + replay_loss(self.acting, again, mean_reward, self.settings)
             if real is not None:
-                loss = loss + self.settings.mle_weight * mle_term(self.policy, real)
+                nll = mle_term(self.policy, real, self.settings.mle_per)
+                loss = loss + self.settings.mle_weight * nll
         return loss
 
     def _real(self) -> RealBatch | None:
@@ -349,7 +366,7 @@ def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> 
     """
     part, mask = batch.part, batch.chosen[batch.part.rows]
     loss = _main_loss(scores, batch, mask, settings)
-    if settings.aggregation == "token_mean" and settings.loss in ("reinforce", "clipped"):
+    if settings.aggregation == "token_mean" and settings.loss in TOKEN_LOSSES:
         loss = part.of_tokens(loss, batch.chosen)
     else:
         loss = part.of_sequences(loss)
@@ -384,6 +401,8 @@ def _main_loss(scores: TokenScores, batch: PolicyBatch, mask: Tensor, settings: 
         prior = batch.reference.log_prob
         return augmented_likelihood_loss(log_prob, prior, batch.scores, mask, settings.sigma)
     advantage = batch.advantage
+    if settings.loss == "probability":  # SentiGAN's: sum_t G(y_t | y_<t) V in place of log G
+        return reinforce_loss(log_prob.exp(), advantage, mask, **how)
     if settings.importance_cap:
         cap = settings.importance_cap
         advantage = advantage * truncated_importance_weights(log_prob, old, mask, cap)
@@ -392,4 +411,4 @@ def _main_loss(scores: TokenScores, batch: PolicyBatch, mask: Tensor, settings: 
 
 def reuses(settings: Settings) -> bool:
     """Tells if the loss allows for more than one update on a batch of samples."""
-    return settings.loss != "reinforce" or settings.importance_cap > 0
+    return settings.loss not in ON_POLICY or settings.importance_cap > 0

@@ -36,6 +36,7 @@ from ..config import Relaxed as Settings
 from ..models.conditions import without_noise
 from ..models.gan_losses import GAN_LOSSES
 from ..models.generator import Generator, prompted
+from ..models.hierarchy import labels_of, within_labels
 from .players import Materials
 from .processes import Part
 from .steps import read_once
@@ -110,8 +111,8 @@ class _Drawn:
     Attributes:
         sequences: the tokens.
         entropy: [R, T], as in `RelaxedSamples`.
-        logits: [R], of the discriminator.
-        real: [R], of as many real sequences, or the same as `logits` if the loss needs none.
+        logits: [R, K], of the discriminator, K views of each.
+        real: [R, K], of as many real sequences, or the same as `logits` if the loss needs none.
     """
 
     sequences: Sequences
@@ -135,7 +136,7 @@ class RelaxedUpdates(Updates):
             "lower --algorithm.optimizer.learning_rate or raise --algorithm.last_temperature",
         )  # fmt: skip
         self.settings, self.discriminator = settings, materials.discriminator
-        self.loss = GAN_LOSSES[settings.loss]
+        self.name, self.loss = settings.loss, GAN_LOSSES[settings.loss]
 
     @property
     def temperature(self) -> float:
@@ -218,31 +219,43 @@ class RelaxedUpdates(Updates):
         ):
             logits = self._logits(drawn)
             theirs = logits.detach() if real is None else self._logits_of(real)
-        loss = self.loss.generator(theirs, logits)
+        loss = self.loss.generator(theirs.flatten(), logits.flatten())
+        if real is not None and self.settings.compares_labels:
+            labels = (labels_of(each, logits.shape[1]) for each in (drawn.sequences, real))
+            ours, others = labels
+            if ours is not None and others is not None:  # the kinds in each other's place
+                loss = loss + within_labels(
+                    self.name, logits.flatten(), theirs.flatten(), ours, others
+                )  # fmt: skip
         found = _Drawn(drawn.sequences, drawn.entropy, logits.detach(), theirs)
         return part.of_sequences(loss), found
 
     def _logits(self, drawn: RelaxedSamples) -> Tensor:
-        """The discriminator's logits [R], with gradients for the samples."""
+        """The discriminator's logits [R, K], with gradients for the samples."""
         weight = self.discriminator.embedding.weight
         embedded = drawn.vectors.to(weight.dtype) @ weight
-        shown = without_noise(drawn.sequences)
-        logits = self.discriminator.forward_embedded(embedded, shown.lengths, shown.condition)
-        logits = logits.sum(1) if self.discriminator.per_token else logits
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return self._views(embedded, without_noise(drawn.sequences))
 
     @torch.no_grad()
     def _logits_of(self, real: Sequences) -> Tensor:
-        """The discriminator's logits [R] of real sequences."""
-        logits = self.discriminator(real)
-        logits = logits.sum(1) if self.discriminator.per_token else logits
+        """The discriminator's logits [R, K] of real sequences."""
+        return self._views(self.discriminator.embedding(real.tokens), real)
+
+    def _views(self, embedded: Tensor, sequences: Sequences) -> Tensor:
+        """The discriminator's logits [R, K] of embedded sequences."""
+        judge, given = self.discriminator, (embedded, sequences.lengths, sequences.condition)
+        if judge.per_token:
+            logits = judge.forward_embedded(*given).sum(1, keepdim=True)
+        else:
+            logits = judge.views_embedded(*given)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @torch.no_grad()
     def _figures(self, drawn: _Drawn, part: Part) -> dict[str, float]:
         """Figures of the step for the log, of the whole batch."""
         gather, mask = self.runtime.processes.gather, drawn.sequences.mask
-        reward = self.loss.reward(gather(drawn.logits, part), gather(drawn.real, part))
+        logits, real = (gather(each.mean(1), part) for each in (drawn.logits, drawn.real))
+        reward = self.loss.reward(logits, real)
         entropy = gather((drawn.entropy * mask).sum(1), part).sum()
         tokens = gather(drawn.sequences.lengths, part).sum()
         return read_once(

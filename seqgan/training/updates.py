@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollout import Policy
+
 from ..config import OptimizerConfig
 from ..runs.state import Stateful
 from .learner import Learner
@@ -87,3 +89,7 @@ class Updates(Stepped):
     def done(self) -> bool:
         """Tells if as many sequences were judged as may be."""
         return self._judge is not None and self._judge.done
+
+    def sampling(self) -> Policy | None:
+        """The policy that its samples are drawn from; None: the one that is trained."""
+        return None

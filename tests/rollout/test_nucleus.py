@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rollout import NucleusPolicy, Sampler, Sequences, generate
+from rollout import NucleusMixture, NucleusPolicy, Sampler, Sequences, generate
 
 from .chains import Chain
 
@@ -56,3 +56,26 @@ def test_top_p_must_be_a_probability():
     for wrong in (0.0, 1.5):
         with pytest.raises(ValueError, match="top_p must be above 0"):
             NucleusPolicy(Chain.random(3, 3, seed=0), wrong)
+
+
+def test_a_mixture_with_the_nucleus_leaves_no_token_out():
+    probs = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+    policy = NucleusMixture(Chain(probs.log().expand(5, 4), 2), top_p=0.7, share=0.1)
+    batch = Sequences.from_lists([[0, 1], [2, 3]], 0)
+    # the nucleus has .5 / .8 and .3 / .8
+    expected = [[0.05 + 0.9 * 0.5 / 0.8, 0.03 + 0.9 * 0.3 / 0.8], [0.015, 0.005]]
+    found = policy(batch).log_prob.exp()
+    assert torch.allclose(found, torch.tensor(expected, dtype=found.dtype))
+    weights = probs[batch.tokens] / found
+    assert weights.max().item() == pytest.approx(10)  # 1 / share
+    cold = NucleusMixture(Chain(probs.log().expand(5, 4), 2), top_p=1.0, share=0.5, temperature=0.5)
+    squares = (probs**2 / (probs**2).sum()).to(found.dtype)
+    wanted = (probs.to(found.dtype) + squares) / 2
+    assert torch.allclose(cold(batch).log_prob.exp()[0], wanted[:2])
+    drawn = generate(policy, 4_000, rng=torch.Generator().manual_seed(0))
+    first = torch.bincount(drawn.tokens[:, 0], minlength=4) / 4_000
+    assert torch.allclose(first[:2].double(), torch.tensor(expected[0]).double(), atol=0.03)
+    assert first[2:].min() > 0
+    for wrong in ({"share": 0.0}, {"share": 0.5, "temperature": 0.0}, {"share": 0.5, "top_p": 0.0}):
+        with pytest.raises(ValueError, match="must be above 0"):
+            NucleusMixture(Chain(probs.log().expand(5, 4), 2), **{"top_p": 0.5, **wrong})

@@ -30,6 +30,11 @@ class AlgorithmConfig(Component):
         """Tells if the discriminator reads mixtures of tokens in place of the policy's tokens."""
         return False
 
+    @property
+    def compares_labels(self) -> bool:
+        """Tells if both players' losses are taken within each label too."""
+        return False
+
     def as_policy_gradient(self) -> PolicyGradient:
         """Policy gradient with the same batches and optimizer, for the control's updates."""
         raise NotImplementedError(f"{type(self).__name__} has no control")

@@ -9,11 +9,15 @@ from ..checks import choice, not_negative, positive, require, shares, sizes
 if TYPE_CHECKING:
     from .policy_gradient import PolicyGradient
 
-__all__ = ["check_policy_gradient"]
+__all__ = ["ON_POLICY", "check_policy_gradient"]
 
-TRANSFORMS = ("none", "maligan", "rank", "standardise", "group_standardise", "group_centre")
+TRANSFORMS = (
+    "none", "maligan", "rank", "of_sentence", "standardise", "group_standardise", "group_centre",
+)  # fmt: skip
 BASELINES = ("none", "mean", "leave_one_out", "moving_average", "value")
-LOSSES = ("reinforce", "clipped", "sequence", "whole_sequence", "augmented")
+LOSSES = ("reinforce", "probability", "clipped", "sequence", "whole_sequence", "augmented")
+ON_POLICY = ("reinforce", "probability")
+"""Losses that hold for samples of the policy as it is."""
 ONE_VALUE = ("sequence", "whole_sequence", "augmented")
 """Losses of whole sequences."""
 AGGREGATIONS = ("sequence_sum", "sequence_mean", "token_mean", "constant")
@@ -37,6 +41,7 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
     choice(settings, "loss", LOSSES)
     choice(settings, "aggregation", AGGREGATIONS)
     choice(settings, "kl_estimator", ESTIMATORS)
+    choice(settings, "mle_per", ("token", "sequence"))
     shares(settings, "rollout_update_rate", "discount")
     positive(settings, "clip", "sigma")
     not_negative(settings, "entropy_weight", "kl_weight", "importance_cap", "mle_weight")
@@ -57,9 +62,21 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
         f"--{group}temperature: {settings.temperature} is not from 0.01 to 100",
     )
     require(
-        settings.temperature == 1 or settings.loss != "reinforce" or settings.importance_cap > 0,
-        f"--{group}temperature {settings.temperature}: the samples of another temperature need "
-        f"importance weights: --{group}importance_cap 2",
+        0 < settings.nucleus <= 1,
+        f"--{group}nucleus: {settings.nucleus} is not above 0 and at most 1",
+    )
+    for name in ("temperature", "nucleus"):
+        require(
+            getattr(settings, name) == 1
+            or settings.loss not in ON_POLICY
+            or (settings.loss == "reinforce" and settings.importance_cap > 0),
+            f"--{group}{name} {getattr(settings, name)}: samples of another policy need importance "
+            f"weights: --{group}loss reinforce --{group}importance_cap 2",
+        )
+    require(
+        settings.loss != "probability" or (settings.updates == 1 and not settings.importance_cap),
+        f"--{group}loss probability is for one update on each batch: --{group}updates 1 "
+        f"--{group}importance_cap 0",
     )
     require(
         settings.discount == 1 or (settings.rollouts == 0 and settings.baseline != "value"),

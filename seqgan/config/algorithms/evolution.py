@@ -11,6 +11,10 @@ from .relaxed import LOSS_OF, Relaxed
 __all__ = ["Evolution"]
 
 
+RELATIVISTIC = ("relativistic", "relativistic_average")
+"""Losses that can be taken within a label."""
+
+
 @dataclass
 class Evolution(Relaxed):
     """Relaxed updates by several losses and temperatures; the fittest child is kept (CatGAN).
@@ -29,20 +33,21 @@ class Evolution(Relaxed):
         optimizer: of the generator.
         losses: of the generator, each the start of a child.
         temperature_factors: of the schedule's temperature; each loss has a child with each of them.
+        within_labels: on data with labels, both models' losses are taken among the sequences of
+            each label too, and added to that among all (CatGAN's hierarchy).
         diversity_weight: of the policy's surprise at its own samples, nats per token, in the
             fitness.
     """
 
-    rare = ("temperature_steps", "temperature_factors")
+    rare = ("temperature_steps", "temperature_factors", "within_labels")
 
     builds: ClassVar[str] = "seqgan.training.evolution:EvolutionUpdates"
     name: str = "evolution"
     loss: str = "relativistic_average"
-    losses: list[str] = field(
-        default_factory=lambda: ["non_saturating", "relativistic", "relativistic_average"]
-    )
+    losses: list[str] = field(default_factory=lambda: ["relativistic", "relativistic_average"])
     temperature_factors: list[float] = field(default_factory=lambda: [1.0, 0.8])
-    diversity_weight: float = 0.1
+    within_labels: bool = True
+    diversity_weight: float = 0.001
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,4 +61,14 @@ class Evolution(Relaxed):
             f"--{self.group}temperature_factors: {self.temperature_factors} are not numbers above "
             "0 and below 100",
         )
+        require(
+            not self.within_labels or {self.loss, *self.losses} <= {*RELATIVISTIC},
+            f"--{self.group}within_labels compares sequences in pairs, for the losses "
+            f"{', '.join(RELATIVISTIC)}; set it to false, or leave other losses out",
+        )
         not_negative(self, "diversity_weight")
+
+    @property
+    def compares_labels(self) -> bool:
+        """Tells if both players' losses are taken within each label too."""
+        return self.within_labels

@@ -25,8 +25,10 @@ class PolicyGradient(AlgorithmConfig):
         stratified: spread the first random numbers of a prefix's rollouts evenly.
         rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
             of itself in each round (0.8 in the SeqGAN code); 0: by the generator itself.
-        temperature: of the policy while it samples what it is trained on (ColdGAN); below 1 its
-            samples are nearer to its modes. 1: as it is. With reinforce it takes importance_cap.
+        temperature: of the policy while it samples what both models are trained on (ColdGAN); below
+            1 samples are nearer to its modes. 1: as it is. With reinforce it takes importance_cap.
+        nucleus: each of these tokens is drawn by top-p of this number, but for a tenth of them,
+            drawn from the whole policy, so that none is impossible (ColdGAN). 1: all are.
         discount: of the rewards that come later, from 0 to 1 (without rollouts); 1: all count.
         real_prefix: tokens of a training sequence that every sample begins with, at first
             (MaliGAN); they are trained by MLE, and one fewer is given every real_prefix_steps.
@@ -35,13 +37,15 @@ class PolicyGradient(AlgorithmConfig):
             alone; 1: all samples of a step are compared.
         transform: of the action values, before the baseline (of the advantages, with the baseline
             value): none, maligan (the weights of Che et al. 2017, from log-odds), rank (LeakGAN's
-            sigmoid of the rank), standardise (mean 0, spread 1 over the batch), group_standardise
+            sigmoid of the rank), of_sentence (times the mean reward per token of the sequence:
+            DPGAN's), standardise (mean 0, spread 1 over the batch), group_standardise
             (in each group, as GRPO), group_centre (as Dr. GRPO).
         baseline: subtracted from the action values: none, mean, leave_one_out, moving_average, or
             value (a value head, without rollouts).
-        loss: reinforce; clipped (the surrogate of PPO), sequence (the same with one ratio per
-            sequence, GSPO), whole_sequence (with the ratio itself, not its root: TextGAIL);
-            augmented (REINVENT's likelihood, towards prior * exp(sigma reward)).
+        loss: reinforce; probability (of a token, in the place of its logarithm: SentiGAN's);
+            clipped (the surrogate of PPO), sequence (the same with one ratio per sequence, GSPO),
+            whole_sequence (with the ratio itself, not its root: TextGAIL); augmented (REINVENT's
+            likelihood, towards prior * exp(sigma reward)).
         aggregation: of the tokens' losses: sequence_sum, sequence_mean (GRPO), token_mean (DAPO),
             constant (Dr. GRPO).
         updates: gradient updates on each batch of samples; with reinforce it takes importance_cap.
@@ -56,8 +60,9 @@ class PolicyGradient(AlgorithmConfig):
         kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
         kl_target: the weight follows this divergence, nats per sequence; none: it stays.
         kl_estimator: k2 (its gradient is that of the divergence), or k3 (GRPO's).
-        mle_weight: weight of the negative log-likelihood, in nats per token, of as many training
-            sequences, without dropout; added to each update.
+        mle_weight: weight of the negative log-likelihood of as many training sequences, without
+            dropout; added to each update.
+        mle_per: token (nats per token), or sequence: as the losses of policy gradient are added up.
         value: the value head.
         replay: the memory of the best sequences.
         diversity: the filter against repetitions.
@@ -66,9 +71,9 @@ class PolicyGradient(AlgorithmConfig):
 
     rare = (
         "positions", "stratified", "group_size", "transform", "clip", "updates",
-        "temperature", "discount", "real_prefix", "real_prefix_steps",
+        "temperature", "nucleus", "discount", "real_prefix", "real_prefix_steps",
         "rollout_update_rate", "aggregation", "clip_high", "importance_cap", "sigma",
-        "entropy_target", "kl_target", "kl_estimator", "mle_weight",
+        "entropy_target", "kl_target", "kl_estimator", "mle_weight", "mle_per",
     )  # fmt: skip
 
     builds: ClassVar[str] = "seqgan.training.policy_gradient:PolicyGradient"
@@ -79,6 +84,7 @@ class PolicyGradient(AlgorithmConfig):
     stratified: bool = True
     rollout_update_rate: float = 0.0
     temperature: float = 1.0
+    nucleus: float = 1.0
     discount: float = 1.0
     real_prefix: int = 0
     real_prefix_steps: int = 20
@@ -98,6 +104,7 @@ class PolicyGradient(AlgorithmConfig):
     kl_target: float | None = None
     kl_estimator: str = "k2"
     mle_weight: float = 0.0
+    mle_per: str = "token"
     value: ValueConfig = field(default_factory=ValueConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     diversity: DiversityConfig = field(default_factory=DiversityConfig)

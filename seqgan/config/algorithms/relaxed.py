@@ -23,7 +23,9 @@ LOSS_OF = {
     "least_squares": "least_squares",
     "hinge": "hinge",
     "wasserstein": "wasserstein",
+    "difference": "difference",
     "relativistic": "relativistic",
+    "pairwise": "relativistic",
     "relativistic_average": "relativistic_average",
 }
 """The loss of the discriminator that goes with each loss of the generator."""
@@ -43,7 +45,7 @@ class Relaxed(AlgorithmConfig):
     Attributes:
         name: kind of update.
         loss: of the generator: minimax, non_saturating, log_odds, probability, least_squares,
-            hinge, wasserstein, relativistic, relativistic_average.
+            hinge, wasserstein, difference, relativistic, pairwise, relativistic_average.
         estimator: straight_through (true tokens ahead, the soft gradient back), or soft (the
             discriminator reads mixtures of tokens, in its own steps too, and the next step the
             token: RelGAN's).

@@ -22,7 +22,12 @@ class CNN(DiscriminatorConfig):
         architecture: kind of network.
         embedding: size of the token embeddings.
         representations: embeddings of each token, that many of this size (RelGAN); the same filters
-            judge each, and their features are averaged.
+            judge each, and their logits are averaged.
+        loss_of_each: the loss is taken of the logit of each representation (RelGAN); off: of their
+            mean (CatGAN).
+        label_classes: an output for each label and one for generated sequences (SentiGAN), in the
+            place of reading the label; the log-odds are those of the sequence's own label against
+            all other outputs. Without labels it is as if off.
         widths: filter widths in tokens.
         filters: number of filters of each width.
         filter_share: share of these numbers of filters, for a narrower network.
@@ -32,7 +37,8 @@ class CNN(DiscriminatorConfig):
         spectral_norm: divide each layer's weights by their largest singular value.
     """
 
-    rare = ("widths", "filters", "representations", "output_l2", "spectral_norm")
+    rare = ("widths", "filters", "representations", "loss_of_each", "label_classes", "output_l2",
+            "spectral_norm")  # fmt: skip
 
     has_features = True
 
@@ -40,6 +46,8 @@ class CNN(DiscriminatorConfig):
     architecture: str = "cnn"
     embedding: int = 64
     representations: int = 1
+    loss_of_each: bool = False
+    label_classes: bool = False
     widths: list[int] = field(default_factory=lambda: list(PAPER_WIDTHS))
     filters: list[int] = field(default_factory=lambda: list(PAPER_FILTERS))
     filter_share: float = 1.0

@@ -21,6 +21,8 @@ class LanguageModel(DiscriminatorConfig):
         hidden: units per layer.
         layers: number of layers.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        scaled: the log-odds of a token are a (surprise - b) with trained a > 0 and b; off: the
+            surprise itself, as in the paper, with --critic.loss difference.
     """
 
     per_token = True
@@ -31,6 +33,7 @@ class LanguageModel(DiscriminatorConfig):
     hidden: int = 128
     layers: int = 1
     dropout: float = 0.2
+    scaled: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,9 +12,9 @@ __all__ = ["FORMS", "DiscriminatorTerm"]
 
 FORMS = (
     "log_odds", "probability", "minimax", "non_saturating", "least_squares", "relativistic",
-    "relativistic_average", "penalty", "centred", "ranking",
+    "pairwise", "relativistic_average", "penalty", "centred", "ranking",
 )  # fmt: skip
-"""Rewards of the rows of `models.gan_losses`; hinge and wasserstein have that of log_odds."""
+"""Rewards of the rows of `models.gan_losses`; hinge, wasserstein, difference have log_odds's."""
 
 
 @dataclass
@@ -25,9 +25,10 @@ class DiscriminatorTerm(RewardTerm):
         form: its logit (log_odds), the probability D that a sequence is real (probability: the
             paper's), -log(1 - D) (minimax), log D (non_saturating), -(logit - 1)^2 / 2
             (least_squares), how far it is above real sequences (relativistic,
-            relativistic_average), D - 1 (penalty: SentiGAN's), 2 D - 1 (centred: ScratchGAN's; of
-            every prefix, if the discriminator judges every token), or the log of the rank among
-            real sequences by its features (ranking: RankGAN's).
+            relativistic_average), the probability that it is taken for the real one of a pair
+            with a real sequence (pairwise: TextGAIL's), D - 1 (penalty: SentiGAN's), 2 D - 1
+            (centred: ScratchGAN's; of every prefix, if the discriminator judges every token), or
+            the log of the rank among real sequences by its features (ranking: RankGAN's).
         precision: of the discriminator while it scores rollouts: fp32, or bf16 (numbers of 16 bits
             where that saves time).
     """

@@ -71,6 +71,9 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
     Attributes:
         embedding: of the tokens.
         per_token: if the logits are [B, T].
+        views: judgements of a sequence of which a loss is taken each, see `views_embedded`.
+        classes: outputs of a network with a class for each label and one, the last, for generated
+            sequences; 0: it has none.
         reads_text: if it judges the text of a sequence, by a codec: then it has no embeddings of
             tokens, and what needs them is refused (see `text.TextDiscriminator`).
         causal: if a token's logit depends on the tokens up to it only (with `per_token`).
@@ -83,6 +86,8 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
     reads_text = False
     causal = True
     calibrated = True
+    views = 1
+    classes = 0
     embedding: nn.Embedding
 
     def __init__(self, settings: DiscriminatorConfig, spec: TokenSpec):
@@ -120,6 +125,14 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
     def judged(self, features: Tensor) -> Tensor:
         """Logits [B] of features [B, H]."""
         raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def views_embedded(self, embeddings: Tensor, lengths: Tensor, condition: Any = None) -> Tensor:
+        """Logits [B, K] of K views of each sequence, whose mean is its logit."""
+        return self.forward_embedded(embeddings, lengths, condition)[:, None]
+
+    def class_logits(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+        """Outputs [B, classes] of sequences given by embeddings, before a softmax."""
+        raise NotImplementedError(f"{type(self).__name__} has no classes")
 
     def own_penalty(self) -> Tensor | None:
         """A term of the network's own in its loss, such as a penalty on weights; None: none."""

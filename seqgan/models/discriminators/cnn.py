@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rollout import Sequences
 from rollout.devices import autocast, reads_synchronise
@@ -18,7 +19,7 @@ from rollout.sequences import inside
 from ...config import CNN
 from ...data.spec import TokenSpec
 from .base import Discriminator, Window, multiplies_bfloat16
-from .pooling import exact_logits
+from .pooling import exact_logits, exact_outputs
 from .spectral import normalise
 from .windows import Windows, window_max, window_place
 
@@ -47,7 +48,9 @@ class CNNDiscriminator(Discriminator):
         self.representations = settings.representations
         size = settings.representations * settings.embedding
         self.embedding = nn.Embedding(spec.vocab_size, size)
-        self.read_labels(spec, size)
+        self.classes = spec.labels + 1 if settings.label_classes and spec.labels else 0
+        if not self.classes:  # which stand for the label
+            self.read_labels(spec, size)
         self.read_source(spec, size)
         self.widths = tuple(settings.widths)
         counts = [max(1, round(count * settings.filter_share)) for count in settings.filters]
@@ -60,7 +63,8 @@ class CNNDiscriminator(Discriminator):
         self.gate = nn.Linear(total, total)
         nn.init.constant_(self.gate.bias, -2.0)  # begins by carrying its input through
         self.dropout = nn.Dropout(settings.dropout)
-        self.output, self.output_l2 = nn.Linear(total, 1), settings.output_l2
+        self.output, self.output_l2 = nn.Linear(total, self.classes or 1), settings.output_l2
+        self.views = settings.representations if settings.loss_of_each else 1
         if settings.spectral_norm:
             normalise(self)
 
@@ -68,12 +72,35 @@ class CNNDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
-        return self.judged(self.features_embedded(embeddings, lengths, condition))
+        features = self.features_embedded(embeddings, lengths, condition)
+        if not self.classes:
+            return self.judged(features)
+        outputs = self._outputs(features)
+        own = functional.one_hot(self.part(condition, "label"), self.classes).bool()
+        mine = outputs.masked_fill(~own, 0.0).sum(1)
+        return mine - outputs.masked_fill(own, -torch.inf).logsumexp(1)
+
+    def views_embedded(self, embeddings: Tensor, lengths: Tensor, condition: Any = None) -> Tensor:
+        """Logits [B, K] by each of K representations, or [B, 1]."""
+        if self.views == 1:
+            return self.forward_embedded(embeddings, lengths, condition)[:, None]
+        return self.judged(self._features_of_each(embeddings, lengths, condition))
+
+    def class_logits(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+        """Outputs [B, L + 1]: for each of L labels one, and one for generated sequences."""
+        return self._outputs(self.features_embedded(embeddings, lengths))
 
     def features_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Features [B, F] of embedded sequences: the outputs of the highway layer."""
+        # The output layer is linear: the mean of the features has the mean of the logits.
+        return self._features_of_each(embeddings, lengths, condition).mean(1)
+
+    def _features_of_each(
+        self, embeddings: Tensor, lengths: Tensor, condition: Any = None
+    ) -> Tensor:
+        """Features [B, K, F] by each of K representations."""
         embeddings = self.labelled(embeddings, condition)
         own = embeddings.masked_fill(~inside(lengths, embeddings.shape[1])[..., None], 0.0)
         if self.representations > 1:  # each as a sequence of its own
@@ -82,8 +109,7 @@ class CNNDiscriminator(Discriminator):
         features = self._highway(
             [window_max(own, lengths, convolution.weight) for convolution in self._each()]
         )
-        # The output layer is linear: the mean of the features has the mean of the logits.
-        return features.unflatten(0, (-1, self.representations)).mean(1)
+        return features.unflatten(0, (-1, self.representations))
 
     @torch.no_grad()
     def log_odds(self, sequences: Sequences, batch_size: int, bfloat16: bool = False) -> Tensor:
@@ -137,8 +163,15 @@ class CNNDiscriminator(Discriminator):
         return cast(Iterator[nn.Conv1d], iter(self.convolutions))
 
     def judged(self, features: Tensor) -> Tensor:
-        """Logits [B] of features [B, F]."""
+        """Logits [...] of features [..., F]; of classes, of any label against generated."""
+        if self.classes:
+            outputs = self._outputs(features)
+            return outputs[..., :-1].logsumexp(-1) - outputs[..., -1]
         return exact_logits(self.dropout(features), self.output)
+
+    def _outputs(self, features: Tensor) -> Tensor:
+        """All outputs [B, classes] of features [B, F]."""
+        return exact_outputs(self.dropout(features), self.output)
 
     def own_penalty(self) -> Tensor | None:
         """The SeqGAN code's penalty on the output layer, ``share (|w|^2 + b^2) / 4``.

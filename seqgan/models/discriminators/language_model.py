@@ -23,11 +23,11 @@ __all__ = ["LanguageModelDiscriminator"]
 class LanguageModelDiscriminator(LeftToRight):
     """DPGAN's discriminator (Xu et al. 2018): the logit of a token is its cross-entropy.
 
-    ``f_t = a (-log p(y_t | y_<t) - b)`` with a language model p and two trained numbers, a > 0, so
-    that a token is never paid for being expected. Trained to tell data from samples, p learns to
-    expect what the policy says and data do not, so the reward pays for tokens that the policy's
-    samples have too rarely. The output layer has the weights of the embeddings and no bias; so
-    mixtures of embeddings can be judged too.
+    ``f_t = -log p(y_t | y_<t)`` with a language model p; or, if `scaled`, ``a (-log p - b)`` with
+    two trained numbers, a > 0, which can be log-odds, while a token is never paid for being
+    expected. Trained to tell data from samples, p learns to expect what the policy says and data do
+    not, so the reward pays for tokens that the policy's samples have too rarely. The output layer
+    has the weights of the embeddings and no bias; so mixtures of embeddings can be judged too.
 
     Args:
         settings: sizes and dropout.
@@ -39,15 +39,18 @@ class LanguageModelDiscriminator(LeftToRight):
         size = settings.embedding
         self.projection = nn.Linear(settings.hidden, size)
         self.bos = nn.Parameter(torch.zeros(size))
-        self.log_factor = nn.Parameter(torch.zeros(()))
-        self.level = nn.Parameter(torch.tensor(math.log(spec.vocab_size)))
+        self.scaled = settings.scaled
+        if self.scaled:
+            self.log_factor = nn.Parameter(torch.zeros(()))
+            self.level = nn.Parameter(torch.tensor(math.log(spec.vocab_size)))
 
     def forward_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B, T] of the tokens; 0 after a sequence's end."""
-        surprise = self.cross_entropy(embeddings, condition)
-        logits = self.log_factor.exp() * (surprise - self.level)
+        logits = self.cross_entropy(embeddings, condition)
+        if self.scaled:
+            logits = self.log_factor.exp() * (logits - self.level)
         places = torch.arange(logits.shape[1], device=lengths.device)
         return logits.masked_fill(places >= lengths[:, None], 0.0)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rollout.devices import autocast
 from rollout.sequences import inside
 
-__all__ = ["exact_logits", "mean_and_maximum"]
+__all__ = ["exact_logits", "exact_outputs", "mean_and_maximum"]
 
 
 def mean_and_maximum(states: Tensor, lengths: Tensor) -> Tensor:
@@ -29,11 +29,16 @@ def mean_and_maximum(states: Tensor, lengths: Tensor) -> Tensor:
 
 
 def exact_logits(features: Tensor, output: nn.Module) -> Tensor:
-    """Logits [...] of the last layer, from features [..., H], in full precision.
+    """Logits [...] of the last layer, which has one, from features [..., H]; `exact_outputs`."""
+    return exact_outputs(features, output)[..., 0]
+
+
+def exact_outputs(features: Tensor, output: nn.Module) -> Tensor:
+    """Outputs [..., N] of the last layer from features [..., H], in full precision.
 
     In mixed precision most of the error of a logit would come from this layer.
     """
     features = features.to(torch.promote_types(features.dtype, torch.float32))
     with autocast(features.device, None):
-        logits: Tensor = output(features)
-        return logits[..., 0]
+        outputs: Tensor = output(features)
+        return outputs

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn.functional import softplus
 
 from rollout import TRANSFORMS, Sequences, TokenScores, discounted_returns
-from seqgan.config import CNN, PolicyGradient, RunConfig
+from seqgan.config import CNN, CriticConfig, PolicyGradient, RunConfig
 from seqgan.config.algorithms import Evolution
 from seqgan.config.discriminators.language_model import LanguageModel
 from seqgan.config.generators.leak import Leak
@@ -19,13 +20,16 @@ from seqgan.data.prompts import Beginnings
 from seqgan.data.spec import TokenSpec
 from seqgan.models import make_discriminator, make_generator
 from seqgan.models.gan_losses import GAN_LOSSES
+from seqgan.models.hierarchy import within_labels
 from seqgan.models.ranking import log_rank, ranking_loss
 from seqgan.rewards.ingredients import Ingredients
 from seqgan.rewards.texts import Bleu
 from seqgan.training.likelihood import jensen_shannon_weights
-from seqgan.training.mle_loss import own_inputs
-from seqgan.training.policy_gradient import PolicyBatch, policy_loss
+from seqgan.training.mle_loss import RealBatch, mle_term, own_inputs
+from seqgan.training.pair_loss import PairLoss
+from seqgan.training.policy_gradient import OWN_SHARE, PolicyBatch, policy_loss
 from seqgan.training.processes import Part
+from seqgan.training.runtime import Runtime, make_accelerator
 from seqgan.training.self_play import log_ratio
 
 from ...small import ids, lstm
@@ -161,13 +165,18 @@ def test_coldgans_importance_weights():
     chosen = PolicyGradient(
         rollouts=0, temperature=0.7, importance_cap=2.0, baseline="none"
     )  # fmt: skip
+    recipe = RunConfig(method="coldgan").algorithm
+    assert recipe.nucleus < 1 and recipe.importance_cap == 1 / OWN_SHARE  # no weight is cut
     # pi / pi_cold: 1/2, 1, 4 -> 2, 1; advantages 1 and 3
     now, batch = batch_of([[0.2, 0.5], [0.8, 0.1]], [[0.4, 0.5], [0.2, 0.1]], [[1.0, 1], [3, 3]])
     loss = policy_loss(now, batch, chosen)
     expected = -(0.5 * math.log(0.2) + math.log(0.5) + 6 * math.log(0.8) + 3 * math.log(0.1)) / 2
     assert loss.item() == pytest.approx(expected)
-    with pytest.raises(ValueError, match="--algorithm.importance_cap 2"):
-        PolicyGradient(temperature=0.7)
+    for name in ("temperature", "nucleus"):
+        with pytest.raises(ValueError, match=f"{name} 0.7: .* --algorithm.importance_cap 2"):
+            PolicyGradient(**{name: 0.7})
+    with pytest.raises(ValueError, match="nucleus: 0 is not above 0"):
+        PolicyGradient(nucleus=0, importance_cap=2)
 
 
 def test_textgails_ratio_of_whole_sequences():
@@ -178,6 +187,24 @@ def test_textgails_ratio_of_whole_sequences():
     # the pairwise discriminator: a softmax over both logits
     pair = GAN_LOSSES["relativistic"].discriminator(log(3), log(2))
     assert pair.item() == pytest.approx(-math.log(3 / 5))
+    # the reward: the probability of being taken for the real one, 2 / 5
+    recipe = RunConfig(method="textgail")
+    form = recipe.rewards[0].form
+    assert GAN_LOSSES[form].reward(log(2), log(3)).item() == pytest.approx(2 / 5)
+    # standardised over sequences, however long: rewards 1 and 3 of 1 and 3 tokens, mean 2, spread 1
+    mask = torch.tensor([[True, False, False], [True, True, True]])
+    values = torch.tensor([1.0, 3.0])[:, None].expand(2, 3)
+    found = TRANSFORMS[recipe.algorithm.transform](values, mask, None)
+    assert found.tolist() == [[-1, 0, 0], [1, 1, 1]]
+
+
+def test_the_likelihood_beside_it_per_token_or_per_sequence():
+    policy = lstm(5, 3, 0, None, 0, 4, 4).eval()
+    whole = Sequences.from_lists([[1, 2, 3], [4]], pad_id=0)
+    real, log_prob = RealBatch(whole, Part(0, 2, 2)), policy(whole).log_prob.sum()
+    assert mle_term(policy, real).item() == pytest.approx(-log_prob.item() / 4)
+    assert mle_term(policy, real, "sequence").item() == pytest.approx(-log_prob.item() / 2)
+    assert RunConfig(method="textgail").algorithm.mle_per == "sequence"
 
 
 def test_dpgans_logit_is_the_cross_entropy():
@@ -189,14 +216,62 @@ def test_dpgans_logit_is_the_cross_entropy():
         judge.log_factor.fill_(math.log(3))
         judge.level.fill_(math.log(4))
     # p = 2/6, 1/6, 1/6, 2/6 whatever came before
-    logits = judge(Sequences.from_lists([[0, 1], [3]], pad_id=0))
+    batch = Sequences.from_lists([[0, 1], [3]], pad_id=0)
+    logits = judge(batch)
     expected = [[3 * math.log(3 / 4), 3 * math.log(6 / 4)], [3 * math.log(3 / 4), 0]]
     assert torch.allclose(logits, torch.tensor(expected), atol=1e-6)
+    # the paper's: the surprise itself, as reward and in the discriminator's difference of means
+    recipe = RunConfig(method="dpgan")
+    assert not recipe.discriminator.scaled and recipe.rewards[0].form == "log_odds"
+    plain = make_discriminator(LanguageModel(embedding=2, hidden=3, scaled=False), ids(4), 0).eval()
+    names = {*plain.state_dict()}
+    plain.load_state_dict({k: v for k, v in judge.state_dict().items() if k in names})
+    surprise = [[math.log(3), math.log(6)], [math.log(3), 0]]
+    assert torch.allclose(plain(batch), torch.tensor(surprise), atol=1e-6)
+    loss = PairLoss(plain, recipe.critic, Runtime(make_accelerator("cpu"), 0))
+    pairs = [batch.select(slice(0, 1)), batch.select(slice(1, 2))]  # real, generated
+    found = loss(pairs, Part(0, 1, 1), None, None).item()
+    assert found == pytest.approx(math.log(3) - (math.log(3) + math.log(6)) / 2)
+    # words 1 and 5, mean 3: (1 + 5) * 3 and 5 * 3; a sentence of one word 2: 2 * 2
+    mask = torch.tensor([[True, True], [True, False]])
+    to_go = discounted_returns(torch.tensor([[1.0, 5.0], [2.0, 9.0]]), mask, 1.0)
+    values = TRANSFORMS[recipe.algorithm.transform](to_go, mask, None)
+    assert values.tolist() == [[18, 15], [4, 0]]
+
+
+def labelled(rows: list[list[int]], labels: list[int]) -> Sequences:
+    given = Sequences.from_lists(rows, pad_id=0)
+    return replace(given, condition={"label": torch.tensor(labels)})
 
 
 def test_sentigans_penalty_and_organs_mixture():
     odds = log(3, 1 / 4)  # D = 3/4, 1/5
     assert GAN_LOSSES["penalty"].reward(odds, odds).tolist() == pytest.approx([-1 / 4, -4 / 5])
+    # the generator's loss: sum_t G(y_t) V with the penalty V, not log G: .2 * 3 + .5 * 1, .8 + .1
+    chosen = RunConfig(method="sentigan")
+    assert chosen.rewards[0].form == "penalty" and chosen.discriminator.label_classes
+    now, batch = batch_of([[0.2, 0.5], [0.8, 0.1]], [[0.5, 0.5]] * 2, [[-3.0, -1], [-1, -1]])
+    loss = policy_loss(now, batch, replace(chosen.algorithm, rollouts=0))
+    assert loss.item() == pytest.approx((0.6 + 0.5 + 0.8 + 0.1) / 2)
+
+
+def test_sentigans_discriminator_has_a_class_for_each_label_and_one_for_samples():
+    spec = ids(5)._replace(labels=2)
+    settings = CNN(embedding=2, widths=[1], filters=[2], label_classes=True)
+    judge = make_discriminator(settings, spec, 0).eval()
+    assert judge.classes == 3 and not hasattr(judge, "labels")
+    with torch.no_grad():  # probabilities 2/6, 1/6, 3/6 of label 0, label 1, generated
+        judge.output.weight.zero_()
+        judge.output.bias.copy_(log(2, 1, 3))
+    pairs = [labelled([[1, 2]], [0]), labelled([[3, 4]], [1])]
+    # D of the own label: 2/6, so odds 2/4, and 1/6: 1/5
+    assert judge(pairs[0]).exp().item() == pytest.approx(1 / 2)
+    assert judge(pairs[1]).exp().item() == pytest.approx(1 / 5)
+    loss = PairLoss(judge, CriticConfig(), Runtime(make_accelerator("cpu"), 0))
+    found = loss(pairs, Part(0, 1, 1), None, None).item()
+    assert found == pytest.approx(-(math.log(2 / 6) + math.log(3 / 6)) / 2)
+    alone = make_discriminator(settings, ids(5), 0)  # without labels an output of its own
+    assert alone.classes == 0 and alone.output.out_features == 1
     terms = RunConfig(method="organ").rewards
     assert [each.name for each in terms] == ["discriminator", "novelty"]
     assert [each.weight for each in terms] == [0.5, 0.5]
@@ -236,10 +311,56 @@ def test_relgans_loss_temperature_and_representations():
         alone.load_state_dict({**state, "embedding.weight": table})
         found.append(alone(batch))
     assert torch.allclose(judge(batch), torch.stack(found).mean(0), atol=1e-6)
+    # the loss is taken of the logit of each, of pairs of one representation
+    assert RunConfig(method="relgan").discriminator.loss_of_each and judge.views == 1
+    judge.views = 3
+    critic = PairLoss(judge, RunConfig(method="relgan").critic, Runtime(make_accelerator("cpu"), 0))
+    pairs = [batch.select(slice(0, 1)), batch.select(slice(1, 2))]
+    each = [logits[1] - logits[0] for logits in found]
+    expected = softplus(torch.stack(each)).mean().item()
+    assert critic(pairs, Part(0, 1, 1), None, None).item() == pytest.approx(expected, rel=1e-5)
+    assert expected != pytest.approx(softplus(torch.stack(each).mean()).item(), rel=1e-5)
+
+
+def test_catgans_losses_within_and_among_labels():
+    real, generated = log(3, 1 / 4, 2), log(2, 1 / 9, 1, 5)
+    own, theirs = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 0, 2])  # no real one of label 2
+    pair = lambda a, b: -math.log(a / (a + b))  # noqa: E731
+    # label 0: 3 and 1/4 against 2 and 1; label 1: 2 against 1/9
+    zero = (pair(3, 2) + pair(3, 1) + pair(1 / 4, 2) + pair(1 / 4, 1)) / 4
+    found = within_labels("relativistic", real, generated, own, theirs)
+    assert found.item() == pytest.approx(zero + pair(2, 1 / 9), rel=1e-6)
+    # against means of the logits: odds sqrt(3/4) and sqrt 2 of label 0
+    ahead = (pair(3, 2**0.5) + pair(1 / 4, 2**0.5)) / 2 + pair(2, 1 / 9)
+    behind = (pair(0.75**0.5, 2) + pair(0.75**0.5, 1)) / 2 + pair(2, 1 / 9)
+    found = within_labels("relativistic_average", real, generated, own, theirs)
+    assert found.item() == pytest.approx(ahead + behind, rel=1e-6)
+    # the discriminator's loss is the sum over both levels
+    judge = make_discriminator(CNN(embedding=2, widths=[1], filters=[2]), ids(5), 0).eval()
+    judge.conditional = True  # it would read the label, and does not here
+    loss = PairLoss(judge, RunConfig(method="catgan").critic, Runtime(make_accelerator("cpu"), 0))
+    pairs = [labelled([[1, 2], [3, 4]], [0, 1]), labelled([[2, 2], [4, 4]], [1, 0])]
+    flat = loss(pairs, Part(0, 2, 2), None, None).item()
+    loss.compares_labels = True
+    logits = [judge(each) for each in pairs]
+    more = within_labels(
+        "relativistic_average", *logits, torch.tensor([0, 1]), torch.tensor([1, 0])
+    )
+    assert loss(pairs, Part(0, 2, 2), None, None).item() == pytest.approx(flat + more.item())
+    # the authors' run: two losses, weight .001, three steps of the discriminator
+    recipe = RunConfig(method="catgan")
+    assert recipe.algorithm.losses == ["relativistic", "relativistic_average"]
+    assert recipe.algorithm.diversity_weight == 0.001 and recipe.adversarial.critic_steps == 3
+    with pytest.raises(ValueError, match="--algorithm.within_labels compares"):
+        Evolution(losses=["minimax"])
 
 
 def test_catgan_keeps_the_fittest_child():
-    player = evolving(Evolution(batch_size=4, losses=["log_odds", "minimax"]))
+    player = evolving(
+        Evolution(
+            batch_size=4, losses=["log_odds", "minimax"], within_labels=False, diversity_weight=0.1
+        )
+    )
     # sigmoid(f - mean f_real) = 1 / 2 with f = 0 everywhere; -log q = log 4 per token of 4
     assert player.fitness() == pytest.approx(1 / 2 + 0.1 * math.log(4), rel=1e-5)
     assert [*player.children] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rollout import Sequences
+from rollout import NucleusMixture, Sequences, generate
 from seqgan.config import CNN, CriticConfig, GrammarCorpus, RunConfig
 from seqgan.data.prompts import Beginnings, Grouped, NoPrompts
 from seqgan.data.sources import load_data
@@ -73,6 +73,21 @@ def test_the_memory_keeps_the_samples_of_earlier_rounds(data, monkeypatch):
     assert torch.equal(other.memory[1].tokens, player.memory[1].tokens)
 
 
+@pytest.mark.parametrize("given", [{"nucleus": 0.9}, {"nucleus": 1.0}])
+def test_the_discriminator_is_trained_against_what_its_reward_judges(given, data):
+    config = settings("coldgan", algorithm=given)
+    work, _ = tuned(config, data)
+    critic, rng = work.critic, [torch.Generator().manual_seed(0) for _ in range(3)]
+    cold = work.player.sampling()
+    kind = NucleusMixture if given["nucleus"] < 1 else type(work.generator)
+    assert isinstance(cold, kind) and cold is not work.generator
+    negatives, samples = critic.draw_negatives(9, rng[0]), critic.draw(9, rng[1], critic.train)
+    expected = generate(cold, 9, rng=rng[2])
+    assert negatives.to_lists() == expected.to_lists() != samples.to_lists()
+    plain, _ = tuned(settings("coldgan", algorithm={"temperature": 1.0, "nucleus": 1.0}), data)
+    assert plain.player.sampling() is None
+
+
 def test_a_memory_is_whole_wherever_a_run_was_ended(data, monkeypatch):
     whole = critic(data, memory=2)
     whole.steps(2)
@@ -117,7 +132,7 @@ def test_the_penalty_on_the_output_layer_is_part_of_a_ranking(data):
         config = CriticConfig(batch_size=4, loss="ranking")
         runtime = Runtime(make_accelerator("cpu"), seed=3)
         player = Critic(judge, networks(data)[0], data.train, data.heldout, config, runtime)
-        losses.append(player._by_features(data.train.select(slice(0, 8))).item())
+        losses.append(player.pair_loss.by_features(data.train.select(slice(0, 8))).item())
     assert losses[1] - losses[0] == pytest.approx(judge.own_penalty().item(), rel=1e-3)
 
 

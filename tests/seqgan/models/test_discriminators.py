@@ -12,7 +12,7 @@ from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import make_discriminator
 from seqgan.models.gan_losses import gradient_penalty
-from seqgan.training.critic import _of_prefixes
+from seqgan.training.pair_loss import of_prefixes
 
 from ...small import small
 
@@ -45,7 +45,7 @@ def test_a_token_is_judged_by_what_came_before(name):
 
 def test_the_logits_of_prefixes():
     logits = torch.tensor([[1.0, 2.0, 4.0], [5.0, 1.0, 0.0], [3.0, 0.0, 0.0]])
-    found = _of_prefixes(logits, torch.tensor([3, 2, 1]))
+    found = of_prefixes(logits, torch.tensor([3, 2, 1]))
     assert found.tolist() == [[1, 3, 7], [5, 6, 5], [3, 3, 3]]
 
 

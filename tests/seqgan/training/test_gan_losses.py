@@ -56,7 +56,9 @@ def above(odds, mean):
     # max(0, -1), 1.5; 1.5, max(0, -2)
     ("hinge", A, B, (0 + 1.5) / 2 + (1.5 + 0) / 2),
     ("wasserstein", A, B, -2.5 / 2 - 1.5 / 2),
+    ("difference", A, B, -2.5 / 2 - 1.5 / 2),
     ("relativistic", REAL, GENERATED, -PAIRS),
+    ("pairwise", REAL, GENERATED, -PAIRS),
     ("relativistic_average", REAL, GENERATED,
      -log(above(3, MEAN_GENERATED), above(1 / 4, MEAN_GENERATED)) / 2
      - log(1 - above(2, MEAN_REAL), 1 - above(1 / 9, MEAN_REAL)) / 2),
@@ -76,7 +78,9 @@ def test_discriminator_losses_by_hand(name, real, generated, expected):
     ("least_squares", A, B, (0.25 + 16) / 4),
     ("hinge", A, B, 2.5 / 2),
     ("wasserstein", A, B, 2.5 / 2),
+    ("difference", A, B, 2.5 / 2),
     ("relativistic", REAL, GENERATED, -SWAPPED),
+    ("pairwise", REAL, GENERATED, -(2 / 5 + 8 / 9 + 1 / 28 + 4 / 13) / 4),
     ("relativistic_average", REAL, GENERATED,
      -log(above(2, MEAN_REAL), above(1 / 9, MEAN_REAL)) / 2
      - log(1 - above(3, MEAN_GENERATED), 1 - above(1 / 4, MEAN_GENERATED)) / 2),
@@ -96,7 +100,9 @@ def test_generator_losses_by_hand(name, real, generated, expected):
     ("least_squares", [-((log(2) - 1) ** 2) / 2, -((log(1 / 9) - 1) ** 2) / 2]),
     ("hinge", [log(2), log(1 / 9)]),
     ("wasserstein", [log(2), log(1 / 9)]),
+    ("difference", [log(2), log(1 / 9)]),
     # against odds 3 and 1/4 each: 2/5, 8/9 and 1/28, 4/13
+    ("pairwise", [(2 / 5 + 8 / 9) / 2, (1 / 28 + 4 / 13) / 2]),
     ("relativistic", [log(2 / 5, 8 / 9) / 2, log(1 / 28, 4 / 13) / 2]),
     ("relativistic_average", [log(above(2, MEAN_REAL)), log(above(1 / 9, MEAN_REAL))]),
 ])  # fmt: skip

@@ -272,5 +272,7 @@ def test_relaxed_tokens_that_are_one_hot_are_tokens(data):
     one_hot = torch.nn.functional.one_hot(pairs[1].tokens, data.spec.vocab_size).float()
     critic.trained.eval()
     with NoReading():
-        losses = [critic._loss(pairs, part, uniforms, each).detach() for each in (None, one_hot)]
+        losses = [
+            critic.pair_loss(pairs, part, uniforms, each).detach() for each in (None, one_hot)
+        ]
     assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-5)
