@@ -8,8 +8,9 @@ causes an import.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -32,6 +33,7 @@ from .errors import CheckpointError, ConfigError, DataError
 from .models import Discriminator, Generator, bases, load_discriminator, load_generator, save_model
 from .models.discriminators.base import sequence_log_odds
 from .report.card import model_card
+from .rewards.beside import RewardsBeside, terms_of_run
 from .runs.run_directory import RunDirectory, write_json
 from .training.decoding import decode, scores
 
@@ -58,6 +60,8 @@ class Sample(NamedTuple):
         log_odds: the discriminator's, positive for real; None without one.
         label: the label that was asked for; None without labels.
         source: the source text; None without sources.
+        rewards: the values of the reward's terms, neither weighted nor shaped, by name; without
+            those that abstain. None: there are none (see `seqgan.config.decoding.Decoding`).
     """
 
     text: str
@@ -66,6 +70,7 @@ class Sample(NamedTuple):
     log_odds: float | None = None
     label: str | None = None
     source: str | None = None
+    rewards: dict[str, float] | None = None
 
 
 class TextGenerator(
@@ -80,6 +85,7 @@ class TextGenerator(
         discriminator: of the fine-tuning, to rate samples by; None: there is none.
         conditions: what the policy can be asked for: labels, source texts.
         constraint: the setting that it was trained with; samples keep it if they name no other.
+        settings: of the run, whose rewards stand beside samples; None: there is none.
     """
 
     def __init__(
@@ -90,10 +96,12 @@ class TextGenerator(
         discriminator: Discriminator | None = None,
         conditions: Conditions | None = None,
         constraint: str = "none",
+        settings: Mapping[str, Any] | None = None,
     ):
         self.policy, self.codec, self.facts = policy.eval(), codec, facts
         self.discriminator, self.conditions = discriminator, conditions or Conditions()
         self.constraint = constraint
+        self._terms, self._joined = terms_of_run(settings or {})
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
@@ -134,7 +142,8 @@ class TextGenerator(
         }
         codec, conditions = run_codec(directory, policy, tokenizer)
         judge = load_discriminator(place / JUDGE, codec)
-        return cls(policy, codec, facts, judge, conditions, config.get("constraint", "none"))
+        rule = config.get("constraint", "none")
+        return cls(policy, codec, facts, judge, conditions, rule, config)
 
     def to(self, device: torch.device | str) -> TextGenerator:
         """The same model with its parameters on a device."""
@@ -154,7 +163,7 @@ class TextGenerator(
             **settings: of `seqgan.config.decoding.Decoding`, which are those of ``seqgan sample``:
                 condition, prefix, temperature, top_k, top_p, min_p, greedy, beams,
                 length_penalty, repetition_penalty, forbid, constraint, allow_unk, min_length,
-                max_length, unique, best_of, best_by, rescore, rescore_beta, seed.
+                max_length, unique, best_of, best_by, rewards, rescore, rescore_beta, seed.
 
         Raises:
             ConfigError: a setting is unknown, or does not fit the model.
@@ -181,23 +190,29 @@ class TextGenerator(
         figures = scores(self.policy, found, prefix, self._judge())
         count, odds = len(found), figures.log_odds
         asked = self.conditions.described(found.condition) or [{}] * count
+        rewards = self._rewards(settings)
+        values = {} if rewards is None else rewards.values(found)
+        beside = [
+            {name: float(each[i]) for name, each in values.items() if not each[i].isnan()}
+            for i in range(count)
+        ]
         rows = zip(
             self.codec.texts(found), figures.log_prob.tolist(), figures.tokens.tolist(),
             [None] * count if odds is None else odds.tolist(), strict=True,
         )  # fmt: skip
         return [
-            Sample(*row, names.get("label"), names.get("source"))
-            for row, names in zip(rows, asked, strict=True)
+            Sample(*row, names.get("label"), names.get("source"), terms or None)
+            for row, names, terms in zip(rows, asked, beside, strict=True)
         ]
 
     def _decoded(self, settings: Decoding, sources: Sequence[str] | None) -> tuple[Sequences, int]:
         """Sequences, and the length of their prefix."""
         prefix = self._encoded(settings.prefix, settings.max_length)
         questions = Questions(prefix, self.conditions.asked(settings.condition, sources))
-        forbidden = [self._forbidden(word) for word in settings.forbid]
+        forbidden = [each for word in settings.forbid for each in self._forbidden(word)]
         if not settings.allow_unk:
             forbidden += self._unknown_ids()
-        judge = None
+        judge: Reward | None = None
         best = settings.best_of > 1 and settings.best_by == "discriminator"
         if best or settings.rescore > 1:
             judge = self._judge()
@@ -207,6 +222,13 @@ class TextGenerator(
                     f"{what}: this model has none; take {'likelihood, or ' if best else ''}the "
                     "fine-tuned model of a run that has a discriminator"
                 )
+        if settings.best_of > 1 and settings.best_by == "reward":
+            judge = self._rewards(settings)
+            if judge is None:
+                raise ConfigError(
+                    "--best_by: reward: this model has none that judges a sequence by itself; "
+                    "name its terms with --rewards"
+                )
         usual = 10 if sources is None else 1
         number = usual if settings.number is None else settings.number
         if settings.beams:
@@ -214,6 +236,13 @@ class TextGenerator(
         rule = own_constraint(self.constraint, settings.constraint, self.codec)
         found = decode(self.policy, settings, questions, number, forbidden, judge, rule)
         return found, len(questions.prefix)
+
+    def _rewards(self, settings: Decoding) -> RewardsBeside | None:
+        """The rewards that stand beside samples, if there are any."""
+        terms = settings.rewards or self._terms
+        if not terms:
+            return None
+        return RewardsBeside(terms, self.codec, self.conditions, self._joined)
 
     def _judge(self) -> Reward | None:
         """The discriminator's log-odds, if there is one."""
@@ -226,16 +255,24 @@ class TextGenerator(
         except DataError as error:
             raise ConfigError(f"--{name}: {error}") from None
 
-    def _forbidden(self, word: str) -> int:
-        """The token id of a word that is never emitted."""
-        found = self._ids("forbid", word)
-        if len(found) != 1:
+    def _forbidden(self, word: str) -> set[int]:
+        """The token ids of a word that is never emitted.
+
+        To a tokenizer of pieces a word within a text, after a blank, is another token than at its
+        beginning.
+        """
+        known = []
+        for form in (word, f" {word}"):
+            with contextlib.suppress(DataError):  # the data may have it in one form alone
+                known.append(self.codec.encode(form))
+        if not any(len(each) == 1 for each in known):
+            found = self._ids("forbid", word)
             pieces = ", ".join(repr(piece) for piece in self.codec.pieces(word))
             raise ConfigError(
                 f"--forbid: {word!r} is {len(found)} tokens{f' ({pieces})' if found else ''}; "
                 "what is forbidden is one token: give each token that no sequence may hold"
             )
-        return found[0]
+        return {each[0] for each in known if len(each) == 1}
 
     def _encoded(self, prefix: str, longest: int | None) -> list[int]:
         """The token ids of a prefix."""

@@ -116,8 +116,9 @@ def _sampled(settings: SampleConfig) -> TextGenerator:
     policy = load_generator(place / "generator", device, settings.base_model)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
     judge = load_discriminator(place / JUDGE, codec, device, settings.base_encoder)
-    rule = str(directory.config().get("constraint", "none"))
-    return TextGenerator(policy, codec, {}, judge, conditions, rule)
+    config = directory.config()
+    rule = str(config.get("constraint", "none"))
+    return TextGenerator(policy, codec, {}, judge, conditions, rule, config)
 
 
 def _as_json(values: dict[str, Any]) -> str:

@@ -58,6 +58,9 @@ def _rules(settings: Any) -> Iterator[tuple[str, list[str]]]:
             yield "without --best_of", ["best_by"]
         if settings.rescore == 1:
             yield "without --rescore", ["rescore_beta"]
+        shown = settings.jsonl or (settings.output or "").endswith(".jsonl")
+        if not shown and settings.best_by != "reward":
+            yield "without --jsonl or --best_by reward", ["rewards"]
     if isinstance(settings, EvaluateConfig):
         if settings.judge == "none":
             yield "without --judge", ["judge_samples"]

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .checks import choice, not_negative, positive, require, seed, sizes
+from .rewards import RewardTerm, reward_terms
 from .settings import Settings
 
 __all__ = ["BEST_BY", "Decoding"]
 
-BEST_BY = ("likelihood", "discriminator")
+BEST_BY = ("likelihood", "discriminator", "reward")
 
 
 @dataclass
@@ -30,14 +31,16 @@ class Decoding(Settings):
         length_penalty: beam search orders sequences by log-probability / length^this.
         repetition_penalty: logits of tokens that the sequence holds already are divided by it if
             positive, else multiplied; 1: no penalty.
-        forbid: words that are never emitted, each of them one token.
+        forbid: words that are never emitted, each of them one token, alone or after a blank.
         constraint: none, smiles, grammar, package.module:function; left out: that of the training.
         allow_unk: samples may hold <unk>, where the training sequences do.
         min_length: tokens of a sequence at least, EOS not counted.
         max_length: tokens of a sequence at most, EOS counted; none: as in training.
         unique: no sequence twice.
         best_of: sequences drawn for each one that is returned, the best of them.
-        best_by: judge of the best: likelihood (log-probability per token), discriminator.
+        best_by: judge of the best: likelihood (log-probability per token), discriminator, reward.
+        rewards: terms as of a run, for figures and for the best; left out: those of the run that
+            judge a sequence by itself, without functions of a user's.
         rescore: sequences drawn for each one that is returned, which is drawn from them with
             weights exp(rescore_beta f), f the log-odds of the run's discriminator.
         rescore_beta: factor of the log-odds; below 1 trusts them less.
@@ -65,6 +68,7 @@ class Decoding(Settings):
     unique: bool = False
     best_of: int = 1
     best_by: str = "likelihood"
+    rewards: list[RewardTerm] = field(default_factory=list)
     rescore: int = 1
     rescore_beta: float = 1.0
     seed: int = 0
@@ -75,6 +79,8 @@ class Decoding(Settings):
         return BEST_BY if name == "best_by" else ()
 
     def __post_init__(self) -> None:
+        if self.rewards:
+            self.rewards = reward_terms(self.rewards)
         super().__post_init__()
         number = 1 if self.number is None else self.number
         require(1 <= number <= 10_000_000, f"--number: {number:,} is not in 1 .. 10,000,000")
@@ -110,7 +116,8 @@ class Decoding(Settings):
         ):
             if not getattr(self, name):
                 continue
-            given = [each for each in drawing if getattr(self, each) != getattr(Decoding, each)]
+            idle = [*drawing, "unique"] if name == "greedy" else drawing
+            given = [each for each in idle if getattr(self, each) != getattr(Decoding, each)]
             require(not given, f"--{name}: {why}; leave out --{' and --'.join(given)}")
             drawing.append("greedy")
         if self.beams and self.number is not None:

@@ -20,7 +20,8 @@ class SampleConfig(Decoding):
         source: file with one source text per line, of a model that was trained with them.
         model: finetuned (mle if there is none), mle, latest.
         jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, the
-            discriminator's log-odds if the run has one, and label and source if there are any.
+            discriminator's log-odds if the run has one, the rewards that judge a text by itself,
+            and label and source if there are any.
         output: file to write to, one sequence per line; or, of pictures and music, the first
             samples as a .png or .mid file; none: the terminal.
         tokenizer: the one to join tokens with; none: the run's, where it is built in.

@@ -15,7 +15,7 @@ from .molecules import judge_of
 from .terms import Term, Terms
 from .texts import read_lines
 
-__all__ = ["build_reward", "check_rewards"]
+__all__ = ["build_reward", "check_rewards", "made_of"]
 
 
 def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
@@ -29,14 +29,19 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
     Raises:
         ConfigError: a function cannot be imported, or a file or a run is not there.
     """
-    rewards: list[Reward] = [build(each, given) for each in terms]
-    (first, *others), reward = terms, rewards[0]
+    found = made_of(terms, given)
+    (first, *others), reward = terms, found.terms[0].reward
     plain = not others and first.plain and not first.objective
     if plain and given.config.mean == "sum":
         return reward
+    return found
+
+
+def made_of(terms: Sequence[RewardTerm], given: Ingredients) -> Terms:
+    """The same as weighted terms, also where it is a single one; errors as in `build_reward`."""
     made = [
-        Term(name, each.weight, reward, each.shape, each.low, each.high, each.absent)
-        for name, each, reward in zip(_names(terms), terms, rewards, strict=True)
+        Term(name, each.weight, build(each, given), each.shape, each.low, each.high, each.absent)
+        for name, each in zip(_names(terms), terms, strict=True)
     ]
     return Terms(made, given.config.mean)
 

@@ -51,7 +51,8 @@ class Scores:
         log_prob: float64 [B], log-probability in nats of the tokens after the prefix under the
             model as it was trained: temperature 1, no rules.
         tokens: int64 [B], number of those tokens, EOS counted.
-        log_odds: [B], the discriminator's, positive for real; None without one.
+        log_odds: [B], the discriminator's, positive for real; None without one. Where another judge
+            is given, its values.
     """
 
     log_prob: Tensor
@@ -76,7 +77,8 @@ def decode(
         questions: what is asked for.
         number: N.
         forbidden: ids that are never emitted.
-        judge: log-odds of a discriminator, for the best by it and for `rescore`.
+        judge: log-odds of a discriminator, for the best by it and for `rescore`; or the reward,
+            for the best by that.
         constraint: the tokens that may follow a prefix; None: all.
 
     Raises:
@@ -165,11 +167,11 @@ def _searched(policy: Policy, settings: Decoding, questions: Questions, number: 
 
 def _best(found: Scores, settings: Decoding) -> Tensor:
     """The rows of the best of each group of `best_of`."""
-    if settings.best_by == "discriminator":
+    if settings.best_by == "likelihood":
+        score = found.log_prob / found.tokens.clamp(min=1)
+    else:
         assert found.log_odds is not None
         score = found.log_odds.double()
-    else:
-        score = found.log_prob / found.tokens.clamp(min=1)
     groups = score.view(-1, settings.best_of)
     return torch.arange(len(groups)) * settings.best_of + groups.argmax(1)
 

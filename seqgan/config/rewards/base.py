@@ -40,6 +40,8 @@ class RewardTerm(Component):
     needs_mediator: ClassVar[bool] = False
     density: ClassVar[bool] = False
     """True if it is the ratio of a density that is known to the policy's."""
+    alone: ClassVar[bool] = False
+    """True if it judges any sequence by itself: no model and no data of the training are needed."""
     objective: ClassVar[bool] = True
     """True if it says what is wanted of a sequence; False if it compares with data, or is noise."""
 

@@ -15,3 +15,4 @@ class FunctionTerm(RewardTerm):
     """A function of your own, named by a dotted path."""
 
     builds: ClassVar[str] = "seqgan.rewards.functions:FunctionReward"
+    alone = True

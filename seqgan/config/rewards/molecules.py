@@ -24,6 +24,7 @@ class MoleculeTerm(RewardTerm):
     """
 
     builds: ClassVar[str] = "seqgan.rewards.molecules:MoleculeReward"
+    alone = True
     worst: ClassVar[float] = 0.0
     """Value of a text that is no molecule, without a shape."""
     invalid: float | None = None

@@ -20,5 +20,6 @@ class InKeyTerm(RewardTerm):
     """
 
     builds: ClassVar[str] = "seqgan.rewards.music:InKey"
+    alone = True
     name: str = "in_key"
     key: str | None = None

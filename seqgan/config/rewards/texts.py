@@ -17,6 +17,7 @@ class LengthTerm(RewardTerm):
     """Number of tokens, EOS not counted; a shape makes a goal of it."""
 
     builds: ClassVar[str] = "seqgan.rewards.texts:Length"
+    alone = True
     name: str = "length"
 
 
@@ -29,6 +30,7 @@ class RepetitionTerm(RewardTerm):
     """
 
     builds: ClassVar[str] = "seqgan.rewards.texts:Repetition"
+    alone = True
     name: str = "repetition"
     order: int = 2
 
@@ -58,6 +60,11 @@ class BleuTerm(RewardTerm):
         """True with references of one's own; without, it compares with the training data."""
         return self.references is not None
 
+    @property
+    def alone(self) -> bool:  # type: ignore[override]
+        """As `objective`."""
+        return self.objective
+
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "order", "most")
@@ -73,6 +80,7 @@ class RegexTerm(RewardTerm):
     """
 
     builds: ClassVar[str] = "seqgan.rewards.texts:Regex"
+    alone = True
     name: str = "regex"
     pattern: str = ""
 

@@ -103,6 +103,22 @@ def test_the_model_may_write_what_the_data_lack_and_nothing_else(model):
     assert all(line.startswith("zebra") for line in lines)
 
 
+def test_a_forbidden_word_is_written_nowhere(model):
+    """Within a text it is another token than at its beginning: the blank belongs to it."""
+    whole = read(model, whole_vocabulary=True).codec
+    both = next(x for x in whole.vocabulary.tokens[4:] if f"Ġ{x}" in whole.vocabulary.tokens)
+    data = read(model)  # it has cats within a text alone
+    with pytest.raises(Exception, match="is not in the vocabulary"):
+        data.codec.encode("cats")
+    policy = make_generator(Pretrained(model=str(model)), data.spec, seed=0)
+    generator = TextGenerator(policy, data.codec, {}, None, data.conditions)
+    assert any("cats" in line for line in generator.sample(50))
+    assert not any("cats" in line for line in generator.sample(50, forbid=["cats"]))
+    other = TextGenerator(policy, whole, {}, None, data.conditions)
+    assert other._forbidden(both) == {*whole.encode(both), *whole.encode(f" {both}")}
+    assert len(other._forbidden(both)) == 2
+
+
 def test_a_tokenizer_without_a_vocabulary_has_none_to_keep():
     with pytest.raises(ConfigError, match="whole_vocabulary: words has no vocabulary of its own"):
         FileCorpus(whole_vocabulary=True)

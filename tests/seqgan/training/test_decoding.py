@@ -107,6 +107,41 @@ def test_the_best_of_several():
         assert each.text == max(every[4 * i : 4 * i + 4], key=lambda x: x.log_odds).text
 
 
+def only_d(completions):
+    return [None if not each else each.split().count("d") / 2 for each in completions]
+
+
+def test_rewards_stand_beside_the_samples():
+    ours = model()
+    mine = f"{__name__}:only_d"
+    assert ours.samples(1)[0].rewards is None
+    asked = {"seed": 2, "rewards": ["length:2", mine]}
+    every = ours.samples(40, **asked)
+    for each in every:
+        words = each.text.split()
+        spread = {"only_d": words.count("d") / 2} if words else {}
+        assert each.rewards == {"length": len(words)} | spread
+    best = ours.samples(10, best_of=4, best_by="reward", **asked)
+    for i, each in enumerate(best):
+        wanted = max(every[4 * i : 4 * i + 4], key=lambda x: 2 * x.rewards["length"]
+                     + x.rewards.get("only_d", 0.0))  # fmt: skip
+        assert each.text == wanted.text
+    with pytest.raises(ConfigError, match="--rewards: novelty needs data .* give length, repet"):
+        ours.samples(1, rewards=["novelty"])
+
+
+def test_a_runs_own_rewards_stand_beside_its_samples():
+    """But for those that would import, or that need data."""
+    plain = model()
+    terms = [{"name": "length", "weight": 0.5}, "antigravity:fly", "novelty", "discriminator"]
+    ours = TextGenerator(plain.policy, plain.codec, {}, settings={"rewards": terms})
+    assert all(x.rewards == {"length": len(x.text.split())} for x in ours.samples(9))
+    longest = ours.samples(1, best_of=50, best_by="reward")[0]
+    assert longest.rewards["length"] == max(x.rewards["length"] for x in ours.samples(50))
+    (found,) = ours.samples(1, rewards=[{"name": "regex", "pattern": "."}])
+    assert found.rewards == {"regex": float(bool(found.text))}
+
+
 def test_rescoring_draws_one_of_each_group_by_its_weight():
     ours = model(discriminator=True)
     every = ours.samples(40, seed=2)
@@ -144,6 +179,9 @@ WRONG = [
     ({"beams": 4, "top_k": 3}, "--beams: beam search draws nothing; leave out --top_k"),
     ({"beams": 4, "greedy": True}, "leave out --greedy"),
     ({"greedy": True, "temperature": 0.5}, "--greedy: .* leave out --temperature"),
+    ({"greedy": True, "unique": True, "number": 5}, "--greedy: .* leave out --unique"),
+    ({"best_of": 2, "best_by": "reward"}, "--best_by: reward: this model has none .* --rewards"),
+    ({"rewards": ["lenth"]}, "did you mean 'length'"),
     ({"beams": 2, "number": 3}, "--number: 2 --beams find 2 sequences, not 3"),
     ({"min_p": 2.0}, r"--min_p: 2.0 is not in \(0, 1\]"),
     ({"min_length": 3, "max_length": 2}, "--min_length: 3 is above --max_length 2"),
