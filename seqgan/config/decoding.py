@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .checks import choice, not_negative, positive, require, seed, sizes
+from .decoding_checks import check_search
 from .rewards import RewardTerm, reward_terms
 from .settings import Settings
 
@@ -105,23 +106,4 @@ class Decoding(Settings):
             )
         choice(self, "best_by", BEST_BY)
         seed(self.seed)
-        self._check_search()
-
-    def _check_search(self) -> None:
-        """Refuses settings of drawing where nothing is drawn."""
-        drawing = ["temperature", "top_k", "top_p", "min_p", "best_of", "rescore"]
-        for name, why in (
-            ("beams", "beam search draws nothing"),
-            ("greedy", "the most likely token is taken"),
-        ):
-            if not getattr(self, name):
-                continue
-            idle = [*drawing, "unique"] if name == "greedy" else drawing
-            given = [each for each in idle if getattr(self, each) != getattr(Decoding, each)]
-            require(not given, f"--{name}: {why}; leave out --{' and --'.join(given)}")
-            drawing.append("greedy")
-        if self.beams and self.number is not None:
-            require(
-                self.number <= self.beams,
-                f"--number: {self.beams} --beams find {self.beams} sequences, not {self.number:,}",
-            )
+        check_search(self)
