@@ -25,8 +25,8 @@ def check_search(settings: Decoding) -> None:
         given = [each for each in idle if getattr(settings, each) != getattr(type(settings), each)]
         require(not given, f"--{name}: {why}; leave out --{' and --'.join(given)}")
         drawing.append("greedy")
-    if settings.beams and settings.number is not None:
+    number, beams = settings.number, settings.beams
+    if beams and number is not None:
         require(
-            settings.number <= settings.beams,
-            f"--number: {settings.beams} --beams find {settings.beams} sequences, not {settings.number:,}",
+            number <= beams, f"--number: {beams} --beams find {beams} sequences, not {number:,}"
         )
