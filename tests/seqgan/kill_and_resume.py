@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .tiny import TINY, differences, outcome
+from .tiny import REWARDED, TINY, differences, outcome
 
 SETTINGS = [
     "--data", "grammar", "--size", "smoke", "--device", "cpu",
@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fork", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="a smaller run, without its report")
+    parser.add_argument("--rewards", action="store_true", help="the same for a function as reward")
     options = parser.parse_args()
     if options.fork:
         import torch
@@ -158,9 +159,12 @@ def main() -> None:
         from seqgan import pipeline  # loaded once, before the forks
 
         torch.set_num_threads(1)
-        if options.tiny:
+        if options.tiny or options.rewards:
             pipeline.write_report = lambda run: run.path
     settings = TINY if options.tiny else SETTINGS
+    if options.rewards:  # longer than the tiny run, so that most of it is in the rounds
+        rounds = ["--adversarial.rounds", "9", "--evaluation.control", "false"]
+        settings = [*TINY, *REWARDED, *rounds]
     with tempfile.TemporaryDirectory() as folder:
         counts = kill_and_resume(Path(folder), options.kills, options.seed, options.fork, settings)
     print(json.dumps(counts))

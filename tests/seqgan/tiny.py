@@ -27,6 +27,16 @@ TINY = [
     "--corpus.max_length", "21",  # the grammar's longest sentence: an untrained model writes no end
     *TINY_WORK,
 ]  # fmt: skip
+REWARDED = [
+    "--rewards", "tests.seqgan.rewards.functions:long", "--reward.calls", "1000",
+    "--reward.workers", "1", "--algorithm.rollouts", "0", "--algorithm.baseline", "value",
+    "--algorithm.rollout_update_rate", "0", "--adversarial.generator_steps", "2",
+    "--stages", "[{rewards: [{name: length, shape: standardise}], steps: 3}]",
+    "--algorithm.replay.size", "9", "--algorithm.replay.batch", "4",
+    "--algorithm.diversity.filter", "unique", "--algorithm.entropy_target", "2",
+    "--algorithm.kl_target", "1",
+]  # fmt: skip
+"""A function of one's own in a worker, a stage before it, memory, filter, value head, budget."""
 STEPS = 8 + 6 + 3 * (1 + 2) + 3 * 1
 """Gradient steps: MLE, discriminator, rounds, control. It can be ended after each, and go on."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 from dataclasses import asdict
 
 import pytest
@@ -14,9 +16,9 @@ from seqgan.cli.parsing import parse
 from seqgan.config.imports import dotted_names
 from seqgan.config.methods import DEFAULT_METHOD
 from seqgan.training.callbacks import Sample
-from seqgan.training.policy_gradient import PolicyGradient
 
-from ..tiny import TINY, differences, outcome, without_report
+from ..signals import send
+from ..tiny import REWARDED, TINY, differences, outcome, without_report
 
 HERE = "tests.seqgan.rewards.functions"
 OWN = [*TINY, "--evaluation.control", "false", "--algorithm.rollouts", "0"]
@@ -183,35 +185,24 @@ def test_callbacks(tmp_path, monkeypatch):
     assert found[0].reward == len(found[0].text.split()) and torch.is_grad_enabled()
 
 
-def test_resumed_in_the_middle_of_memory_stages_and_budget(tmp_path, monkeypatch, capsys):
-    """The same bits as a run that nobody ended."""
+def test_ctrl_c_in_the_middle_of_memory_stages_and_budget(run, tmp_path, monkeypatch, capsys):
+    """The command that is named goes on to the same bits as a run that nobody ended."""
     without_report(monkeypatch)
-    words = [
-        "run", *OWN, "--algorithm.baseline", "value", "--algorithm.rollout_update_rate", "0",
-        "--rewards", f"{HERE}:long", "--reward.calls", "1000", "--adversarial.generator_steps", "2",
-        "--stages", "[{rewards: [{name: length, shape: standardise}], steps: 3}]",
-        "--algorithm.replay.size", "9", "--algorithm.replay.batch", "4",
-        "--algorithm.diversity.filter", "unique", "--algorithm.entropy_target", "2",
-        "--algorithm.kl_target", "1", "--checkpoint.every_steps", "1",
-    ]  # fmt: skip
+    words = ["finetune", "--run", str(run), *REWARDED, "--checkpoint.every_steps", "2"]
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     assert main([*words, "--output_dir", str(whole)]) == 0
     assert "stage 2 of the reward begins" in capsys.readouterr().out
     first = log(whole, "adversarial")
     assert len(first) == 6 and "reward_length" in first[2] and "reward_long" in first[3]
-    original = PolicyGradient.step
-
-    def interrupted(self):
-        if self.progress.number == 4:
-            raise KeyboardInterrupt
-        original(self)
-
-    monkeypatch.setattr(PolicyGradient, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        seqgan.run(parse("run", [*words[1:], "--output_dir", str(parted)]))
-    monkeypatch.setattr(PolicyGradient, "step", original)
+    words += ["--output_dir", str(parted)]
+    for steps in (2, 2):  # in the first stage; in the second
+        with monkeypatch.context() as patch:
+            send(patch, signal.SIGINT, steps)
+            assert main(words) == 130
+        words = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
+        assert words[0] == "finetune" and words[-1] == "--trust"
     assert len(log(parted, "adversarial")) == 4
-    assert main(["run", "--resume", str(parted), "--trust"]) == 0
+    assert main(words) == 0
     assert not differences(outcome(whole), outcome(parted))
 
 

@@ -17,8 +17,8 @@ from seqgan.cli.main import main
 from seqgan.evaluation.models import Evaluator
 from seqgan.runs.resume import other_environment
 from seqgan.runs.run_directory import RunDirectory
-from seqgan.training.runtime import Runtime
 
+from ..signals import send
 from ..tiny import STEPS, TINY, TINY_WORK, differences, outcome, weights, without_report
 
 ROOT = Path(__file__).parents[3]
@@ -37,19 +37,6 @@ def calm(tmp_path_factory) -> Path:
         without_report(patch)
         assert main(["run", *TINY, "--output_dir", str(path)]) == 0
     return path
-
-
-def send(patch: pytest.MonkeyPatch, number: int, step: int) -> None:
-    """A signal after that many gradient steps of the process."""
-    seen, original = [0], Runtime.pause
-
-    def pause(self: Runtime) -> None:
-        seen[0] += 1
-        if seen[0] == step:
-            signal.raise_signal(number)
-        original(self)
-
-    patch.setattr(Runtime, "pause", pause)
 
 
 def ended(arguments: list[str], number: int, step: int, capsys) -> list[str]:
@@ -287,6 +274,15 @@ def kills(*options: str, timeout: int) -> str:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_twice_and_resumed():
     assert kills("--kills", "2", "--fork", "--tiny", timeout=300).count("killed: ") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_killed_ten_times_with_rewards_of_ones_own():
+    """In stages, with memory, filter, value head, budget and a worker."""
+    found = kills("--kills", "10", "--fork", "--rewards", timeout=1100)
+    assert found.count("killed: ") == 10 and "killed: adversarial" in found
 
 
 @pytest.mark.slow
