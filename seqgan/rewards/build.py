@@ -40,7 +40,10 @@ def build_reward(terms: Sequence[RewardTerm], given: Ingredients) -> Reward:
 def made_of(terms: Sequence[RewardTerm], given: Ingredients) -> Terms:
     """The same as weighted terms, also where it is a single one; errors as in `build_reward`."""
     made = [
-        Term(name, each.weight, build(each, given), each.shape, each.low, each.high, each.absent)
+        Term(
+            name, each.weight, build(each, given), each.shape, each.low, each.high, each.absent,
+            each.moves,
+        )  # fmt: skip
         for name, each in zip(_names(terms), terms, strict=True)
     ]
     return Terms(made, given.config.mean)

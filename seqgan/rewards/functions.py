@@ -23,7 +23,7 @@ from .calls import CallFailed, Numbers, call_all, is_async, missing_columns
 from .ingredients import Ingredients
 from .workers import Workers
 
-__all__ = ["FunctionReward", "imported"]
+__all__ = ["FunctionReward", "imported", "sequence_keys"]
 
 REMEMBERED = 1 << 17
 """Sequences whose rewards are kept; the oldest go first."""
@@ -68,7 +68,7 @@ class FunctionReward:
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] of the sequences; NaN where the function abstains."""
-        keys = _keys(sequences)
+        keys = sequence_keys(sequences)
         known = self.cache if self.config.cache else OrderedDict[Key, float]()
         first = {key: row for row, key in reversed([*enumerate(keys)]) if key not in known}
         asked = sorted(first.values())
@@ -88,7 +88,7 @@ class FunctionReward:
             values: of each; NaN where the function abstains.
         """
         if self.config.cache:
-            self.cache.update(zip(_keys(sequences), values, strict=True))
+            self.cache.update(zip(sequence_keys(sequences), values, strict=True))
             self._forget_oldest()
 
     def take_calls(self) -> int:
@@ -250,7 +250,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} ...")
 
 
-def _keys(sequences: Sequences) -> list[Key]:
+def sequence_keys(sequences: Sequences) -> list[Key]:
     """Keys that equal sequences share which were asked for the same; noise is no question."""
     rows, condition = sequences.to_lists(), without_noise(sequences).condition
     leaves = [leaf.reshape(len(rows), -1).tolist() for leaf in tree_leaves(condition or {})]

@@ -33,6 +33,7 @@ class Term:
         low: of the shape.
         high: of the shape.
         absent: value, after the shape, where the term has none before; None: it abstains there.
+        moves: the value of a sequence changes as something is trained.
         centre: mean and spread of the values of the step's samples, for "standardise".
     """
 
@@ -43,6 +44,7 @@ class Term:
     low: float = 0.0
     high: float = 1.0
     absent: float | None = None
+    moves: bool = False
     centre: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -133,6 +135,11 @@ class Terms:
     def functions(self) -> dict[str, FunctionReward]:
         """The functions of the user by the names of their terms."""
         return {t.name: t.reward for t in self.terms if isinstance(t.reward, FunctionReward)}
+
+    @property
+    def moves(self) -> bool:
+        """Tells if a sequence may be worth something else at another step."""
+        return any(term.moves or term.shape == "standardise" for term in self.terms)
 
     def take_calls(self) -> int:
         """Sequences that were judged since the last call.

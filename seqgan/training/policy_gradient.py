@@ -246,8 +246,8 @@ class PolicyGradient(Updates):
         values = processes.gather(self.values(mine, judged, part, rng), part)
         scores = judged.scores
         rewarded = scores
-        if self.filter is not None:
-            keeps = self.filter.keeps(whole, scores)
+        keeps = None if self.filter is None else self.filter.keeps(whole, scores)
+        if keeps is not None:
             values = torch.where(keeps[:, None], values, values.clamp(max=0))
             rewarded = torch.where(keeps, scores, scores.clamp(max=0))
         figures: dict[str, Tensor] = {}
@@ -273,9 +273,23 @@ class PolicyGradient(Updates):
         )  # fmt: skip
         figures |= self._figures(batch, now, judged, spread)
         if self.replay is not None:
-            self.replay.add(whole, scores)
+            self._remember(self.replay, whole, scores, keeps)
         self.judge.end_step(self.progress.number + 1, whole, judged)
         return batch, figures
+
+    def _remember(
+        self, memory: Replay, whole: Sequences, scores: Tensor, keeps: Tensor | None
+    ) -> None:
+        """Adds the best of a batch to the memory, but for what the filter takes the reward from.
+
+        A reward that moves, as a discriminator's does, judges what is remembered anew.
+        """
+        if memory.kept is not None and self.judge.moves:
+            memory.rewards = self.judge.again(memory.kept.to(scores.device)).cpu()
+        if keeps is not None:
+            whole, scores = whole.select(keeps), scores[keeps]
+        if len(whole):
+            memory.add(whole, scores)
 
     def _prompts(self) -> tuple[Prompts, int]:
         """The questions of the step, and how many tokens of real sequences they begin with."""
@@ -306,7 +320,7 @@ class PolicyGradient(Updates):
     @torch.no_grad()
     def _replayed(self) -> Replayed | None:
         """The remembered sequences that this step trains on too."""
-        if self.replay is None:
+        if self.replay is None or self.replay.kept is None:
             return None
         rng = self.runtime.rng(self.stage, "replay", self.progress.number)
         sequences, rewards = self.replay.draw(rng)

@@ -18,6 +18,7 @@ from ..config import PolicyGradient as Settings
 from ..config.algorithms import DiversityConfig, ReplayConfig
 from ..data.codec import Codec
 from ..metrics.molecules import molecules, require_rdkit, scaffold
+from ..rewards.functions import sequence_keys
 from .processes import Part
 
 __all__ = ["DiversityFilter", "Replay", "Replayed", "replay_loss"]
@@ -41,7 +42,7 @@ class Replayed:
 
 
 class Replay:
-    """The distinct sequences with the highest rewards so far.
+    """The distinct sequences with the highest rewards so far; other questions make them others.
 
     Args:
         settings: how many are kept and drawn.
@@ -176,8 +177,8 @@ class DiversityFilter:
 
 
 def _digests(sequences: Sequences) -> list[int]:
-    """A number of 63 bits for each sequence, equal for equal tokens."""
-    return [_digest(row) for row in sequences.to_lists()]
+    """A number of 63 bits for each sequence, equal for equal tokens that were asked for alike."""
+    return [_digest(key) for key in sequence_keys(sequences)]
 
 
 def _digest(key: object) -> int:

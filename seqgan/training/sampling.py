@@ -211,6 +211,17 @@ class Judge:
         scores = gather(of_sequences(values), part)
         return Judged(values, scores, dict(zip(names, each, strict=True)))
 
+    @property
+    def moves(self) -> bool:
+        """Tells if a sequence may be worth something else at another step."""
+        return not isinstance(self.reward, Terms) or self.reward.moves
+
+    def again(self, sequences: Sequences) -> Tensor:
+        """Rewards [B] of sequences that were judged before, by all processes alike."""
+        with self.together():
+            values = reward_values(self.reward, sequences)
+        return of_sequences(values)
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Judging in each process by itself; if one fails, all of them end.

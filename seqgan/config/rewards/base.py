@@ -63,6 +63,11 @@ class RewardTerm(Component):
             raise ConfigError(f"{error}, and no package.module:function") from None
 
     @property
+    def moves(self) -> bool:
+        """Tells if its values change as something is trained."""
+        return self.needs_discriminator or self.needs_mediator or self.density
+
+    @property
     def absent(self) -> float | None:
         """Value, after the shape, of a sequence that cannot be judged; none: it has one before."""
         return None

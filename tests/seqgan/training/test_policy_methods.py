@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rollout import Sequences, generate
+from rollout import Sequences, TokenScores, generate
 from rollout.modules import frozen_copy
 from seqgan.config import LSTM, PolicyGradient, RunConfig
 from seqgan.config.algorithms import DiversityConfig, ReplayConfig, ValueConfig
@@ -20,15 +20,15 @@ from seqgan.rewards.stages import Stages
 from seqgan.training.players import Materials
 from seqgan.training.policy_gradient import PolicyGradient as Player
 from seqgan.training.policy_gradient import policy_loss
-from seqgan.training.replay import DiversityFilter, Replay
+from seqgan.training.replay import DiversityFilter, Replay, Replayed, replay_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
 BARE = PolicyGradient(rollouts=0, baseline="none", batch_size=16)
 
 
-def player_of(settings, reward, vocab=3, length=3, seed=3, **more) -> Player:
+def player_of(settings, reward, vocab=3, length=3, seed=3, eos=None, **more) -> Player:
     spec = TokenSpec(
-        vocab_size=vocab, bos_id=0, eos_id=None, pad_id=0, max_length=length, forbidden=()
+        vocab_size=vocab, bos_id=0, eos_id=eos, pad_id=0, max_length=length, forbidden=()
     )
     generator = make_generator(LSTM(embedding=4, hidden=6, dropout=0.0), spec, 1)
     with torch.no_grad():
@@ -135,14 +135,99 @@ def test_augmented_likelihood_is_the_expectation_of_its_formula():
     assert ((found.mean(0) - exact).abs() <= 4 * error + 1e-5).all()
 
 
-def test_aggregations_are_weights_of_the_same_terms():
-    sums = {}
-    for how in ("sequence_sum", "sequence_mean", "constant", "token_mean"):
-        player = player_of(replace(BARE, aggregation=how), product)
-        batch, _ = player._batch()
-        sums[how] = policy_loss(player.policy(batch.mine), batch, player.settings).item()
-    whole = sums.pop("sequence_sum")  # of sequences of three tokens
-    assert list(sums.values()) == pytest.approx([whole / 3] * 3, rel=1e-5)
+OWN_FORMULA = {
+    "grpo": {},
+    "DAPO": {"aggregation": "token_mean", "clip_high": 0.28},
+    "Dr. GRPO": {"transform": "group_centre", "aggregation": "constant"},
+    "GSPO": {"loss": "sequence", "clip": 0.05},
+    "reinforce": {"loss": "reinforce", "transform": "none", "aggregation": "sequence_sum"},
+    "with entropy": {"entropy_weight": 0.5},
+}
+
+
+def by_hand(name, settings, rewards, lengths, now, old, before, entropy):
+    """The loss of a method as its paper has it, one sequence and one token at a time."""
+    total, bonus, kl, tokens = 0.0, 0.0, 0.0, sum(lengths)
+    count = len(lengths)
+    high = settings.clip if settings.clip_high is None else settings.clip_high
+
+    mean = sum(rewards) / count  # nothing is asked: all are one group
+    spread = (sum((x - mean) ** 2 for x in rewards) / count) ** 0.5
+
+    def surrogate(ratio, advantage):
+        clipped = ratio.clamp(1 - settings.clip, 1 + high)
+        return torch.minimum(ratio * advantage, clipped * advantage)
+
+    for k, length in enumerate(lengths):
+        advantage = rewards[k] - mean
+        if name not in ("Dr. GRPO", "reinforce"):
+            advantage = advantage / spread
+        own = now[k, :length] - old[k, :length]
+        if name == "GSPO":
+            total += surrogate(own.mean().exp(), advantage) / count
+        for t in range(length):
+            weight = {"DAPO": 1 / tokens, "Dr. GRPO": 1 / (3 * count)}.get(name, 1 / length / count)
+            if name == "reinforce":
+                total += rewards[k] * now[k, t] / count
+            elif name != "GSPO":
+                total += weight * surrogate(own[t].exp(), advantage)
+            gap = before[k, t] - now[k, t]
+            kl += (gap.exp() - gap - 1) / count
+            bonus += entropy[k, t] / tokens
+    return -total - settings.entropy_weight * bonus + settings.kl_weight * kl
+
+
+@pytest.mark.parametrize("name", OWN_FORMULA)
+def test_the_loss_is_the_methods_own_formula_for_lengths_that_differ(name):
+    """Of a batch that an older policy has drawn, with its advantages, clips and means."""
+    usual = RunConfig(method="grpo").algorithm
+    settings = replace(usual, batch_size=16, group_size=4, kl_weight=0.3, **OWN_FORMULA[name])
+
+    def reward(sequences):
+        return (sequences.tokens * sequences.mask).sum(1) + 0.5 * sequences.lengths
+
+    player = player_of(settings, reward, eos=2)
+    batch, _ = player._batch()
+    mine, lengths = batch.mine, batch.mine.lengths.tolist()
+    assert {*lengths} == {1, 2, 3}
+    with torch.no_grad():
+        player.policy.head.bias.add_(torch.tensor([0.5, -0.5, 0.2]))
+    now, old = player.policy(mine), batch.old.log_prob
+    ratio = (now.log_prob - old).exp()[mine.mask]
+    assert ((ratio - 1).abs() > 0.28).any() and ((ratio - 1).abs() < 0.2).any()
+    before = player.reference(mine).log_prob.detach()
+    expected = by_hand(
+        name, settings, reward(mine).tolist(), lengths, now.log_prob, old, before, now.entropy
+    )
+    found = policy_loss(now, batch, settings)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-6)
+    both = [
+        torch.autograd.grad(loss, player.policy.head.bias, retain_graph=True)[0]
+        for loss in (found, expected)
+    ]
+    assert torch.allclose(*both, rtol=1e-3, atol=1e-6)
+
+
+def test_self_imitation_by_hand():
+    """Minus the log-likelihood, -2 and -3, times what the reward is above the mean of 2."""
+    kept = Sequences.from_lists([[1, 1], [2]], 0)
+
+    def policy(sequences):
+        log_prob = torch.tensor([[-1.5, -0.5], [-3.0, -9.0]])  # the last one is padding
+        return TokenScores(log_prob, torch.zeros(2, 2))
+
+    part = Runtime(make_accelerator("cpu"), seed=0).processes.part(2)
+    settings = replace(BARE, replay=ReplayConfig(size=2, weight=0.5))
+    mean = torch.tensor(2.0)
+    for rewards, right in (([5.0, 1.0], 3 * 2 / 2), ([5.0, 4.0], (3 * 2 + 2 * 3) / 2)):
+        again = Replayed(part, kept, torch.tensor(rewards), None)
+        assert replay_loss(policy, again, mean, settings).item() == pytest.approx(0.5 * right)
+    # REINVENT's loss: (prior + sigma R - log p)^2
+    settings = replace(settings, loss="augmented", sigma=2.0)
+    prior = torch.tensor([[-1.0, -1.0], [-2.0, -9.0]])
+    again = Replayed(part, kept, torch.tensor([5.0, 1.0]), prior)
+    right = ((-2 + 10 + 2) ** 2 + (-2 + 2 + 3) ** 2) / 2
+    assert replay_loss(policy, again, mean, settings).item() == pytest.approx(0.5 * right)
 
 
 def count_of_ones(sequences):
@@ -222,6 +307,43 @@ def test_a_filter_against_repetitions():
     firsts = [rows.index(row) == i for i, row in enumerate(rows)]
     assert batch.scores.gt(0).tolist() == firsts and not all(firsts)
     assert figures["mean_reward"] >= 1  # as it is, for the log
+
+
+def test_what_was_asked_for_makes_another_sequence_of_the_same_tokens():
+    batch = Sequences.from_lists([[1, 1]] * 3, 0)
+    batch = replace(batch, condition={"label": torch.tensor([0, 1, 0])})
+    memory = Replay(ReplayConfig(size=5, batch=2), 0, torch.device("cpu"))
+    memory.add(batch, torch.tensor([0.5, 0.4, 0.5]))
+    assert memory.kept.condition["label"].tolist() == [0, 1]
+    seen = DiversityFilter(DiversityConfig(filter="unique"))
+    assert seen.keeps(batch, torch.ones(3)).tolist() == [1, 1, 0]
+
+
+def test_the_memory_judges_anew_where_the_reward_moves_and_leaves_out_what_was_filtered():
+    worth = {"factor": 1.0}
+
+    def moving(sequences):
+        return worth["factor"] * (sequences.tokens[:, 0] + 1.0)
+
+    settings = replace(
+        BARE, replay=ReplayConfig(size=4, batch=2), diversity=DiversityConfig(filter="unique")
+    )
+    player = player_of(settings, moving)
+    player._batch()
+    assert player.replay.rewards.max() == 3.0
+    worth["factor"] = -1.0  # the best are the worst now
+    player.progress.number = 1  # other samples
+    player._batch()
+    kept, rewards = player.replay.kept, player.replay.rewards
+    assert torch.equal(rewards, moving(kept)) and rewards.max() == -1.0
+    scaffolds = player_of(settings, moving)
+    scaffolds.filter.keeps = lambda whole, scores: whole.tokens[:, 0] == 1  # one alone is paid
+    scaffolds._batch()
+    assert {row[0] for row in scaffolds.replay.kept.to_lists()} == {1}
+    scaffolds.filter.keeps = lambda whole, scores: torch.zeros(len(whole), dtype=torch.bool)
+    scaffolds.replay.forget()
+    scaffolds.step()  # nothing is remembered
+    assert scaffolds.replay.kept is None
 
 
 def test_repetition_is_no_way_out_of_a_negative_reward():
