@@ -41,7 +41,13 @@ def made_of(terms: Sequence[RewardTerm], given: Ingredients) -> Terms:
     """The same as weighted terms, also where it is a single one; errors as in `build_reward`."""
     made = [
         Term(
-            name, each.weight, build(each, given), each.shape, each.low, each.high, each.absent,
+            name,
+            each.weight,
+            build(each, given),
+            each.shape,
+            each.low,
+            each.high,
+            each.absent,
             each.moves,
         )  # fmt: skip
         for name, each in zip(_names(terms), terms, strict=True)
