@@ -1,5 +1,5 @@
-# The toolkit with its commands. On a CPU:
-#   docker build -t seqgan --build-arg TORCH="--index-url https://download.pytorch.org/whl/cpu torch" .
+# The toolkit with its commands. On a CPU (torch's own index beside the usual one, which has the rest):
+#   docker build -t seqgan --build-arg TORCH="--extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0+cpu" .
 #   docker run --rm -v "$PWD:/work" seqgan run --data captions.txt --size quick
 # On NVIDIA GPUs (torch from PyPI brings its CUDA libraries):
 #   docker build -t seqgan .

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,39 @@ def environment() -> dict[str, str]:
     """The variables that ARG and ENV set."""
     pairs = [line.split("=", 1) for line in (*instructions("ARG"), *instructions("ENV"))]
     return {name: value.strip('"') for name, value in pairs}
+
+
+def build_arguments() -> dict[str, str]:
+    """The arguments that the comments at the file's head suggest."""
+    head = "\n".join(line for line in LINES if line.startswith("#"))
+    return dict(re.findall(r'--build-arg (\w+)="([^"]*)"', head))
+
+
+def test_the_arguments_at_its_head_are_those_of_the_project():
+    found = build_arguments()
+    assert found.keys() == {"TORCH", "EXTRAS"} < environment().keys()
+    pinned = re.search(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert pinned is not None and found["TORCH"].endswith(f" torch=={pinned[1]}+cpu")
+    # Another index in the place of the usual one lacks versions that the constraints ask for.
+    assert "--extra-index-url" in found["TORCH"] and "--index-url" not in found["TORCH"].split()
+    project = (ROOT / "pyproject.toml").read_text()
+    for extra in found["EXTRAS"].strip("[]").split(","):
+        assert re.search(rf"^{extra} = ", project, re.MULTILINE), extra
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["TORCH", "EXTRAS"])
+def test_its_install_line_is_solved_with_the_arguments_at_its_head(name):
+    line = next(line for line in instructions("RUN") if f"${name}" in line)
+    # Of an environment that has everything already; nothing is installed.
+    line = line.replace('"$VENV/bin/pip" install', f"{sys.executable} -m pip install --dry-run -I")
+    variables = {**os.environ, **environment(), **build_arguments(), "PIP_RETRIES": "0"}
+    done = subprocess.run(
+        ["sh", "-ec", line], cwd=ROOT, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    wanted = {"TORCH": "+cpu", "EXTRAS": "scikit-learn"}
+    assert wanted[name] in done.stdout
 
 
 @pytest.mark.slow
