@@ -37,25 +37,34 @@ class SingleRun(NamedTuple):
     facts: dict[str, Any]
 
 
-def options_of(description: str | None) -> argparse.Namespace:
-    """The options ``--output``, ``--pictures`` and ``--seed`` of the command line."""
+def options_of(description: str | None, methods: Sequence[str] = ()) -> argparse.Namespace:
+    """The options ``--output``, ``--pictures`` and ``--seed`` of the command line.
+
+    Args:
+        description: of the program.
+        methods: choices of ``--method``, the default first; none: there is no such option.
+    """
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    if methods:
+        parser.add_argument("--method", choices=methods, default=methods[0])
     return parser.parse_args()
 
 
 def single_run(
-    name: str, settings: dict[str, Any], shown: Sequence[str], options: argparse.Namespace
-) -> SingleRun:
+    name: str, settings: dict[str, Any], shown: Sequence[str], options: argparse.Namespace,
+    models: Sequence[str] = ("real", "mle", "finetuned"),
+) -> SingleRun:  # fmt: skip
     """Runs settings once, on one thread, and keeps the pictures of samples.
 
     Args:
-        name: of the module, and of its pictures ``NAME-real.png``, ``-mle``, ``-finetuned``.
+        name: of its pictures ``NAME-real.png``, ``-mle``, ``-finetuned``.
         settings: of the run.
         shown: the scores that are kept.
         options: as of `options_of`.
+        models: whose samples are kept as pictures.
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +72,7 @@ def single_run(
         result = run(RunConfig(**settings, seed=options.seed, output_dir=str(path)))
         seconds, spent = time.perf_counter() - begun, time.process_time()
         samples = path / "samples"
-        for model in ("real", "mle", "finetuned"):
+        for model in models:
             shutil.copy(samples / f"{model}.png", options.pictures / f"{name}-{model}.png")
         texts = (samples / "finetuned.txt").read_text(encoding="utf-8").splitlines()
     scores = {
