@@ -46,9 +46,9 @@ def settings_of(method: str) -> dict[str, Any]:
 def main() -> None:
     """The command line."""
     options = options_of(__doc__, METHODS)
-    name, models = "digits", ("real", "mle", "finetuned")
+    name, models = "digits", ["real", "mle", "finetuned"]
     if options.method != METHODS[0]:  # its real digits, and its MLE, are those of the first
-        name, models = f"digits-{options.method}", ("finetuned",)
+        name, models = f"digits-{options.method}", ["finetuned"]
     result, _, facts = single_run(name, settings_of(options.method), SHOWN, options, models)
     assert result.answer is not None
     more = {

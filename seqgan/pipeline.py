@@ -49,11 +49,13 @@ from .training.begin import begin, check_config, files_found, on_data_of, source
 from .training.callbacks import CallbackArguments, Callbacks
 from .training.control import run_control
 from .training.fine_tuning import FineTuning
+from .training.fresh import FreshSamples
 from .training.members import run_members
 from .training.pretrain import Convergence, convergence_of, pretrain
 from .training.rounds import Rounds
-from .training.runtime import Runtime
+from .training.runtime import MLE_SAMPLES, Runtime
 from .training.sampling import MOST_SAMPLES
+from .training.showing import SampleTable
 from .training.transfer import beginning
 
 __all__ = ["RunResult", "finetune", "pretrain_only", "run"]
@@ -184,7 +186,9 @@ def _pretrained(
         generator = make_generator(config.generator, data.spec, seed)
     runtime.hold(runtime=runtime, generator=generator)
     if not runtime.past("pretrain"):
-        pretrain(generator, data.train, data.validation, config.pretrain, runtime)
+        table = SampleTable(data.codec, config.evaluation.show, 1, runtime)
+        show = FreshSamples(table, data, MLE_SAMPLES)
+        pretrain(generator, data.train, data.validation, config.pretrain, runtime, show)
         _keep_pretrained(runtime)
     return generator.to(runtime.device)
 

@@ -18,13 +18,13 @@ __all__ = ["watch"]
 def watch(settings: WatchConfig, console: Console) -> int:
     """``seqgan watch``: ends with the run, or at Ctrl-C, which leaves the run alone."""
     directory = RunDirectory.open(settings.run)
-    name = directory.path.resolve().name
     written: float | None = None
     try:
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 seen = look(directory)
-                live.update(frame(name, seen, settings.samples), refresh=True)
+                shown = frame(directory.path, seen, settings.samples, time.time())
+                live.update(shown, refresh=True)
                 now = time.monotonic()
                 due = settings.report and (written is None or now - written >= settings.report)
                 if due and not seen.finished:

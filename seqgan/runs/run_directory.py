@@ -182,10 +182,9 @@ class RunDirectory:
         """All lines of `metrics.jsonl`; of a run that goes on, without one that is half written."""
         if not (self.path / LOG).is_file():
             return []
-        lines = (self.path / LOG).read_text(encoding="utf-8").split("\n")
-        going_on = not (self.path / RESULTS).is_file()
-        if not lines[-1] or (going_on and not lines[-1].endswith("}")):
-            lines.pop()
+        *lines, last = (self.path / LOG).read_text(encoding="utf-8").split("\n")
+        if last and (self.path / RESULTS).is_file():
+            lines.append(last)
         return [json.loads(line) for line in lines]
 
     def data_fingerprint(self) -> str:

@@ -18,12 +18,12 @@ class Sample:
 
     Attributes:
         text: one line.
-        reward: as the policy gradient gets it.
+        reward: as the policy gradient gets it; None: there is none.
         terms: the value of each term, not weighted; None where it abstains.
     """
 
     text: str
-    reward: float
+    reward: float | None
     terms: dict[str, float | None]
 
     def numbers(self) -> list[str]:

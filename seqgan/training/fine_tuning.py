@@ -23,6 +23,7 @@ from ..seeding import derive_seed
 from .adversarial import adversarial
 from .critic import Critic
 from .critic_pretraining import pretrain_critic
+from .fresh import FreshSamples
 from .health import Health
 from .mediator import Mediation
 from .other_models import other_model
@@ -30,7 +31,7 @@ from .players import Actor, Materials, Player
 from .refresh import Refresh
 from .relaxed import RelaxedUpdates
 from .rounds import Rounds, Validation
-from .runtime import Runtime
+from .runtime import SAMPLES, Runtime
 from .scratch import at_the_start
 from .showing import SampleTable
 
@@ -90,6 +91,7 @@ class FineTuning:
             )
             runtime.hold(mediator=mediator, mediation=self.mediation)
         every = config.adversarial.measure_every * config.adversarial.generator_steps
+        self.table = SampleTable(self.data.codec, config.evaluation.show, every, runtime)
         stages, reward = None, self.reward(config.rewards)
         if config.stages:
             before = [self.reward(stage.rewards) for stage in config.stages]
@@ -98,7 +100,7 @@ class FineTuning:
             self.generator, self.reference, reward if stages is None else stages.reward,
             self.discriminator, self.data.train, self.data.prompts(), runtime,
             ensemble=self.ensemble,
-            table=SampleTable(self.data.codec, config.evaluation.show, every, runtime),
+            table=self.table,
             calls=planned_calls(config).training, stages=stages, codec=self.data.codec,
             constraint=self.data.constraint,
         )  # fmt: skip
@@ -121,6 +123,12 @@ class FineTuning:
             self.data.conditions, config.corpus.columns(), self.pools,
         )  # fmt: skip
         return build_reward(terms, given)
+
+    def _shown(self, policy: Generator, step: int) -> None:
+        """Shows samples of a policy whose player judges none, by what the discriminator says."""
+        if not self.player.shows:
+            reward = None if self.critic is None else self.reward(self.config.rewards)
+            FreshSamples(self.table, self.data, SAMPLES, reward)(policy, step)
 
     def _other_model(self, folder: str) -> Generator:
         return other_model(folder, self.data).to(self.runtime.device)
@@ -146,7 +154,7 @@ class FineTuning:
             settings = replace(settings, critic_steps=self.config.ensemble.refresh)
         rounds = Rounds(
             self.player, other, settings, runtime, health=health,
-            keep=lambda: runtime.save("finetuned"),
+            keep=lambda: runtime.save("finetuned"), show=self._shown,
         )  # fmt: skip
         parts: dict[str, Any] = {"rounds": rounds, "player": self.player}
         runtime.hold(**parts)

@@ -59,6 +59,10 @@ class Actor(Player, Protocol):
         """Sequences that were judged so far."""
 
     @property
+    def shows(self) -> bool:
+        """Tells if it shows its samples itself."""
+
+    @property
     def settled(self) -> bool:
         """Tells if the last reward judges: no stages are left."""
 

@@ -11,7 +11,7 @@ pretraining converged: see `convergence`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -36,6 +36,8 @@ from .runtime import Runtime
 
 __all__ = ["Convergence", "Pretraining", "convergence", "convergence_of", "pretrain"]
 
+Show = Callable[[Generator, int], None]
+
 PAST_BEST = 1e-3
 """Share by which the NLL of a last state may lie above the best one, where the last is kept."""
 
@@ -46,6 +48,7 @@ def pretrain(
     validation: Sequences,
     config: PretrainConfig,
     runtime: Runtime,
+    show: Show | None = None,
 ) -> Pretraining:
     """Trains `generator` in place, ends with its best state, and returns the record.
 
@@ -55,8 +58,9 @@ def pretrain(
         validation: sequences for the learning rate, the stop and the choice of the state.
         config: settings.
         runtime: device, seed, log.
+        show: as of `Pretraining`.
     """
-    work = Pretraining(generator, train, validation, config, runtime)
+    work = Pretraining(generator, train, validation, config, runtime, show=show)
     runtime.enter("pretrain", pretraining=work)
     work.run("MLE pretraining", "MLE")
     return work
@@ -122,6 +126,7 @@ class Pretraining:
         config: settings.
         runtime: device, seed, log.
         stage: name of the training in the log, and of its random numbers.
+        show: called with the generator and the number of epochs after each.
     """
 
     def __init__(
@@ -132,8 +137,10 @@ class Pretraining:
         config: PretrainConfig,
         runtime: Runtime,
         stage: str = "mle",
+        show: Show | None = None,
     ):
         self.config, self.runtime, self.stage = config, runtime, stage
+        self.show = show
         self.train, self.validation = train.to(runtime.device), validation.to(runtime.device)
         self._lengths = train.lengths.cpu()
         self.generator = generator.to(runtime.device)
@@ -236,6 +243,8 @@ class Pretraining:
             self.stage, self.learner.step, epoch=self.epochs_done, train_nll=train_nll,
             validation_nll=nll, learning_rate=self.learner.rate,
         )  # fmt: skip
+        if self.show is not None:
+            self.show(self.generator, self.epochs_done)
         self.learner.measured(nll, {"validation_nll": nll, "train_nll": train_nll})
         if nll < self.best_nll:
             self.best_nll, self.best_epoch = nll, self.epochs_done

@@ -40,6 +40,7 @@ class Rounds:
         stage: name of the rounds in the log: adversarial, or control.
         health: looks at both models at every measurement; None: nobody has to be warned.
         keep: called when a state is the best so far.
+        show: called with the policy and its generator steps at every measurement.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Rounds:
         stage: str = "adversarial",
         health: Health | None = None,
         keep: Callable[[], None] = lambda: None,
+        show: Callable[[Any, int], None] = lambda policy, step: None,
     ):
         self.generator, self.critic, self.config, self.runtime = generator, critic, config, runtime
         self.stage, self.health, self.keep = stage, health, keep
+        self.show = show
         self.rounds_done = self.best_round = self.settled_round = self.times_restored = 0
         self.best_score = float("inf")
         self.history: list[float] = []
@@ -119,6 +122,7 @@ class Rounds:
         self.history.append(measured["score"])
         name = "validation" if self.stage == "adversarial" else f"{self.stage}-validation"
         self.runtime.log(name, self.rounds_done, round=self.rounds_done, **measured)
+        self.show(policy, self.rounds_done * self.config.generator_steps)
         found = [] if self.health is None else self.health.look(policy, self.rounds_done)
         # Before the first round nothing has gone wrong yet, whatever a limit says.
         self.stopped = bool(found and self.rounds_done) and self.config.on_trouble == "stop"

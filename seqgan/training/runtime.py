@@ -34,8 +34,10 @@ from .processes import Processes, launcher
 from .progress import Progress, make_progress
 from .trackers import show_picture
 
-__all__ = ["Runtime", "make_accelerator"]
+__all__ = ["MLE_SAMPLES", "SAMPLES", "Runtime", "make_accelerator"]
 
+SAMPLES, MLE_SAMPLES = "samples", "mle-samples"
+"""Stages of the log that hold samples: of the rounds, and of MLE."""
 _PRODUCTS = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 """Number types of the products of training steps, by the setting."""
 
@@ -294,13 +296,13 @@ class Runtime:
         if stage == "adversarial" and self.processes.is_main:
             self.callbacks.on_step(step, dict(values))
 
-    def log_samples(self, step: int, samples: list[Sample]) -> None:
+    def log_samples(self, step: int, samples: list[Sample], stage: str = SAMPLES) -> None:
         """Samples with their rewards: a line of metrics, and a table of text for the trackers."""
         if self.run is None or not self.accelerator.is_main_process:
             return
         with self.writing("metrics.jsonl"):
-            self.run.log("samples", step, {"samples": [asdict(each) for each in samples]})
-        self._track({"samples/table": markdown_table(samples)}, step)
+            self.run.log(stage, step, {"samples": [asdict(each) for each in samples]})
+        self._track({f"{stage}/table": markdown_table(samples)}, step)
 
     def show_picture(self, name: str, picture: bytes) -> None:
         """Shows a PNG where measurements are tracked; see `trackers.show_picture`."""

@@ -15,7 +15,7 @@ from rollout import Sequences
 
 from ..data.codec import Codec
 from .callbacks import Sample, headings
-from .runtime import Runtime
+from .runtime import SAMPLES, Runtime
 
 __all__ = ["SampleTable"]
 
@@ -45,17 +45,32 @@ class SampleTable:
             each: the values [B] of each term; NaN where it abstains.
         """
         due = self.count and step % self.every == 0
-        if not due or not self.runtime.processes.is_main:
-            return
+        if due and self.runtime.processes.is_main:
+            self.present(step, sequences, rewards, each)
+
+    def present(
+        self, step: int, sequences: Sequences, rewards: Tensor | None, each: Mapping[str, Tensor],
+        stage: str = SAMPLES,
+    ) -> None:  # fmt: skip
+        """Shows the first samples of a batch.
+
+        Args:
+            step: of the training.
+            sequences: the batch.
+            rewards: [B]; None: they have none.
+            each: the values [B] of each term; NaN where it abstains.
+            stage: of the log. Samples of the rounds are shown in the terminal and to the callback.
+        """
         texts = self.codec.texts(sequences.select(slice(0, self.count)))
         columns = {name: values[: self.count].tolist() for name, values in each.items()}
+        own = [None] * len(texts) if rewards is None else rewards[: self.count].tolist()
         samples = [
             Sample(text, reward, {name: _known(found[i]) for name, found in columns.items()})
-            for i, (text, reward) in enumerate(
-                zip(texts, rewards[: self.count].tolist(), strict=True)
-            )
+            for i, (text, reward) in enumerate(zip(texts, own, strict=True))
         ]
-        self.runtime.log_samples(step, samples)
+        self.runtime.log_samples(step, samples, stage)
+        if stage != SAMPLES:
+            return
         if self.runtime.console.is_terminal and not self.runtime.console.quiet:
             self.runtime.console.print(_table(step, samples))
         self.runtime.callbacks.on_sample(step, samples)

@@ -81,6 +81,11 @@ class Updates(Stepped):
         return 0 if self._judge is None else self._judge.calls
 
     @property
+    def shows(self) -> bool:
+        """Tells if it judges samples, and shows them."""
+        return self._judge is not None
+
+    @property
     def settled(self) -> bool:
         """Tells if the last reward judges: no stages are left."""
         return self._judge is None or self._judge.settled

@@ -50,10 +50,41 @@ def test_a_line_that_is_being_written_is_left_out(run):
 
 def test_the_terminal_shows_curves_samples_and_rewards(run):
     console = Console(width=100, record=True, quiet=False, file=open(run / "out", "w"))
-    console.print(frame("r", look(RunDirectory.open(run)), 1))
+    console.print(frame(run, look(RunDirectory.open(run)), 1, now=3.0 + 599))
     text = console.export_text()
     assert "MLE: validation NLL" in text and "█▁" in text and "2.0000" in text
-    assert "-0.250  a [red] cat" in text and "1.000  b" not in text
+    assert "-0.250  a [red] cat" in text and "1.000  b" not in text and "Nothing new" not in text
+
+
+def test_a_run_that_is_silent_may_have_ended(run):
+    console = Console(width=200, record=True, quiet=False, file=open(run / "out", "w"))
+    console.print(frame(run, look(RunDirectory.open(run)), 0, now=3.0 + 720))
+    text = console.export_text()
+    assert f"Nothing new for 12 minutes. If the run has ended: seqgan run --resume {run}" in text
+
+
+def test_a_line_that_is_cut_behind_a_bracket_is_left_out(run):
+    cut = '{"stage": "samples", "step": 9, "samples": [{"text": "a", "reward": 1.0}'
+    lines = (run / "metrics.jsonl").read_text().rpartition("\n")[0]
+    (run / "metrics.jsonl").write_text(f"{lines}\n{cut}")
+    assert look(RunDirectory.open(run)).steps == 4
+
+
+def test_members_have_a_curve_and_mle_has_samples(run):
+    lines = [
+        {"stage": "member-1", "step": 1, "time": 4.0, "validation_nll": 2.0},
+        {"stage": "member-2", "step": 1, "time": 5.0, "validation_nll": 1.0},
+        {"stage": "mle-samples", "step": 1, "time": 6.0, "samples": [
+            {"text": "c", "reward": None, "terms": {}}]},
+    ]  # fmt: skip
+    text = (run / "metrics.jsonl").read_text().rpartition("\n")[0]
+    more = "".join(f"\n{json.dumps(line)}" for line in lines)
+    (run / "metrics.jsonl").write_text(f"{text}{more}\n")
+    seen = look(RunDirectory.open(run))
+    assert seen.curves[("member", "validation_nll")] == [2.0, 1.0]
+    console = Console(width=100, record=True, quiet=False, file=open(run / "out", "w"))
+    console.print(frame(run, seen, 1, now=7.0))
+    assert "          c" in console.export_text()
 
 
 def test_the_command_looks_once_and_writes_the_report(run, capsys):
@@ -96,4 +127,6 @@ def test_every_curve_is_explained_in_the_docs():
 
     known = explained()
     for stage, name in CURVES:
-        assert name in known[{"control-validation": "validation"}.get(stage, stage)]
+        assert (
+            name in known[{"control-validation": "validation", "member": "mle"}.get(stage, stage)]
+        )
