@@ -15,6 +15,7 @@ from typing import Any
 
 from ..config import RunConfig
 from ..metrics import Score
+from ..metrics.likelihood import NOISES
 from ..training.pretrain import Convergence
 from .comparison import Compared, Verdict
 from .primary import PRIMARY
@@ -62,6 +63,16 @@ TAUGHT_NOTHING = {
     "constant": "The reward was the same for every sequence: it has nothing to teach.",
     "random": "The reward was a random number: it has nothing to teach.",
 }
+OF_NOISE = (
+    f"The models read noise, so their likelihoods and entropies are estimates: of the mixture over "
+    f"{NOISES} draws of it, the same for all models. A negative log-likelihood is a bound from "
+    "above, the further off the more a model makes of its noise."
+)
+NO_DENSITY = (
+    "A Jensen-Shannon divergence of such estimates is neither the models' nor a bound: "
+    "--evaluation.primary likelihood compares the bounds."
+)
+"""Said of generators with noise, and besides where the metric takes the very density."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,9 @@ def answer(
     between = None if against_control is None else against_control.label
     label = final_label(found.label, between, small=small)
     blocking = list(_blocking(pretraining, config, against_control, control_failed))
+    estimated = PRIMARY[found.metric].exact and _noise(config)
+    if estimated:
+        blocking.append(f"{OF_NOISE} {NO_DENSITY}")
     if small:
         blocking.insert(0, _too_small(num_test, config))
     size = None
@@ -156,12 +170,20 @@ def answer(
         label,
         label == "better" and not blocking,
         " ".join(_sentences(label, found, against_control, size)),
-        [*blocking, *_cautions(found, config, summary, num_test, control)],
+        [
+            *blocking,
+            *([OF_NOISE] if _noise(config) and not estimated else []),
+            *_cautions(found, config, summary, num_test, control),
+        ],
         size,
         found,
         against_control,
         control,
     )
+
+
+def _noise(config: RunConfig) -> bool:
+    return getattr(config.generator, "noise", 0) > 0
 
 
 def _too_small(num_test: int, config: RunConfig) -> str:

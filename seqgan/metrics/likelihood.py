@@ -1,11 +1,18 @@
 """Log-likelihoods of sequences under a policy, and what follows from two densities.
 
 All values are in nats. PAD never counts, EOS does.
+
+A model that reads noise z has no density that can be computed, only q(x | z). In its place stands
+the mixture over `NOISES` draws of z, the same for all sequences and models: ``log 1/K sum_k q(x |
+z_k)``. Its expectation over the draws is at most log q(x) (Burda et al. 2016, with the prior as the
+proposal), so a negative log-likelihood is a bound from above, which more draws tighten.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +22,10 @@ from torch import Tensor
 from rollout import Policy, Sequences
 from rollout.modules import evaluating
 
-__all__ = ["SequenceScores", "sequence_scores", "spelling_nll", "token_nll"]
+__all__ = ["NOISES", "SequenceScores", "sequence_scores", "spelling_nll", "token_nll"]
+
+NOISES = 16
+"""Draws of noise over which the density of a model that reads it is averaged."""
 
 
 class SequenceScores(NamedTuple):
@@ -23,7 +33,8 @@ class SequenceScores(NamedTuple):
 
     Attributes:
         log_prob: float64 [B], log-probability in nats.
-        entropy: float64 [B], sum of the entropies of the distributions the tokens come from.
+        entropy: float64 [B], sum of the entropies of the distributions the tokens come from; of a
+            model that reads noise minus `log_prob`, whose mean over own samples is the entropy.
         tokens: int64 [B], number of tokens, EOS counted.
     """
 
@@ -34,18 +45,45 @@ class SequenceScores(NamedTuple):
 
 @torch.no_grad()
 def sequence_scores(policy: Policy, sequences: Sequences, batch_size: int = 256) -> SequenceScores:
-    """Scores every sequence under a policy, without dropout; the result is on the CPU."""
+    """Scores every sequence under a policy, without dropout; the result is on the CPU.
+
+    Noise that samples were drawn with is not looked at.
+    """
+    noise = _noise_of(policy)
     log_prob, entropy = [], []
     # Sequences of like length together, so that little padding is computed.
     order = sequences.lengths.argsort(stable=True)
     with evaluating(policy):
         for batch in sequences.select(order).split(batch_size):
+            if noise is not None:
+                found = _mixed(policy, batch.trim(), noise)
+                log_prob.append(found)
+                entropy.append(-found)
+                continue
             scores = policy(batch.trim())
             log_prob.append(scores.log_prob.cpu().double().sum(1))
             entropy.append(scores.entropy.cpu().double().sum(1))
     back = order.argsort().cpu()
     lengths = sequences.lengths.cpu()
     return SequenceScores(torch.cat(log_prob)[back], torch.cat(entropy)[back], lengths)
+
+
+def _noise_of(policy: object) -> Tensor | None:
+    """The draws [K, Z] for a policy, or the one that it stands in front of; None: it reads none."""
+    size = getattr(policy, "noise_size", None)
+    if size is None:
+        behind = getattr(policy, "policy", None)
+        return None if behind is None else _noise_of(behind)
+    return torch.randn(NOISES, size, generator=torch.Generator().manual_seed(0)) if size else None
+
+
+def _mixed(policy: Policy, batch: Sequences, noise: Tensor) -> Tensor:
+    """Log-probabilities [B] under the mixture over `noise` [K, Z]."""
+    found = []
+    for each in noise.to(batch.device):
+        condition = {**(batch.condition or {}), "noise": each.expand(len(batch), -1)}
+        found.append(policy(replace(batch, condition=condition)).log_prob.cpu().double().sum(1))
+    return torch.stack(found).logsumexp(0) - math.log(len(noise))
 
 
 def token_nll(policy: Policy, sequences: Sequences) -> float:

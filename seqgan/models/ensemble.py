@@ -51,6 +51,7 @@ class Ensemble(nn.Module, Policy):
         self.members = nn.ModuleList(members)
         self.combination, self.quantile = combination, quantile
         self.temperature = temperature
+        self.noise_size = first.noise_size
         self.spec, self.conditional = first.spec, all(each.conditional for each in members)
         self.vocab_size, self.max_length = first.vocab_size, first.max_length
         self.bos_id, self.eos_id, self.pad_id = first.bos_id, first.eos_id, first.pad_id

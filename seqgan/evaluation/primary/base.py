@@ -91,6 +91,7 @@ class Primary:
         pooled: a difference of two models is estimated from the samples of both together (see
             `pooled`), and their diversities, which are entropies, likewise. False: each model has
             its own samples, no more than there are real sequences.
+        exact: it takes the very density of a model; an estimate, or a bound, misleads it.
         biased: values are too large, by an amount that the bootstrap estimates.
         most_resamples: bootstrap resamples at most; None: as many as the settings say.
     """
@@ -106,6 +107,7 @@ class Primary:
     excluded: str = ""
     limit: float | None = None
     pooled: bool = True
+    exact: bool = False
     biased: bool = False
     most_resamples: int | None = None
 

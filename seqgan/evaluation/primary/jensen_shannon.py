@@ -69,6 +69,7 @@ class JensenShannon(Primary):
         "the model writes exactly what the source would, 0.693 if they have nothing in common"
     )
     limit = SATURATED
+    exact = True
 
     def suits(self, data: Dataset, config: EvaluationConfig) -> bool:
         """The source's density is known."""

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from seqgan.config import EvaluationConfig, RunConfig
+from seqgan.config import LSTM, EvaluationConfig, RunConfig
 from seqgan.evaluation.answer import Answer, answer, effect
 from seqgan.evaluation.comparison import Compared, Comparison, Verdict
 from seqgan.metrics import Score
+from seqgan.metrics.catalogue import JENSEN_SHANNON
 from seqgan.training.pretrain import Convergence
 
 FIT = Convergence("converged", 20, 17, 3.0)
@@ -53,6 +54,22 @@ def test_a_control_that_failed_is_none():
     assert answer(verdicts, FIT, settings, SUMMARY, 2_000, []).helped
     found = answer(verdicts, FIT, settings, SUMMARY, 2_000, [], control_failed=True)
     assert not found.helped and any("The control ended early" in each for each in found.cautions)
+
+
+def test_densities_of_models_with_noise_are_estimates():
+    compared = Compared(
+        *(
+            Comparison({}, {}, verdict(each, metric=JENSEN_SHANNON))
+            for each in ("better", "worse", "better")
+        )
+    )
+    plain, noisy = RunConfig(data="x"), RunConfig(data="x", generator=LSTM(noise=4))
+    assert answer(compared, FIT, plain, SUMMARY, 2_000, []).helped
+    found = answer(compared, FIT, noisy, SUMMARY, 2_000, [])
+    assert not found.helped and "--evaluation.primary likelihood" in found.cautions[0]
+    bound = answered(generator=LSTM(noise=4))
+    assert bound.helped and bound.cautions[0].startswith("The models read noise")
+    assert not any("read noise" in each for each in answered().cautions)
 
 
 def test_a_success_has_all_of_it():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,6 +16,7 @@ from seqgan.config.settings import hints
 from seqgan.data.prompts import Grouped, Questions, WithNoise
 from seqgan.data.spec import TokenSpec
 from seqgan.evaluation.neighbours import excited_units
+from seqgan.metrics.likelihood import NOISES, sequence_scores
 from seqgan.models import Ensemble, make_discriminator, make_generator
 from seqgan.models.conditions import with_noise, without_noise
 from seqgan.training.decoding import decode
@@ -66,6 +70,36 @@ def test_data_have_none_and_are_scored_with_what_their_tokens_fix(name):
     policy.train()
     torch.manual_seed(0)
     assert not torch.allclose(policy(data).log_prob.sum(1), policy(data).log_prob.sum(1))
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_densities_are_those_of_a_mixture_over_shared_noise(name):
+    """They sum to 1 over all sequences, and no sample counts as certain by its own noise."""
+    tiny = TokenSpec(4, 3, 0, 0, 3, (3,))
+    policy = make_generator(small(GENERATORS[name], noise=2), tiny, seed=0).eval()
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(2.5)
+        policy.noise.weight.mul_(20)
+    rows = [list(x) for x in itertools.product((1, 2), repeat=3)]
+    rows += [[*x, 0] for n in range(3) for x in itertools.product((1, 2), repeat=n)]
+    every = Sequences.from_lists(rows, 0)
+    noise = torch.randn(NOISES, 2, generator=torch.Generator().manual_seed(0))
+    given = torch.stack([
+        policy(replace(every, condition={"noise": each.expand(len(rows), 2)})).log_prob.sum(1)
+        for each in noise
+    ]).double().detach()  # fmt: skip
+    found = sequence_scores(policy, every)
+    assert torch.allclose(found.log_prob.exp(), given.exp().mean(0), atol=1e-6)
+    assert found.log_prob.exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert torch.equal(found.entropy, -found.log_prob)
+    drawn = draw(policy, 50, rng(0)).sequences
+    own = policy(drawn).log_prob.sum(1)
+    marginal = sequence_scores(policy, drawn).log_prob
+    assert torch.equal(marginal, sequence_scores(policy, without_noise(drawn)).log_prob)
+    assert not torch.allclose(own.double(), marginal, atol=1e-2)
+    for behind in (TemperedPolicy(policy, 1.0), Ensemble([policy]), policy.tempered(1.0)):
+        assert torch.allclose(sequence_scores(behind, drawn).log_prob, marginal, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ABLE)
