@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -24,98 +21,24 @@ from rollout.modules import frozen_copy, own_copy
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.data.bounded import bounded
-from seqgan.data.dataset import Dataset
+from seqgan.data.dataset import Dataset, fingerprint
 from seqgan.data.text.rows import chosen_rows
 from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_with_control
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
-from seqgan.models import Generator, load_generator, make_generator, save_model
-from seqgan.runs.files import write_folder, write_json
-from seqgan.seeding import derive_seed, rng_for
+from seqgan.seeding import rng_for
 from seqgan.training.control import run_control
 from seqgan.training.fine_tuning import FineTuning
-from seqgan.training.members import Members, make_ensemble, needs_ensemble
-from seqgan.training.pretrain import pretrain
-from seqgan.training.progress import Lines, Progress
-from seqgan.training.runtime import Runtime, make_accelerator
+from seqgan.training.members import make_ensemble, needs_ensemble
+from seqgan.training.runtime import make_accelerator
 
-from .suite import Method
+from .kept import Record, kept
+from .recorder import Compute, Recorder, nowhere
+from .starts import Starts, key_of
+from .suite import Arm, Method
 
 __all__ = ["Compute", "Lab", "Measured", "Recorder"]
-
-
-def _nowhere(line: str) -> None:
-    """Shows nothing."""
-
-
-class Compute(NamedTuple):
-    """The work of training.
-
-    Attributes:
-        seconds: on the machine that is named in the result.
-        tokens: in gradient steps of all models; what is only sampled or scored does not count.
-        operations: of these steps, by the sizes of the models (see `Runtime.count`).
-    """
-
-    seconds: float = 0.0
-    tokens: float = 0.0
-    operations: float = 0.0
-
-    def plus(self, other: Compute) -> Compute:
-        """The sum of both."""
-        return Compute(*(mine + more for mine, more in zip(self, other, strict=True)))
-
-    @classmethod
-    def kept(cls, record: dict[str, Any]) -> Compute:
-        """The work in a record; 0 for what one of an earlier version lacks."""
-        return cls(*(float(record.get(name, 0.0)) for name in cls._fields))
-
-
-@dataclass
-class Recorder(Runtime):
-    """A runtime that keeps what is logged and said.
-
-    Attributes:
-        lines: for each stage its lines.
-        notes: what was said.
-        seconds: of the training of an arm.
-        show: takes a line about the progress of long work.
-    """
-
-    lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    show: Callable[[str], None] = _nowhere
-    _began: float = field(default_factory=time.monotonic, repr=False)
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Takes the time of the training of an arm, for `seconds`."""
-        self._began = time.monotonic()
-        yield
-        self.seconds = time.monotonic() - self._began
-
-    @property
-    def compute(self) -> Compute:
-        """The training of an arm, without its start."""
-        return Compute(self.seconds, float(self.tokens), float(self.operations))
-
-    def log(self, stage: str, step: int, **values: float | int | None) -> None:
-        """Keeps one line of metrics; of validation also what was paid for the policy so far."""
-        line: dict[str, Any] = {"step": step, **values}
-        if stage.endswith("validation"):
-            seconds = round(time.monotonic() - self._began, 1)
-            line |= {"tokens": float(self.tokens), "seconds": seconds}
-        self.lines.setdefault(stage, []).append(line)
-
-    def say(self, text: str) -> None:
-        """Keeps a line for people."""
-        self.notes.append(text)
-
-    def make_progress(self, label: str, unit: str, total: int, done: int) -> Progress:
-        """Lines about work that takes long; the bars of several cells would not mix."""
-        return Lines(self.show, label, unit, total, done, at_once=False)
 
 
 @dataclass(frozen=True)
@@ -144,11 +67,11 @@ class Lab:
         config: the cell's settings.
         data: the data set; the settings bound what of it is measured.
         metrics: dotted paths of metrics of the user's own.
-        folder: where MLE models with other seeds are kept; None: nowhere.
+        folder: where trained models are kept; None: nowhere.
 
     Attributes:
         show: takes a line about the progress of long work.
-        mle_compute: the training of the shared MLE model.
+        mle: the MLE model that arms share, once `begin` was called.
     """
 
     def __init__(
@@ -161,11 +84,10 @@ class Lab:
         self.config, self.data = config, bounded(data, config.evaluation)
         self.metrics = {name: import_dotted(name, "metric") for name in metrics}
         self.mle: Swept | None = None
-        self.show: Callable[[str], None] = _nowhere
-        self.folder, self.mle_compute = folder, Compute()
-        self._members: list[tuple[Generator, Compute]] = []
-        self._starts: dict[str, tuple[Policy, Compute]] = {}
-        self._controls: dict[str, tuple[Policy, Recorder]] = {}
+        self.show: Callable[[str], None] = nowhere
+        self.folder = folder
+        self._starts: dict[str, Starts] = {}
+        self._controls: dict[str, tuple[Policy, Record]] = {}
 
     @functools.cached_property
     def evaluator(self) -> Evaluator:
@@ -185,10 +107,22 @@ class Lab:
         accelerator = make_accelerator(self.config.device)
         return Recorder(accelerator, self.config.seed, show=self.show)
 
-    def set_mle(self, policy: Policy) -> None:
-        """The model that all arms share."""
+    def begin(self) -> Record:
+        """Trains the MLE model that arms share, or reads it; returns the record of its training."""
+        policy, record = self.starts(self.config).first()
         self.sweep.settle(policy)
         self.mle = Swept(policy, self.sweep)
+        return record
+
+    def starts(self, config: RunConfig) -> Starts:
+        """The MLE models of the network and the training that settings describe."""
+        key, shared = key_of(config), key_of(self.config)
+        if key not in self._starts:
+            place = self.folder
+            if place is not None and key != shared:
+                place = place / "starts" / key
+            self._starts[key] = Starts(config, self.data, place, self.runtime)
+        return self._starts[key]
 
     def baseline(self) -> Measured:
         """The shared MLE model."""
@@ -228,24 +162,37 @@ class Lab:
         tokens = chosen_rows(self.data.real_tokens("train"), rows.tolist())
         return Measured(self.evaluator.sequences(samples, tokens) + self._own_metrics(tokens))
 
-    def model(
-        self, method: Method, config: RunConfig, runtime: Recorder
-    ) -> tuple[Policy, float | None]:
-        """The model that a method makes out of a copy of MLE's, or of its own start.
+    def model(self, arm: Arm, config: RunConfig) -> tuple[Policy, Record]:
+        """The model that an arm's method makes out of a copy of MLE's, or of its own start.
+
+        Args:
+            arm: one that has a method.
+            config: its settings.
 
         Returns:
-            The model, and the spread of its advantages if it comes from adversarial rounds.
+            The model, and the record of its training: with the spread of its advantages if it
+            comes from adversarial rounds.
         """
+        assert arm.method is not None
+        runtime, method = self.runtime(), arm.method
+        about = {"config": arm.config, "arguments": method.arguments, "data": self._fingerprint}
+        train = functools.partial(self._trained, method, config, runtime)
+        return kept(self._place(arm.name), about, runtime.device, train)
+
+    def _trained(
+        self, method: Method, config: RunConfig, runtime: Recorder
+    ) -> tuple[Policy, Record]:
         mle, ensemble = self._begin(method, config), None
+        own = self.starts(self._network(method, config))
         if needs_ensemble(config):
-            ensemble = make_ensemble(config, self.members(config.ensemble.size))
-        members = {"members": self.members(method.members)} if method.members else {}
+            ensemble = make_ensemble(config, own.members(config.ensemble.size))
+        members = {"members": own.members(method.members)} if method.members else {}
         if method.call is None:
             with runtime.timed():
                 reference = frozen_copy(mle).to(runtime.device)
                 work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
                 work.run(copy.copy(self.sweep).validate)
-            return mle, work.player.spread
+            return mle, {**runtime.record(), "spread": work.player.spread}
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
         with runtime.timed():
             policy = call(mle, self.data, config, runtime, **members, **method.arguments)
@@ -254,7 +201,7 @@ class Lab:
                 f"method {method.name}: {method.call} returned a {type(policy).__name__}, not a "
                 "rollout.Policy"
             )
-        return policy, None
+        return policy, runtime.record()
 
     def scores(self, method: Method, config: RunConfig, runtime: Recorder) -> Measured:
         """Scores of a method that makes no policy."""
@@ -265,81 +212,56 @@ class Lab:
             found = function(start, self.data, config, runtime, **method.arguments)
         return found if isinstance(found, Measured) else Measured(found)
 
-    def control(self, method: Method, config: RunConfig, spread: float) -> tuple[Policy, Recorder]:
+    def control(self, arm: Arm, config: RunConfig, spread: float) -> tuple[Policy, Record]:
         """The control of a method, with the record of its rounds; it is trained once per cell.
 
         Args:
-            method: the method.
+            arm: the method's, or the control's own.
             config: its settings.
             spread: of the advantages that the method had.
         """
-        if method.name not in self._controls:
-            runtime, half = self.runtime(), self.sweep.halved()
-            generator = self._begin(method, config).to(runtime.device)
-            reference = frozen_copy(generator)
-            with runtime.timed():
-                run_control(generator, reference, spread, config, self.data, half.validate, runtime)
-            self._controls[method.name] = generator, runtime
-        return self._controls[method.name]
+        assert arm.method is not None
+        name = f"{arm.method.name}-random"
+        if name not in self._controls:
+            runtime = self.runtime()
+            settings = {key: value for key, value in arm.config.items() if key != "rewards"}
+            about = {"config": settings, "spread": spread, "data": self._fingerprint}
+            train = functools.partial(self._control, arm.method, config, spread, runtime)
+            self._controls[name] = kept(self._place(name), about, runtime.device, train)
+        return self._controls[name]
 
-    def compute(self, method: Method, config: RunConfig, runtime: Recorder) -> Compute:
-        """All training behind an arm: its start, its members, and its own."""
-        total = self._start(config)[1] if method.own_start else self.mle_compute
-        count = config.ensemble.size if needs_ensemble(config) else method.members
-        for _, each in self._members[:count]:
-            total = total.plus(each)
-        return total.plus(runtime.compute)
-
-    def members(self, count: int) -> list[Generator]:
-        """The first MLE models with other seeds; each is trained once per cell, and kept."""
-        while len(self._members) < count:
-            number = len(self._members)
-            place = None if self.folder is None else self.folder / str(number + 1)
-            if place is not None and (place / "training.json").is_file():
-                kept = json.loads((place / "training.json").read_text(encoding="utf-8"))
-                model = load_generator(place / "generator", self.runtime().device)
-                model.requires_grad_(False)
-                self._members.append((model, Compute.kept(kept)))
-            else:
-                self._members.append(self._member(number, place))
-        return [model for model, _ in self._members[:count]]
-
-    def _member(self, number: int, place: Path | None) -> tuple[Generator, Compute]:
-        """An MLE model with another seed, trained and kept."""
-        runtime = self.runtime()
+    def _control(
+        self, method: Method, config: RunConfig, spread: float, runtime: Recorder
+    ) -> tuple[Policy, Record]:
+        half = self.sweep.halved()
+        generator = self._begin(method, config).to(runtime.device)
+        reference = frozen_copy(generator)
         with runtime.timed():
-            model = Members(self.config, self.data, runtime, None).train(number)
-        runtime.seconds = round(runtime.seconds, 1)
-        model.eval().requires_grad_(False)
-        kept = runtime.compute
+            run_control(generator, reference, spread, config, self.data, half.validate, runtime)
+        return generator, runtime.record()
 
-        def write(aside: Path) -> None:
-            save_model(model, aside / "generator")
-            write_json(aside / "training.json", kept._asdict())
+    def compute(self, method: Method, config: RunConfig, record: Record) -> Compute:
+        """All training behind an arm: its start, its members, and its own."""
+        count = config.ensemble.size if needs_ensemble(config) else method.members
+        own = self.starts(self._network(method, config))
+        return own.compute(count).plus(Compute.kept(record))
 
-        if place is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_folder(place, write)
-        return model, kept
+    def _network(self, method: Method, config: RunConfig) -> RunConfig:
+        """The settings of the network that a method begins with."""
+        return config if method.own_start else self.config
 
     def _begin(self, method: Method, config: RunConfig) -> Any:
         """A copy of the model that a method begins with."""
-        assert self.mle is not None
-        start: Any = self._start(config)[0] if method.own_start else self.mle.policy
+        start: Any = self.starts(self._network(method, config)).first()[0]
         return own_copy(start)
 
-    def _start(self, config: RunConfig) -> tuple[Policy, Compute]:
-        """An MLE model other than the tuned one; arms with the same settings share it."""
-        key = repr((config.generator, config.pretrain))
-        if key not in self._starts:
-            seed = derive_seed(config.seed, "generator")
-            model: Any = make_generator(config.generator, self.data.spec, seed)
-            train, validation = self.data.train, self.data.validation
-            runtime = self.runtime()
-            with runtime.timed():
-                pretrain(model, train, validation, config.pretrain, runtime)
-            self._starts[key] = model, runtime.compute
-        return self._starts[key]
+    def _place(self, arm: str) -> Path | None:
+        """The folder of an arm's policy."""
+        return None if self.folder is None else self.folder / "policies" / arm
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self.data)
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
         scores, samples = self.evaluator.model(policy, name)

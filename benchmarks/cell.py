@@ -24,21 +24,16 @@ from seqgan.data.dataset import Dataset, fingerprint
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Point
-from seqgan.models import load_generator, make_generator, save_model
-from seqgan.runs.files import write_folder, write_json
-from seqgan.seeding import derive_seed
-from seqgan.training.pretrain import convergence, pretrain
 
-from .arms import Compute, Lab, Measured, Recorder
+from .arms import Lab, Measured
 from .failures import CellError, failed, forget
 from .files import Found, described, find_files, place_files
+from .kept import Record
+from .recorder import Compute
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
-from .suite import Arm, Suite, chosen_arms
+from .suite import Arm, Method, Suite, chosen_arms
 
 __all__ = ["CellJob", "run_cell", "suite_data"]
-
-CURVES = ("mle", "discriminator", "validation")
-"""The stages whose log is kept for learning curves."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +83,11 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
     with tempfile.TemporaryDirectory(prefix="seqgan-bench-") as work:
         settings = job.suite.settings(place.size, place.seed)
         shared, data = suite_data(job.suite, place.size, settings, found, Path(work))
-        lab = Lab(shared, data, job.suite.metrics, place.folder / "members")
+        lab = Lab(shared, data, job.suite.metrics, place.folder)
         lab.show = _prefixed(f"{place}: MLE", say)
         started = time.monotonic()
-        kept = _shared_model(lab, place, arms[0].config)
+        place.folder.mkdir(parents=True, exist_ok=True)
+        kept = lab.begin()
         say(f"{place}: MLE model ready after {time.monotonic() - started:.0f} s")
         about = {
             "data": fingerprint(lab.data),
@@ -195,69 +191,41 @@ def _data(suite: Suite, config: RunConfig) -> Dataset:
     return run_data(config)
 
 
-def _shared_model(lab: Lab, place: CellPlace, settings: dict[str, Any]) -> dict[str, Any]:
-    """The cell's MLE model: from the disk, or trained and saved there. Returns its record."""
-    config, described_by = lab.config, place.model / "training.json"
-    if described_by.is_file():
-        kept: dict[str, Any] = json.loads(described_by.read_text(encoding="utf-8"))
-        if kept["config"] != settings or kept["data"] != fingerprint(lab.data):
-            raise ConfigError(
-                f"{place.model} was trained with other settings or data: choose another "
-                "--output_dir, or remove the cell's folder"
-            )
-        lab.mle_compute = Compute.kept(kept)
-        lab.set_mle(load_generator(place.model / "generator", lab.runtime().device))
-        return kept
-    runtime, started = lab.runtime(), time.monotonic()
-    seed = derive_seed(config.seed, "generator")
-    model = make_generator(config.generator, lab.data.spec, seed)
-    work = pretrain(model, lab.data.train, lab.data.validation, config.pretrain, runtime)
-    kept = {
-        "config": settings,
-        "data": fingerprint(lab.data),
-        "seconds": round(time.monotonic() - started, 1),
-        "tokens": float(runtime.tokens),
-        "operations": float(runtime.operations),
-        "training": convergence(work.history, config.pretrain)._asdict(),
-        **_curves(runtime),
-    }
-
-    def write(aside: Path) -> None:
-        save_model(model, aside / "generator")
-        write_json(aside / "training.json", kept)
-
-    place.folder.mkdir(parents=True, exist_ok=True)
-    write_folder(place.model, write)
-    lab.mle_compute = Compute.kept(kept)
-    lab.set_mle(load_generator(place.model / "generator", runtime.device))
-    return kept
-
-
-def _body(lab: Lab, arm: Arm, kept: dict[str, Any], place: CellPlace) -> Result:
+def _body(lab: Lab, arm: Arm, kept: Record, place: CellPlace) -> Result:
     """Measurements of an arm."""
     if arm.kind == "mle":
-        curves = {key: kept[key] for key in ("training", "curves", "notes")}
-        return {**curves, "compute": lab.mle_compute._asdict(), **_measured(lab.baseline())}
+        compute = Compute.kept(kept)._asdict()
+        return {
+            "training": kept["training"], **_curves(kept), "compute": compute,
+            **_measured(lab.baseline()),
+        }  # fmt: skip
     if arm.method is None:
         return _measured(lab.ceiling(arm.name))
     config = _config(arm.config, {})
     if arm.method.measure is not None:
         runtime = lab.runtime()
-        measured = lab.scores(arm.method, config, runtime)
-        compute = lab.compute(arm.method, config, runtime)
-        return {**_curves(runtime), "compute": compute._asdict(), **_measured(measured)}
+        measured, record = lab.scores(arm.method, config, runtime), runtime.record()
+        return {**_trained(lab, arm.method, config, record), **_measured(measured)}
     if arm.control_of is not None and config.rewards[0].name == "random":
-        policy, runtime = lab.control(arm.method, config, _spread(place, arm.control_of))
-        body = {**_curves(runtime), "compute": lab.compute(arm.method, config, runtime)._asdict()}
-        return {**body, **_measured(lab.compared(policy, arm.name, half=True))}
-    runtime, control = lab.runtime(), None
-    policy, spread = lab.model(arm.method, config, runtime)
-    body = {**_curves(runtime), "compute": lab.compute(arm.method, config, runtime)._asdict()}
-    if spread is not None:
-        body["spread"] = spread
+        policy, record = lab.control(arm, config, _spread(place, arm.control_of))
+        measured = lab.compared(policy, arm.name, half=True)
+        return {**_trained(lab, arm.method, config, record), **_measured(measured)}
+    policy, record = lab.model(arm, config)
+    body, control = _trained(lab, arm.method, config, record), None
+    if record.get("spread") is not None:
+        body["spread"] = record["spread"]
         if arm.kind == "method" and "random" in arm.method.controls and config.evaluation.control:
-            control, _ = lab.control(arm.method, config, spread)
+            control, _ = lab.control(arm, config, record["spread"])
     return {**body, **_measured(lab.compared(policy, arm.name, control))}
+
+
+def _trained(lab: Lab, method: Method, config: RunConfig, record: Record) -> Result:
+    """The training of an arm."""
+    return {**_curves(record), "compute": lab.compute(method, config, record)._asdict()}
+
+
+def _curves(record: Record) -> Result:
+    return {key: record[key] for key in ("curves", "notes")}
 
 
 def _spread(place: CellPlace, method: str) -> float:
@@ -296,14 +264,6 @@ def _verdict(comparison: Comparison) -> Result:
 
 def _points(points: list[Point]) -> list[dict[str, float | None]]:
     return [point.to_dict() for point in points]
-
-
-def _curves(runtime: Recorder) -> Result:
-    lines = dict(runtime.lines)
-    if "control-validation" in lines:  # the validation of an arm of its own
-        lines["validation"] = lines["control-validation"]
-    curves = {stage: lines[stage] for stage in CURVES if stage in lines}
-    return {"curves": curves, "notes": runtime.notes}
 
 
 def _method(arm: Arm) -> dict[str, Any] | None:

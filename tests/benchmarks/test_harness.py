@@ -349,6 +349,7 @@ def test_long_work_of_a_cell_shows_its_progress(here, monkeypatch, capsys):
     shutil.rmtree("shown/out/tiny/smoke/seed-1")
     Path("shown/out/tiny/smoke/seed-0/seqgan.json").unlink()
     shutil.rmtree("shown/out/tiny/smoke/seed-0/model")
+    shutil.rmtree("shown/out/tiny/smoke/seed-0/policies")
     assert run("shown/out", "0", "shown/tiny.yaml") == 0
     printed = capsys.readouterr().out
     for done in ("MLE: MLE pretraining: 1/1 epochs", "seqgan: Adversarial: 1/1 rounds"):

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import prepared
+from benchmarks import arms, prepared, starts
 from benchmarks.cell import CellJob
 from benchmarks.cli import main
 from benchmarks.estimate import estimate
-from benchmarks.results import CellPlace, read_results
+from benchmarks.kept import kept
+from benchmarks.results import CellPlace, read_arm, read_results
 from benchmarks.suite import load_suite, named_arms
 from benchmarks.tables import make_tables
+from seqgan.errors import ConfigError
 from seqgan.models import load_generator
 
 from .test_harness import TINY
@@ -68,6 +70,35 @@ def test_members_are_trained_once_and_kept(results):
     kept = sorted(path.name for path in (cell / "members").iterdir())
     assert kept == ["1", "2", "3"]
     assert json.loads((cell / "members" / "1" / "training.json").read_text())["tokens"] == 300
+
+
+def test_an_arm_is_measured_again_without_its_training(results, monkeypatch):
+    """Only times may differ; what was trained lies beside the results."""
+    cell = results / "tiny" / "smoke" / "seed-0"
+    assert {"ratio", "ratio-random"} <= {path.name for path in (cell / "policies").iterdir()}
+    before = {name: read_arm(cell / f"{name}.json") for name in ("ratio", "ratio-random")}
+
+    def train(*args):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(arms.Lab, "_trained", train)
+    monkeypatch.setattr(arms.Lab, "_control", train)
+    monkeypatch.setattr(starts.Starts, "_member", train)
+    for name in before:
+        (cell / f"{name}.json").unlink()
+    suite = results.parent / "tiny.yaml"
+    command = ["run", str(suite), "--size", "smoke", "--arms", "ratio,ratio-random"]
+    assert main([*command, "--output_dir", str(results)]) == 0
+    for name, old in before.items():
+        new = read_arm(cell / f"{name}.json")
+        for key in ("scores", "sweep", "verdict", "compute", "curves", "config"):
+            assert new[key] == old[key]
+
+
+def test_a_model_of_other_settings_is_refused(results):
+    place = results / "tiny" / "smoke" / "seed-0" / "members" / "1"
+    with pytest.raises(ConfigError, match=r"trained with other settings or data \(seed\)"):
+        kept(place, {"seed": 7}, "cpu", lambda: None)
 
 
 def test_compute_stands_beside_the_scores(results):

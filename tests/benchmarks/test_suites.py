@@ -13,6 +13,7 @@ from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
 from benchmarks.suite import (
     SIZES,
+    Arm,
     Method,
     arm_set,
     chosen_arms,
@@ -28,8 +29,6 @@ from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
-from seqgan.evaluation.comparison import Swept
-from seqgan.models import make_generator
 
 
 def fails(capsys, arguments: list[str], *messages: str) -> None:
@@ -219,13 +218,16 @@ def test_a_method_with_a_start_of_its_own_begins_with_that_model():
     shared = run_config(small | {"generator": {"hidden": 8}}, "test")
     own = run_config(small | {"generator": {"hidden": 12}}, "test")
     lab = Lab(shared, run_data(shared))
-    lab.mle = Swept(make_generator(shared.generator, lab.data.spec, 0), lab.sweep)
+    lab.begin()
     for own_start, config, hidden in ((False, shared, 8), (True, own, 12)):
         method = Method("m", "m", call="benchmarks.baselines:unchanged", own_start=own_start)
-        first, second = (lab.model(method, config, lab.runtime())[0] for _ in range(2))
+        arm = Arm("m", "m", "method", {}, method)
+        first, second = (lab.model(arm, config)[0] for _ in range(2))
         assert first.lstm.hidden_size == hidden
         assert first is not second  # a copy each, of one start
         assert torch.equal(first.head.weight, second.head.weight)
+    (member,) = lab.starts(own).members(1)
+    assert member.lstm.hidden_size == 12 and lab.starts(own) is not lab.starts(shared)
 
 
 def test_later_settings_win_and_groups_are_merged():
