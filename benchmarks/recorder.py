@@ -1,4 +1,4 @@
-"""What training leaves behind: the work it took, and what was logged and said."""
+"""The work that training took, and what it logged and said."""
 
 from __future__ import annotations
 
