@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from seqgan.config.settings import Settings
 from seqgan.runs.run_directory import write_text
 from seqgan.terminal import say
 
+from .method_index import indexed
 from .pages import NOTHING
 from .reading import read_yaml
 from .results import Result, read_results
@@ -183,11 +184,15 @@ def write_rows(settings: MethodsSettings, console: Console) -> int:
     say(console, f"{RESULTS}: {len(found)} methods")
     for name in method_names():
         page = page_of(name)
-        if page is None:
-            continue
-        text = page.read_text(encoding="utf-8")
-        again = filled(text, found.get(name, []))
-        if again != text:
-            write_text(page, again)
-            say(console, f"{page}: written")
+        if page is not None:
+            _rewrite(page, lambda text, name=name: filled(text, found.get(name, [])), console)
+    _rewrite(DOCS / "methods.md", lambda text: indexed(text, found), console)
     return 0
+
+
+def _rewrite(page: Path, again: Callable[[str], str], console: Console) -> None:
+    """Writes a page that changes."""
+    text = page.read_text(encoding="utf-8")
+    if again(text) != text:
+        write_text(page, again(text))
+        say(console, f"{page}: written")

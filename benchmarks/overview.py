@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from seqgan.evaluation.primary import PRIMARY
 
 from .aggregate import (
@@ -13,6 +11,7 @@ from .aggregate import (
     probability_of_improvement,
     stratified_bootstrap,
 )
+from .best_mle import BestMLE, best_mle, shared_mle
 from .gains import UNITS, gains, values
 from .results import Result, grouped
 from .statistics import Combined
@@ -20,8 +19,13 @@ from .suite import arm_set, common_methods, suite_names
 from .table import Table
 from .verdicts import SuiteVerdict
 
-__all__ = ["aggregate_tables", "overview_table", "short"]
+__all__ = ["HOLM", "aggregate_tables", "not_run", "overview_table", "short", "verdict_cell"]
 
+HOLM = (
+    "P-values are corrected over the suites of one arm (Holm), and not over the arms: of arms that "
+    "change nothing about one in twenty would differ from MLE in some suite by chance. A method "
+    "has to be better than its control as well, which makes a false success rarer."
+)
 LEAST_RUNS = 3
 """An arm with fewer runs over all suites has no place in the table over suites."""
 
@@ -36,20 +40,25 @@ def overview_table(size: str, results: list[Result], found: list[SuiteVerdict]) 
     """
     suites = {result["suite"]: result["suite_title"] for result in results}
     metrics = {row.suite: short(row.metric) for row in found}
-    best = {suite: _best_mle([r for r in results if r["suite"] == suite]) for suite in suites}
-    rows = [["MLE, its best temperature", *(best[suite] for suite in suites)]]
+    of_suite = {suite: [r for r in results if r["suite"] == suite] for suite in suites}
+    rows = [
+        [title, *(_told(best(of_suite[suite])) for suite in suites)]
+        for title, best in (("best MLE", best_mle), ("the shared MLE model", shared_mle))
+    ]
     cells = {(row.arm, row.suite): row for row in found}
     # Methods first; among each kind the order in which the arms are run.
     place = {result["arm"]: result["place"] for result in results}
     for arm in sorted({row.arm for row in found}, key=lambda x: _order(x, found, place)):
-        texts = [_cell(cells.get((arm, suite))) for suite in suites]
+        texts = [verdict_cell(cells.get((arm, suite))) for suite in suites]
         rows.append([next(row.title for row in found if row.arm == arm), *texts])
     columns = ["arm", *(f"{suite}, {metrics.get(suite, '')}".rstrip(", ") for suite in suites)]
     notes = [
-        "First row: MLE's primary metric at the temperature that is best on validation. Below: the "
-        "difference from MLE at equal diversity, its interval, and the verdict (lower is better, "
-        "corrected over suites). A dash: not run.",
-        *_not_run(results),
+        "First row: the primary metric of the MLE arm that is best on validation, and its way of "
+        "sampling; second row: that of the model that the arms share, at its own best. Below: the "
+        "difference from the shared model at equal diversity, its interval, and the verdict (lower "
+        "is better). A dash: not run.",
+        HOLM,
+        *not_run(results),
     ]
     return Table(f"overview-{size}", f"Every arm in every suite, size {size}", columns, rows, notes)
 
@@ -113,20 +122,11 @@ def short(metrics: str) -> str:
     return " or ".join(metrics if metric is None else metric.short for metric in known)
 
 
-def _best_mle(results: list[Result]) -> str:
-    """Mean over seeds of MLE's primary metric on test, at the point that validation chooses."""
-    values = []
-    for result in results:
-        if result["arm"] == "mle" and "sweep" in result:
-            points = [point["primary"] for point in result["sweep"]["validation"]]
-            values.append(result["sweep"]["test"][int(np.argmin(points))]["primary"])
-    if not values:
-        return "–"
-    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.4f}{spread}"
+def _told(found: BestMLE | None) -> str:
+    return "–" if found is None else str(found)
 
 
-def _not_run(results: list[Result]) -> list[str]:
+def not_run(results: list[Result]) -> list[str]:
     """Notes on the suites and methods of the harness, and the seeds, that are not there."""
     suites, arms = (list(dict.fromkeys(r[key] for r in results)) for key in ("suite", "arm"))
     notes = []
@@ -151,7 +151,8 @@ def _order(arm: str, found: list[SuiteVerdict], place: dict[str, int]) -> tuple[
     return kind != "method", place[arm]
 
 
-def _cell(row: SuiteVerdict | None) -> str:
+def verdict_cell(row: SuiteVerdict | None) -> str:
+    """Difference, interval and verdict of an arm; the verdicts on methods are in bold."""
     if row is None:
         return "–"
     label = f"**{row.label}**" if row.kind == "method" else row.label

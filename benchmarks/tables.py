@@ -21,11 +21,12 @@ from seqgan.metrics.catalogue import (
 )
 from seqgan.runs.run_directory import write_text
 
-from .overview import aggregate_tables, overview_table, short
+from .overview import HOLM, aggregate_tables, overview_table, short
 from .paper import paper_table
 from .reading import read_yaml
 from .rescored_table import rescored_table
 from .results import Result, grouped
+from .summary import summary_table
 from .table import Table, as_csv
 from .verdict_cells import difference_cells
 from .verdicts import SuiteVerdict, verdicts
@@ -55,13 +56,15 @@ RECIPE_ROUNDS, RECIPE_L2 = 800, 0.2
 
 
 def make_tables(results: list[Result]) -> list[Table]:
-    """Of each size all arms at a glance and their verdicts, then each suite's scores.
+    """Of each size the main arms, all arms at a glance, their verdicts, then each suite's scores.
 
     Published figures stand beside ours where there are some.
     """
     tables = []
     for (size,), of_size in grouped(results, "size").items():
         found = verdicts(of_size)
+        short_form = summary_table(size, of_size, found)
+        tables += [short_form] if short_form is not None else []
         tables.append(overview_table(size, of_size, found))
         tables.append(verdict_table(size, found, _unconverged(of_size), deviations(of_size)))
         tables += aggregate_tables(size, of_size)
@@ -145,10 +148,11 @@ def verdict_table(
     notes = [
         "Difference of the primary metric from MLE, swept over its ways of sampling, at equal "
         "diversity: below 0 is better. The interval covers a bootstrap over seeds and sequences "
-        "and Student's t over seeds; p-values are corrected over the suites of an arm (Holm), and "
-        "the verdict follows from the corrected one and from the size: a difference below 0.1% of "
-        "MLE's value, or below 0.0005 nats, counts as none. A method is better only if it is "
-        "better than its control, the same training with a random reward, as well."
+        "and Student's t over seeds; the verdict follows from the corrected p-value and from the "
+        "size: a difference below 0.1% of MLE's value, or below 0.0005 nats, counts as none. A "
+        "method is better only if it is better than its control, the same training with a random "
+        "reward, as well.",
+        HOLM,
     ]
     if any(row.label == TOO_SMALL for row in found):
         notes.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,10 +14,16 @@ from benchmarks.aggregate import (
     probability_of_improvement,
     stratified_bootstrap,
 )
+from benchmarks.best_mle import best_mle, shared_mle
 from benchmarks.gains import gains, values
-from benchmarks.overview import aggregate_tables, overview_table
+from benchmarks.overview import HOLM, aggregate_tables, overview_table
+from benchmarks.pages import fill, named_tables
+from benchmarks.results import read_results
+from benchmarks.summary import summary_table
+from benchmarks.tables import make_tables
 from benchmarks.verdicts import verdicts
 
+ROOT = Path(__file__).parents[2]
 RUNS = {"a": [1.0, 2.0, 9.0], "b": [0.0, 4.0, -5.0]}
 OTHERS = {"a": [2.0, 2.0, 0.0], "b": [-1.0, 5.0, 7.0]}
 
@@ -116,7 +124,9 @@ def result(suite: str, seed: int, arm: str, difference: float | None, place: int
 
 
 def made() -> list[dict]:
-    points = [{"primary": value} for value in (0.3, 0.1, 0.2)]
+    points = [
+        {"temperature": t, "primary": value} for t, value in ((0.8, 0.3), (0.9, 0.1), (1, 0.2))
+    ]
     sweep = {"sweep": {"validation": points[::-1], "test": points}, "verdict": None}
     return [
         *(result(s, k, "mle", 0.0, 0, kind="mle", **sweep) for s in "xy" for k in (0, 1)),
@@ -193,20 +203,88 @@ def test_overview_has_arms_down_and_suites_across():
     assert table.columns == ["arm", "x, JS", "y, JS"]
     rows = {row[0]: row[1:] for row in table.rows}
     # validation is best at its second point, where test has 0.1; the seeds agree
-    assert rows["MLE, its best temperature"] == ["0.1000 ± 0.0000"] * 2
+    assert rows["the shared MLE model"] == ["0.1000 ± 0.0000 (temperature 0.9)"] * 2
+    assert rows["best MLE"] == rows["the shared MLE model"]
     assert rows["GOOD"][0].startswith("-0.0100 [") and "**" in rows["GOOD"][0]
     assert rows["LOST"] == ["**not comparable**", "–"]
-    assert list(rows) == ["MLE, its best temperature", "GOOD", "LOST", "GOOD-RANDOM"]
+    assert list(rows) == ["best MLE", "the shared MLE model", "GOOD", "LOST", "GOOD-RANDOM"]
+    assert HOLM in table.notes
     assert not any("Not run at" in note or "missing" in note for note in table.notes)
+
+
+def other_mle(arm: str, seed: int, validation: float, test: float) -> dict:
+    """An MLE arm besides the shared one: its best on validation, and its value on test there."""
+    found = result("x", seed, arm, -0.01, 4, kind="control")
+    found["verdict"] |= {"finetuned_value": test, "finetuned_way": "top-p 0.95"}
+    return {**found, "sweep": {"validation": [{"primary": validation}, {"primary": 0.5}]}}
+
+
+def test_the_best_mle_is_chosen_on_validation_and_named():
+    # lower on test is not what chooses; the larger model is lower on validation
+    others = [
+        *(other_mle("mle-larger", k, 0.09, 0.095 + k / 100) for k in (0, 1)),
+        *(other_mle("mle-averaged", k, 0.11, 0.01) for k in (0, 1)),
+        other_mle("mle-best", 0, 0.01, 0.01),  # lacks a seed
+    ]
+    cells = [r for r in made() if r["suite"] == "x"] + others
+    assert str(best_mle(cells)) == "0.1000 ± 0.0071 (mle-larger; top-p 0.95)"
+    assert str(shared_mle(cells)) == "0.1000 ± 0.0000 (temperature 0.9)"
+    assert best_mle([r for r in cells if r["arm"] != "mle"]) is None
+
+
+def test_the_shared_model_has_the_way_that_comparisons_found_best():
+    cells = [r for r in made() if r["suite"] == "x"]
+    for cell in cells:
+        if cell["verdict"] is not None:
+            value = 0.5 if cell["control_of"] else 0.08  # a control's is of half of the samples
+            cell["verdict"] |= {"mle_best_way": "top-p 0.9", "mle_best_value": value}
+    assert str(shared_mle(cells)) == "0.0800 ± 0.0000 (top-p 0.9)"
+
+
+def test_the_summary_has_suites_down_and_the_main_methods_across():
+    names = {"good": "seqgan", "good-random": "seqgan-random", "lost": "ratio"}
+    results = [{**r, "arm": names.get(r["arm"], r["arm"])} for r in made()]
+    for each in results:
+        each["control_of"] = names.get(each["control_of"])
+    table = summary_table("standard", results, verdicts(results))
+    assert table.name == "summary-standard"
+    assert table.columns == ["suite", "metric ↓", "best MLE", "GOOD", "LOST"]
+    x, y = table.rows
+    assert x[:3] == ["x", "JS", "0.1000 ± 0.0000 (temperature 0.9)"]
+    assert x[3].startswith("-0.0100 [") and x[3].endswith(" (random: worse)")
+    assert x[4] == "**not comparable**" and y[4] == "–"
+    # none of the main methods, or too little of them
+    assert summary_table("standard", made(), verdicts(made())) is None
+    small = [{**r, "num_test": 10} for r in results]
+    assert summary_table("standard", small, verdicts(small)) is None
+
+
+def test_the_readme_has_the_first_table_of_committed_results():
+    # results of the size smoke, as if they were of one that can be judged
+    committed = read_results(ROOT / "benchmarks" / "results" / "smoke")
+    results = [{**each, "size": "standard", "num_test": 1000} for each in committed]
+    for each in results:
+        each["config"]["evaluation"]["num_samples"] = 1000
+    tables = make_tables(results)
+    assert tables[0].name == "summary-standard"
+    assert tables[0].columns[:4] == [
+        "suite",
+        "metric ↓",
+        "best MLE",
+        "SeqGAN as published, with deviations",
+    ]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert named_tables(readme) == [("standard", "summary-standard")]
+    assert tables[0].markdown() in fill(readme, "standard", tables, "README.md")
 
 
 def test_overview_names_what_was_not_run():
     results = [r for r in made() if (r["suite"], r["seed"], r["arm"]) != ("y", 1, "good")]
     renamed = [{**r, "suite": {"x": "grammar"}.get(r["suite"], r["suite"])} for r in results]
     notes = overview_table("standard", renamed, verdicts(renamed)).notes
-    assert notes[1].startswith("Not run at this size: suites coco, coco-iid, ")
+    assert notes[2].startswith("Not run at this size: suites coco, coco-iid, ")
     assert (
-        "grammar" not in notes[1]
-        and "; methods mle-continued, seqgan, seqgan-logodds, maligan, " in notes[1]
+        "grammar" not in notes[2]
+        and "; methods mle-continued, seqgan, seqgan-logodds, maligan, " in notes[2]
     )
-    assert notes[2] == "Seeds are missing: good in y (1 of 2)."
+    assert notes[3] == "Seeds are missing: good in y (1 of 2)."

@@ -487,7 +487,7 @@ def test_a_method_against_its_controls():
     assert row.found.low > -0.206 and row.found.high < -0.196
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
 def test_the_tables_of_the_docs_are_those_of_the_committed_results(page):
     from benchmarks.pages import fill
 

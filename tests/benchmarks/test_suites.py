@@ -128,7 +128,10 @@ def test_the_arms_of_the_papers_begin_and_go_on_as_the_authors_did():
         assert arms[name]["pretrain"] == papers["pretrain"]
 
 
-LIKELIHOOD = {"scheduled-sampling": 1000, "jsdgan": 1000, "cot": 400, "psi-mle": 400, "dgsan": 400}
+LIKELIHOOD = {
+    "scheduled-sampling": 1000, "jsdgan": 1000, "cot": 400, "psi-mle": 400, "dgsan": 400,
+    "distill": 400,
+}  # fmt: skip
 """Updates of the methods that learn by likelihood or exactly over the next token."""
 SCRATCH = {"scratchgan": 200, "minimax-gan": 400}
 """Updates of the methods that have no MLE behind them."""

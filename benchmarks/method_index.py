@@ -1,0 +1,69 @@
+"""The index of the methods in docs/methods.md: what each is, what our tables say, its command.
+
+``seqgan-bench methods`` writes it between ``<!-- methods -->`` and ``<!-- /methods -->``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from seqgan.cli.methods import outcome
+from seqgan.config.methods import method_names, read_method
+
+from .suite import Method, common_methods
+
+__all__ = ["command", "indexed"]
+
+BLOCK = re.compile(r"<!-- methods -->\n.*?<!-- /methods -->", re.DOTALL)
+SUITES = "grammar oracle20 coco-iid"
+"""Suites that every method of the family is run in."""
+RUN = (
+    "seqgan-bench run {suites} --arms {arms} --size standard --seeds 0,1,2 --data_dir data "
+    "--output_dir benchmarks/results/standard"
+)
+COUNTING = "python -m benchmarks.policy_methods --seeds 5"
+"""Measures the methods for rewards of a user's own, which are no arm of the suites."""
+UNCHANGED = "benchmarks.baselines:unchanged"
+SHARED_PAGES = {"seqgan-logodds": "seqgan"}
+"""Methods that the page of another describes."""
+
+
+def command(name: str) -> str:
+    """The command that reproduces the row of a method: MLE, the method, and its controls."""
+    known = common_methods()
+    if name not in known:
+        return COUNTING
+    method = known[name]
+    arms = ["mle", name, *(f"{name}-{reward}" for reward in method.controls)]
+    if method.own_start:
+        arms += _mle_of(method, known)
+    return RUN.format(suites=SUITES, arms=",".join(arms))
+
+
+def indexed(text: str, rows: dict[str, list[dict[str, Any]]]) -> str:
+    """A page with the index made again.
+
+    Args:
+        text: the page.
+        rows: for each method its rows, as `method_rows.rows_by_method` gives them.
+    """
+    lines = ["| method | what it is | source | page | our table | command |", f"|{'---|' * 6}"]
+    for name in method_names():
+        method = read_method(name)
+        source = f"[{method.paper}]({method.link})" if method.paper else ""
+        page = f"[page](methods/{SHARED_PAGES.get(name, name)}.md)"
+        cells = [f"`{name}`", method.title, source, page, outcome(rows.get(name, []))]
+        lines.append(f"| {' | '.join([*cells, f'`{command(name)}`'])} |")
+    block = "\n".join(["<!-- methods -->", "", *lines, "", "<!-- /methods -->"])
+    return BLOCK.sub(lambda match: block, text)
+
+
+def _mle_of(method: Method, known: dict[str, Method]) -> list[str]:
+    """The arms with MLE of the network that a method begins with, if it has one of its own."""
+    generator = method.config.get("generator")
+    return [
+        each.name
+        for each in known.values()
+        if each.call == UNCHANGED and each.config.get("generator") == generator
+    ]
