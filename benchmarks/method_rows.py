@@ -3,8 +3,9 @@
 They are read from results, never typed: ``seqgan-bench methods`` writes
 ``seqgan/methods/results.json`` and parts of the pages of the methods (`page_of`): verdicts between
 ``<!-- our row -->`` and ``<!-- /our row -->``, and between ``<!-- published: NAME -->`` and
-``<!-- /published -->`` the figures of ``published.yaml`` for what it calls NAME. Results of the
-size smoke tell nothing and are left out.
+``<!-- /published -->`` the figures of ``published.yaml`` for what it calls NAME, and between
+``<!-- counting: NAME; NAME -->`` and ``<!-- /counting -->`` rows of the table of
+``benchmarks.policy_methods``. Results of the size smoke tell nothing and are left out.
 """
 
 from __future__ import annotations
@@ -45,9 +46,19 @@ __all__ = [
 ]
 
 DOCS = Path(__file__).parents[1] / "docs"
+RESULTS_FOLDER = Path(__file__).parent / "results"
 BLOCK = re.compile(r"<!-- our row -->\n.*?<!-- /our row -->", re.DOTALL)
 PUBLISHED_BLOCK = re.compile(
     r"<!-- published: (?P<name>[^>]+?) -->\n.*?<!-- /published -->", re.DOTALL
+)
+
+COUNTING_BLOCK = re.compile(
+    r"<!-- counting: (?P<names>[^>]+?) -->\n.*?<!-- /counting -->", re.DOTALL
+)
+COUNTED = RESULTS_FOLDER / "policy-methods.md"
+UNREAD = (
+    "No published figure that would stand beside our suites could be read here; the paper may have "
+    "some."
 )
 
 
@@ -158,7 +169,7 @@ def published(name: str) -> str:
             found.append(f"| `{suite}` † | {shown} | {row['source']} | {row.get('note', '')} |")
             protocols.append(f"† {suite}: {' '.join(str(part['protocol']).split())}")
     if not found:
-        return "None that could stand beside our suites."
+        return UNREAD
     head = ["| suite | published | source | note |", "|---|---|---|---|"]
     return "\n".join([*head, *found]) + "".join(f"\n\n{x}" for x in dict.fromkeys(protocols))
 
@@ -167,6 +178,7 @@ def filled(text: str, rows: list[dict[str, Any]]) -> str:
     """A page with the rows of its method, ours and the published ones."""
     block = f"<!-- our row -->\n\n{page_row(rows)}\n\n<!-- /our row -->"
     text = BLOCK.sub(lambda match: block, text)
+    text = COUNTING_BLOCK.sub(_counting, text)
     return PUBLISHED_BLOCK.sub(
         lambda match: (
             f"<!-- published: {match['name']} -->\n\n{published(match['name'])}\n\n"
@@ -174,6 +186,21 @@ def filled(text: str, rows: list[dict[str, Any]]) -> str:
         ),
         text,
     )
+
+
+def _counting(match: re.Match[str]) -> str:
+    """The block with the lines of the methods that it names, from the measured table."""
+    names = [name.strip() for name in match["names"].split(";")]
+    lines = COUNTED.read_text(encoding="utf-8").splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("| method |"))
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines[head + 2 :]}
+    told = [
+        line.rpartition(" | ")[0] + " |"
+        for line in [*lines[head : head + 1], *(rows[x] for x in names)]
+    ]
+    table = "\n".join([told[0], "|---|---:|---|---:|---:|", *told[1:]])
+    about = "Median and range over 5 seeds; `benchmarks/results/policy-methods.md` has all methods."
+    return f"<!-- counting: {match['names']} -->\n\n{table}\n\n{about}\n\n<!-- /counting -->"
 
 
 def write_rows(settings: MethodsSettings, console: Console) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from benchmarks import method_rows
 from benchmarks.cli import main
+from benchmarks.method_index import command, indexed
 from benchmarks.method_rows import (
     NOTHING,
     changed,
@@ -19,39 +21,65 @@ from benchmarks.method_rows import (
     rows_by_method,
 )
 from benchmarks.results import read_results
-from benchmarks.suite import load_suite, named_arms
+from benchmarks.settings import RunSettings
+from benchmarks.suite import arms_of, load_suite, named_arms, suite_names
 from seqgan.cli.main import main as seqgan
 from seqgan.cli.methods import outcome
+from seqgan.cli.parsing import parse_settings
 from seqgan.config.methods import method_names, method_results, read_method
 
+DOCS = method_rows.DOCS
 RESULTS = Path(method_rows.__file__).parent / "results"
 FAMILY = [
-    "catgan", "coldgan", "cot", "dgsan", "dpgan", "jsdgan", "leakgan", "maligan", "minimax-gan",
-    "organ", "pg-bleu", "psi-mle", "rankgan", "relgan", "scheduled-sampling", "scratchgan",
-    "sentigan", "seqgan", "textgail",
+    "catgan", "coldgan", "cot", "dgsan", "distill", "dpgan", "jsdgan", "leakgan", "maligan",
+    "minimax-gan", "organ", "pg-bleu", "psi-mle", "rankgan", "relgan", "scheduled-sampling",
+    "scratchgan", "sentigan", "seqgan", "textgail",
 ]  # fmt: skip
-HEADINGS = ["Equations", "What we follow", "What we change or leave out", "Settings"]
+OWN_REWARDS = ["grpo", "ppo", "reinvent", "rloo"]
+"""Methods for rewards of a user's own, which are no arms of the suites."""
+HEADINGS = [
+    "Equations", "What we follow", "What we change or leave out", "Settings", "Logged figures",
+    "Published figures", "Our row", "Verdict",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FAMILY)
-def test_every_method_of_the_family_has_a_page_an_arm_and_a_paper(name):
+@pytest.mark.parametrize("name", [*FAMILY, *OWN_REWARDS])
+def test_every_method_has_a_page_with_its_parts_and_a_paper(name):
     page = page_of(name)
     assert page is not None
     text = page.read_text(encoding="utf-8")
     assert filled(text, method_results().get(name, [])) == text
-    assert "<!-- our row -->" in text and "<!-- published:" in text
-    if name != "seqgan":  # a page of its own kind
-        parts = [*HEADINGS, "Logged figures", "Published figures", "Our row", "Verdict"]
-        assert all(f"\n## {part}" in text for part in parts)
-        assert f"seqgan run --method {name} " in text
+    assert "<!-- published:" in text and f"seqgan run --method {name} " in text
+    assert [part for part in HEADINGS if f"\n## {part}" not in text] == []
+    assert ("<!-- our row -->" if name in FAMILY else "<!-- counting:") in text
     method = read_method(name)
-    assert method.link.startswith("https://") and method.year and method.link in text + method.link
+    assert method.year and method.link.startswith("https://") and f"({method.link})" in text
 
 
 def test_the_page_of_the_ratio_has_its_row_too():
     text = page_of("ratio").read_text(encoding="utf-8")
     assert "<!-- our row -->" in text
+    assert [part for part in HEADINGS[3:] if f"\n## {part}" not in text] == []
     assert filled(text, method_results().get("ratio", [])) == text
+
+
+def test_the_index_has_every_method_with_a_command_that_parses():
+    text = (DOCS / "methods.md").read_text(encoding="utf-8")
+    assert indexed(text, method_results()) == text
+    known = {arm.name for arm in load_suite("grammar").arms("standard", 0)}
+    for name in method_names():
+        words = shlex.split(command(name))
+        assert f"`{command(name)}`" in text
+        if name in OWN_REWARDS:
+            assert words[:3] == ["python", "-m", "benchmarks.policy_methods"]
+            continue
+        assert words[:2] == ["seqgan-bench", "run"]
+        settings = parse_settings("seqgan-bench run", RunSettings, words[2:], "", "suites")
+        assert {"mle", name, f"{name}-random"} <= arms_of(settings.arms, known)
+        assert {*settings.suites} <= {*suite_names()} and settings.data_dir == "data"
+    assert "mle-relational" in command("catgan") and "mle-leak" in command("leakgan")
+    rows = {"cot": [{"label": "worse", "suite": "grammar", "seeds": [0, 1]}]}
+    assert "| worse on grammar (2 seeds) |" in indexed(text, rows)
 
 
 def test_the_set_of_the_family_has_all_of_it():
@@ -84,12 +112,14 @@ def test_rows_come_from_results(tmp_path, monkeypatch):
     assert rows_by_method([found]) == {}  # smoke tells nothing
     docs = tmp_path / "docs"
     (docs / "methods").mkdir(parents=True)
+    (docs / "methods.md").write_text("<!-- methods -->\n<!-- /methods -->\n")
     page = docs / "methods" / "seqgan.md"
     page.write_text("a\n<!-- our row -->\nold\n<!-- /our row -->\nb\n")
     monkeypatch.setattr(method_rows, "DOCS", docs)
     monkeypatch.setattr(method_rows, "RESULTS", tmp_path / "results.json")
     assert main(["methods", str(tmp_path / "results")]) == 0
     assert row["label"] in page.read_text()
+    assert f"{row['label']} on grammar" in (docs / "methods.md").read_text()
     assert json.loads((tmp_path / "results.json").read_text()) == {"seqgan": [row]}
 
 
@@ -130,7 +160,7 @@ def test_a_row_names_the_settings_that_are_not_the_methods_own(capsys, monkeypat
 def test_nothing_is_made_up():
     assert page_row([]) == NOTHING and outcome([]) == "not run"
     assert "8.247" in published("RankGAN") and "†" in published("RankGAN")
-    assert published("no such method").startswith("None")
+    assert published("no such method").startswith("No published figure")
 
 
 def test_the_command_lists_them(capsys):
