@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -212,14 +212,16 @@ def write_rows(settings: MethodsSettings, console: Console) -> int:
     for name in method_names():
         page = page_of(name)
         if page is not None:
-            _rewrite(page, lambda text, name=name: filled(text, found.get(name, [])), console)
-    _rewrite(DOCS / "methods.md", lambda text: indexed(text, found), console)
+            text = page.read_text(encoding="utf-8")
+            _write_if_new(page, text, filled(text, found.get(name, [])), console)
+    index = DOCS / "methods.md"
+    text = index.read_text(encoding="utf-8")
+    _write_if_new(index, text, indexed(text, found), console)
     return 0
 
 
-def _rewrite(page: Path, again: Callable[[str], str], console: Console) -> None:
+def _write_if_new(page: Path, text: str, again: str, console: Console) -> None:
     """Writes a page that changes."""
-    text = page.read_text(encoding="utf-8")
-    if again(text) != text:
-        write_text(page, again(text))
+    if again != text:
+        write_text(page, again)
         say(console, f"{page}: written")
