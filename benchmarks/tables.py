@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seqgan.evaluation.answer import LEAST_SAMPLES, TOO_SMALL
 from seqgan.metrics.catalogue import (
     ARROWS,
@@ -26,6 +24,7 @@ from .paper import paper_table
 from .reading import read_yaml
 from .rescored_table import rescored_table
 from .results import Result, grouped
+from .score_cells import COMPUTE, compute_columns, score_cell
 from .summary import summary_table
 from .table import Table, as_csv
 from .verdict_cells import difference_cells
@@ -196,13 +195,12 @@ def scores_table(results: list[Result]) -> Table:
     names = [name for name in [*wanted, *own] if name in known]
     columns = ["arm", *(_title(known[name]) for name in names)]
     rows = [
-        [cells[0]["title"], *(_score_cell(cells, name) for name in names)]
-        for cells in arms.values()
+        [cells[0]["title"], *(score_cell(cells, name) for name in names)] for cells in arms.values()
     ]
-    if any("compute" in result for result in results):
-        columns += ["training tokens, M", "training operations, T", "training, min"]
-        for row, cells in zip(rows, arms.values(), strict=True):
-            row += _compute_cells(cells)
+    work = compute_columns(list(arms.values()))
+    columns += work
+    for place, row in enumerate(rows):
+        row += [cells[place] for cells in work.values()]
     seeds = sorted({result["seed"] for result in results})
     spread = "± the standard deviation over seeds"
     if len(seeds) == 1:
@@ -218,13 +216,7 @@ def scores_table(results: list[Result]) -> Table:
             "bounds of Z (Deng et al. 2020); of several seeds the ends furthest apart stand in "
             "brackets."
         )
-    if len(columns) > 1 + len(names):
-        notes.append(
-            "Training: tokens in gradient steps of all models behind an arm; their operations, "
-            "10^12 multiplications and additions, 6 per token and parameter; minutes. Start and "
-            "members are included, but not those of a method whose control an arm is: its rewards "
-            "are only as spread out as that method's advantages were."
-        )
+    notes += [COMPUTE] if work else []
     notes += _absent(results)
     title = f"{first['suite_title']} ({first['suite']}, size {first['size']}, seeds "
     title += ", ".join(map(str, seeds)) + ")"
@@ -244,7 +236,7 @@ def published_table(results: list[Result]) -> Table | None:
         note = f"; {fact['note']}" if "note" in fact else ""
         rows.append([f"{fact['method']} †", *cells, fact["source"] + note])
     for arms in grouped(results, "arm").values():
-        ours = [_score_cell(arms, name) for name in names]
+        ours = [score_cell(arms, name) for name in names]
         if any(ours):
             where = f"here, size {first['size']}, {len(arms)} seed{'s' * (len(arms) > 1)}"
             rows.append([arms[0]["title"], *ours, where])
@@ -271,42 +263,6 @@ def scores_csv(results: list[Result]) -> str:
                  score["signature"]]
             )  # fmt: skip
     return as_csv(rows)
-
-
-def _score_cell(cells: list[Result], name: str) -> str:
-    """Mean and spread of a score over seeds; of one seed, the longer side of its interval."""
-    found = [score for cell in cells for score in cell["scores"] if score["name"] == name]
-    if not found:
-        return ""
-    mean = float(np.mean([score["value"] for score in found]))
-    intervals = [score["interval"] for score in found if score["interval"] is not None]
-    if len(found) > 1:
-        spread = float(np.std([score["value"] for score in found], ddof=1))
-        text = f"{mean:.3f} ± {spread:.3f}"
-        if name != RESIDUAL_GAIN or not intervals:
-            return text
-        low, high = (min(low for low, _ in intervals), max(high for _, high in intervals))
-        return f"{text} [{low:.3f}, {high:.3f}]"
-    if not intervals:
-        return f"{mean:.3f}"
-    low, high = intervals[0]
-    return f"{mean:.3f} ± {max(high - mean, mean - low):.3f}"
-
-
-def _compute_cells(cells: list[Result]) -> list[str]:
-    """Means over seeds: tokens of gradient steps in millions, their operations, minutes."""
-    found = [cell["compute"] for cell in cells if "compute" in cell]
-    if not found:
-        return ["", "", ""]
-    tokens, operations, seconds = (
-        float(np.mean([each.get(key, 0.0) for each in found]))
-        for key in ("tokens", "operations", "seconds")
-    )
-    return [
-        f"{tokens / 1e6:.2f}",
-        f"{operations / 1e12:.3g}" if operations else "",
-        f"{seconds / 60:.1f}",
-    ]
 
 
 def _absent(results: list[Result]) -> list[str]:
