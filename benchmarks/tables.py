@@ -19,6 +19,7 @@ from seqgan.metrics.catalogue import (
 )
 from seqgan.runs.run_directory import write_text
 
+from .experiments import experiment_tables
 from .overview import HOLM, aggregate_tables, overview_table, short
 from .paper import paper_table
 from .reading import read_yaml
@@ -63,12 +64,13 @@ def make_tables(results: list[Result]) -> list[Table]:
     for (size,), of_size in grouped(results, "size").items():
         found = verdicts(of_size)
         short_form = summary_table(size, of_size, found)
-        tables += [short_form] if short_form is not None else []
+        tables += [] if short_form is None else [short_form]
         tables.append(overview_table(size, of_size, found))
         tables.append(verdict_table(size, found, _unconverged(of_size), deviations(of_size)))
         tables += aggregate_tables(size, of_size)
         chosen = rescored_table(size, of_size)
         tables += [] if chosen is None else [chosen]
+        tables += experiment_tables(size, of_size, found)
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             facts = read_yaml(PUBLISHED, PUBLISHED.name)
