@@ -65,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--all", action="store_true", help="each generator with each discriminator")
     parser.add_argument("--tiny", action="store_true", help="the first of each kind, tiny sizes")
+    parser.add_argument("--peer", help="a checkout of TextGAN-PyTorch, timed in the same process")
     parser.add_argument("--output", help="the outcomes are written to this JSON file")
     given = parser.parse_args(argv)
     if given.device == "cuda" and not torch.cuda.is_available():
@@ -73,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     if given.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before cuBLAS is loaded
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
-    outcomes = [_done(each) for each in checks(given.device, given.all, given.tiny)]
+    todo = checks(given.device, given.all, given.tiny, given.peer)
+    outcomes = [_done(each) for each in todo]
     print(report(outcomes))
     if given.output:
         rows = [each._asdict() for each in outcomes]
@@ -83,8 +85,15 @@ def main(argv: list[str] | None = None) -> int:
     return int(any(each.failed for each in outcomes))
 
 
-def checks(device: str, everything: bool, tiny: bool) -> list[Check]:
-    """The checks, in the order in which they are done."""
+def checks(device: str, everything: bool, tiny: bool, peer: str | None = None) -> list[Check]:
+    """The checks, in the order in which they are done.
+
+    Args:
+        device: cuda, or cpu to try the program.
+        everything: each generator with each discriminator, each method in each precision.
+        tiny: the first of each kind, tiny sizes.
+        peer: a checkout of TextGAN-PyTorch that is timed too; None: none.
+    """
     # Torch reads settings of the environment when cuBLAS is loaded.
     from .gpu import kernels, runs, steps
 
@@ -95,7 +104,7 @@ def checks(device: str, everything: bool, tiny: bool) -> list[Check]:
     if device == "cuda":
         found.append(Check("tests for a GPU", run_tests))
     found += [
-        Check("speed", partial(speed, device, tiny)),
+        Check("speed", partial(speed, device, tiny, peer)),
         Check("rollouts with EOS", lambda folder: kernels.endings(device, tiny)),
         Check("steps as graphs", lambda folder: steps.equal(device)),
         Check("a step that no graph holds", lambda folder: steps.broken(device)),
@@ -182,16 +191,19 @@ def run_tests(folder: Path) -> str:
     return last.strip("= ")
 
 
-def speed(device: str, tiny: bool, folder: Path) -> str:
+def speed(device: str, tiny: bool, peer: str | None, folder: Path) -> str:
     """The operations of ``seqgan-bench speed``, whose table is printed."""
     from rich.console import Console
 
     from .speed.engine import SpeedConfig, measure
 
-    config = SpeedConfig(device=device, parts=("operations",), repeats=1 if tiny else 3, tiny=tiny)
+    config = SpeedConfig(
+        device=device, parts=("operations",), repeats=1 if tiny else 3, tiny=tiny, peer=peer
+    )
     found = measure(config, Console(quiet=tiny))
-    times = {each["name"]: each["seconds"] for each in found["operations"]}
-    return f"rollouts {times['rollouts']:.4f} s, rewards {times['rewards, fp32']:.4f} s"
+    shown = ("rollouts", "rewards, fp32", "MLE epoch", "discriminator epoch")
+    lines = [row for row in found["operations"] if row["name"].startswith(shown)]
+    return "; ".join(f"{row['name']} {row['seconds']:.4f} s" for row in lines)
 
 
 def report(outcomes: list[Outcome]) -> str:

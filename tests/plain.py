@@ -16,19 +16,19 @@ from seqgan.models import Discriminator, Generator
 
 def complete(policy: Policy, sequences: Sequences, kept: int, rng: torch.Generator) -> Sequences:
     """`sequences` with their first `kept` tokens kept and new ones after them."""
-    batch = len(sequences)
-    tokens = torch.full((batch, policy.max_length), policy.pad_id)
-    lengths = torch.zeros(batch, dtype=torch.int64)
+    batch, device = len(sequences), sequences.device
+    tokens = torch.full((batch, policy.max_length), policy.pad_id, device=device)
+    lengths = torch.zeros(batch, dtype=torch.int64, device=device)
     state = policy.initial_state(batch, sequences.condition)
-    last = torch.full((batch,), policy.bos_id)
-    alive = torch.ones(batch, dtype=torch.bool)
+    last = torch.full((batch,), policy.bos_id, device=device)
+    alive = torch.ones(batch, dtype=torch.bool, device=device)
     for place in range(policy.max_length):
         logits, state = policy.step(last, state)
         if place < kept:
             last = sequences.tokens[:, place]
         else:
             last = torch.multinomial(logits.softmax(-1), 1, generator=rng)[:, 0]
-        tokens[alive, place] = last[alive]
+        tokens[:, place] = torch.where(alive, last, tokens[:, place])
         lengths += alive
         if policy.eos_id is not None:
             alive &= last != policy.eos_id
@@ -38,10 +38,12 @@ def complete(policy: Policy, sequences: Sequences, kept: int, rng: torch.Generat
 @torch.no_grad()
 def sample(policy: Policy, count: int, rng: torch.Generator, batch_size: int = 64) -> Sequences:
     """`count` sequences, a batch at a time."""
-    parts = []
+    parts, device = [], rng.device
+
     for start in range(0, count, batch_size):
         size = min(batch_size, count - start)
-        nothing = Sequences(torch.zeros(size, 0, dtype=torch.int64), torch.zeros(size).long())
+        lengths = torch.zeros(size, dtype=torch.int64, device=device)
+        nothing = Sequences(torch.zeros(size, 0, dtype=torch.int64, device=device), lengths)
         parts.append(complete(policy, nothing, 0, rng))
     return Sequences.concat(parts, policy.pad_id)
 
@@ -54,7 +56,7 @@ def action_values(
     own = reward(sequences)
     values = own[:, None].repeat(1, sequences.tokens.shape[1])
     for t in range(sequences.tokens.shape[1] - 1):
-        total = torch.zeros(len(sequences))
+        total = torch.zeros_like(own)
         for _ in range(num_rollouts):
             total += reward(complete(policy, sequences, t + 1, rng))
         inside = t + 1 < sequences.lengths
@@ -81,7 +83,7 @@ def cnn_logits(judge: Discriminator, sequences: Sequences) -> Tensor:
     for width, convolution in zip(judge.widths, judge.convolutions, strict=True):
         windows = convolution(padded)
         counts = sequences.lengths + widest - width
-        beyond = torch.arange(windows.shape[2])[None, :] >= counts[:, None]
+        beyond = torch.arange(windows.shape[2], device=windows.device)[None, :] >= counts[:, None]
         pooled.append(windows.masked_fill(beyond[:, None, :], -torch.inf).amax(2).relu())
     features = torch.cat(pooled, dim=1)
     gate = judge.gate(features).sigmoid()
@@ -92,5 +94,6 @@ def cnn_logits(judge: Discriminator, sequences: Sequences) -> Tensor:
 def discriminator_loss(judge: Discriminator, real: Sequences, generated: Sequences) -> Tensor:
     """Binary cross-entropy of real against generated sequences."""
     both = Sequences.concat([real, generated], pad_id=0)
-    labels = torch.cat([torch.ones(len(real)), torch.zeros(len(generated))])
-    return functional.binary_cross_entropy_with_logits(cnn_logits(judge, both), labels)
+    logits = cnn_logits(judge, both)
+    labels = torch.arange(len(both), device=logits.device) < len(real)
+    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))

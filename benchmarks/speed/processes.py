@@ -32,12 +32,9 @@ from seqgan.training.runtime import Runtime, make_accelerator
 from seqgan.training.sampling import draw
 
 from .machine import Timer
-from .workload import Sizes, Workload
+from .workload import STILL, Sizes, Workload
 
 __all__ = ["sharing"]
-
-STILL = 1e-9
-"""A learning rate so small that every step finds the same models."""
 
 
 def sharing(sizes: Sizes, device: str, seed: int, repeats: int, count: int) -> list[dict[str, Any]]:

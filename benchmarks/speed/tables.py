@@ -76,6 +76,20 @@ def _operations(content: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _peer(content: dict[str, Any]) -> list[str]:
+    body = [
+        [row["name"], seconds(row["seconds"]), seconds(row["peer_seconds"]),
+         f"{row['peer_seconds'] / row['seconds']:.1f}"]
+        for row in content["rows"]
+    ]  # fmt: skip
+    return [
+        f"Beside TextGAN-PyTorch (commit {content['revision']}) in the same process and sizes, "
+        "each by its own models; it did a part of each operation, and its time is scaled up.",
+        "",
+        *rows(["operation", "time", "TextGAN-PyTorch", "ratio"], body),
+    ]
+
+
 def _scaling(content: list[dict[str, Any]]) -> list[str]:
     first: dict[str, dict[str, Any]] = {}
     body = []
@@ -183,6 +197,7 @@ def _transformer(row: dict[str, Any]) -> list[str]:
 
 TABLES: dict[str, Any] = {
     "operations": _operations,
+    "peer": _peer,
     "scaling": _scaling,
     "eos": _eos,
     "memory": _memory,

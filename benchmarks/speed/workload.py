@@ -1,13 +1,16 @@
 """The work that is timed: the SeqGAN paper's configuration, by the toolkit and by the plain way.
 
 Batch 64, length 20, 16 rollouts a position, vocabulary 5,000, an LSTM of 32 units, the CNN
-discriminator with 12 filter widths (Yu et al. 2017).
+discriminator with 12 filter widths (Yu et al. 2017). The toolkit's way is that of a run: gradient
+steps are `Learner`'s, and on devices that have CUDA graphs, steps, samples and rollouts are graphs.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -28,12 +31,19 @@ from rollout import (
     nll_loss,
     reinforce_loss,
 )
+from rollout.graphs import Graphs
 from rollout.randomness import seed_everything, seeded_generator
-from seqgan.config import CNN, LSTM
+from seqgan.config import CNN, LSTM, OptimizerConfig
 from seqgan.config.components import build
 from seqgan.data.dataset import TokenSpec
+from seqgan.training.accelerators import set_matmul_precision
+from seqgan.training.learner import Learner
+from seqgan.training.runtime import Runtime, make_accelerator
 
-__all__ = ["Sizes", "Workload", "plain_reference"]
+__all__ = ["STILL", "PlainWorkload", "Sizes", "Workload", "plain_reference"]
+
+STILL = 1e-9
+"""A learning rate so small that every step finds the same model."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,10 @@ class Sizes:
         return self.batch * self.rollouts * self.length * (self.length - 1) // 2
 
 
+TINY = Sizes(200, 6, 4, 2, 16, 2, 2, 4, 0.02)
+"""Sizes that take a second and say nothing."""
+
+
 def plain_reference() -> ModuleType | None:
     """The plain reference, which is part of the tests; None where there is no checkout."""
     path = Path(__file__).parents[2] / "tests" / "plain.py"
@@ -89,13 +103,17 @@ class Workload:
         sizes: what is worked on.
         device: where.
         seed: of everything.
+        hidden: units of the LSTM, and of its embeddings.
+        graphs: record the work as CUDA graphs, where the device has them.
+        matmul_precision: as the setting of a run.
     """
 
     sizes: Sizes
     device: torch.device
     seed: int = 0
     hidden: int = 32
-    _optimizers: dict[str, Any] = field(default_factory=dict)
+    graphs: bool = True
+    matmul_precision: str = "highest"
 
     def __post_init__(self) -> None:
         sizes = self.sizes
@@ -104,11 +122,29 @@ class Workload:
         settings = LSTM(embedding=self.hidden, hidden=self.hidden, dropout=0.0)
         self.generator = build(settings, spec).to(self.device)
         self.judge = build(CNN(filter_share=sizes.filter_share), spec).to(self.device)
+        accelerator = make_accelerator(str(self.device), trackers=())
+        self.runtime = Runtime(accelerator, self.seed, graphs=self.graphs)
+        self.recordings = Graphs() if self.runtime.records else None
+        self._learners: dict[nn.Module, Learner] = {}
         self.batch = self.sampled(sizes.batch)
 
     def resized(self, **changes: Any) -> Workload:
         """The same with other sizes."""
-        return Workload(replace(self.sizes, **changes), self.device, self.seed, self.hidden)
+        return replace(self, sizes=replace(self.sizes, **changes))
+
+    @contextmanager
+    def products(self) -> Iterator[None]:
+        """Products of 32-bit numbers in the precision of this work."""
+        set_matmul_precision(self.device, self.matmul_precision)
+        try:
+            yield
+        finally:
+            set_matmul_precision(self.device, "highest")
+
+    @property
+    def warm_calls(self) -> int:
+        """Calls of an operation before it is timed: a shape is recorded at its third time."""
+        return 1 if self.recordings is None else 3
 
     def rng(self) -> torch.Generator:
         """The same random numbers every time."""
@@ -121,7 +157,7 @@ class Workload:
 
     def sampled(self, count: int) -> Sequences:
         """Sequences of the generator."""
-        return generate(self.generator, count, rng=self.rng())
+        return generate(self.generator, count, rng=self.rng(), graphs=self.recordings)
 
     def rollouts(self, stratified: bool = False, policy: Policy | None = None) -> Tensor:
         """All rollouts of a batch, under a reward that costs nothing."""
@@ -132,28 +168,29 @@ class Workload:
             self.sizes.rollouts,
             rng=self.rng(),
             stratified=stratified,
+            graphs=self.recordings,
         )
 
     def rewards(self, precision: str = "fp32") -> Tensor:
         """The values of a generator step: rollouts, and the discriminator's judgement of them."""
         reward = DiscriminatorReward(self.judge, precision=precision)
         return action_values(
-            self.generator, self.batch, reward, self.sizes.rollouts, rng=self.rng(), stratified=True
-        )
+            self.generator, self.batch, reward, self.sizes.rollouts, rng=self.rng(),
+            stratified=True, graphs=self.recordings,
+        )  # fmt: skip
 
     def mle(self, steps: int) -> None:
         """Steps of maximum likelihood training."""
         batch = self.real.select(slice(0, self.sizes.batch))
         for _ in range(steps):
-            self.update(self.generator, nll_loss(self.generator(batch).log_prob, batch.mask))
+            self.learner(self.generator).update(self._nll, batch)
 
     def generator_step(self, precision: str = "fp32") -> None:
         """Samples, their values, and a policy gradient step."""
         self.batch = self.sampled(self.sizes.batch)
         mask = self.batch.mask
         advantage = advantages(self.rewards(precision), mask, make_baseline("leave_one_out"))
-        log_prob = self.generator(self.batch).log_prob
-        self.update(self.generator, reinforce_loss(log_prob, advantage, mask))
+        self.learner(self.generator).update(self._policy_loss, self.batch, advantage)
 
     def judge_training(self, steps: int) -> None:
         """Steps of the discriminator."""
@@ -161,19 +198,23 @@ class Workload:
         both = self.real.select(slice(0, 2 * size))
         labels = torch.cat([torch.ones(size), torch.zeros(size)]).to(self.device)
         for _ in range(steps):
-            self.update(self.judge, binary_cross_entropy_with_logits(self.judge(both), labels))
+            self.learner(self.judge).update(self._judge_loss, both, labels)
 
-    def update(self, model: nn.Module, loss: Tensor, fused: bool = True) -> None:
-        """One gradient step."""
-        name = f"{type(model).__name__}, fused {fused}"
-        if name not in self._optimizers:
-            # A rate so small that every step finds the same model.
-            self._optimizers[name] = torch.optim.AdamW(model.parameters(), lr=1e-9, fused=fused)
-        optimizer = self._optimizers[name]
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
+    def learner(self, model: nn.Module) -> Learner:
+        """What takes the gradient steps of a model."""
+        if model not in self._learners:
+            still = OptimizerConfig(learning_rate=STILL)
+            self._learners[model] = Learner(model, still, self.runtime, "speed", "")
+        return self._learners[model]
+
+    def _nll(self, batch: Sequences) -> Tensor:
+        return nll_loss(self.generator(batch).log_prob, batch.mask)
+
+    def _policy_loss(self, batch: Sequences, advantage: Tensor) -> Tensor:
+        return reinforce_loss(self.generator(batch).log_prob, advantage, batch.mask)
+
+    def _judge_loss(self, both: Sequences, labels: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(self.judge(both), labels)
 
 
 def first_token(sequences: Sequences) -> Tensor:
@@ -191,15 +232,23 @@ class PlainWorkload:
 
     def __init__(self, work: Workload, plain: ModuleType):
         self.work, self.plain = work, plain
+        models = (work.generator, work.judge)
+        self._optimizers = {
+            model: torch.optim.AdamW(model.parameters(), lr=STILL, fused=False) for model in models
+        }
+
+    def rng(self) -> torch.Generator:
+        """Random numbers of the device."""
+        return torch.Generator(self.work.device).manual_seed(self.work.seed)
 
     def sample(self, count: int) -> None:
         """Sequences of the generator."""
-        self.plain.sample(self.work.generator, count, self.work.rng())
+        self.plain.sample(self.work.generator, count, self.rng())
 
     def rollouts(self, number: int) -> None:
         """`number` rollouts of every prefix."""
         work = self.work
-        self.plain.action_values(work.generator, work.batch, first_token, number, work.rng())
+        self.plain.action_values(work.generator, work.batch, first_token, number, self.rng())
 
     def rewards(self, number: int) -> None:
         """`number` rollouts of every prefix, judged."""
@@ -209,7 +258,7 @@ class PlainWorkload:
             return self.plain.cnn_logits(work.judge, sequences).sigmoid()
 
         work.judge.eval()
-        self.plain.action_values(work.generator, work.batch, reward, number, work.rng())
+        self.plain.action_values(work.generator, work.batch, reward, number, self.rng())
         work.judge.train()
 
     def mle(self, steps: int) -> None:
@@ -217,7 +266,7 @@ class PlainWorkload:
         work = self.work
         batch = work.real.select(slice(0, work.sizes.batch))
         for _ in range(steps):
-            work.update(work.generator, self.plain.nll(work.generator, batch), fused=False)
+            self.update(work.generator, self.plain.nll(work.generator, batch))
 
     def judge_training(self, steps: int) -> None:
         """Steps of the discriminator."""
@@ -226,4 +275,12 @@ class PlainWorkload:
         halves = both.select(slice(0, size)), both.select(slice(size, 2 * size))
         for _ in range(steps):
             loss = self.plain.discriminator_loss(work.judge, *halves)
-            work.update(work.judge, loss, fused=False)
+            self.update(work.judge, loss)
+
+    def update(self, model: nn.Module, loss: Tensor) -> None:
+        """One gradient step."""
+        optimizer = self._optimizers[model]
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()

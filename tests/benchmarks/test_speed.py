@@ -11,13 +11,14 @@ import torch
 from rich.console import Console
 
 from benchmarks.cli import main
-from benchmarks.speed import engine, workload
+from benchmarks.speed import engine, operations, workload
 from benchmarks.speed.machine import Timer, peak_memory
 from benchmarks.speed.tables import markdown
 from benchmarks.speed.transformer import TransformerSizes, build_policy, transformer
 from rollout import generate
 from seqgan.config import RunConfig
 
+from ..capture import use_recorded_graphs
 from ..live_memory import LiveMemory
 
 
@@ -55,15 +56,43 @@ def test_the_docs_have_the_committed_figures(name):
     assert len(table) >= 10 and set(table) <= set(text.splitlines())
 
 
+def tiny_operations() -> tuple[workload.Workload, list[dict]]:
+    work = workload.Workload(workload.TINY, torch.device("cpu"))
+    rates = {"gemm": 1e9, "memory_rate": 1e9}
+    timer, console = Timer(work.device), Console(quiet=True)
+    return work, operations.operations(operations.Shares(0.1, 0.1, 1), work, timer, rates, console)
+
+
+def test_a_device_with_graphs_is_timed_with_and_without_them(monkeypatch):
+    """Rollouts, samples and steps of all three models' trainings are graphs, as in a run."""
+    recorded = use_recorded_graphs(monkeypatch)
+    replayed: dict[str, int] = {}
+    monkeypatch.setattr(operations, "plain_reference", lambda: None)
+    monkeypatch.setattr(operations, "peak_memory", lambda work, device: None)
+    monkeypatch.setattr(workload, "TINY", workload.Sizes(30, 4, 2, 2, 4, 1, 1, 2, 0.01))
+    row = operations._row
+
+    def noted(each, work, *more):
+        before = recorded.replays
+        found = row(each, work, *more)
+        replayed[f"{each.name}, {work.graphs}, {work.matmul_precision}"] = recorded.replays - before
+        return found
+
+    monkeypatch.setattr(operations, "_row", noted)
+    _, rows = tiny_operations()
+    ways = ["", ", graphs", ", graphs, TF32"]
+    assert [row["name"] for row in rows if "rollouts" in row["name"]] == [
+        f"rollouts{w}" for w in ways
+    ]
+    assert len(rows) == 3 * 10 and len(replayed) == 3 * 8
+    for name, count in replayed.items():
+        assert (count > 0) == ("True" in name), name
+
+
 def test_without_a_checkout_it_says_so(monkeypatch):
     monkeypatch.setattr(workload, "__file__", "/nowhere/benchmarks/speed/workload.py")
     assert workload.plain_reference() is None
-    monkeypatch.setattr(engine, "plain_reference", workload.plain_reference)
-    config = engine.SpeedConfig(tiny=True, repeats=1, parts=("operations",))
-    work = workload.Workload(engine.TINY, torch.device("cpu"))
-    rates = {"gemm": 1e9, "memory_rate": 1e9}
-    console = Console(quiet=True)
-    rows = engine.operations(config, work, Timer(work.device), rates, console)
+    work, rows = tiny_operations()
     assert all(row["plain_seconds"] is None for row in rows)
     machine = engine.describe(work.device, work)
     result = {"machine": machine, "operations": rows, "seed": 0, "gemm": 1e9, "memory_rate": 1e9}
@@ -163,3 +192,9 @@ def test_a_row_of_the_policy_methods_by_hand():
     found = [Reached(5, 20, 1_600), Reached(3, 12, 1_000), None]
     expected = "| GRPO | 4 | 3 to 5, 1 of 3 not | 16 | 1,300 | 2.0 |"
     assert row("GRPO", found, 2.0) == expected
+
+
+def test_a_folder_that_holds_no_peer(tmp_path, capsys):
+    words = ["speed", "--tiny", "true", "--repeats", "1", "--parts", "[operations]"]
+    assert main([*words, "--peer", str(tmp_path)]) == 2
+    assert "holds no checkout of TextGAN-PyTorch" in capsys.readouterr().err
