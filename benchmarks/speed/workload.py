@@ -201,7 +201,7 @@ class Workload:
             self.learner(self.judge).update(self._judge_loss, both, labels)
 
     def learner(self, model: nn.Module) -> Learner:
-        """What takes the gradient steps of a model."""
+        """The taker of a model's gradient steps."""
         if model not in self._learners:
             still = OptimizerConfig(learning_rate=STILL)
             self._learners[model] = Learner(model, still, self.runtime, "speed", "")
