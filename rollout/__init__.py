@@ -22,6 +22,7 @@ from .losses import (
     value_loss,
     weighted_nll_loss,
 )
+from .mixed import MixedPrecision
 from .modules import without_dropout
 from .monte_carlo import action_values
 from .nucleus import NucleusMixture, NucleusPolicy
@@ -85,6 +86,7 @@ __all__ = [
     "LeaveOneOutBaseline",
     "LogPartition",
     "MeanBaseline",
+    "MixedPrecision",
     "MixtureReward",
     "MovingAverageBaseline",
     "NoBaseline",

@@ -16,7 +16,7 @@ from .completion import (
     policy_device,
     rounded_down,
 )
-from .graphs import Graphs
+from .graphs import Graphs, can_record
 from .modules import evaluating
 from .policy import Policy
 from .randomness import UniformStream
@@ -57,7 +57,7 @@ def generate(
             the rounding of the policy's logits.
         compact_every: finished rows are dropped every so many tokens (0: never); by default 1 on
             a CPU, 8 on a GPU, where dropping makes the host wait for the device, and 0 without
-            EOS, where no row ends early.
+            EOS, where no row ends early, and where all sequences fit into one recording.
         row_offset: the number of the first sequence, if these are a shard of a larger batch. Random
             numbers belong to a sequence's number: shards that are sampled apart, each with a `rng`
             in the same state, are together what the whole batch would have been.
@@ -79,9 +79,11 @@ def generate(
         raise ValueError(f"row_offset must be 0 or more, got {row_offset}")
     refuse_condition(policy, condition)
     begun = _begin(policy, num_sequences, prefix, condition)
-    if compact_every is None:
-        compact_every = default_compaction(policy, begun.device)
     size = chunk_size or default_chunk_size(policy, begun.device)
+    if compact_every is None:
+        fits = num_sequences <= rounded_down(size) and not begun.tokens.shape[1]
+        at_once = can_record(graphs, begun.device) and fits
+        compact_every = default_compaction(policy, begun.device, at_once)
     key, how = UniformStream(rng, begun.device).key, (policy, sampler, compact_every)
     with evaluating(policy):
         if graphs is None or compact_every or begun.tokens.shape[1]:

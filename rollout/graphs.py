@@ -25,11 +25,16 @@ from torch import Tensor
 
 from .devices import is_out_of_memory
 
-__all__ = ["CudaGraph", "Graphs", "records_on"]
+__all__ = ["CudaGraph", "Graphs", "can_record", "records_on"]
 
 _WARM = 2
 """Calls of a shape before it is recorded: libraries allocate their memory, kernels are compiled."""
 _DEVICES = ("cuda",)
+
+
+def can_record(graphs: Graphs | None, device: torch.device) -> bool:
+    """Tells if there are recordings, and a device that has graphs."""
+    return graphs is not None and not graphs.failed and records_on(device)
 
 
 def records_on(device: torch.device) -> bool:

@@ -31,8 +31,9 @@ class MixedPrecision(WrappedPolicy):
         self.dtype = dtype
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, MixedPrecision) and other.policy is self.policy
-        return same and other.dtype == self.dtype
+        if not isinstance(other, MixedPrecision):
+            return NotImplemented
+        return other.policy is self.policy and other.dtype == self.dtype
 
     def __hash__(self) -> int:
         return hash((id(self.policy), self.dtype))

@@ -26,7 +26,7 @@ from .completion import (
     rounded_down,
 )
 from .devices import is_out_of_memory, warn_of_smaller_chunks
-from .graphs import Graphs
+from .graphs import Graphs, can_record
 from .modules import evaluating
 from .policy import Policy, Prefixes
 from .randomness import UniformStream
@@ -91,7 +91,7 @@ def action_values(
             runs out it is halved, and the work goes on.
         compact_every: finished rows are dropped every so many tokens (0: never, then nothing
             makes the host wait for the device); by default 1 on a CPU, 8 on a GPU, and 0 without
-            EOS, where no row ends early.
+            EOS, where no row ends early, and where all completions fit into one recording.
         on_smaller_chunks: called with the chunk size that memory was enough for, where the one
             before was too large; by default it warns.
         row_offset: the number of the first sequence, if these are a shard of a larger batch. Random
@@ -133,7 +133,9 @@ def action_values(
     device = sequences.device
     given = chunk_size or default_chunk_size(policy, device)
     if compact_every is None:
-        compact_every = default_compaction(policy, device)
+        rows = len(sequences) * len(columns) * num_rollouts
+        at_once = can_record(graphs, device) and rows <= rounded_down(given)
+        compact_every = default_compaction(policy, device, at_once)
     if compact_every:
         graphs = None
     elif graphs is not None:

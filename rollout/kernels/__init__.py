@@ -49,10 +49,11 @@ def fused_sampling_works(device: torch.device) -> bool:
 def draws_from(features: Tensor, weight: Tensor, sampler: Sampler) -> bool:
     """Tells if `sampling.sample` draws what `sampler` would from these features and weights.
 
-    It takes float32, all tokens (no top-k, top-p, min-p) and temperatures within float32.
+    It takes float32 or bfloat16, all tokens (no top-k, top-p, min-p) and temperatures within
+    float32.
     """
     all_tokens = sampler.top_k is None and sampler.min_p is None
     all_tokens = all_tokens and (sampler.top_p is None or sampler.top_p >= 1)
-    exact = features.dtype == weight.dtype == torch.float32
+    known = features.dtype == weight.dtype and weight.dtype in (torch.float32, torch.bfloat16)
     bounded = _LEAST < 1 / sampler.temperature < _MOST
-    return all_tokens and exact and bounded and fused_sampling_works(features.device)
+    return all_tokens and known and bounded and fused_sampling_works(features.device)

@@ -15,6 +15,8 @@ Shapes: R rows, H features, V vocabulary, N draws per row, K tiles.
 
 from __future__ import annotations
 
+import os
+
 import torch
 import triton
 import triton.language as tl
@@ -26,6 +28,8 @@ _ROWS, _TILE = 64, 128
 """Rows and tokens of one program of `_tile_sums`."""
 _FEATURES = 32
 """Features multiplied at once."""
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+"""Triton's interpreter takes numbers of bfloat16 in a product for whole ones."""
 
 
 def sample(
@@ -33,12 +37,13 @@ def sample(
 ) -> Tensor:
     """Tokens drawn from ``softmax((features @ weight.T + bias) / temperature)``.
 
-    Products are of float32, or of TF32 where torch's own are (`torch.get_float32_matmul_precision`
-    is not "highest"). Nothing makes the host wait, and a CUDA graph can capture it.
+    Products of float32 are exact, or of TF32 where torch's own are
+    (`torch.get_float32_matmul_precision` is not "highest"); sums are float32 in any case. Nothing
+    makes the host wait, and a CUDA graph can capture it.
 
     Args:
-        features: float32 [R, H].
-        weight: float32 [V, H].
+        features: float32 or bfloat16 [R, H].
+        weight: [V, H], of the same type.
         bias: float32 [V]; -inf for a token that cannot be drawn, finite for one at least.
         uniforms: numbers in (0, 1), float64: [R], or [R, N] for N draws per row.
         temperature: above 0; its inverse must lie within float32.
@@ -59,7 +64,7 @@ def sample(
     _tile_sums[(triton.cdiv(rows, _ROWS), tiles)](
         features, weight, bias, largest, sums, rows, vocabulary, tiles, 1 / temperature,
         H=size, BLOCK_R=_ROWS, BLOCK_V=_TILE, BLOCK_H=_FEATURES,
-        PRECISION="ieee" if exact else "tf32",
+        PRECISION="ieee" if exact else "tf32", WIDE=_INTERPRETED,
     )  # fmt: skip
     _pick[tuple(numbers.shape)](
         features, weight, bias, largest, sums, numbers, drawn, vocabulary, tiles,
@@ -73,7 +78,7 @@ def sample(
 def _tile_sums(
     features, weight, bias, largest, sums, rows, vocabulary, tiles, scale,
     H: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_V: tl.constexpr, BLOCK_H: tl.constexpr,
-    PRECISION: tl.constexpr,
+    PRECISION: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Largest logit and sum of weights of one tile, for BLOCK_R rows."""
     row = (tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)).to(tl.int64)
@@ -88,6 +93,8 @@ def _tile_sums(
         theirs = inside[:, None] & there[None, :]
         place = token.to(tl.int64)[None, :] * H + unit[:, None]
         b = tl.load(weight + place, mask=theirs, other=0.0)
+        if WIDE:
+            a, b = a.to(tl.float32), b.to(tl.float32)
         logits += tl.dot(a, b, input_precision=PRECISION)
     logits += tl.load(bias + token, mask=there, other=-float("inf"))[None, :]
     top = tl.max(logits, 1)
@@ -128,10 +135,10 @@ def _pick(
     for start in range(0, H, BLOCK_H):
         unit = start + tl.arange(0, BLOCK_H)
         inside = unit < H
-        ours = tl.load(features + row * H + unit, mask=inside, other=0.0)
+        ours = tl.load(features + row * H + unit, mask=inside, other=0.0).to(tl.float32)
         place = token.to(tl.int64)[:, None] * H + unit[None, :]
         theirs = tl.load(weight + place, mask=there[:, None] & inside[None, :], other=0.0)
-        logits += tl.sum(theirs * ours[None, :], 1)
+        logits += tl.sum(theirs.to(tl.float32) * ours[None, :], 1)
     inner = tl.exp((logits - tl.max(logits, 0)) * scale).to(tl.float64)
     within = tl.cumsum(inner, 0)
     # As a share of the tile, whose float32 sum need not be its cumulative sum's last one.

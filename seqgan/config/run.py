@@ -43,8 +43,10 @@ class RunConfig(Task):
             fp16 (CUDA devices).
         matmul_precision: of products of 32-bit numbers on CUDA devices: highest, or high: TF32,
             which rounds the factors to 10 bits and is several times faster.
-        graphs: record training steps as CUDA graphs, on CUDA devices; false: take them one
-            operation after another.
+        sampling_precision: of the products in samples and rollouts of the rounds: no (32 bits), or
+            bf16; measurements are in 32 bits.
+        graphs: record training steps, samples and rollouts as CUDA graphs, on CUDA devices; false:
+            one operation after another.
     """
 
     rare = ("config_format",)
@@ -60,6 +62,7 @@ class RunConfig(Task):
     device: str = "auto"
     precision: str = "no"
     matmul_precision: str = "highest"
+    sampling_precision: str = "no"
     graphs: bool = True
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ def check_run(config: RunConfig) -> None:
     choice(config, "device", DEVICES)
     choice(config, "precision", ("no", "bf16", "fp16"))
     choice(config, "matmul_precision", ("highest", "high"))
+    choice(config, "sampling_precision", ("no", "bf16"))
     choice(config, "on_reward_error", ("stop", "skip"))
     _check_weights(config)
     check_algorithm(config)

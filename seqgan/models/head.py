@@ -23,6 +23,14 @@ from .token_loss import token_log_probs
 __all__ = ["TokenHead"]
 
 
+def _in_products(*factors: Tensor) -> tuple[Tensor, ...]:
+    """The factors of a product in the number type that it has here, by autocast or as they are."""
+    kind = factors[0].device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return tuple(each.to(torch.get_autocast_dtype(kind)) for each in factors)
+    return factors
+
+
 class TokenHead(nn.Linear):
     """A linear layer from features to the logits of V tokens, some of them forbidden.
 
@@ -90,14 +98,12 @@ class TokenHead(nn.Linear):
 
         On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`).
         """
-        weight = self.table()
+        features, weight = _in_products(features.detach(), self.weight.detach())
         if draws_from(features, weight, sampler):
             from rollout.kernels.sampling import sample  # it imports triton, which is optional
 
-            bias = self.bias + self._forbidden
-            return sample(
-                features.detach(), weight.detach(), bias.detach(), uniforms, sampler.temperature,
-            )  # fmt: skip
+            bias = (self.bias + self._forbidden).detach()
+            return sample(features, weight, bias, uniforms, sampler.temperature)
         return sampler.sample(self(features), uniforms)
 
     def withholding(self, tokens: Sequence[int]) -> TokenHead:

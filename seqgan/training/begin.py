@@ -159,6 +159,7 @@ def begin(
         set_matmul_precision(accelerator.device, config.matmul_precision)
         runtime = Runtime(accelerator, config.seed, directory, console, saver, command)
         runtime.graphs = config.graphs and data.constraint is None  # it is asked on the host
+        runtime.sampling_precision = config.sampling_precision
         runtime.callbacks = callbacks or runtime.callbacks
         runtime.begin_tracking()
     data = bounded(data, config.evaluation)

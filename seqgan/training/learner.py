@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rollout.graphs import Graphs
-
 from ..config import OptimizerConfig
 from ..config.optimizers import RISING
 from ..errors import NonFiniteLossError
@@ -59,9 +57,8 @@ class Learner:
                 mode="max" if config.plateau_metric in RISING else "min",
                 factor=config.factor, patience=config.plateau_patience, threshold=PROGRESS,
             )  # fmt: skip
-        self.graphs: Graphs | None = None
-        if runtime.records and not config.lookahead_steps:  # Lookahead counts its steps on the host
-            self.graphs = Graphs(on_failure=lambda line: runtime.say(f"warning: {line}"))
+        # Lookahead counts its steps on the host.
+        self.graphs = None if config.lookahead_steps else runtime.recordings()
         self._rate = float(plain.param_groups[0]["lr"])
         self._prepare_groups()
         self.average = Average(model, config.average_decay) if config.average_decay else None

@@ -180,9 +180,11 @@ class PolicyGradient(Updates):
         positions = range(0, mine.tokens.shape[1], settings.positions)
         with self.judge.together():
             return action_values(
-                self.acting
-                if self.lagged is None
-                else constrained(self.lagged.policy, self.constraint),
+                self.runtime.drawing(
+                    self.acting
+                    if self.lagged is None
+                    else constrained(self.lagged.policy, self.constraint)
+                ),
                 mine,
                 self.judge.reward,
                 max(1, settings.rollouts),
@@ -193,7 +195,7 @@ class PolicyGradient(Updates):
                 chunk_size=self.chunk_size or None,
                 on_smaller_chunks=self._smaller_chunks,
                 row_offset=part.first,
-                graphs=self.learner.graphs,
+                graphs=self.recordings,
                 own=judged.mine,
             )
 
@@ -234,9 +236,9 @@ class PolicyGradient(Updates):
         prompts, given = self._prompts()
         acting = self.sampling() or self.acting
         drawn = draw(
-            acting, settings.batch_size, rng, prompts, processes=processes,
+            self.runtime.drawing(acting), settings.batch_size, rng, prompts, processes=processes,
             # A recording belongs to one policy, and a tempered one is made at every step.
-            graphs=self.learner.graphs if acting is self.acting else None,
+            graphs=self.recordings if acting is self.acting else None,
         )  # fmt: skip
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]

@@ -117,8 +117,8 @@ class RatioUpdates(Updates):
             source = members[self.progress.number % len(members)]
         rng = self.runtime.rng(self.stage, self.progress.number)
         drawn = draw(
-            source, self.settings.batch_size, rng, self.prompts, processes=processes,
-            graphs=self.learner.graphs,
+            self.runtime.drawing(source), self.settings.batch_size, rng, self.prompts,
+            processes=processes, graphs=self.recordings,
         )  # fmt: skip
         whole = drawn.sequences.trim(wait=False)
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]

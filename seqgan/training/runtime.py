@@ -16,8 +16,9 @@ from rich.console import Console
 from safetensors import SafetensorError
 from torch import nn
 
+from rollout import MixedPrecision, Policy
 from rollout.devices import autocast, reads_synchronise
-from rollout.graphs import records_on
+from rollout.graphs import Graphs, records_on
 from rollout.randomness import seed_everything
 
 from ..config.imports import dotted_names
@@ -57,6 +58,8 @@ class Runtime:
         interruption: notes signals.
         callbacks: functions of the user's that are told how the rounds go.
         graphs: record gradient steps as CUDA graphs, on devices that have them.
+        sampling_precision: of the products of samples and rollouts in training: no (as they are),
+            or bf16.
         processes: those that share the work.
     """
 
@@ -69,6 +72,7 @@ class Runtime:
     steps_done: int = 0
     callbacks: Callbacks = field(default_factory=Callbacks)
     graphs: bool = True
+    sampling_precision: str = "no"
 
     def __post_init__(self) -> None:
         self.interruption = Interruption(self._interrupt, not self.console.quiet)
@@ -99,6 +103,17 @@ class Runtime:
         """
         alone = self.processes.count == 1 and self.accelerator.scaler is None
         return self.graphs and alone and records_on(self.device)
+
+    def recordings(self) -> Graphs | None:
+        """Recordings of one owner; None: nothing is recorded. A failure is said to the user."""
+        if not self.records:
+            return None
+        return Graphs(on_failure=lambda line: self.say(f"warning: {line}"))
+
+    def drawing(self, policy: Policy) -> Policy:
+        """A policy as it is sampled in training, in the precision for that."""
+        dtype = _PRODUCTS[self.sampling_precision]
+        return policy if dtype is None else MixedPrecision(policy, dtype)
 
     def rng(self, *purpose: str | int) -> torch.Generator:
         """A random generator for one piece of work."""

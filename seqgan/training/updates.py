@@ -66,6 +66,8 @@ class Updates(Stepped):
         self.trained = self.policy = materials.generator.to(self.runtime.device).eval()
         self.train, self.prompts = materials.train.to(self.runtime.device), materials.prompts
         super().__init__(Learner(self.policy, optimizer, self.runtime, self.stage, advice))
+        # Apart from those of its steps, which go on if samples or rollouts cannot be recorded.
+        self.recordings = self.runtime.recordings()
         self._judge = judge
         if judge is not None:
             self.parts["judge"] = judge

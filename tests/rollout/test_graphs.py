@@ -238,6 +238,20 @@ def test_samples_are_recorded_and_are_the_same(recorded, eos_id, compact_every):
     assert (recorded.made, recorded.replays) == (1, 3)
 
 
+@pytest.mark.parametrize(("count", "made"), [(8, 1), (9, 0)])
+def test_samples_with_eos_are_recorded_if_all_fit(recorded, count, made):
+    policy, graphs = lstm(30, 5, 0, 2, 0, 4, 6, initial_scale=0.8), Graphs()
+    for step in range(4):
+        one, other = (
+            generate(
+                policy, count, rng=torch.Generator().manual_seed(step), graphs=each, chunk_size=8
+            )
+            for each in (None, graphs)
+        )  # fmt: skip
+        assert torch.equal(one.tokens, other.tokens) and torch.equal(one.lengths, other.lengths)
+    assert recorded.made == made and not graphs.failed
+
+
 @pytest.mark.parametrize(("prefix", "compact_every"), [([3, 4], 0), (None, 2)])
 def test_samples_that_the_host_looks_at_are_not_recorded(recorded, prefix, compact_every):
     policy, graphs = lstm(30, 5, 0, 2, 0, 4, 6), Graphs()
@@ -246,17 +260,22 @@ def test_samples_that_the_host_looks_at_are_not_recorded(recorded, prefix, compa
     assert recorded.made == 0 and not graphs.failed
 
 
-@pytest.mark.parametrize(("compact_every", "made"), [(None, 0), (0, 1)])
-def test_rollouts_with_eos_are_recorded_if_no_row_is_dropped(recorded, compact_every, made):
+@pytest.mark.parametrize(
+    ("settings", "made"),
+    [({}, 1), ({"compact_every": 0}, 1), ({"compact_every": 8}, 0), ({"chunk_size": 40}, 0)],
+    ids=str,
+)
+def test_rollouts_with_eos_are_recorded_if_no_row_is_dropped(recorded, settings, made):
+    """By default if all 6 x 4 x 2 completions fit into one chunk."""
     policy, graphs = lstm(30, 5, 0, 2, 0, 4, 6, initial_scale=0.8), Graphs()
     for step in range(4):
         given = generate(policy, 6, rng=torch.Generator().manual_seed(step))
         one, other = (
             action_values(
                 policy, given, last_token, 2, rng=torch.Generator().manual_seed(step), graphs=each,
-                compact_every=every,
+                **more,
             )
-            for each, every in ((None, 1), (graphs, compact_every))
+            for each, more in ((None, {"compact_every": 1}), (graphs, settings))
         )  # fmt: skip
         assert torch.allclose(one, other, atol=1e-6)
     assert recorded.made == made and not graphs.failed

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.kernels import check, make_draws
-from rollout import Sampler, generate
+from rollout import MixedPrecision, Sampler, generate
 from rollout.kernels import draws_from, fused_sampling_works
 from seqgan.models import head as head_module
 
@@ -80,6 +80,13 @@ def test_many_features():
     assert check(draws, 1.0) == 1.0
 
 
+def test_factors_of_16_bits():
+    """Products of bfloat16 are exact in float32: the draws are those of float64."""
+    draws = make_draws(str(DEVICE), 5, 48, 300, 3, 1.0)
+    halves = draws._replace(features=draws.features.bfloat16(), weight=draws.weight.bfloat16())
+    assert check(halves, 1.0) == 1.0
+
+
 @pytest.mark.parametrize("place", [0, 500, 999])
 def test_a_token_of_a_probability_of_2_to_the_minus_31_is_drawn(place):
     weight, bias = torch.zeros(1_000, 16), torch.full((1_000,), -torch.inf)
@@ -133,12 +140,14 @@ def test_tf32_is_a_setting_of_torch(monkeypatch):
 class TestWhereItIsUsed:
     def test_float32_without_filters_on_cuda(self, monkeypatch):
         monkeypatch.setattr("rollout.kernels.fused_sampling_works", lambda device: True)
-        one, half = torch.zeros(1), torch.zeros(1, dtype=torch.bfloat16)
+        one, half, other = (
+            torch.zeros(1, dtype=kind) for kind in (torch.float32, torch.bfloat16, torch.float16)
+        )
         for sampler in (Sampler(), Sampler(0.3), Sampler(top_p=1.0)):
-            assert draws_from(one, one, sampler)
+            assert draws_from(one, one, sampler) and draws_from(half, half, sampler)
         for sampler in (Sampler(top_k=3), Sampler(top_p=0.5), Sampler(min_p=0.1), Sampler(1e-30)):
             assert not draws_from(one, one, sampler)
-        assert not draws_from(half, half, Sampler())
+        assert not draws_from(half, one, Sampler()) and not draws_from(other, other, Sampler())
 
     def test_not_on_a_cpu_nor_on_a_device_without_numbers(self):
         assert not fused_sampling_works(torch.device("cpu"))
@@ -160,9 +169,15 @@ class TestWhereItIsUsed:
         rng = [seeded(4) for _ in range(3)]
         monkeypatch.setattr(head_module, "draws_from", lambda *_: False)
         plain = generate(policy, 6, rng=rng[0], sampler=Sampler(0.7))
-        monkeypatch.setattr(head_module, "draws_from", lambda *_: True)
+        asked: list[tuple[torch.dtype, torch.dtype]] = []
+        monkeypatch.setattr(
+            head_module, "draws_from", lambda one, two, _: not asked.append((one.dtype, two.dtype))
+        )
         fused = generate(policy, 6, rng=rng[1], sampler=Sampler(0.7))
         assert torch.equal(plain.tokens, fused.tokens)
+        half = generate(MixedPrecision(policy), 6, rng=seeded(4), sampler=Sampler(0.7))
+        assert asked[-1] == (torch.bfloat16, torch.bfloat16)
+        assert (half.tokens[:, 0] == fused.tokens[:, 0]).double().mean() > 0.8
         without = policy.withholding([5])
         assert not (generate(without, 6, rng=rng[2]).tokens == 5).any()
 
