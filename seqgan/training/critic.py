@@ -169,9 +169,8 @@ class Critic:
         size, number = self.config.batch_size, self.learner.step
         part, vectors, uniforms = self.runtime.processes.part(size), None, None
         rng = self.runtime.rng("discriminator", "rows", number)
-        pairs = [self._draw(self.train, size, rng, lengths[0])]
-        if self.relaxed is None:
-            pairs.append(self._draw(negatives, size, rng, lengths[1]))
+        sources = [self.train, *([negatives] if self.relaxed is None else [])]
+        pairs = self._rows(sources, size, rng, lengths)
         if self.augment is not None:
             changes = self.runtime.rng("discriminator", "augmentation", number)
             count = 2 if self.config.augment_generated else 1
@@ -248,14 +247,21 @@ class Critic:
         self.memory = [from_state(each, self.train.device) for each in state["memory"]]
         self.learner.load_state_dict(state["learner"])
 
-    def _draw(
-        self, sequences: Sequences, count: int, rng: torch.Generator, lengths: Tensor
-    ) -> Sequences:
-        rows = torch.randint(len(sequences), (count,), generator=rng)
-        drawn = sequences.select(rows.to(sequences.device))
-        if reads_synchronise(sequences.device):  # the host knows the lengths
-            return drawn.narrow(padded_width(lengths[rows], drawn.tokens.shape[1]))
-        return drawn.trim()
+    def _rows(
+        self, sources: list[Sequences], count: int, rng: torch.Generator, lengths: list[Tensor]
+    ) -> list[Sequences]:
+        """`count` random rows of each source, without columns that are padding for all.
+
+        On devices that record shapes all have one width, or there would be one for each pair.
+        """
+        rows = [torch.randint(len(each), (count,), generator=rng) for each in sources]
+        drawn = [each.select(n.to(each.device)) for each, n in zip(sources, rows, strict=True)]
+        if not reads_synchronise(self.train.device):
+            return [each.trim() for each in drawn]
+        # The host knows the lengths.
+        known = torch.cat([each[n] for each, n in zip(lengths, rows, strict=False)])
+        width = padded_width(known, max(each.tokens.shape[1] for each in drawn))
+        return [each.narrow(width) for each in drawn]
 
 
 def _accuracy(name: str, *right: Tensor) -> dict[str, float]:

@@ -149,9 +149,17 @@ class Learner:
         Raises:
             NonFiniteLossError: a loss or gradient since then was NaN or infinite.
         """
-        if self._sum is None:
-            return float("nan")
-        mean, first = float(self._sum) / self._count, self.step - self._count + 1
+        return float("nan") if self._sum is None else self.mean_of(float(self._sum))
+
+    @property
+    def losses(self) -> Tensor:
+        """Sum of the losses since the last reading, on their device; see `mean_of`."""
+        assert self._sum is not None, "there was a step"
+        return self._sum
+
+    def mean_of(self, losses: float) -> float:
+        """As `mean_loss`, where the sum of the losses was read together with other numbers."""
+        mean, first = losses / self._count, self.step - self._count + 1
         self._sum, self._count = None, 0
         if not (mean - mean == 0):
             raise NonFiniteLossError(

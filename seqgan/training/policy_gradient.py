@@ -54,7 +54,6 @@ from .players import Materials
 from .processes import Part
 from .replay import DiversityFilter, Replay, Replayed, replay_loss
 from .sampling import Judge, Judged, draw, spread_over
-from .steps import read_once
 from .updates import Updates
 from .value_head import ValueHead
 from .weights import LossWeights
@@ -156,16 +155,15 @@ class PolicyGradient(Updates):
             self.runtime.count(batch.chosen, self.learner.model)
             self.learner.update(self._loss, batch, mean_reward, again, self._real())
         self.progress.number += 1
-        loss_mean = self.learner.mean_loss()
+        shown = self.read({**figures, **self.weights.figures()})
         self.weights.update(figures)
-        shown = read_once(figures)
         self.progress.spread_sum += shown.pop("spread")  # of a step whose loss was finite
         if self.judge.next_stage(shown["mean_reward"]):
             if self.replay is not None:
                 self.replay.forget()
             number = self.judge.stage
             self.runtime.say(f"Step {self.progress.number}: stage {number} of the reward begins")
-        self.runtime.log_step(self.stage, self.progress.number, {"loss": loss_mean, **shown})
+        self.runtime.log_step(self.stage, self.progress.number, shown)
 
     def judged(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
         """The reward of a batch, see `Judge`."""

@@ -44,7 +44,6 @@ from .mle_loss import RealBatch, mle_term, real_batch
 from .players import Materials
 from .ratio_batch import RatioBatch
 from .sampling import Judge, Judged, draw, spread_over
-from .steps import read_once
 from .updates import Updates
 
 __all__ = ["RatioUpdates"]
@@ -80,11 +79,10 @@ class RatioUpdates(Updates):
             given = self.judge(batch.whole, batch.part, batch.mine)
         figures, judged = self.learner.update(self._whole_loss, batch, given, self._real())
         self.progress.number += 1
-        mean = self.learner.mean_loss()
-        shown = read_once(figures)
+        shown = self.read(figures)
         self.progress.spread_sum += shown.pop("spread")
         self.judge.end_step(self.progress.number, batch.whole, judged)
-        self.runtime.log_step(self.stage, self.progress.number, {"loss": mean, **shown})
+        self.runtime.log_step(self.stage, self.progress.number, shown)
 
     def loss(
         self, batch: RatioBatch, given: Judged | None = None

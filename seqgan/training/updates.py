@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from torch import Tensor
 
 from rollout import Policy
 
@@ -11,7 +14,7 @@ from ..runs.state import Stateful
 from .learner import Learner
 from .players import Materials
 from .sampling import Judge
-from .steps import Steps
+from .steps import Steps, read_once
 
 __all__ = ["Stepped", "Updates"]
 
@@ -71,6 +74,17 @@ class Updates(Stepped):
         self._judge = judge
         if judge is not None:
             self.parts["judge"] = judge
+
+    def read(self, figures: Mapping[str, Tensor]) -> dict[str, float]:
+        """The mean loss since the last reading and figures of the step, for the log.
+
+        The device is waited for once.
+
+        Raises:
+            NonFiniteLossError: a loss or gradient since then was NaN or infinite.
+        """
+        shown = read_once({"loss": self.learner.losses, **figures})
+        return {**shown, "loss": self.learner.mean_of(shown["loss"])}
 
     @property
     def spread(self) -> float:

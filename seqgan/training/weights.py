@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -45,17 +46,24 @@ class LossWeights:
         """Tells if the loss needs scores under the pretrained policy."""
         return bool(self.settings.kl_weight or self._kl or self.settings.loss == "augmented")
 
-    def update(self, figures: dict[str, Tensor]) -> None:
-        """Follows the targets after a step, and adds its weights to the figures.
+    def figures(self) -> dict[str, Tensor]:
+        """The weights that follow a target, for the log of a step."""
+        found = {}
+        if self._entropy is not None:
+            found["entropy_weight"] = self._entropy.coefficient
+        if self._kl is not None:
+            found["kl_weight"] = self._kl.coefficient
+        return found
+
+    def update(self, figures: Mapping[str, Tensor]) -> None:
+        """Follows the targets after a step whose loss was finite.
 
         Args:
             figures: of the step: "entropy" per token and "kl" per sequence, in nats.
         """
         if self._entropy is not None:
-            figures["entropy_weight"] = self._entropy.coefficient
             self._entropy.update(figures["entropy"])
         if self._kl is not None:
-            figures["kl_weight"] = self._kl.coefficient
             self._kl.update(figures["kl"])
 
     def state_dict(self) -> dict[str, Any]:

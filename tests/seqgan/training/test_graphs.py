@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from rollout import DiscriminatorReward, Sequences
+from rollout import DiscriminatorReward, MixedPrecision, Sequences
 from rollout.modules import frozen_copy
 from seqgan.config import (
     LSTM,
@@ -23,7 +23,7 @@ from seqgan.data.prompts import NoPrompts
 from seqgan.data.sources import load_data
 from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError, NonFiniteLossError
-from seqgan.models import Ensemble, make_generator
+from seqgan.models import Ensemble, Generator, make_generator
 from seqgan.rewards.ratio import RatioReward
 from seqgan.runs.state import pack, unpack
 from seqgan.training import policy_gradient
@@ -161,6 +161,55 @@ def test_steps_of_the_critic(recorded, kind, settings):
     assert recorded.replays >= 6
 
 
+def test_real_and_generated_halves_have_one_width(recorded):
+    """Else there would be as many shapes as pairs of widths."""
+    torch.manual_seed(2)
+    work = critic(True, cnn(30, 5, (1, 2), (4, 4)))
+    rng = torch.Generator().manual_seed(0)
+    real, samples = (
+        Sequences(torch.randint(3, 30, (40, 30)), torch.randint(1, most, (40,), generator=rng))
+        for most in (9, 31)
+    )
+    work.train = real
+    widths = set()
+    for work.learner.step in range(12):
+        pairs, *_ = work._drawn(samples, [real.lengths, samples.lengths])
+        widths.add(tuple(each.tokens.shape[1] for each in pairs))
+    assert len(widths) > 1 and all(one == other for one, other in widths)
+
+
+def test_a_step_of_the_policy_reads_the_device_once(recorded, monkeypatch):
+    work, reads = player(True, kl_target=0.1, kl_weight=0.1), []
+    for name in ("__float__", "tolist", "item", "__bool__"):
+        read = getattr(torch.Tensor, name)
+        monkeypatch.setattr(
+            torch.Tensor, name, lambda each, read=read, name=name: reads.append(name) or read(each)
+        )
+    work.steps(4)
+    del reads[:]
+    work.steps(1)
+    assert reads == ["tolist"]
+
+
+def test_samples_and_rollouts_in_16_bits(monkeypatch):
+    used = []
+    for name in ("draw", "action_values"):
+        work = getattr(policy_gradient, name)
+
+        def noted(policy, *more, work=work, **how):
+            used.append(policy)
+            return work(policy, *more, **how)
+
+        monkeypatch.setattr(policy_gradient, name, noted)
+    for precision, kind in (("no", Generator), ("bf16", MixedPrecision)):
+        made = player(False)
+        made.runtime.sampling_precision = precision
+        made.steps(1)
+        assert len(used) == 2 and all(isinstance(each, kind) for each in used)
+        assert isinstance(made.runtime.drawing(made.policy), kind)
+        del used[:]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -279,5 +328,6 @@ def test_the_settings_of_a_run(monkeypatch):
         assert torch.backends.cudnn.allow_tf32 == allowed
     assert seen == ["highest"]
     assert run_settings(graphs=False).graphs is False
-    with pytest.raises(ConfigError, match="matmul_precision"):
-        run_settings(matmul_precision="tf32")
+    for name in ("matmul_precision", "sampling_precision"):
+        with pytest.raises(ConfigError, match=name):
+            run_settings(**{name: "tf32"})
