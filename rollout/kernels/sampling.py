@@ -15,8 +15,6 @@ Shapes: R rows, H features, V vocabulary, N draws per row, K tiles.
 
 from __future__ import annotations
 
-import os
-
 import torch
 import triton
 import triton.language as tl
@@ -28,8 +26,6 @@ _ROWS, _TILE = 64, 128
 """Rows and tokens of one program of `_tile_sums`."""
 _FEATURES = 32
 """Features multiplied at once."""
-_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-"""Triton's interpreter takes numbers of bfloat16 in a product for whole ones."""
 
 
 def sample(
@@ -61,10 +57,12 @@ def sample(
     largest = torch.empty(rows, tiles, dtype=torch.float32, device=features.device)
     sums = torch.empty_like(largest)
     exact = torch.get_float32_matmul_precision() == "highest"
+    # Triton's interpreter takes numbers of bfloat16 in a product for whole ones.
+    interpreted = not isinstance(_tile_sums, triton.JITFunction)
     _tile_sums[(triton.cdiv(rows, _ROWS), tiles)](
         features, weight, bias, largest, sums, rows, vocabulary, tiles, 1 / temperature,
         H=size, BLOCK_R=_ROWS, BLOCK_V=_TILE, BLOCK_H=_FEATURES,
-        PRECISION="ieee" if exact else "tf32", WIDE=_INTERPRETED,
+        PRECISION="ieee" if exact else "tf32", WIDE=interpreted,
     )  # fmt: skip
     _pick[tuple(numbers.shape)](
         features, weight, bias, largest, sums, numbers, drawn, vocabulary, tiles,
