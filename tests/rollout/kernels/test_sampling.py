@@ -177,7 +177,7 @@ class TestWhereItIsUsed:
         assert torch.equal(plain.tokens, fused.tokens)
         half = generate(MixedPrecision(policy), 6, rng=seeded(4), sampler=Sampler(0.7))
         assert asked[-1] == (torch.bfloat16, torch.bfloat16)
-        assert (half.tokens[:, 0] == fused.tokens[:, 0]).double().mean() > 0.8
+        assert half.tokens[half.mask].min() > 1  # 0 and 1 are forbidden
         without = policy.withholding([5])
         assert not (generate(without, 6, rng=rng[2]).tokens == 5).any()
 
