@@ -20,6 +20,7 @@ from rollout import Policy, Sequences
 from rollout.modules import frozen_copy, own_copy
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
+from seqgan.config.reading import run_config
 from seqgan.data.bounded import bounded
 from seqgan.data.dataset import Dataset, fingerprint
 from seqgan.data.text.rows import chosen_rows
@@ -27,6 +28,7 @@ from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_with_control
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
+from seqgan.models import Generator
 from seqgan.seeding import rng_for
 from seqgan.training.control import run_control
 from seqgan.training.fine_tuning import FineTuning
@@ -39,6 +41,11 @@ from .starts import Starts, key_of
 from .suite import Arm, Method
 
 __all__ = ["Compute", "Lab", "Measured", "Recorder"]
+
+
+def _member_count(arm: Arm, config: RunConfig) -> int:
+    assert arm.method is not None
+    return config.ensemble.size if needs_ensemble(config) else arm.method.members
 
 
 @dataclass(frozen=True)
@@ -176,17 +183,17 @@ class Lab:
         assert arm.method is not None
         runtime, method = self.runtime(), arm.method
         about = {"config": arm.config, "arguments": method.arguments, "data": self._fingerprint}
-        train = functools.partial(self._trained, method, config, runtime)
+        train = functools.partial(self._trained, arm, config, runtime)
         return kept(self._place(arm.name), about, runtime.device, train)
 
-    def _trained(
-        self, method: Method, config: RunConfig, runtime: Recorder
-    ) -> tuple[Policy, Record]:
+    def _trained(self, arm: Arm, config: RunConfig, runtime: Recorder) -> tuple[Policy, Record]:
+        method = arm.method
+        assert method is not None
         mle, ensemble = self._begin(method, config), None
-        own = self.starts(self._network(method, config))
+        found = self.members(arm, config)
         if needs_ensemble(config):
-            ensemble = make_ensemble(config, own.members(config.ensemble.size))
-        members = {"members": own.members(method.members)} if method.members else {}
+            ensemble = make_ensemble(config, found)
+        members = {"members": found} if method.members else {}
         if method.call is None:
             with runtime.timed():
                 reference = frozen_copy(mle).to(runtime.device)
@@ -240,11 +247,28 @@ class Lab:
             run_control(generator, reference, spread, config, self.data, half.validate, runtime)
         return generator, runtime.record()
 
-    def compute(self, method: Method, config: RunConfig, record: Record) -> Compute:
+    def compute(self, arm: Arm, config: RunConfig, record: Record) -> Compute:
         """All training behind an arm: its start, its members, and its own."""
-        count = config.ensemble.size if needs_ensemble(config) else method.members
-        own = self.starts(self._network(method, config))
-        return own.compute(count).plus(Compute.kept(record))
+        assert arm.method is not None
+        start = self.starts(self._network(arm.method, config)).first()[1]
+        others = self._others(arm, config).compute(_member_count(arm, config))
+        return Compute.kept(start).plus(others).plus(Compute.kept(record))
+
+    def members(self, arm: Arm, config: RunConfig) -> list[Generator]:
+        """The members of an arm's ensemble, or those that its function is called with."""
+        return self._others(arm, config).members(_member_count(arm, config))
+
+    def start(self, arm: Arm, config: RunConfig) -> Any:
+        """The model that an arm's method begins with a copy of."""
+        assert arm.method is not None
+        return self.starts(self._network(arm.method, config)).first()[0]
+
+    def _others(self, arm: Arm, config: RunConfig) -> Starts:
+        """The models with other seeds that an arm may have as members."""
+        assert arm.method is not None
+        if arm.members is not None:
+            return self.starts(run_config(copy.deepcopy(arm.members), "the members"))
+        return self.starts(self._network(arm.method, config))
 
     def _network(self, method: Method, config: RunConfig) -> RunConfig:
         """The settings of the network that a method begins with."""

@@ -24,6 +24,7 @@ from seqgan.data.dataset import Dataset, fingerprint
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Point
+from seqgan.training.members import member_sizes
 
 from .arms import Lab, Measured
 from .failures import CellError, failed, forget
@@ -31,7 +32,7 @@ from .files import Found, described, find_files, place_files
 from .kept import Record
 from .recorder import Compute
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
-from .suite import Arm, Method, Suite, chosen_arms
+from .suite import Arm, Suite, chosen_arms
 
 __all__ = ["CellJob", "run_cell", "suite_data"]
 
@@ -205,13 +206,13 @@ def _body(lab: Lab, arm: Arm, kept: Record, place: CellPlace) -> Result:
     if arm.method.measure is not None:
         runtime = lab.runtime()
         measured, record = lab.scores(arm.method, config, runtime), runtime.record()
-        return {**_trained(lab, arm.method, config, record), **_measured(measured)}
+        return {**_trained(lab, arm, config, record), **_measured(measured)}
     if arm.control_of is not None and config.rewards[0].name == "random":
         policy, record = lab.control(arm, config, _spread(place, arm.control_of))
         measured = lab.compared(policy, arm.name, half=True)
-        return {**_trained(lab, arm.method, config, record), **_measured(measured)}
+        return {**_trained(lab, arm, config, record), **_measured(measured)}
     policy, record = lab.model(arm, config)
-    body, control = _trained(lab, arm.method, config, record), None
+    body, control = _trained(lab, arm, config, record), None
     if record.get("spread") is not None:
         body["spread"] = record["spread"]
         if arm.kind == "method" and "random" in arm.method.controls and config.evaluation.control:
@@ -219,9 +220,11 @@ def _body(lab: Lab, arm: Arm, kept: Record, place: CellPlace) -> Result:
     return {**body, **_measured(lab.compared(policy, arm.name, control))}
 
 
-def _trained(lab: Lab, method: Method, config: RunConfig, record: Record) -> Result:
-    """The training of an arm."""
-    return {**_curves(record), "compute": lab.compute(method, config, record)._asdict()}
+def _trained(lab: Lab, arm: Arm, config: RunConfig, record: Record) -> Result:
+    """The training of an arm, and who its members are."""
+    found = {**_curves(record), "compute": lab.compute(arm, config, record)._asdict()}
+    members = lab.members(arm, config)
+    return {**found, "members": member_sizes(members, lab.start(arm, config))} if members else found
 
 
 def _curves(record: Record) -> Result:
@@ -277,6 +280,8 @@ def _method(arm: Arm) -> dict[str, Any] | None:
         own |= {"measure": arm.method.measure, "arguments": arm.method.arguments}
     if arm.method.members:
         own["members"] = arm.method.members
+    if arm.members is not None:  # their network decides on what is trained
+        own["members_network"] = {key: arm.members[key] for key in ("generator", "pretrain")}
     return own or None
 
 

@@ -14,7 +14,8 @@ COMPUTE = (
     "Training: tokens in gradient steps of all models behind an arm; their operations, 10^12 "
     "multiplications and additions, 6 per token and parameter; minutes. Start and members are "
     "included, but not those of a method whose control an arm is: its rewards are only as spread "
-    "out as that method's advantages were."
+    "out as that method's advantages were. Members that are larger than the policy make it "
+    "distillation."
 )
 UNITS = {
     "tokens": ("training tokens, M", 1e6, ".2f"),
@@ -45,13 +46,15 @@ def score_cell(cells: list[Result], name: str) -> str:
 
 
 def compute_columns(arms: list[list[Result]]) -> dict[str, list[str]]:
-    """Columns of the work of training, a cell per arm: means over seeds.
+    """Columns of who an arm's members are and of the work of training, means over seeds.
 
     Args:
         arms: for each arm its results. A part that none of them knows, as those of an earlier
             version, has no column.
     """
     columns = {}
+    if any("members" in cells[0] for cells in arms):
+        columns["members × parameters, M"] = [_members(cells[0].get("members")) for cells in arms]
     for key, (title, unit, form) in UNITS.items():
         means = []
         for cells in arms:
@@ -60,3 +63,12 @@ def compute_columns(arms: list[list[Result]]) -> dict[str, list[str]]:
         if any(mean is not None for mean in means):
             columns[title] = ["" if mean is None else f"{mean:{form}}" for mean in means]
     return columns
+
+
+def _members(found: dict | None) -> str:
+    """Number and size of the members of an arm, and a word where they are larger than it."""
+    if found is None:
+        return ""
+    sizes = found["parameters"]
+    larger = max(sizes) > found["policy_parameters"]
+    return f"{len(sizes)} × {np.mean(sizes) / 1e6:.2f}{' (distillation)' * larger}"

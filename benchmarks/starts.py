@@ -81,11 +81,11 @@ class Starts:
             self._members.append((model, record))
         return [model for model, _ in self._members[:count]]
 
-    def compute(self, members: int) -> Compute:
-        """The training of the first model and of so many others."""
-        self.members(members)
-        records = [self.first()[1], *(record for _, record in self._members[:members])]
-        return functools.reduce(Compute.plus, map(Compute.kept, records))
+    def compute(self, count: int) -> Compute:
+        """The training of so many of the others."""
+        self.members(count)
+        records = [record for _, record in self._members[:count]]
+        return functools.reduce(Compute.plus, map(Compute.kept, records), Compute())
 
     def _train(self, runtime: Recorder) -> tuple[Policy, Record]:
         seed = derive_seed(self.config.seed, "generator")

@@ -59,6 +59,8 @@ class Method:
             is compared with the cell's tuned one all the same.
         recipe: the method of ``seqgan run --method`` that it is; None: the default one.
         members: MLE models with other seeds that the function is called with, as ``members``.
+        members_of: the arm whose network these, or the members of its ensemble, have; None: the
+            network that the method begins with.
         extra: it is run only if ``--arms`` names it.
         measure: dotted path of a function ``(mle, data, config, runtime, **arguments) -> scores``
             (or an `arms.Measured`) of something that is no policy: its arm has scores and no
@@ -77,6 +79,7 @@ class Method:
     own_start: bool = False
     recipe: str | None = None
     members: int = 0
+    members_of: str | None = None
     extra: bool = False
     measure: str | None = None
 
@@ -92,6 +95,7 @@ class Arm:
         config: all settings, as plain data.
         method: what makes it, or None for MLE and ceilings.
         control_of: the method whose training it repeats with another reward, or None.
+        members: all settings of the arm whose network its members have; None: its own.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Arm:
     config: Mapping
     method: Method | None = None
     control_of: str | None = None
+    members: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -163,17 +168,32 @@ class Suite:
         arms = [Arm("mle", "MLE, tuned", "mle", shared)]
         for method in self.methods.values():
             own = self._own(method, size, seed, shared)
-            arms.append(Arm(method.name, method.title, method.kind, own, method))
+            members = self._members(method, size, seed, shared)
+            arms.append(Arm(method.name, method.title, method.kind, own, method, None, members))
             for reward in method.controls:
                 name, title = f"{method.name}-{reward}", f"{method.title}, {reward} reward"
                 other = {**own, "rewards": [asdict(*reward_terms(reward))]}
                 algorithm = settings_from(AlgorithmConfig, own["algorithm"])
                 if not algorithm.any_reward:
                     other["algorithm"] = asdict(algorithm.as_policy_gradient())
-                arms.append(Arm(name, title, "control", other, method, method.name))
+                arms.append(Arm(name, title, "control", other, method, method.name, members))
         arms.append(Arm("training-copy", "copy of training data", "ceiling", shared))
         arms.append(Arm("real", "real test data", "ceiling", shared))
         return arms
+
+    def _members(self, method: Method, size: str, seed: int, shared: Mapping) -> Mapping | None:
+        """All settings of the arm whose network the members of a method have."""
+        if method.members_of is None:
+            return None
+        if method.members_of == "mle":
+            return shared
+        if method.members_of not in self.methods:
+            near = did_you_mean(method.members_of, ["mle", *self.methods])
+            raise ConfigError(
+                f"suite {self.name}: methods.{method.name}.members_of: no arm "
+                f"{method.members_of!r}{near}"
+            )
+        return self._own(self.methods[method.members_of], size, seed, shared)
 
     def _own(self, method: Method, size: str, seed: int, shared: Mapping) -> Mapping:
         """All settings of a method: what the cell shares, and its recipe for the rest."""
@@ -378,7 +398,11 @@ def checked(content: Mapping, where: str) -> RunConfig:
 def _method(name: str, entry: Mapping, where: str) -> Method:
     where = f"{where}: methods.{name}"
     known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
-    check_keys(entry, (*known, "own_start", "like", "recipe", "members", "extra", "measure"), where)
+    check_keys(
+        entry,
+        (*known, "own_start", "like", "recipe", "members", "members_of", "extra", "measure"),
+        where,
+    )
     recipe = entry.get("recipe")
     if recipe is not None:
         found = read_method(str(recipe))
@@ -417,6 +441,7 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
         own_start,
         recipe,
         members,
+        None if entry.get("members_of") is None else str(entry["members_of"]),
         extra,
         measure,
     )

@@ -50,7 +50,7 @@ from .training.callbacks import CallbackArguments, Callbacks
 from .training.control import run_control
 from .training.fine_tuning import FineTuning
 from .training.fresh import FreshSamples
-from .training.members import run_members
+from .training.members import member_sizes, run_members
 from .training.pretrain import Convergence, convergence_of, pretrain
 from .training.rounds import Rounds
 from .training.runtime import MLE_SAMPLES, Runtime
@@ -220,7 +220,10 @@ class Tuned:
 
     def summary(self) -> dict[str, Any]:
         """Summary of the rounds for results.json."""
-        return {**self.rounds.summary(), "spread": self.work.player.spread}
+        found = {**self.rounds.summary(), "spread": self.work.player.spread}
+        if self.work.ensemble is not None:
+            found["members"] = member_sizes(self.work.ensemble.members, self.work.generator)
+        return found
 
     def models(self) -> dict[str, Generator]:
         """Both models by name."""

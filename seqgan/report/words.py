@@ -117,6 +117,7 @@ def explanation(record: Record) -> list[str]:
         ]
     return [
         _compared(record), _result(record.verdict), *_against_control(record), *_learnable(record),
+        *_members(record),
     ]  # fmt: skip
 
 
@@ -226,6 +227,20 @@ def _learnable(record: Record) -> list[str]:
         "Was there anything to learn? Before the adversarial rounds, the discriminator "
         f"{teaching(kept)}"
     ]
+
+
+def _members(record: Record) -> list[str]:
+    """Says who the members of the ensemble are that the reward is made of."""
+    found = (record.results.get("adversarial") or {}).get("members")
+    if found is None:
+        return []
+    sizes, own = found["parameters"], found["policy_parameters"]
+    each = f"{sizes[0]:,}" if len(set(sizes)) == 1 else f"{min(sizes):,} to {max(sizes):,}"
+    many = f"{len(sizes)} other MLE models" if len(sizes) > 1 else "another MLE model"
+    text = f"The reward compares the policy with {many} of {each} parameters"
+    if max(sizes) <= own:
+        return [f"{text}{' each' * (len(sizes) > 1)}; the policy has {own:,}."]
+    return [f"{text}. The policy has {own:,}: what it learns is distillation of larger models."]
 
 
 def cautions(record: Record) -> list[str]:

@@ -7,9 +7,11 @@ folder when it is done. Models of other runs may take their place.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from ..config import RunConfig
 from ..data.dataset import Dataset
@@ -21,7 +23,9 @@ from ..seeding import derive_seed
 from .pretrain import Pretraining
 from .runtime import Runtime
 
-__all__ = ["Members", "check_runs", "make_ensemble", "needs_ensemble", "run_members"]
+__all__ = [
+    "Members", "check_runs", "make_ensemble", "member_sizes", "needs_ensemble", "run_members",
+]  # fmt: skip
 
 
 def needs_ensemble(config: RunConfig) -> bool:
@@ -34,6 +38,12 @@ def make_ensemble(config: RunConfig, members: list[Generator]) -> Ensemble:
     chosen = config.ensemble
     count = len(members) if chosen.runs else chosen.size
     return Ensemble(members[:count], chosen.combination, chosen.quantile, chosen.temperature)
+
+
+def member_sizes(members: Iterable[nn.Module], policy: nn.Module) -> dict[str, Any]:
+    """Number of parameters of each member and of the policy, for results."""
+    found = [sum(each.numel() for each in model.parameters()) for model in (policy, *members)]
+    return {"parameters": found[1:], "policy_parameters": found[0]}
 
 
 def check_runs(config: RunConfig, fingerprint: str) -> None:

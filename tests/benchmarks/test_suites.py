@@ -11,6 +11,7 @@ import yaml
 
 from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
+from benchmarks.score_cells import compute_columns
 from benchmarks.suite import (
     SIZES,
     Arm,
@@ -29,6 +30,7 @@ from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
+from seqgan.training.members import member_sizes
 
 
 def fails(capsys, arguments: list[str], *messages: str) -> None:
@@ -323,3 +325,45 @@ def test_help_and_every_commands_parts(capsys, command):
     assert main([command, "--help"]) == 0
     assert f"Example: {COMMANDS[command].example}" in " ".join(capsys.readouterr().out.split())
     assert callable(import_dotted(COMMANDS[command].function, "command"))
+
+
+def test_members_have_the_network_of_the_arm_that_is_named():
+    arms = {arm.name: arm for arm in load_suite("grammar").arms("standard", 0)}
+    assert arms["ratio"].members is None  # as the model that it begins with
+    assert arms["ratio-small"].members == arms["mle"].config != arms["ratio-small"].config
+    larger = arms["ratio-larger"]
+    assert larger.members["generator"] == arms["mle-larger"].config["generator"]
+    assert larger.config["generator"] == arms["mle"].config["generator"]
+    assert "distillation" in larger.title
+
+
+def test_members_of_an_arm_that_is_not_there(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("like: grammar\nmethods: {x: {like: ratio, members_of: mle-largr}}\n")
+    with pytest.raises(ConfigError, match="members_of: no arm 'mle-largr' .did you mean 'mle-la"):
+        load_suite(str(path))
+
+
+def test_a_policy_smaller_than_its_members_says_who_they_are():
+    corpus = {"num_train": 40, "num_validation": 20, "num_heldout": 20, "num_test": 20}
+    small = {"data": "grammar", "corpus": corpus, "pretrain": {"epochs": 1}, "method": "ratio"}
+    shared = run_config(small | {"generator": {"hidden": 8}}, "test")
+    large = run_config(small | {"generator": {"hidden": 12}}, "test")
+    lab = Lab(shared, run_data(shared))
+    lab.begin()
+    config = {**asdict(large), "rewards": [asdict(term) for term in large.rewards]}
+    plain = {k: v for k, v in config.items() if k not in ("output_dir", "overwrite")}
+    arm = Arm("m", "m", "method", {}, Method("m", "m"), None, plain)
+    members = lab.members(arm, shared)
+    assert [each.lstm.hidden_size for each in members] == [12, 12, 12]
+    start = lab.start(arm, shared)
+    assert start.lstm.hidden_size == 8
+    found = member_sizes(members, start)
+    assert found["policy_parameters"] == sum(each.numel() for each in start.parameters())
+    assert len(found["parameters"]) == 3 and min(found["parameters"]) > found["policy_parameters"]
+    tokens = lab.compute(arm, shared, {"seconds": 1.0, "tokens": 7.0, "operations": 2.0})
+    one = lab.starts(shared).first()[1]["tokens"]
+    assert tokens.tokens == 4 * one + 7  # a start, three members, and its own
+    columns = compute_columns([[{"compute": tokens._asdict(), "members": found}], [{}]])
+    assert columns["members × parameters, M"][0].endswith("(distillation)")
+    assert columns["members × parameters, M"][1] == ""

@@ -270,6 +270,22 @@ def test_cautions(tmp_path):
     assert "<code>--pretrain.epochs</code>" in html
 
 
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ([900] * 3, "with 3 other MLE models of 900 parameters each; the policy has 900."),
+        ([800], "with another MLE model of 800 parameters; the policy has 900."),
+        ([900, 2000], "2 other MLE models of 900 to 2,000 parameters. The policy has 900: what it"),
+    ],
+)
+def test_the_report_says_who_the_members_are(tmp_path, sizes, words):
+    changed = without_sweep()
+    changed["adversarial"]["members"] = {"parameters": sizes, "policy_parameters": 900}
+    html, markdown = report(tmp_path / "run", results=changed, log=None)
+    assert words in html and words in markdown
+    assert ("distillation of larger models" in markdown) is (max(sizes) > 900)
+
+
 def test_a_pretrained_model_alone_has_its_caution(tmp_path):
     changed = without_sweep(verdict=None, control=None, adversarial=None)
     words = "MLE was still improving at its last epoch (3)"
