@@ -199,7 +199,8 @@ class Lab:
                 reference = frozen_copy(mle).to(runtime.device)
                 work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
                 work.run(copy.copy(self.sweep).validate)
-            return mle, {**runtime.record(), "spread": work.player.spread}
+            own_record = {"spread": work.player.spread, "calls": work.player.calls}
+            return mle, {**runtime.record(), **own_record}
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
         with runtime.timed():
             policy = call(mle, self.data, config, runtime, **members, **method.arguments)

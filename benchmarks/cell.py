@@ -30,6 +30,7 @@ from .arms import Lab, Measured
 from .failures import CellError, failed, forget
 from .files import Found, described, find_files, place_files
 from .kept import Record
+from .objectives import reward_verdict
 from .recorder import Compute
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
 from .suite import Arm, Suite, chosen_arms
@@ -214,6 +215,8 @@ def _body(lab: Lab, arm: Arm, kept: Record, place: CellPlace) -> Result:
     policy, record = lab.model(arm, config)
     body, control = _trained(lab, arm, config, record), None
     if record.get("spread") is not None:
+        if config.for_objective:
+            body["objective"] = reward_verdict(lab, policy, config, record["calls"])
         body["spread"] = record["spread"]
         if arm.kind == "method" and "random" in arm.method.controls and config.evaluation.control:
             control, _ = lab.control(arm, config, record["spread"])

@@ -20,6 +20,7 @@ from seqgan.metrics.catalogue import (
 from seqgan.runs.run_directory import write_text
 
 from .experiments import experiment_tables
+from .objectives import objective_table
 from .overview import HOLM, aggregate_tables, overview_table, short
 from .paper import paper_table
 from .reading import read_yaml
@@ -74,7 +75,9 @@ def make_tables(results: list[Result]) -> list[Table]:
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))
             facts = read_yaml(PUBLISHED, PUBLISHED.name)
-            more = (published_table(of_suite), paper_table(of_suite, facts))
+            more = (
+                objective_table(of_suite), published_table(of_suite), paper_table(of_suite, facts),
+            )  # fmt: skip
             tables += [table for table in more if table is not None]
     return tables
 
