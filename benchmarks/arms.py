@@ -35,6 +35,7 @@ from seqgan.training.fine_tuning import FineTuning
 from seqgan.training.members import make_ensemble, needs_ensemble
 from seqgan.training.runtime import make_accelerator
 
+from .judges import Judges
 from .kept import Record, kept
 from .recorder import Compute, Recorder, nowhere
 from .starts import Starts, key_of
@@ -95,6 +96,7 @@ class Lab:
         self.folder = folder
         self._starts: dict[str, Starts] = {}
         self._controls: dict[str, tuple[Policy, Record]] = {}
+        self._judges = Judges(None if folder is None else folder / "judges")
 
     @functools.cached_property
     def evaluator(self) -> Evaluator:
@@ -199,6 +201,7 @@ class Lab:
                 reference = frozen_copy(mle).to(runtime.device)
                 work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
                 work.run(copy.copy(self.sweep).validate)
+            self._judges.keep(method.name, work)
             own_record = {"spread": work.player.spread, "calls": work.player.calls}
             return mle, {**runtime.record(), **own_record}
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
@@ -245,12 +248,17 @@ class Lab:
         generator = self._begin(method, config).to(runtime.device)
         reference = frozen_copy(generator)
         with runtime.timed():
-            run_control(generator, reference, spread, config, self.data, half.validate, runtime)
+            run_control(
+                generator, reference, spread, config, self.data, half.validate, runtime,
+                discriminator=self._judges.of(method.name, config.generator, self.data.codec),
+            )  # fmt: skip
         return generator, runtime.record()
 
     def compute(self, arm: Arm, config: RunConfig, record: Record) -> Compute:
         """All training behind an arm: its start, its members, and its own."""
         assert arm.method is not None
+        if config.adversarial.start == "scratch":  # MLE is there for the comparison alone
+            return Compute.kept(record)
         start = self.starts(self._network(arm.method, config)).first()[1]
         others = self._others(arm, config).compute(_member_count(arm, config))
         return Compute.kept(start).plus(others).plus(Compute.kept(record))

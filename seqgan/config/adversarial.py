@@ -26,6 +26,8 @@ class AdversarialConfig(Settings):
             discriminator wins, loses or memorises, or if a loss is NaN: warn (and go on; NaN is
             an error), stop (the best state is kept), restore (if it is the generator's: return to
             the best state of both models, with half the learning rate).
+        mle_epochs: epochs of MLE after the discriminator's training and before the rounds, for a
+            generator that reads the discriminator's features (LeakGAN); 0: none.
         start: the policy that the rounds begin with: mle (the pretrained one), or scratch (fresh
             parameters; the pretrained one is the baseline all the same).
     """
@@ -39,11 +41,12 @@ class AdversarialConfig(Settings):
     generator_steps: int = 1
     critic_steps: int = 10
     on_trouble: str = "warn"
+    mle_epochs: int = 0
     start: str = "mle"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "rounds", "measure_every", "generator_steps")
-        sizes(self, "patience", "critic_steps", least=0)
+        sizes(self, "patience", "critic_steps", "mle_epochs", least=0)
         choice(self, "start", ("mle", "scratch"))
         choice(self, "on_trouble", ("warn", "stop", "restore"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import did_you_mean
 from .algorithm_checks import check_algorithm
@@ -30,6 +30,7 @@ def check_run(config: RunConfig) -> None:
     choice(config, "sampling_precision", ("no", "bf16"))
     choice(config, "on_reward_error", ("stop", "skip"))
     _check_weights(config)
+    _check_epochs(config)
     check_algorithm(config)
     check_judge(config)
     seed(config.seed)
@@ -68,3 +69,14 @@ def _check_weights(config: RunConfig) -> None:
             f"{below[0] if below else ''} are below with the shape standardise; take the shape "
             "clip, sigmoid or step",
         )
+
+
+def _check_epochs(config: RunConfig) -> None:
+    """Requires a generator that reads the discriminator for MLE after the discriminator's steps."""
+    policy: Any = config.generator
+    require(
+        not config.adversarial.mle_epochs or policy.judge is not None,
+        f"--adversarial.mle_epochs {config.adversarial.mle_epochs}: --generator.architecture "
+        f"{policy.architecture} reads no features of the discriminator, for which the epochs are; "
+        "set it to 0",
+    )

@@ -133,6 +133,14 @@ class Generator(ReadsConditions, nn.Module, Policy):
         """
         return None
 
+    def own_reward(self, sequences: Sequences) -> Tensor | None:
+        """A reward [B, T] of each token that the generator gives itself; None: it gives none.
+
+        In policy gradient it takes the place of the reward for what the likelihood of tokens
+        trains, while `own_loss` has the reward's advantages as its weights.
+        """
+        return None
+
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits [R, V] after one more token, and the new state."""
         features, state = self.advance(tokens, state)

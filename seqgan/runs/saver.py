@@ -28,7 +28,7 @@ from .state import Stateful, pack, unpack, weights_for
 __all__ = ["PHASES", "Saved", "Saver", "read_checkpoint"]
 
 FORMAT = 6
-PHASES = ("pretrain", "pretrained", "members", "critic", "adversarial", "control")
+PHASES = ("pretrain", "pretrained", "members", "critic", "again", "adversarial", "control")
 """Of a run, in order. "pretrained": between two trainings."""
 TENSORS, STATE = "training.safetensors", "state.json"
 

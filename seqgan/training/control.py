@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rollout import ConstantReward, Sequences
 
@@ -24,6 +25,7 @@ from ..data.dataset import Dataset
 from ..models import Discriminator, Generator
 from ..runs.state import Stateful
 from .adversarial import adversarial
+from .again import mle_again
 from .players import Materials
 from .policy_gradient import PolicyGradient
 from .processes import Part
@@ -61,6 +63,10 @@ class NoiseGradient(PolicyGradient):
         drawn = torch.randn(part.total, generator=rng).to(whole.device) * self.noise
         return Judged(drawn[part.rows], drawn, {})
 
+    def own_reward(self, mine: Sequences) -> Tensor | None:
+        """None: what a generator rewards itself for is no noise."""
+        return None
+
 
 def run_control(
     generator: Generator,
@@ -84,13 +90,16 @@ def run_control(
         validate: measures the control's policy.
         runtime: device, seed, log.
         memory: what `validate` remembers from one measurement to the next.
-        discriminator: of the method, as it is now. A generator that reads it sees it once: its
-            features, which are no reward, are part of the policy.
+        discriminator: of the method, as it is now. A generator that reads it sees it once, and is
+            trained by MLE again as the method was: its features, which are no reward, are part of
+            the policy.
     """
     settings = config.algorithm.as_policy_gradient()
     at_the_start(generator, config, data)
     if discriminator is not None:
         generator.see(discriminator)
+        if not runtime.past("adversarial"):  # else it is resumed within its rounds
+            mle_again(generator, discriminator, config, data, runtime, "control-again")
     if spread == 0:
         runtime.say(
             "Control: the method's advantages have no spread, so it has no noise: its policy stays "

@@ -21,6 +21,7 @@ from ..rewards.stages import Stages
 from ..rewards.workers import Pools
 from ..seeding import derive_seed
 from .adversarial import adversarial
+from .again import mle_again
 from .critic import Critic
 from .critic_pretraining import pretrain_critic
 from .fresh import FreshSamples
@@ -140,9 +141,11 @@ class FineTuning:
 
     def run(self, validate: Validation) -> Rounds:
         """Pretrains the discriminator and plays the rounds, or what is left of both."""
-        runtime = self.runtime
+        config, runtime = self.config, self.runtime
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
+        if not runtime.past("again"):
+            mle_again(self.generator, self.discriminator, config, self.data, runtime, "again")
         health = Health(
             self.reference, self.critic, self.data.prompts("heldout"), runtime,
             self.data.constraint, scratch=self.config.adversarial.start == "scratch",

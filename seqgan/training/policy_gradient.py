@@ -49,7 +49,7 @@ from ..data.prompts import Beginnings, Grouped, Prompts
 from ..models import Generator
 from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
-from .mle_loss import RealBatch, mle_term, real_batch
+from .mle_loss import RealBatch, mle_term, real_batch, tokens_per_sequence
 from .players import Materials
 from .processes import Part
 from .replay import DiversityFilter, Replay, Replayed, replay_loss
@@ -76,6 +76,8 @@ class PolicyBatch:
         mine: the samples.
         chosen: bool [B, T], the tokens of the whole batch that the policy chose itself.
         advantage: [rows, T].
+        reward_advantage: [rows, T], of the reward; another than `advantage` if the generator
+            rewards its tokens itself.
         old: their scores under the policy that sampled them.
         reference: their scores under the pretrained policy, if the loss asks for them.
         scores: the reward of each sequence [rows].
@@ -93,6 +95,7 @@ class PolicyBatch:
     reference: TokenScores | None
     scores: Tensor
     max_length: int
+    reward_advantage: Tensor | None = None
     entropy_weight: float | Tensor = 0.0
     kl_weight: float | Tensor = 0.0
 
@@ -263,13 +266,18 @@ class PolicyGradient(Updates):
             now = self.acting(mine)
             old = now if acting is self.acting else acting(mine)
             reference = self.reference(mine) if self.weights.needs_reference else None
+        rewarded_by_itself = self.own_reward(mine)
+        judged_advantage = advantage
+        if rewarded_by_itself is not None:
+            advantage = processes.gather(rewarded_by_itself, part)
         spread = spread_over(advantage, chosen)
         if given:  # what was given is trained by MLE: a weight of 1
             advantage = torch.where(chosen, advantage, whole.mask.to(advantage.dtype))
             chosen = whole.mask
         batch = PolicyBatch(
             whole, part, mine, chosen, advantage[part.rows], old, reference, rewarded[part.rows],
-            self.policy.max_length, self.weights.entropy, self.weights.kl,
+            self.policy.max_length, judged_advantage[part.rows], self.weights.entropy,
+            self.weights.kl,
         )  # fmt: skip
         figures |= self._figures(batch, now, judged, spread)
         if self.replay is not None:
@@ -343,14 +351,28 @@ class PolicyGradient(Updates):
         with without_dropout(self.policy), self.runtime.autocast():
             loss = policy_loss(self.acting(batch.mine), batch, self.settings)
             if isinstance(self.policy, Generator):  # a policy of the user's own has nothing more
-                own = self.policy.own_loss(batch.mine, batch.advantage)
-                loss = loss if own is None else loss + batch.part.of_tokens(own, batch.whole.mask)
+                loss = self._with_own(loss, batch)
             if again is not None:
                 loss = loss + replay_loss(self.acting, again, mean_reward, self.settings)
             if real is not None:
                 nll = mle_term(self.policy, real, self.settings.mle_per)
                 loss = loss + self.settings.mle_weight * nll
         return loss
+
+    def _with_own(self, loss: Tensor, batch: PolicyBatch) -> Tensor:
+        """The loss with that of the generator's own parts, in the unit that it is added up in."""
+        weights = batch.advantage if batch.reward_advantage is None else batch.reward_advantage
+        own = self.policy.own_loss(batch.mine, weights)
+        if own is None:
+            return loss
+        own = batch.part.of_tokens(own, batch.whole.mask)
+        if self.settings.aggregation == "sequence_sum":
+            own = own * tokens_per_sequence(batch.whole)
+        return loss + own
+
+    def own_reward(self, mine: Sequences) -> Tensor | None:
+        """The reward [rows, T] that the generator gives its tokens itself, if it gives one."""
+        return self.policy.own_reward(mine) if isinstance(self.policy, Generator) else None
 
     def _real(self) -> RealBatch | None:
         """A batch of real sequences for the likelihood, if it is part of the loss."""

@@ -133,7 +133,7 @@ def test_a_row_names_the_settings_that_are_not_the_methods_own(capsys, monkeypat
         "critic.steps 600 (4000)", "critic.measure_every 100 (200)",
         "algorithm.optimizer.learning_rate 0.001 (0.0003)", "adversarial.rounds 100 (40)",
         "adversarial.patience 0 (5)", "adversarial.measure_every 10 (2)",
-        "adversarial.critic_steps 5 (10)",
+        "adversarial.critic_steps 3 (10)",
     ]  # fmt: skip
     assert changed(result("psi-mle")) == [
         "critic.steps 600 (4000)",

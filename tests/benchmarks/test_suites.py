@@ -158,7 +158,7 @@ def test_the_methods_of_the_family_have_one_budget(name):
             assert (updates, batches * config.algorithm.batch_size, between) == (100, 6400, 10)
             assert config.algorithm.optimizer.learning_rate == 0.001
             critic = config.adversarial.rounds * config.adversarial.critic_steps
-            assert critic == (300 if name == "catgan" else 500)
+            assert critic == (500 if name == "relgan" else 300)
         if any(term.needs_discriminator for term in config.rewards):
             assert config.critic.steps == own.get(name, 600), name
 
@@ -234,6 +234,42 @@ def test_a_method_with_a_start_of_its_own_begins_with_that_model():
         assert torch.equal(first.head.weight, second.head.weight)
     (member,) = lab.starts(own).members(1)
     assert member.lstm.hidden_size == 12 and lab.starts(own) is not lab.starts(shared)
+
+
+def leaking(name: str, **groups):
+    """Settings of LeakGAN's generator, tiny, with one round of a method."""
+    return run_config(
+        {
+            "data": "grammar", "method": name, "size": "smoke", "pretrain": {"epochs": 1},
+            "corpus": {"num_train": 40, "num_validation": 20, "num_heldout": 20, "num_test": 20},
+            "critic": {"steps": 2, "measure_every": 1, "batch_size": 8},
+            "algorithm": {"batch_size": 4},
+            "adversarial": {"rounds": 1, "generator_steps": 1, "critic_steps": 1}, **groups,
+        },
+        "test",
+    )  # fmt: skip
+
+
+def test_the_control_of_a_generator_that_reads_the_discriminator_sees_it(tmp_path):
+    config = leaking("leakgan", algorithm={"batch_size": 4, "rollouts": 1})
+    method = Method("leakgan", "leakgan", own_start=True, recipe="leakgan")
+    arm = Arm("leakgan", "leakgan", "method", asdict(config), method)
+    lab = Lab(config, run_data(config), folder=tmp_path)
+    with pytest.raises(ConfigError, match="remove the result of leakgan"):
+        lab.control(arm, config, 0.1)
+    _, record = lab.model(arm, config)
+    judge = lab._judges.of("leakgan", config.generator, lab.data.codec)
+    alone = Lab(config, lab.data, folder=tmp_path)  # the control is resumed alone
+    noise, _ = alone.control(arm, config, record["spread"])
+    assert torch.equal(noise.embedding.leaked, judge.embedding.weight)
+
+
+def test_what_begins_afresh_has_no_mle_training_behind_it():
+    config = leaking("minimax-gan", generator={"hidden": 8, "noise": 2})
+    lab = Lab(config, run_data(config))
+    arm = Arm("m", "m", "method", asdict(config), Method("m", "m", own_start=True))
+    found = lab.compute(arm, config, {"seconds": 3.0, "tokens": 7.0})
+    assert (found.seconds, found.tokens) == (3.0, 7.0) and not lab._starts
 
 
 def test_later_settings_win_and_groups_are_merged():

@@ -106,7 +106,7 @@ class CNNDiscriminator(Discriminator):
         if self.representations > 1:  # each as a sequence of its own
             parts = own.unflatten(2, (self.representations, -1)).transpose(1, 2).flatten(0, 1)
             own, lengths = parts, lengths.repeat_interleave(self.representations)
-        features = self._highway(
+        features = self.combined(
             [window_max(own, lengths, convolution.weight) for convolution in self._each()]
         )
         return features.unflatten(0, (-1, self.representations))
@@ -186,9 +186,9 @@ class CNNDiscriminator(Discriminator):
 
     def _judge(self, largest: Sequence[Tensor]) -> Tensor:
         """Logits [B] from the largest response [B, F] to the sequence's windows, by width."""
-        return self.judged(self._highway(largest))
+        return self.judged(self.combined(largest))
 
-    def _highway(self, largest: Sequence[Tensor]) -> Tensor:
+    def combined(self, largest: Sequence[Tensor]) -> Tensor:
         """Features [B, F] from the largest response [B, F] to the sequence's windows, by width."""
         pooled = []
         for convolution, width, responses in zip(self._each(), self.widths, largest, strict=True):

@@ -19,6 +19,7 @@ from ...data.spec import TokenSpec
 from ..discriminators.cnn import CNNDiscriminator
 from ..generator import Generator
 from ..head import TokenHead
+from ..leaked import Eye
 
 __all__ = ["LeakGenerator"]
 
@@ -56,7 +57,7 @@ class LeakGenerator(Generator):
         eye = CNNDiscriminator(judge, spec._replace(labels=0, source_vocab=0))
         self.embedding: Any = JoinedEmbedding(spec, settings.embedding, eye.embedding.weight)
         del eye.embedding, eye.output
-        self.eye = _as_buffers(eye)
+        self.eye = Eye(eye, settings.leaked)
         self.own_size, self.horizon = settings.embedding, settings.horizon
         self.read_labels(spec, settings.embedding)
         self.read_noise(0, settings.embedding)
@@ -68,21 +69,26 @@ class LeakGenerator(Generator):
         self.head = TokenHead(hidden * settings.goal, spec.vocab_size, spec.forbidden)
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
-        """Both LSTMs, the last goals [R, c, F], the prefix as embeddings, its length, the label."""
+        """Both LSTMs, the last goals [R, c, F], what `Eye` keeps of the prefix, and the label."""
         like = self.head.weight
         units = [like.new_zeros(batch_size, self.manager.hidden_size) for _ in range(4)]
         goals = like.new_zeros(batch_size, self.horizon, self.to_goal.out_features)
-        prefix = like.new_zeros(batch_size, self.max_length, self.embedding.leaked.shape[1])
-        count = torch.full((batch_size,), -1, dtype=torch.int64, device=like.device)
-        return [*units, goals, prefix, count, *self.condition_vectors(condition)]
+        return [*units, goals, *self.eye.begin(batch_size), *self.condition_vectors(condition)]
 
     def advance_embedded(self, embeddings: Tensor, state: State) -> tuple[Tensor, State]:
         """The features [R, H G] after one more token, and the new state."""
-        features, _, _, state = self._advance(embeddings, state)
-        return features, state
+        own, shown = self._split(embeddings)
+        h_m, c_m, h_w, c_w, goals, last, best, count, *condition = state
+        leaked, seen = self.eye.step(shown, (last, best, count))
+        h_m, c_m = self.manager(leaked, (h_m, c_m))
+        goal = normalize(self.to_goal(self.dropout(h_m)), dim=-1)
+        goals = torch.cat([goals[:, 1:], goal[:, None].to(goals.dtype)], 1)
+        h_w, c_w = self.worker(self.dropout(sum(condition, own)), (h_w, c_w))
+        after = [h_m, c_m, h_w, c_w, goals, *seen, *condition]
+        return self._directed(h_w, goals.sum(1)), after
 
     def forward_features(self, sequences: Sequences) -> Tensor:
-        """The features [B, T, H G] before every token, one position after another."""
+        """The features [B, T, H G] before every token."""
         return self._passed(sequences)[0]
 
     @torch.no_grad()
@@ -90,7 +96,7 @@ class LeakGenerator(Generator):
         """Takes the discriminator's embeddings, filters and highway layer as they are."""
         state = judge.state_dict()
         self.embedding.leaked.copy_(state["embedding.weight"])
-        for name, buffer in self.eye.named_buffers():
+        for name, buffer in self.eye.network.named_buffers():
             buffer.copy_(state[name])
 
     def own_loss(self, sequences: Sequences, weights: Tensor) -> Tensor:
@@ -101,44 +107,63 @@ class LeakGenerator(Generator):
         """
         sequences = self.asked(sequences)
         _, leaked, goals = self._passed(sequences)
-        ahead = leaked.shape[1] - self.horizon
+        width, horizon = goals.shape[1], self.horizon
+        ahead = width + 1 - horizon  # the features after the last token are the last ones
         if ahead <= 0:
             return goals.sum() * 0.0
-        moved = (leaked[:, self.horizon :] - leaked[:, :ahead]).detach()
-        inside = sequences.mask[:, self.horizon :]
+        moved = leaked[:, horizon:] - leaked[:, :ahead]
+        inside = sequences.mask[:, horizon - 1 :]
         cosine = cosine_similarity(moved, goals[:, :ahead], dim=-1)
         wanted = torch.where(inside, cosine * weights[:, :ahead].detach(), 0.0)
         return -wanted.sum() / sequences.mask.sum().clamp(min=1)
 
-    def _advance(
-        self, embeddings: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, Tensor, State]:  # fmt: skip
-        """Features, what the discriminator leaks [R, F], the goal [R, F], and the new state."""
-        own, shown = embeddings.split([self.own_size, embeddings.shape[1] - self.own_size], 1)
-        h_m, c_m, h_w, c_w, goals, prefix, count, *condition = state
-        places = torch.arange(prefix.shape[1], device=count.device)
-        now = places[None, :] == count[:, None]  # nowhere for BOS, which is no part of the prefix
-        prefix = torch.where(now[..., None], shown[:, None].to(prefix.dtype), prefix)
-        count = count + 1
-        leaked = self.eye.features_embedded(prefix, count.clamp(min=1))
-        leaked = leaked * (count > 0)[:, None]
-        h_m, c_m = self.manager(leaked, (h_m, c_m))
-        goal = normalize(self.to_goal(self.dropout(h_m)), dim=-1)
-        goals = torch.cat([goals[:, 1:], goal[:, None].to(goals.dtype)], 1)
-        h_w, c_w = self.worker(self.dropout(sum(condition, own)), (h_w, c_w))
-        directed = self.dropout(h_w)[:, :, None] * self.for_worker(goals.sum(1))[:, None]
-        after = [h_m, c_m, h_w, c_w, goals, prefix, count, *condition]
-        return directed.flatten(1), leaked, goal, after
+    @torch.no_grad()
+    def own_reward(self, sequences: Sequences) -> Tensor:
+        """The worker's intrinsic reward [B, T]: how far features moved along the last c goals.
+
+        ``r_t = 1/c sum_i cos(f_(t+1) - f_(t+1-i), g_(t+1-i))``, i from 1 to c, with the features
+        f_(t+1) after token t (equation 8); goals before the first one count 0.
+        """
+        _, leaked, goals = self._passed(self.asked(sequences))
+        total = torch.zeros_like(leaked[:, 1:, 0])
+        width = goals.shape[1]
+        for back in range(1, min(self.horizon, width) + 1):
+            moved = leaked[:, back:] - leaked[:, : width + 1 - back]
+            total[:, back - 1 :] += cosine_similarity(moved, goals[:, : width + 1 - back], dim=-1)
+        return torch.where(sequences.mask, total / self.horizon, 0.0)
+
+    def _split(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings of the worker and of the discriminator."""
+        own, shown = embeddings.split([self.own_size, embeddings.shape[-1] - self.own_size], -1)
+        return own, shown
+
+    def _directed(self, units: Tensor, goals: Tensor) -> Tensor:
+        """Products [..., H G] of the worker's units [..., H] and the summed goals [..., F]."""
+        directed = self.dropout(units)[..., :, None] * self.for_worker(goals)[..., None, :]
+        return directed.flatten(-2)
 
     def _passed(self, sequences: Sequences) -> tuple[Tensor, Tensor, Tensor]:
-        """Features [B, T, H G], leaked features and goals [B, T, F] before every token."""
-        state = self.initial_state(len(sequences), sequences.condition)
-        found = []
-        for tokens in self._inputs(sequences).unbind(1):
-            *parts, state = self._advance(self.embedding(tokens), state)
-            found.append(parts)
-        features, leaked, goals = (torch.stack(each, 1) for each in zip(*found, strict=True))
-        return features, leaked, goals
+        """Features [B, T, H G] and goals [B, T, F] before every token, what the discriminator
+        leaks [B, T + 1, F] before every token and after the last one.
+        """  # noqa: D205
+        size, width = sequences.tokens.shape
+        own, _ = self._split(self.embedding(self._inputs(sequences)))
+        leaked = self.eye.all_prefixes(self.embedding.leaked[sequences.tokens])
+        state = self.initial_state(size, sequences.condition)
+        h_m, c_m, h_w, c_w, goals = state[:5]
+        condition = state[8:]
+        managed, worked = [], []
+        inputs = self.dropout(sum((each[:, None] for each in condition), own))
+        for t in range(width):
+            h_m, c_m = self.manager(leaked[:, t], (h_m, c_m))
+            h_w, c_w = self.worker(inputs[:, t], (h_w, c_w))
+            managed.append(h_m)
+            worked.append(h_w)
+        goal = normalize(self.to_goal(self.dropout(torch.stack(managed, 1))), dim=-1)
+        # Sums of the last c goals, of those before the first one zeros.
+        before = torch.cat([goals[:, 1:].to(goal.dtype), goal], 1)
+        recent = before.unfold(1, self.horizon, 1).sum(-1)
+        return self._directed(torch.stack(worked, 1), recent), leaked, goal
 
 
 class JoinedEmbedding(nn.Module):
@@ -165,12 +190,3 @@ class JoinedEmbedding(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Embeddings of tokens."""
         return torch.cat([self.own(tokens), self.leaked[tokens].to(self.own.weight.dtype)], -1)
-
-
-def _as_buffers(module: CNNDiscriminator) -> CNNDiscriminator:
-    """The module with its parameters as buffers: they are saved and moved, and never trained."""
-    for part in module.modules():
-        for name, parameter in list(part.named_parameters(recurse=False)):
-            del part._parameters[name]
-            part.register_buffer(name, parameter.detach().clone())
-    return module.eval()

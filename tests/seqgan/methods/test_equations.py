@@ -393,14 +393,25 @@ def test_leakgans_goals_and_what_it_sees():
         prefix = Sequences(batch.tokens[:, :t], torch.tensor([t, t]))
         assert torch.allclose(leaked[:, t], judge.features(prefix), atol=1e-6)
     assert torch.allclose(goals.norm(dim=-1), torch.ones(2, 4), atol=1e-5)
-    # two tokens ahead: A cos(f_2 - f_0, g_0) and A cos(f_3 - f_1, g_1), over all 8 tokens
-    weights = torch.tensor([[1.0, 2.0, 9.0, 9.0], [3.0, 0.5, 9.0, 9.0]])
+    assert torch.allclose(leaked[:, 4], judge.features(batch), atol=1e-6)
+    # two tokens ahead: A cos(f_2 - f_0, g_0) to A cos(f_4 - f_2, g_2), over all 8 tokens
+    weights = torch.tensor([[1.0, 2.0, 0.7, 9.0], [3.0, 0.5, 2.0, 9.0]])
     expected = 0.0
     for row in (0, 1):
-        for t in (0, 1):
+        for t in (0, 1, 2):
             moved, goal = (leaked[row, t + 2] - leaked[row, t]), goals[row, t]
             expected -= weights[row, t] * (moved @ goal) / (moved.norm() * goal.norm()) / 8
     assert torch.allclose(policy.own_loss(batch, weights), expected, atol=1e-5)
+    # the worker's reward: (cos(f_(t+1) - f_t, g_t) + cos(f_(t+1) - f_(t-1), g_(t-1))) / 2
+    rewards = policy.own_reward(batch)
+    for row in (0, 1):
+        for t in range(4):
+            each = [
+                torch.cosine_similarity(leaked[row, t + 1] - leaked[row, u], goals[row, u], dim=0)
+                for u in (t - 1, t)
+                if u >= 0
+            ]
+            assert rewards[row, t].item() == pytest.approx(sum(each).item() / 2, abs=1e-5)
     # the worker's logits are O_t w_t: the output layer on products of its units and the goal
     assert policy.head.in_features == 4 * 2
     trained = {name for name, each in policy.named_parameters() if each.requires_grad}

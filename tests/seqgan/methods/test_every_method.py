@@ -19,8 +19,9 @@ from ..training.test_processes import launched
 from .fine_tuning import Ended, Kept, settings, tuned, weights
 from .shared import all_weights
 
-QUICK = ("cot", "psi-mle", "dgsan")
-"""Methods whose resumed run is among the fast tests: a mediator, kept samples, a former self."""
+QUICK = ("cot", "psi-mle", "dgsan", "leakgan")
+"""Methods whose resumed run is among the fast tests: a mediator, kept samples, a former self, MLE
+that goes on after the discriminator's training."""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,8 @@ def test_leakgans_control_sees_the_discriminator(data):
     )  # fmt: skip
     assert torch.equal(noise.embedding.leaked, work.discriminator.embedding.weight)
     assert not torch.equal(noise.embedding.leaked, work.reference.embedding.leaked)
+    # both were trained by MLE again with the features of a trained discriminator
+    assert config.adversarial.mle_epochs and {"again", "control-again"} <= {*runtime.lines}
 
 
 @pytest.mark.slow

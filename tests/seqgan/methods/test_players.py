@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from rollout import TRANSFORMS, ConstantReward, DiscriminatorReward, Sequences
+from rollout import TRANSFORMS, ConstantReward, DiscriminatorReward, RandomReward, Sequences
 from rollout.modules import frozen_copy
-from seqgan.config import CNN, CriticConfig, RunConfig
+from seqgan.config import CNN, CriticConfig, PolicyGradient, RunConfig
 from seqgan.config.algorithms import Evolution, SelfPlay
 from seqgan.config.discriminators.language_model import LanguageModel
 from seqgan.config.generators.leak import Leak
@@ -21,9 +21,11 @@ from seqgan.models.gan_losses import GAN_LOSSES
 from seqgan.rewards.build import build_reward
 from seqgan.rewards.gan import GANReward
 from seqgan.rewards.ingredients import Ingredients
+from seqgan.training.control import NoiseGradient
 from seqgan.training.mediator import Mediation
 from seqgan.training.mle_loss import RealBatch, mle_term
 from seqgan.training.players import Materials
+from seqgan.training.policy_gradient import PolicyGradient as PolicyUpdates
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
 from seqgan.training.self_play import SelfPlayUpdates
@@ -161,6 +163,49 @@ def test_leakgans_mle_term_trains_the_manager_too():
     assert own.abs() > 1e-3
     term = mle_term(policy, RealBatch(batch, Part(0, 2, 2)))
     assert term.item() == pytest.approx((nll + own).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("widths", [[1, 2], [3], [2, 5]])
+def test_leakgans_eye_sees_each_prefix_as_the_discriminator_does(widths):
+    """Grown token by token, or for all prefixes at once: as the whole network on each prefix."""
+    settings = CNN(embedding=3, widths=widths, filters=[4] * len(widths), dropout=0.0)
+    judge = make_discriminator(settings, ids(6, 7), 3).eval()
+    chosen = Leak(leaked=3, widths=widths, filters=[4] * len(widths), hidden=4, goal=2)
+    eye = make_generator(chosen, ids(6, 7), 0).eval()
+    eye.see(judge)
+    rows = torch.randint(0, 6, (20, 7), generator=torch.Generator().manual_seed(0))
+    shown = judge.embedding(rows).detach()
+    at_once = eye.eye.all_prefixes(shown)
+    state = eye.eye.begin(20)
+    for t in range(8):
+        given = shown[:, t - 1] if t else torch.full((20, 3), 9.0)  # what BOS is does not matter
+        grown, state = eye.eye.step(given, state)
+        wanted = torch.zeros(20, at_once.shape[2])
+        if t:
+            wanted = judge.features(Sequences(rows[:, :t], torch.full((20,), t)))
+        assert torch.allclose(grown, wanted, atol=1e-5), t
+        assert torch.allclose(at_once[:, t], wanted, atol=1e-5), t
+
+
+def test_leakgans_worker_has_its_own_reward_and_the_manager_the_discriminators():
+    policy, settings = leak(), PolicyGradient(rollouts=0, batch_size=3, transform="rank")
+    data = Sequences.from_lists([[1, 2, 3, 4], [4, 4, 1, 2]], pad_id=0)
+    runtime = Runtime(make_accelerator("cpu"), 0)
+    materials = Materials(
+        policy, frozen_copy(policy), RandomReward(1), None, data, NoPrompts(), runtime
+    )  # fmt: skip
+    player = PolicyUpdates(settings, materials)
+    batch, _ = player._batch()
+    assert torch.allclose(batch.advantage, policy.own_reward(batch.mine))
+    assert not torch.allclose(batch.reward_advantage, batch.advantage)
+    scores = policy(batch.mine)
+    worker = -(scores.log_prob * batch.advantage).sum() / 3
+    manager = policy.own_loss(batch.mine, batch.reward_advantage)
+    per_sequence = batch.mine.lengths.sum() / 3
+    loss = player._loss(batch, torch.zeros(()), None, None)
+    assert loss.item() == pytest.approx((worker + manager * per_sequence).item(), rel=1e-4)
+    noise = NoiseGradient(settings, materials, 0.1)
+    assert noise.own_reward(batch.mine) is None  # the control's tokens have the noise
 
 
 def test_leakgans_manager_is_shared_by_tokens():

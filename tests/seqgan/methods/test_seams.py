@@ -217,6 +217,7 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
             "probability takes the logits for",
         ),
         ({"rewards": [{"form": "least_squares"}]}, "or --critic.loss least_squares"),
+        ({"adversarial": {"mle_epochs": 2}}, "lstm reads no features .* set it to 0"),
         ({"adversarial": {"start": "nowhere"}}, "'nowhere' is none of mle, scratch"),
     ],
 )
