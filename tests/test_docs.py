@@ -36,7 +36,7 @@ TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 SIZES = ROOT / "seqgan" / "methods" / "sizes.yaml"
 HEAVY = {
     "digits.md", "labels.md", "pretrained.md", "ratio.md", "rewards.md", "training.md",
-    "transformer.md",
+    "transformer.md", "translation.md",
 }  # fmt: skip
 """Pages whose examples take long."""
 FENCED = re.compile(

@@ -57,3 +57,10 @@ def test_a_run_on_pairs(pairs, generator, discriminator, monkeypatch, capsys):
     assert main(["sample", "--run", str(path), *asked]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and {*" ".join(lines).split()} <= {*WORDS.values(), "<unk>"}
+    bare = ["explain", "--run", str(path), "--text", "rot blau", "--condition", "a"]
+    assert main(bare) == 2 and "--source TEXT" in capsys.readouterr().err
+    assert main([*bare, "--source", "red blue", "--rollouts", "1"]) == 0
+    (found,) = json.loads((path / "explain" / "explain.json").read_text())["sequences"]
+    maps = torch.tensor(found["attention"]["generator to its source"]["mean"])
+    assert maps.shape == (len(found["tokens"]), 3) == (3, 3)  # both with their ends
+    assert torch.allclose(maps.sum(1), torch.ones(3), atol=1e-3) and found["values"]
