@@ -36,7 +36,8 @@ RUNS: dict[str, str | None] = {
         "--data grammar --method seqgan-logodds --size quick --corpus.num_train 2000 "
         "--generator.architecture transformer --generator.width 64 --generator.layers 2 "
         "--pretrain.epochs 8 --pretrain.optimizer.learning_rate 0.002 "
-        "--discriminator.architecture cnn --discriminator.filter_share 0.25 --critic.steps 100 "
+        "--discriminator.architecture cnn --discriminator.widths [1,2,3] "
+        "--discriminator.filters [32,32,32] --critic.steps 200 "
         "--adversarial.rounds 2 --evaluation.control false --evaluation.num_samples 200 "
         "--evaluation.sweep_samples 200"
     ),

@@ -77,6 +77,9 @@ class _Reader:
     broken: tuple[int, int] = (1, 1)
     voice: str = ""
     shifts: dict[str, int] = field(default_factory=dict)
+    signs: dict[str, int] = field(default_factory=dict)
+    sounding: dict[str, int] = field(default_factory=dict)
+    tied: dict[str, int] = field(default_factory=dict)
 
     @property
     def measure(self) -> _Measure:
@@ -115,7 +118,8 @@ class _Reader:
         place = letter + found["octave"]
         if found["sign"]:
             self.accidentals[place] = SIGNS[found["sign"]]
-        shift = self.accidentals.get(place, self.key.get(letter.upper(), 0))
+        usual = self.tied.get(place, self.key.get(letter.upper(), 0))
+        shift = self.signs[place] = self.accidentals.get(place, usual)
         octave = letter.islower() + found["octave"].count("'") - found["octave"].count(",")
         written = 60 + 12 * octave + _SEMITONES[letter.upper()] + shift
         return written + sum(self.shifts.values())
@@ -127,6 +131,13 @@ class _Reader:
         self.last = [_Sounding(measure.length, pitch, duration) for pitch in pitches]
         measure.notes += self.last
         measure.length += duration
+        self.tied, self.sounding, self.signs = {}, self.signs, {}
+
+    def tie(self) -> None:
+        """Ties the last notes to the next, which keep their accidentals over a bar line."""
+        for note in self.last:
+            note.tied = True
+        self.tied = self.sounding
 
     def _duration(self, length: str) -> int:
         if self.unit is None:  # the standard's default
@@ -200,10 +211,11 @@ def _read_line(reader: _Reader, line: str) -> None:
         elif found["open"]:
             place = _read_chord(reader, line, place)
         elif found["tie"]:
-            for note in reader.last:
-                note.tied = True
+            reader.tie()
         elif found["broken"]:
             reader.break_rhythm(found["broken"])
+        elif found["other"] == "&":
+            raise DataError("has several voices (the sign &)")
 
 
 def _read_chord(reader: _Reader, line: str, place: int) -> int:

@@ -40,6 +40,8 @@ def notes(text: str, head: str = HEAD, steps: int = 12) -> list[tuple[int, int, 
         ("(3CDE F2", [(0, 60, 8), (8, 62, 8), (16, 64, 8), (24, 65, 24)]),
         ("C2- C2 | D4", [(0, 60, 48), (48, 62, 48)]),
         ("D4-|D4", [(0, 62, 96)]),  # tied across the bar line
+        ("^F4-|F2 F2", [(0, 66, 72), (72, 65, 24)]),  # with its accidental, which ends there
+        ("^F4|F4", [(0, 66, 48), (48, 65, 48)]),
         ("[CEG]2 z C", [(0, 60, 24), (0, 64, 24), (0, 67, 24), (36, 60, 12)]),
         ("^C C =C _B | C4", [(0, 61, 12), (12, 61, 12), (24, 60, 12), (36, 70, 12), (48, 60, 48)]),
         # A bracket after a bar line begins a chord or a field, and a second ending before a digit.
@@ -109,6 +111,7 @@ def test_notes_without_a_length_of_their_own_have_the_standards():
         (HEAD + "z4 |", "no notes"),
         (HEAD + "V:1\nC4\nV:2\nC4", "several voices"),
         (HEAD + "V:1\nC4\n[V:2]C4", "several voices"),
+        (HEAD + "C4 & E4 | D4", "several voices"),
         (HEAD + "C4 §", "not ABC"),
         (HEAD + "[CE", "without an end"),
         (HEAD.replace("M:4/4", "M:none") + "C4", "time signature"),

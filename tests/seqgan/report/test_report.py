@@ -457,3 +457,19 @@ def test_a_difference_below_the_resolution_is_not_said_to_contain_0():
 
     assert "does not contain 0" in _conclusion("not distinguishable", -0.0007, -0.0001)
     assert "contains 0" in _conclusion("not distinguishable", -0.1, 0.2)
+
+
+def test_every_part_is_explained_in_the_docs():
+    root = Path(__file__).parents[3]
+    template = (root / "seqgan/report/templates/report.html").read_text()
+    # Titles are text, or a choice of texts.
+    found = re.findall(r'<section id="\w+">\n<h2>(.*?)</h2>', template)
+    titles = {name for title in found for name in re.findall(r'"([^"]+)"', title) or [title]}
+    extremes = Path(root / "seqgan/report/extremes.py").read_text()
+    titles.remove("{{ extremes.title }}")
+    titles |= {re.search(r'return "(The most .*?)"', extremes)[1]}
+    titles |= {re.search(r'return f"(The samples .*?) \{', extremes)[1]}
+    table = (root / "docs/report.md").read_text().split("| --- | --- | --- |\n")[1].split("\n\n")[0]
+    parts = " ".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE))
+    assert len(found) == template.count("<section id=")
+    assert not [title for title in titles if title not in parts]
