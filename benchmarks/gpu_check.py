@@ -192,14 +192,13 @@ def run_tests(folder: Path) -> str:
 
 
 def speed(device: str, tiny: bool, peer: str | None, folder: Path) -> str:
-    """The operations of ``seqgan-bench speed``, whose table is printed."""
+    """Operations, evaluation and large models, as ``seqgan-bench speed`` prints them."""
     from rich.console import Console
 
     from .speed.engine import SpeedConfig, measure
 
-    config = SpeedConfig(
-        device=device, parts=("operations",), repeats=1 if tiny else 3, tiny=tiny, peer=peer
-    )
+    parts = ("operations", "evaluation", "large")
+    config = SpeedConfig(device=device, parts=parts, repeats=1 if tiny else 3, tiny=tiny, peer=peer)
     found = measure(config, Console(quiet=tiny))
     shown = ("rollouts", "rewards, fp32", "MLE epoch", "discriminator epoch")
     lines = [row for row in found["operations"] if row["name"].startswith(shown)]

@@ -25,6 +25,9 @@ from seqgan.runs.run_directory import write_json, write_text
 from seqgan.terminal import say
 
 from ..results import shareable
+from .evaluation import TINY as EVALUATION_TINY
+from .evaluation import EvaluationSizes, evaluation
+from .large import large
 from .machine import Timer, gemm_rate, memory_rate
 from .operations import Shares, operations
 from .peer import Peer, beside
@@ -37,7 +40,7 @@ from .workload import TINY, Sizes, Workload, plain_reference
 __all__ = ["SpeedConfig", "measure"]
 
 PARTS = ("operations", "scaling", "memory", "stratified")
-MORE_PARTS = (*PARTS, "processes", "transformer")
+MORE_PARTS = (*PARTS, "processes", "transformer", "evaluation", "large")
 
 
 @dataclass
@@ -46,9 +49,10 @@ class SpeedConfig(Settings):
 
     Attributes:
         device: cpu or cuda.
-        parts: what is measured: operations, scaling, memory, stratified. Two have to be asked for:
-            processes, the steps of a run by one process and by several; transformer, that
-            generator with and without its cache, and beside torch's own layers.
+        parts: what is measured: operations, scaling, memory, stratified. Others have to be asked
+            for: processes, the steps of a run by one process and by several; transformer, that
+            generator with and without its cache, and beside torch's own layers; evaluation, what
+            takes the time at the end of a run; large, rollouts over 50,000 and 20,000 tokens.
         repeats: repetitions of every operation, of which the median counts.
         plain_share: the plain way does this share of an operation, scaled up.
         epoch_share: the toolkit does this share of an epoch's steps, scaled up.
@@ -119,6 +123,11 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
         )
     if "transformer" in config.parts:
         result["transformer"] = transformer(device, timer, config.seed, config.repeats, config.tiny)
+    if "evaluation" in config.parts:
+        few = EVALUATION_TINY if config.tiny else EvaluationSizes()
+        result["evaluation"] = evaluation(device, config.seed, few)
+    if "large" in config.parts:
+        result["large"] = large(device, timer, config.seed, config.tiny)
     if device.type == "cuda":
         result["losses"] = losses(work)
     text = markdown(result)

@@ -195,6 +195,37 @@ def _transformer(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def _evaluation(content: dict[str, Any]) -> list[str]:
+    sizes, whole = content["sizes"], sum(row["seconds"] for row in content["rows"])
+    body = [
+        [row["part"], seconds(row["seconds"]), f"{100 * row['seconds'] / whole:.0f}%"]
+        for row in content["rows"]
+    ]
+    return [
+        f"Evaluation and comparison of two models of the caption grammar, {seconds(whole)}: "
+        f"{sizes['samples']:,} samples of each, {sizes['sweep']:,} at each temperature, "
+        f"{sizes['resamples']:,} resamples.",
+        "",
+        *rows(["part", "time", "share"], body),
+    ]
+
+
+def _large(content: list[dict[str, Any]]) -> list[str]:
+    body = [
+        [
+            f"V {row['vocabulary']:,}, T {row['length']}, batch {row['batch']}, "
+            f"{row['units']:,} units",
+            row["precision"],
+            seconds(row["seconds"]),
+            f"{row['rate'] / 1e12:.3g}",
+            megabytes(row["peak_bytes"]),
+        ]
+        for row in content
+    ]
+    header = ["rollouts", "precision", "time", "10^12 operations a second", "peak memory"]
+    return ["16 rollouts of every prefix by large models.", "", *rows(header, body)]
+
+
 TABLES: dict[str, Any] = {
     "operations": _operations,
     "peer": _peer,
@@ -204,5 +235,7 @@ TABLES: dict[str, Any] = {
     "stratified": _stratified,
     "processes": _processes,
     "transformer": _transformer,
+    "evaluation": _evaluation,
+    "large": _large,
     "losses": _losses,
 }

@@ -276,9 +276,7 @@ class Evaluator:
         js = Score(
             JENSEN_SHANNON,
             float(halves[0].mean() + halves[1].mean()),
-            self.score.interval(
-                lambda p, q, axis: p.mean(axis) + q.mean(axis), halves, paired=False
-            ),
+            self.score.interval(lambda p, q: p + q, halves, paired=False),
             len(samples),
             "lower",
             signature(JENSEN_SHANNON, unit="nats/sequence", n=len(samples), seed=self.seed),

@@ -237,7 +237,7 @@ class Scorer:
 
     def mean(self, name: str, values: np.ndarray, direction: Direction, **settings: Any) -> Score:
         """The mean of one value per sequence."""
-        interval = self.interval(lambda x, axis: x.mean(axis), (values,), paired=False)
+        interval = self.interval(lambda mean: mean, (values,), paired=False)
         sign = self._signature(name, len(values), **settings)
         return Score(name, float(values.mean()), interval, len(values), direction, sign)
 
@@ -264,20 +264,19 @@ class Scorer:
             **settings: of the signature.
         """
 
-        def statistic(a: np.ndarray, b: np.ndarray, axis: int) -> Any:
-            quotient = a.sum(axis) / b.sum(axis)
-            return np.exp(quotient) if exponential else quotient
+        def statistic(nats: Any, each: Any) -> Any:
+            return np.exp(nats / each) if exponential else nats / each
 
         pair = (np.asarray(total, np.float64), np.asarray(units, np.float64))
         interval = self.interval(statistic, pair, paired=True)
         sign = self._signature(name, len(total), unit=unit, **settings)
-        value = float(statistic(*pair, axis=-1))
+        value = float(statistic(*(part.sum() for part in pair)))
         return Score(name, value, interval, len(total), direction, sign)
 
     def interval(
         self, statistic: Callable[..., Any], values: Iterable[np.ndarray], *, paired: bool
     ) -> tuple[float, float] | None:
-        """The bootstrap interval of a statistic over sequences; None where it has none."""
+        """The bootstrap interval of a function of means over sequences; None if it has none."""
         arrays = tuple(np.asarray(array, dtype=np.float64) for array in values)
         if any(len(array) < 2 or not np.isfinite(array).all() for array in arrays):
             return None

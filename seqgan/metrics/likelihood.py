@@ -20,12 +20,17 @@ import torch
 from torch import Tensor
 
 from rollout import Policy, Sequences
+from rollout.completion import default_chunk_size
+from rollout.devices import exact_device, reads_synchronise
 from rollout.modules import evaluating
 
 __all__ = ["NOISES", "SequenceScores", "sequence_scores", "spelling_nll", "token_nll"]
 
 NOISES = 16
 """Draws of noise over which the density of a model that reads it is averaged."""
+
+_BATCH = 256
+"""Sequences that are scored at once, at least."""
 
 
 class SequenceScores(NamedTuple):
@@ -44,12 +49,22 @@ class SequenceScores(NamedTuple):
 
 
 @torch.no_grad()
-def sequence_scores(policy: Policy, sequences: Sequences, batch_size: int = 256) -> SequenceScores:
+def sequence_scores(
+    policy: Policy, sequences: Sequences, batch_size: int | None = None
+) -> SequenceScores:
     """Scores every sequence under a policy, without dropout; the result is on the CPU.
 
     Noise that samples were drawn with is not looked at.
+
+    Args:
+        policy: the model.
+        sequences: what it is asked about.
+        batch_size: sequences at once; None: 256 on a CPU, and more where small batches cost more
+            calls than work, as far as memory allows.
     """
     noise = _noise_of(policy)
+    if batch_size is None:
+        batch_size = _batch_size(policy, sequences.device)
     log_prob, entropy = [], []
     # Sequences of like length together, so that little padding is computed.
     order = sequences.lengths.argsort(stable=True)
@@ -61,11 +76,23 @@ def sequence_scores(policy: Policy, sequences: Sequences, batch_size: int = 256)
                 entropy.append(-found)
                 continue
             scores = policy(batch.trim())
-            log_prob.append(scores.log_prob.cpu().double().sum(1))
-            entropy.append(scores.entropy.cpu().double().sum(1))
+            log_prob.append(_totals(scores.log_prob))
+            entropy.append(_totals(scores.entropy))
     back = order.argsort().cpu()
     lengths = sequences.lengths.cpu()
-    return SequenceScores(torch.cat(log_prob)[back], torch.cat(entropy)[back], lengths)
+    return SequenceScores(torch.cat(log_prob).cpu()[back], torch.cat(entropy).cpu()[back], lengths)
+
+
+def _batch_size(policy: Policy, device: torch.device) -> int:
+    """Sequences that are scored at once; a token of each takes at most a row in flight."""
+    if not reads_synchronise(device):
+        return _BATCH
+    return min(8 * _BATCH, max(_BATCH, default_chunk_size(policy, device) // policy.max_length))
+
+
+def _totals(values: Tensor) -> Tensor:
+    """Sums [B] of values [B, T], added up in float64."""
+    return values.to(exact_device(values.device)).double().sum(1)
 
 
 def _noise_of(policy: object) -> Tensor | None:
@@ -82,7 +109,7 @@ def _mixed(policy: Policy, batch: Sequences, noise: Tensor) -> Tensor:
     found = []
     for each in noise.to(batch.device):
         condition = {**(batch.condition or {}), "noise": each.expand(len(batch), -1)}
-        found.append(policy(replace(batch, condition=condition)).log_prob.cpu().double().sum(1))
+        found.append(_totals(policy(replace(batch, condition=condition)).log_prob))
     return torch.stack(found).logsumexp(0) - math.log(len(noise))
 
 

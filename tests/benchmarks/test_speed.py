@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.cli import main
-from benchmarks.speed import engine, operations, workload
+from benchmarks.speed import engine, evaluation, operations, workload
 from benchmarks.speed.machine import Timer, peak_memory
 from benchmarks.speed.tables import markdown
 from benchmarks.speed.transformer import TransformerSizes, build_policy, transformer
@@ -198,3 +198,27 @@ def test_a_folder_that_holds_no_peer(tmp_path, capsys):
     words = ["speed", "--tiny", "true", "--repeats", "1", "--parts", "[operations]"]
     assert main([*words, "--peer", str(tmp_path)]) == 2
     assert "holds no checkout of TextGAN-PyTorch" in capsys.readouterr().err
+
+
+def test_the_parts_of_an_evaluation_and_large_models(tmp_path):
+    output = tmp_path / "speed"
+    words = ["speed", "--tiny", "true", "--parts", "[evaluation,large]", "--output", str(output)]
+    assert main(words) == 0
+    found = json.loads(output.with_suffix(".json").read_text())
+    parts = {row["part"]: row["seconds"] for row in found["evaluation"]["rows"]}
+    assert {*parts} == {*evaluation.PARTS, "the rest"} and min(parts.values()) > 0
+    assert [row["precision"] for row in found["large"]] == ["fp32", "bf16"]
+    text = output.with_suffix(".md").read_text()
+    assert "40 samples of each, 20 at each temperature" in text
+    assert "| V 200, T 6, batch 4, 16 units | bf16 | " in text
+
+
+def test_the_time_of_a_part_within_another_is_not_counted_twice(monkeypatch):
+    clock = iter([0.0, 1.0, 3.0, 6.0, 10.0, 15.0])
+    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(clock))
+    shares = evaluation.Shares(torch.device("cpu"))
+    inner = shares.of("inner", lambda: None)
+    with shares.within("outer"):
+        inner()  # from 1 to 3
+        inner()  # from 6 to 10
+    assert shares.seconds == {"outer": 1.0 + 3.0 + 5.0, "inner": 2.0 + 4.0}

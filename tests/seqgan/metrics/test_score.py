@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from seqgan.config.version import __version__
 from seqgan.errors import MetricError
@@ -86,12 +87,43 @@ def test_an_interval_that_makes_no_sense_is_a_typed_error(values, settings):
 def test_the_interval_of_a_quotient_draws_both_parts_together():
     nats, tokens = np.array([2.0, 4.0, 6.0] * 30), np.array([1.0, 2.0, 3.0] * 30)
 
-    def quotient(a, b, axis):
-        return a.sum(axis) / b.sum(axis)
+    def quotient(a, b):
+        return a / b
 
     assert statistic_interval(quotient, (nats, tokens), True) == pytest.approx((2, 2))
     low, high = statistic_interval(quotient, (nats, tokens), False)
     assert low < 1.8 and high > 2.2
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_intervals_are_those_of_scipy(paired):
+    """The plain way: every resample drawn anew for every score."""
+    rng = np.random.default_rng(3)
+    nats, tokens = rng.exponential(size=37), rng.integers(1, 9, size=37).astype(float)
+    arrays = (nats, tokens) if paired else (nats,)
+
+    def plain(*drawn, axis):
+        means = [each.mean(axis) for each in drawn]
+        return means[0] / means[1] if paired else means[0]
+
+    expected = bootstrap(
+        arrays, plain, paired=paired, vectorized=True, n_resamples=300, confidence_level=0.9,
+        method="percentile", random_state=np.random.default_rng(5),
+    ).confidence_interval  # fmt: skip
+    found = statistic_interval(
+        lambda a, b=1.0: a / b, arrays, paired, confidence=0.9, resamples=300, seed=5
+    )  # fmt: skip
+    assert found == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_sets_of_different_sequences_are_drawn_apart():
+    """Else the difference of two equal sets would not vary."""
+    values = np.random.default_rng(0).normal(size=200)
+    low, high = statistic_interval(lambda a, b: a - b, (values, values), False)
+    assert low == pytest.approx(-1.96 * (2 / 200) ** 0.5, rel=0.15) and high > 0.15
+    assert statistic_interval(lambda a, b: a - b, (values, values), True) == (0.0, 0.0)
+    with pytest.raises(MetricError, match=r"paired values differ in number: \[200, 3\]"):
+        statistic_interval(lambda a, b: a - b, (values, [1.0, 2.0, 3.0]), True)
 
 
 def test_corpus_bleu_by_hand():
