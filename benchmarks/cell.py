@@ -300,10 +300,16 @@ def _head(arm: Arm, place: CellPlace, number: int, suite: Suite) -> Result:
         "control_of": arm.control_of,
         "place": number,
         "method": _method(arm),
+        "rivals": _rivals(arm),
         "suite_title": suite.title,
         "columns": None if suite.columns is None else list(suite.columns),
         "published": suite.published,
     }
+
+
+def _rivals(arm: Arm) -> list[str]:
+    own = arm.method is not None and arm.control_of is None
+    return list(arm.method.rivals) if own and arm.method is not None else []
 
 
 def _now(seconds: float) -> Result:

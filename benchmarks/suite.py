@@ -65,6 +65,7 @@ class Method:
         measure: dotted path of a function ``(mle, data, config, runtime, **arguments) -> scores``
             (or an `arms.Measured`) of something that is no policy: its arm has scores and no
             verdict; or None.
+        rivals: arms that do with MLE what may explain the method's gain; tables set it beside them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Method:
     members_of: str | None = None
     extra: bool = False
     measure: str | None = None
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -363,7 +365,9 @@ def _completed(name: Any, own: Mapping, where: str) -> Mapping:
     else:
         near = did_you_mean(str(other), [*rest, *common])
         raise ConfigError(f"{place}.like: no method {other!r}{near} here or in {COMMON.name}")
-    return merge(found, {k: v for k, v in entry.items() if k != "like"})
+    # What a method is measured against is its own.
+    base = {k: v for k, v in found.items() if k != "rivals"}
+    return merge(base, {k: v for k, v in entry.items() if k != "like"})
 
 
 def settings(content: Any, where: str, groups: tuple[str, ...] | None = None) -> Mapping:
@@ -397,12 +401,11 @@ def checked(content: Mapping, where: str) -> RunConfig:
 
 def _method(name: str, entry: Mapping, where: str) -> Method:
     where = f"{where}: methods.{name}"
-    known = ("title", "about", "kind", "config", "sizes", "controls", "call", "arguments")
-    check_keys(
-        entry,
-        (*known, "own_start", "like", "recipe", "members", "members_of", "extra", "measure"),
-        where,
-    )
+    known = (
+        "title", "about", "kind", "config", "sizes", "controls", "call", "arguments", "rivals",
+        "own_start", "like", "recipe", "members", "members_of", "extra", "measure",
+    )  # fmt: skip
+    check_keys(entry, known, where)
     recipe = entry.get("recipe")
     if recipe is not None:
         found = read_method(str(recipe))
@@ -444,6 +447,7 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
         None if entry.get("members_of") is None else str(entry["members_of"]),
         extra,
         measure,
+        tuple(listed(entry, "rivals", where)) if "rivals" in entry else (),
     )
 
 

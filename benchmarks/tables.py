@@ -26,6 +26,7 @@ from .paper import paper_table
 from .reading import read_yaml
 from .rescored_table import rescored_table
 from .results import Result, grouped
+from .rivals import rivals_table
 from .score_cells import COMPUTE, compute_columns, score_cell
 from .summary import summary_table
 from .table import Table, as_csv
@@ -69,8 +70,8 @@ def make_tables(results: list[Result]) -> list[Table]:
         tables.append(overview_table(size, of_size, found))
         tables.append(verdict_table(size, found, _unconverged(of_size), deviations(of_size)))
         tables += aggregate_tables(size, of_size)
-        chosen = rescored_table(size, of_size)
-        tables += [] if chosen is None else [chosen]
+        some = (rivals_table(size, of_size), rescored_table(size, of_size))
+        tables += [table for table in some if table is not None]
         tables += experiment_tables(size, of_size, found)
         for of_suite in grouped(of_size, "suite").values():
             tables.append(scores_table(of_suite))

@@ -15,7 +15,7 @@ from seqgan.seeding import derive_seed
 from .results import Result, grouped
 from .statistics import Combined, combine, holm
 
-__all__ = ["SuiteVerdict", "against_controls", "verdicts"]
+__all__ = ["SuiteVerdict", "against_controls", "against_rivals", "verdicts"]
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,40 @@ def against_controls(results: Iterable[Result]) -> list[SuiteVerdict]:
     sequences, so their draws are taken in pairs.
     """
     arms = [result for result in results if result.get("verdict") is not None]
+    return _against([(each, each["control_of"]) for each in arms if each["control_of"]], arms, True)
+
+
+def against_rivals(results: Iterable[Result]) -> list[SuiteVerdict]:
+    """Every method against the arms that its file names as rivals: how far each came from MLE."""
+    arms = [result for result in results if result.get("verdict") is not None]
+    return _against([(each, name) for each in arms for name in each.get("rivals", [])], arms)
+
+
+def _against(
+    pairs: list[tuple[Result, str]], arms: list[Result], controls: bool = False
+) -> list[SuiteVerdict]:
+    """Each result against the arm of a name in its cell, over seeds; what is missing is left out.
+
+    Args:
+        pairs: results and names.
+        arms: all results.
+        controls: the first of a pair is the control, and the name that of its method.
+    """
     known = {(r["suite"], r["size"], r["seed"], r["arm"]): r for r in arms}
+    groups: dict[tuple[str, str, str, str], list[tuple[Result, Result]]] = {}
+    for result, name in pairs:
+        other = known.get((result["suite"], result["size"], result["seed"], name))
+        if other is not None:
+            pair = (other, result) if controls else (result, other)
+            key = result["suite"], result["size"], result["arm"], name
+            groups.setdefault(key, []).append(pair)
     rows = []
-    for controls in _grouped([r for r in arms if r["control_of"] is not None]):
-        pairs = []
-        for control in controls:
-            key = (control["suite"], control["size"], control["seed"], control["control_of"])
-            if key in known:
-                pairs.append((known[key], control))
-        if pairs:
-            methods = [_between(*pair) for pair in pairs]
-            differences = [method["verdict"]["difference"] for method in methods]
-            draws = [method["verdict"]["draws"] for method in methods]
-            rows.append(_row(methods, controls[0]["arm"], differences, draws))
+    for found in groups.values():
+        _same_settings([other for _, other in found])
+        methods = [_between(*pair) for pair in found]
+        differences = [method["verdict"]["difference"] for method in methods]
+        draws = [method["verdict"]["draws"] for method in methods]
+        rows.append(_row(methods, found[0][1]["arm"], differences, draws))
     return _corrected(rows)
 
 
@@ -147,14 +168,20 @@ def _between(method: Result, control: Result) -> Result:
 def _grouped(results: list[Result]) -> list[list[Result]]:
     """Results of one suite, size and arm together, in the order in which they come."""
     groups = grouped(results, "suite", "size", "arm")
-    for (suite, size, arm), cells in groups.items():
-        settings = [({**cell["config"], "seed": None}, cell.get("files")) for cell in cells]
-        if any(other != settings[0] for other in settings):
-            raise ConfigError(
-                f"{suite} {size} {arm}: the seeds were run with different settings and cannot be "
-                "put together: give each its own folder"
-            )
+    for cells in groups.values():
+        _same_settings(cells)
     return list(groups.values())
+
+
+def _same_settings(cells: list[Result]) -> None:
+    """Requires that the seeds of an arm were run with the same settings."""
+    settings = [({**cell["config"], "seed": None}, cell.get("files")) for cell in cells]
+    if any(other != settings[0] for other in settings):
+        first = cells[0]
+        raise ConfigError(
+            f"{first['suite']} {first['size']} {first['arm']}: the seeds were run with different "
+            "settings and cannot be put together: give each its own folder"
+        )
 
 
 def _row(

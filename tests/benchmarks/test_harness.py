@@ -19,8 +19,9 @@ import yaml
 from benchmarks.cli import main
 from benchmarks.pages import named_tables
 from benchmarks.results import read_results
+from benchmarks.rivals import rivals_table
 from benchmarks.tables import _unconverged, make_tables
-from benchmarks.verdicts import against_controls, verdicts
+from benchmarks.verdicts import against_controls, against_rivals, verdicts
 from seqgan.errors import ConfigError
 from seqgan.evaluation.significance import estimate, label, practical_size
 
@@ -485,6 +486,19 @@ def test_a_method_against_its_controls():
     assert row.found.difference == pytest.approx(0.049 - 0.25)
     # the draws are paired: what both have in common is gone
     assert row.found.low > -0.206 and row.found.high < -0.196
+
+
+def test_a_method_against_its_rivals():
+    """Over the seeds that both have; a rival that was not run has no row."""
+    named = {"rivals": ["larger", "absent"]}
+    results = [verdict("s", seed, -0.05 - 0.001 * seed) | named for seed in range(3)]
+    results += [verdict("s", seed, -0.02, "larger") for seed in range(2)]
+    (row,) = against_rivals(results)
+    assert (row.arm, row.against, row.seeds, row.label) == ("m", "larger", (0, 1), "better")
+    assert row.found.difference == pytest.approx(-0.0505 + 0.02)
+    table = rivals_table("standard", results)
+    assert [cells[:3] for cells in table.rows] == [["m", "larger", "s"]]
+    assert rivals_table("standard", [verdict("s", 0, -0.05)]) is None
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
