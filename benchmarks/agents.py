@@ -135,7 +135,7 @@ def main() -> None:
     """Trains every agent at every number of tokens and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--tokens", type=int, nargs="+", default=[16_384, 65_536])
+    parser.add_argument("--tokens", type=int, nargs="+", default=[16_384, 98_304])
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -147,7 +147,8 @@ def main() -> None:
         f"{options.seeds} seeds and range. Learning rates and networks were tuned for none of "
         "them: the table shows that the environment teaches, not which agent is best.",
         "",
-        f"`python -m benchmarks.agents --seeds {options.seeds}`, torch {torch.__version__}, Python "
+        f"`python -m benchmarks.agents --seeds {options.seeds} --tokens "
+        f"{' '.join(map(str, options.tokens))}`, torch {torch.__version__}, Python "
         f"{platform.python_version()}, {platform.machine()}, one thread.",
         "",
         "| agent | tokens in training | mean return | range | share of the best | seconds |",

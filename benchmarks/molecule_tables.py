@@ -14,6 +14,10 @@ from .molecule_settings import EVALUATION, GOALS, KEPT, MOLECULES, TUNINGS
 
 __all__ = ["OUTPUT", "PAGE", "TABLES", "filled", "goal_table", "mask_table"]
 
+TIMED = (
+    " Seconds of the wall clock: of sampling and judging, of training on the best tenth, and of "
+    "fine-tuning."
+)
 HERE = Path(__file__).parent
 OUTPUT, PAGE = HERE / "results", HERE.parent / "docs" / "molecules.md"
 
@@ -40,8 +44,9 @@ def goal_table(content: dict[str, Any], goal: str) -> str:
     """Models by their mean reward over the seeds, in Markdown."""
     everything, title = content["seeds"], GOALS[goal][0]
     kept = [each for each in everything if each["settings"] == KEPT] or everything
+    timed = all("arm_seconds" in each for each in everything)
     lines = [
-        _line(name, found)
+        _line(name, found, _seconds(kept, key) if timed else None)
         for key, name in TITLES.items()
         if key != "finetuned" and (found := _rows(kept, key))
     ]
@@ -49,19 +54,21 @@ def goal_table(content: dict[str, Any], goal: str) -> str:
     for name in TUNINGS:
         seeds = [each for each in everything if each["settings"] == name]
         if seeds:
-            lines.append(_line(f"fine-tuned, `{name}`", _rows(seeds, "finetuned")))
+            spent = _seconds(seeds, "finetuned") if timed else None
+            lines.append(_line(f"fine-tuned, `{name}`", _rows(seeds, "finetuned"), spent))
             labels = ", ".join(each["objective"]["label"] for each in seeds)
             verdicts.append(f"`{name}` {labels}")
     seconds = [each["processor_seconds"] for each in everything]
     return "\n".join(
         [
             f"| model | {title}, 0 if invalid | valid | {title} of valid ones | distinct | new | "
-            "KL from MLE, nats | seeds | reward calls |",
-            "|---|---:|---:|---:|---:|---:|---:|---:|---:|", *lines, "",
+            f"KL from MLE, nats | seeds | reward calls |{' seconds |' * timed}",
+            f"|---|---:|---:|---:|---:|---:|---:|---:|---:|{'---:|' * timed}", *lines, "",
             f"From one MLE run ({MOLECULES:,} molecules): means over the seeds; in brackets the "
             "ends of their 95% intervals, the lowest and the highest. Verdicts of the seeds: "
             f"{'; '.join(verdicts)}. Processor time of a run, all arms and metrics: "
-            f"{min(seconds):.0f} to {max(seconds):.0f} s.",
+            f"{min(seconds):.0f} to {max(seconds):.0f} s.{TIMED * timed}",
+            *_command(content),
         ]
     )  # fmt: skip
 
@@ -71,7 +78,18 @@ def _rows(seeds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [row for each in seeds for row in each["objective"]["rows"] if row["name"] == name]
 
 
-def _line(title: str, rows: list[dict[str, Any]]) -> str:
+def _command(content: dict[str, Any]) -> list[str]:
+    """The command of the first seed, as it was measured."""
+    commands = content.get("commands", {})
+    return ["", f"`{KEPT}`, seed 0: `{commands[KEPT]}`"] if KEPT in commands else []
+
+
+def _seconds(seeds: list[dict[str, Any]], name: str) -> str:
+    found = [each["arm_seconds"][name] for each in seeds if name in each["arm_seconds"]]
+    return f"{_mean(found):.0f}" if found else ""
+
+
+def _line(title: str, rows: list[dict[str, Any]], seconds: str | None = None) -> str:
     """A line of a table: means over the seeds."""
     low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
     valid = [row["terms"]["validity"] for row in rows]
@@ -83,7 +101,7 @@ def _line(title: str, rows: list[dict[str, Any]]) -> str:
         f"{_mean(valid):.1%} {between}", f"{_mean(qeds):.3f}",
         *(f"{_mean(row[key] for row in rows):.1%}" for key in ("unique", "novel")),
         f"{_mean(row['kl'] for row in rows):.1f}", str(len(rows)),
-        f"{_mean(row['calls'] for row in rows):,.0f}",
+        f"{_mean(row['calls'] for row in rows):,.0f}", *([] if seconds is None else [seconds]),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 

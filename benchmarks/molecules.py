@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from rollout import ConstrainedPolicy, Policy, generate
 from seqgan.config import FinetuneConfig, RunConfig
 from seqgan.data.codec import load_codec
 from seqgan.data.smiles_prefixes import SmilesPrefixes
+from seqgan.evaluation.reward_rows import TITLES
 from seqgan.metrics.molecules import molecules
 from seqgan.models import load_generator
 from seqgan.pipeline import finetune, pretrain_only
@@ -80,12 +82,31 @@ def tuned(run: Path, goal: str, seed: int, name: str, console: Console) -> dict[
         "settings": name,
         "seconds": round(time.perf_counter() - begin, 1),
         "processor_seconds": round(time.process_time() - before, 1),
+        "arm_seconds": arm_seconds(RunDirectory.open(place).read_log()),
         "objective": results["objective"],
         "scores": {
             model: [score for score in scores if score["name"] in names]
             for model, scores in results["scores"].items()
         },
     }
+
+
+def arm_seconds(log: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Seconds of the wall clock that each arm of a fine-tuning took.
+
+    Of the fine-tuned model: its rounds, with the choice of the state. Of the best of n: sampling
+    and judging. Of MLE on the best tenth: judging the data, training, and its samples.
+
+    Args:
+        log: the lines of `metrics.jsonl`.
+    """
+    lines = list(log)
+    chosen = [line["time"] for line in lines if line["stage"] == "validation"]
+    ends = [line["time"] for line in lines if line["stage"] == "verdict"]
+    found = {"finetuned": chosen[-1] - chosen[0]}
+    if len(ends) == len(TITLES):
+        found |= {"best-of-n": ends[1] - ends[0], "best-tenth": ends[2] - ends[1]}
+    return {name: round(seconds, 1) for name, seconds in found.items()}
 
 
 def objective(goal: str, folder: Path, seeds: int, names: list[str], output: Path) -> None:

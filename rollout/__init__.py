@@ -27,6 +27,7 @@ from .modules import without_dropout
 from .monte_carlo import action_values
 from .nucleus import NucleusMixture, NucleusPolicy
 from .policy import Policy, Prefixes, State, TokenScores
+from .prefix_values import PrefixValues
 from .ratios import (
     LogPartition,
     WeightedMean,
@@ -95,6 +96,7 @@ __all__ = [
     "ObjectiveReward",
     "Policy",
     "PolicyAgent",
+    "PrefixValues",
     "Prefixes",
     "RandomReward",
     "Reward",

@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks.molecule_settings import EVALUATION, GOALS, KEPT, TUNINGS
 from benchmarks.molecule_tables import OUTPUT, PAGE, TABLES, filled, goal_table
-from benchmarks.molecules import command
+from benchmarks.molecules import arm_seconds, command
 from seqgan.cli.parsing import parse
 from seqgan.config import FinetuneConfig
+from seqgan.evaluation.reward_rows import TITLES
 
 
 def row(name, reward, valid, calls):
@@ -40,6 +41,25 @@ def test_the_table_of_rewards():
     assert lines[3].endswith("| 2.0 | 2 | 9,600 |")
     assert lines[4].startswith("| fine-tuned, `imitated` | 0.600 [0.590, 0.610] |")
     assert "`once` better, better; `imitated` better." in lines[6] and "100 to 101 s" in lines[6]
+
+
+def test_the_seconds_of_each_arm_are_those_between_its_lines():
+    log = [{"stage": "mle", "time": 1.0}]
+    log += [{"stage": "validation", "time": time} for time in (10.0, 20.0, 35.5)]
+    log += [{"stage": "verdict", "time": time} for time in (40.0, 47.0, 60.0, 61.0)]
+    found = arm_seconds(log)
+    assert found == {"finetuned": 25.5, "best-of-n": 7.0, "best-tenth": 13.0}
+    seed = {
+        "seed": 0, "settings": KEPT, "processor_seconds": 9, "arm_seconds": found,
+        "objective": {
+            "label": "worse", "rows": [row(name, 0.5, 0.5, 1) for name in TITLES],
+        },
+    }  # fmt: skip
+    content = {"seeds": [seed], "commands": {KEPT: "seqgan finetune --run mle"}}
+    lines = goal_table(content, "qed").splitlines()
+    assert lines[0].endswith("| reward calls | seconds |")
+    assert [line.split("|")[-2].strip() for line in lines[2:6]] == ["", "7", "13", "26"]
+    assert lines[-1] == "`once`, seed 0: `seqgan finetune --run mle`"
 
 
 def test_a_page_is_filled_between_its_marks():
