@@ -68,7 +68,11 @@ def make_tables(results: list[Result]) -> list[Table]:
         short_form = summary_table(size, of_size, found)
         tables += [] if short_form is None else [short_form]
         tables.append(overview_table(size, of_size, found))
-        tables.append(verdict_table(size, found, _unconverged(of_size), deviations(of_size)))
+        tables.append(
+            verdict_table(
+                size, found, _unconverged(of_size), deviations(of_size), idle_controls(of_size)
+            )
+        )
         tables += aggregate_tables(size, of_size)
         some = (rivals_table(size, of_size), rescored_table(size, of_size))
         tables += [table for table in some if table is not None]
@@ -106,6 +110,17 @@ def _unconverged(results: list[Result]) -> list[str]:
     ]
 
 
+def idle_controls(results: list[Result]) -> list[str]:
+    """Controls with a random reward that kept their start with every seed, with their suites."""
+    kept: dict[str, list[bool]] = {}
+    for result in results:
+        lines = result.get("curves", {}).get("validation", [])
+        if result["control_of"] is not None and result["arm"].endswith("-random") and lines:
+            best = min(lines, key=lambda line: line["score"])
+            kept.setdefault(f"{result['suite']} {result['arm']}", []).append(best["step"] == 0)
+    return [name for name, each in kept.items() if all(each)]
+
+
 def deviations(results: list[Result]) -> str | None:
     """Deviations of the arm SeqGAN as published from its authors' code, by its settings.
 
@@ -130,7 +145,11 @@ def deviations(results: list[Result]) -> str | None:
 
 
 def verdict_table(
-    size: str, found: list[SuiteVerdict], unconverged: list[str], deviating: str | None = None
+    size: str,
+    found: list[SuiteVerdict],
+    unconverged: list[str],
+    deviating: str | None = None,
+    idle: list[str] | None = None,
 ) -> Table:
     """A row per suite and arm: the difference from swept MLE at equal diversity.
 
@@ -139,6 +158,7 @@ def verdict_table(
         found: the verdicts.
         unconverged: suites and seeds whose baseline was not trained to its end.
         deviating: a sentence on SeqGAN as published, if it is an arm.
+        idle: controls that kept their start.
     """
     rows = []
     for row in sorted(found, key=lambda x: (x.kind != "method", x.arm)):
@@ -168,6 +188,12 @@ def verdict_table(
         notes.append(
             f"MLE had not converged in: {', '.join(unconverged)}. There training of any kind can "
             "help, and nothing follows from what a method gains."
+        )
+    if idle:
+        notes.append(
+            "No round of these controls was better on validation than their start, so that they "
+            f"are MLE itself, and to be better than they are is no more than to be better than it: "
+            f"{', '.join(idle)}."
         )
     if deviating is not None:
         notes.append(deviating)

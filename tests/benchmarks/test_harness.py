@@ -20,7 +20,7 @@ from benchmarks.cli import main
 from benchmarks.pages import named_tables
 from benchmarks.results import read_results
 from benchmarks.rivals import rivals_table
-from benchmarks.tables import _unconverged, make_tables
+from benchmarks.tables import _unconverged, idle_controls, make_tables, verdict_table
 from benchmarks.verdicts import against_controls, against_rivals, verdicts
 from seqgan.errors import ConfigError
 from seqgan.evaluation.significance import estimate, label, practical_size
@@ -486,6 +486,18 @@ def test_a_method_against_its_controls():
     assert row.found.difference == pytest.approx(0.049 - 0.25)
     # the draws are paired: what both have in common is gone
     assert row.found.low > -0.206 and row.found.high < -0.196
+
+
+def test_controls_that_are_mle_itself_are_named():
+    def control(suite: str, best: int) -> dict:
+        lines = [{"step": step, "score": abs(step - best)} for step in (0, 2, 4)]
+        result = verdict(suite, best, 0.0, "m-random", "m")
+        return {**result, "curves": {"validation": lines}}
+
+    results = [control("kept", 0), control("moved", 0), control("moved", 2)]
+    assert idle_controls(results) == ["kept m-random"]
+    table = verdict_table("smoke", verdicts(results), [], None, ["kept m-random"])
+    assert any("MLE itself" in note and "kept m-random" in note for note in table.notes)
 
 
 def test_a_method_against_its_rivals():
