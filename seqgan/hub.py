@@ -19,8 +19,10 @@ from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from rollout import Reward, Sequences
+from rollout.completion import policy_device
 
 from .config.decoding import Decoding
+from .config.reading import run_config
 from .config.settings import settings_from
 from .config.sharing import is_folder
 from .config.version import __version__
@@ -30,12 +32,22 @@ from .data.constraints import own_constraint
 from .data.prompts import Questions
 from .data.text.tokenizers import Tokenizer, make_tokenizer
 from .errors import CheckpointError, ConfigError, DataError
-from .models import Discriminator, Generator, bases, load_discriminator, load_generator, save_model
+from .models import (
+    Discriminator,
+    Ensemble,
+    Generator,
+    bases,
+    load_discriminator,
+    load_generator,
+    save_model,
+)
 from .models.discriminators.base import sequence_log_odds
 from .report.card import model_card
 from .rewards.beside import RewardsBeside, terms_of_run
+from .rewards.ratio import RatioReward
 from .runs.run_directory import RunDirectory, write_json
 from .training.decoding import decode, scores
+from .training.members import kept_ensemble
 
 __all__ = ["DESCRIPTION", "JUDGE", "PARTS", "Sample", "TextGenerator", "run_codec"]
 
@@ -102,6 +114,8 @@ class TextGenerator(
         self.discriminator, self.conditions = discriminator, conditions or Conditions()
         self.constraint = constraint
         self._terms, self._joined = terms_of_run(settings or {})
+        self._run: RunDirectory | None = None  # its members are read when they are asked for
+        self._ensemble: Ensemble | None = None
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
 
@@ -143,7 +157,9 @@ class TextGenerator(
         codec, conditions = run_codec(directory, policy, tokenizer)
         judge = load_discriminator(place / JUDGE, codec)
         rule = config.get("constraint", "none")
-        return cls(policy, codec, facts, judge, conditions, rule, config)
+        found = cls(policy, codec, facts, judge, conditions, rule, config)
+        found._run = directory
+        return found
 
     def to(self, device: torch.device | str) -> TextGenerator:
         """The same model with its parameters on a device."""
@@ -215,12 +231,13 @@ class TextGenerator(
         judge: Reward | None = None
         best = settings.best_of > 1 and settings.best_by == "discriminator"
         if best or settings.rescore > 1:
-            judge = self._judge()
+            judge = self._judge() or self._members()
             if judge is None:
                 what = "--best_by: discriminator" if best else "--rescore"
                 raise ConfigError(
                     f"{what}: this model has none; take {'likelihood, or ' if best else ''}the "
-                    "fine-tuned model of a run that has a discriminator"
+                    "fine-tuned model of a run that has a discriminator, or members (--method "
+                    "ratio)"
                 )
         if settings.best_of > 1 and settings.best_by == "reward":
             judge = self._rewards(settings)
@@ -247,6 +264,21 @@ class TextGenerator(
     def _judge(self) -> Reward | None:
         """The discriminator's log-odds, if there is one."""
         return None if self.discriminator is None else sequence_log_odds(self.discriminator)
+
+    def _members(self) -> Reward | None:
+        """The log ratio of the members of the run to the policy, if there are any.
+
+        It is the log-odds of the optimal discriminator between samples of both.
+        """
+        if self._run is None:
+            return None
+        if self._ensemble is None:
+            config = run_config(self._run.config(), str(self._run.path / "config.yaml"))
+            self._ensemble = kept_ensemble(config, self._run, policy_device(self.policy))
+        if self._ensemble is None:
+            return None
+        ratio = RatioReward(self._ensemble.to(policy_device(self.policy)), self.policy)
+        return lambda sequences: ratio(sequences).sum(1)
 
     def _ids(self, name: str, text: str) -> list[int]:
         """The token ids of a text that a setting holds."""

@@ -18,11 +18,9 @@ from ..models import Ensemble, Generator, load_discriminator, load_generator
 from ..models.gan_losses import calibrated
 from ..rewards.build import build_reward
 from ..rewards.ingredients import Ingredients
-from ..runs.run_directory import MEMBERS, RunDirectory
-from ..runs.saver import read_checkpoint
-from ..runs.state import weights_for
+from ..runs.run_directory import RunDirectory
 from ..terminal import say
-from ..training.members import make_ensemble, needs_ensemble
+from ..training.members import kept_ensemble
 from ..training.other_models import other_model
 
 __all__ = ["judge_of"]
@@ -91,7 +89,7 @@ def _reward(
         mediator = Ensemble([found])
     given = Ingredients(
         data.train.to(device), data.codec, config.seed, None, policy, reference,
-        _ensemble(config, directory, policy), mediator, config.reward,
+        kept_ensemble(config, directory, device), mediator, config.reward,
         True, lambda folder: other_model(folder, data).to(device), lambda text: say(console, text),
         data.conditions, config.corpus.columns(),
     )  # fmt: skip
@@ -100,17 +98,3 @@ def _reward(
         # It measures by the samples of MLE, as the run's own comparison does.
         reward = Objective(reward, reference, data, config.evaluation, config.seed).reward
     return reward
-
-
-def _ensemble(config: RunConfig, directory: RunDirectory, policy: Generator) -> Ensemble | None:
-    """The members of a run, as the rounds have left them."""
-    if not needs_ensemble(config):
-        return None
-    count = len(config.ensemble.runs) or config.ensemble.size
-    places = [directory.path / MEMBERS / str(number + 1) for number in range(count)]
-    device = policy.head.weight.device
-    ensemble = make_ensemble(config, [load_generator(x / "generator", device) for x in places])
-    if config.ensemble.refresh:
-        parts = read_checkpoint(directory.checkpoint("finetuned")).parts
-        ensemble.load_state_dict(weights_for(ensemble, parts["refresh"]["members"]))
-    return ensemble.eval()

@@ -43,7 +43,8 @@ class Decoding(Settings):
         rewards: terms as of a run, for figures and for the best; left out: those of the run that
             judge a sequence by itself, without functions of a user's.
         rescore: sequences drawn for each one that is returned, which is drawn from them with
-            weights exp(rescore_beta f), f the log-odds of the run's discriminator.
+            weights exp(rescore_beta f), f the log-odds of the run's discriminator, or the log
+            ratio of its members to the model.
         rescore_beta: factor of the log-odds; below 1 trusts them less.
         seed: of the samples.
     """

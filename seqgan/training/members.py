@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..config import RunConfig
@@ -19,12 +20,15 @@ from ..errors import CheckpointError, ConfigError
 from ..models import Ensemble, Generator, load_generator, make_generator, save_model
 from ..runs.files import write_folder
 from ..runs.run_directory import MEMBERS, RunDirectory
+from ..runs.saver import read_checkpoint
+from ..runs.state import weights_for
 from ..seeding import derive_seed
 from .pretrain import Pretraining
 from .runtime import Runtime
 
 __all__ = [
-    "Members", "check_runs", "make_ensemble", "member_sizes", "needs_ensemble", "run_members",
+    "Members", "check_runs", "kept_ensemble", "make_ensemble", "member_sizes", "needs_ensemble",
+    "run_members",
 ]  # fmt: skip
 
 
@@ -199,3 +203,27 @@ def run_members(config: RunConfig, data: Dataset, runtime: Runtime) -> Ensemble 
         return make_ensemble(config, members.load())
     runtime.enter("members", members=members)
     return make_ensemble(config, members.make())
+
+
+def kept_ensemble(
+    config: RunConfig, directory: RunDirectory, device: torch.device
+) -> Ensemble | None:
+    """The ensemble of a finished run, its members as the rounds have left them; None: it has none.
+
+    Args:
+        config: settings of the run.
+        directory: its folder.
+        device: where the members are to lie.
+
+    Raises:
+        CheckpointError: a member is missing or damaged.
+    """
+    if not needs_ensemble(config) or not directory.has("finetuned"):
+        return None
+    count = len(config.ensemble.runs) or config.ensemble.size
+    places = [directory.path / MEMBERS / str(number + 1) for number in range(count)]
+    ensemble = make_ensemble(config, [load_generator(x / "generator", device) for x in places])
+    if config.ensemble.refresh:
+        parts = read_checkpoint(directory.checkpoint("finetuned")).parts
+        ensemble.load_state_dict(weights_for(ensemble, parts["refresh"]["members"]))
+    return ensemble.eval()

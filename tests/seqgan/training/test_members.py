@@ -9,8 +9,16 @@ import signal
 import pytest
 import torch
 
+from rollout import Sequences
+from seqgan import TextGenerator
 from seqgan.cli.main import main
-from seqgan.models import load_generator
+from seqgan.config.decoding import Decoding
+from seqgan.data.prompts import Questions
+from seqgan.errors import ConfigError
+from seqgan.models import Ensemble, load_generator
+from seqgan.runs.run_directory import RunDirectory
+from seqgan.runs.saver import read_checkpoint
+from seqgan.training.decoding import decode
 from seqgan.training.runtime import Runtime
 
 from ..tiny import TINY, differences, outcome, without_report
@@ -40,6 +48,31 @@ def test_members_differ_and_are_kept(whole):
     models = [load_generator(whole / "members" / str(n) / "generator") for n in (1, 2)]
     first, second = (model.head.weight for model in models)
     assert not torch.equal(first, second)
+
+
+def test_members_of_a_run_choose_among_its_samples(whole, tmp_path):
+    ours = TextGenerator.from_run(whole)
+    place = RunDirectory.open(whole).checkpoint("finetuned")
+    parts = read_checkpoint(place).parts["refresh"]["members"]
+    members = [load_generator(whole / "members" / str(n) / "generator") for n in (1, 2)]
+    ensemble = Ensemble(members, "minimum")
+    ensemble.load_state_dict(parts)  # trained against the policy in the rounds
+    every = generate_all(ours, 40)
+    with torch.no_grad():
+        ratio = [ensemble.eval()(every).log_prob.sum(1), ours.policy(every).log_prob.sum(1)]
+    best = (ratio[0] - ratio[1]).view(10, 4).argmax(1) + 4 * torch.arange(10)
+    wanted = ours.codec.texts(every.select(best))
+    assert ours.sample(10, rescore=4, rescore_beta=1e6, seed=2) == wanted
+    assert ours.sample(10, best_of=4, best_by="discriminator", seed=2) == wanted
+    assert all(each.log_odds is None for each in ours.samples(2))  # there is no discriminator
+    ours.save_pretrained(tmp_path / "alone")
+    with pytest.raises(ConfigError, match=r"--rescore: this model has none; .* \(--method ratio\)"):
+        TextGenerator.from_pretrained(tmp_path / "alone").sample(1, rescore=2)
+
+
+def generate_all(model: TextGenerator, count: int) -> Sequences:
+    """The candidates that a model draws with seed 2."""
+    return decode(model.policy, Decoding(seed=2), Questions(), count)
 
 
 def test_a_run_that_is_ended_in_every_phase_resumes_exactly(whole, tmp_path, capsys, monkeypatch):
