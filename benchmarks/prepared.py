@@ -2,7 +2,9 @@
 
 A function takes the suite's files and a folder, and returns a path for each role of the data. The
 same files always give the same splits, so all seeds share a test set.
-``python -m benchmarks.prepared PATH`` writes the molecules of `smiles`.
+``python -m benchmarks.prepared smiles PATH`` writes the molecules of `smiles`;
+``python -m benchmarks.prepared families FILE`` tells how a file of captions is split, and what
+share of the held-out captions' 4-grams the training captions hold.
 """
 
 from __future__ import annotations
@@ -16,10 +18,14 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from seqgan.errors import DataError, MissingExtraError
+from seqgan.errors import DataError, MissingExtraError, SeqganError
 
-__all__ = ["families", "organ", "smiles", "training_molecules", "written_molecules"]
+__all__ = [
+    "families", "organ", "overlap", "smiles", "training_molecules", "written_molecules",
+    "written_smiles",
+]  # fmt: skip
 
 Paths = dict[str, Path]
 
@@ -71,6 +77,32 @@ def families(paths: Paths, folder: Path) -> dict[str, str]:
         role: _written(folder / f"{role}.txt", (lines[row] for row in sorted(rows)))
         for role, rows in chosen.items()
     }
+
+
+def overlap(path: Path) -> str:
+    """The split of a file of captions in a sentence, beside one at random.
+
+    The share of 4-grams is counted from the files that the split writes.
+
+    Args:
+        path: the captions, one per line.
+    """
+    roles = ("data", "validation_data", "test_data")
+    with TemporaryDirectory() as folder:
+        made = families({"captions": path}, Path(folder))
+        parts = [Path(made[role]).read_text(encoding="utf-8").splitlines() for role in roles]
+    counts = [len(part) for part in parts]
+    kept = [line.split() for part in parts for line in part]
+    whole = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    order = random.Random(0).sample(range(len(whole)), len(whole))
+    held = sum(counts[1:])
+    by_family = _shared(kept, range(counts[0]), range(counts[0], len(kept)))
+    at_random = _shared(whole, order[held:], order[:held])
+    return (
+        f"{path.name}: {counts[0]:,} training, {counts[1]:,} validation and {counts[2]:,} test "
+        f"captions; {by_family:.1%} of the 4-grams of the last two are in the first (all "
+        f"{len(whole):,} captions split at random: {at_random:.1%})"
+    )
 
 
 def _alike(words: list[list[str]]) -> list[tuple[float, int, int]]:
@@ -148,6 +180,11 @@ def smiles(paths: Paths, folder: Path) -> dict[str, str]:
     return {"data": _written(folder / "smiles.txt", _molecules())}
 
 
+def written_smiles(path: Path) -> None:
+    """Writes the molecules of `smiles`, one per line."""
+    _written(path, _molecules())
+
+
 def organ(paths: Paths, folder: Path) -> dict[str, str]:
     """Half as many of the same molecules, as many as ORGAN was trained on."""
     return {"data": written_molecules(folder / "molecules.smi", MOLECULES // 2)}
@@ -183,5 +220,19 @@ def _written(path: Path, lines: Iterable[str]) -> str:
     return str(path)
 
 
+def main(arguments: list[str]) -> int:
+    """The command; returns the exit code."""
+    commands = {"smiles": written_smiles, "families": lambda path: print(overlap(path))}
+    if len(arguments) != 2 or arguments[0] not in commands:
+        print("python -m benchmarks.prepared smiles PATH, or families FILE", file=sys.stderr)
+        return 2
+    try:
+        commands[arguments[0]](Path(arguments[1]))
+    except (OSError, UnicodeDecodeError, SeqganError) as error:
+        print(f"benchmarks.prepared: error: {arguments[1]}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    _written(Path(sys.argv[1]), _molecules())
+    sys.exit(main(sys.argv[1:]))

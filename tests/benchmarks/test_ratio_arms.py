@@ -16,7 +16,7 @@ from benchmarks.kept import kept
 from benchmarks.results import CellPlace, read_arm, read_results
 from benchmarks.suite import load_suite, named_arms
 from benchmarks.tables import make_tables
-from seqgan.errors import ConfigError
+from seqgan.errors import ConfigError, DataError
 from seqgan.models import load_generator
 
 from .test_harness import TINY
@@ -154,12 +154,47 @@ CAPTIONS = [
 ]
 
 
-def test_captions_of_a_family_are_on_one_side(tmp_path, monkeypatch):
+@pytest.fixture
+def captions(tmp_path, monkeypatch) -> Path:
+    """A file of captions of eight animals, of which each split needs one or two."""
     monkeypatch.setattr(prepared, "VALIDATION", 15)
     monkeypatch.setattr(prepared, "TEST", 30)
     monkeypatch.setattr(prepared, "RARE", 0.13)
     path = tmp_path / "captions.txt"
     path.write_text("".join(f"{line}\n" for line in CAPTIONS))
+    return path
+
+
+def four_grams(lines: list[str]) -> list[tuple[str, ...]]:
+    rows = [line.split() for line in lines]
+    return [gram for row in rows for gram in {tuple(row[i : i + 4]) for i in range(len(row) - 3)}]
+
+
+def test_a_split_by_family_shares_at_most_a_fifth_of_its_4_grams(captions, tmp_path, capsys):
+    made = prepared.families({"captions": captions}, tmp_path)
+    splits = {role: Path(file).read_text().splitlines() for role, file in made.items()}
+    known = set(four_grams(splits["data"]))
+    held = four_grams(splits["test_data"]) + four_grams(splits["validation_data"])
+    share = sum(gram in known for gram in held) / len(held)
+    assert share <= prepared.MOST_SHARED == 0.2
+    assert prepared.main(["families", str(captions)]) == 0
+    said = capsys.readouterr().out
+    assert f"{len(splits['data'])} training, 15 validation and 30 test captions" in said
+    assert f"{share:.1%} of the 4-grams" in said
+    at_random = float(said.rsplit("random: ", 1)[1].split("%")[0])
+    assert at_random > 50  # what the same captions share if a family is on both sides
+    assert prepared.main(["families", "nowhere.txt"]) == 2 == prepared.main(["familie", "x"])
+    assert "nowhere.txt: " in capsys.readouterr().err
+
+
+def test_a_split_that_shares_more_is_refused(captions, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "MOST_SHARED", -1.0)
+    with pytest.raises(DataError, match="no split into families brings the shared 4-grams"):
+        prepared.families({"captions": captions}, tmp_path)
+
+
+def test_captions_of_a_family_are_on_one_side(captions, tmp_path):
+    path = captions
     first = prepared.families({"captions": path}, tmp_path)
     splits = {role: Path(file).read_text().splitlines() for role, file in first.items()}
     animals = {role: {line.split()[2] for line in lines} for role, lines in splits.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -456,3 +458,43 @@ def test_a_rate_that_was_halved_in_the_first_round_stays_so(data, runtime, monke
     critic.soften()
     critic.steps(1)
     assert critic.learner.rate == 0.005
+
+
+class Slow:
+    """A critic whose held-out cross-entropy falls late.
+
+    By what was seen of a bidirectional LSTM on the caption grammar: nothing until step 1,200, then
+    a gain that is still rising at 2,400. Before that it memorises, and the cross-entropy rises.
+    """
+
+    def __init__(self):
+        self.config, self.heldout, self.count = CriticConfig(), [0] * 10, 10
+        self.runtime = Runtime(make_accelerator("cpu"), seed=0)
+        self.learner = SimpleNamespace(step=0, averaged=nullcontext, measured=lambda *_: None)
+        self.trained = torch.nn.Linear(1, 1)
+
+    def draw(self, *_):
+        return None
+
+    def draw_negatives(self, *_):
+        return None
+
+    def train_until(self, step, negatives):
+        self.learner.step = step
+
+    def measure(self, *_):
+        step = self.learner.step
+        late = {1400: 0.002, 1600: 0.016, 2000: 0.03, 2400: 0.04, 3000: 0.05}
+        gained = max([0.0, *(gain for at, gain in late.items() if at <= step)])
+        return {"heldout_cross_entropy": math.log(2) + 1e-6 * min(step, 1200) - gained / 2}
+
+
+def test_the_defaults_of_the_discriminator_wait_until_it_has_learnt():
+    """Patience of 4 times 100 steps, an earlier default, ended it at 500, before anything."""
+    work, early = CriticPretraining(Slow()), CriticPretraining(Slow())
+    early.config.patience, early.config.measure_every = 4, 100
+    for each in (work, early):
+        while not each.finished:
+            each.stretch()
+    assert (work.best_step, work.measured_step) == (3000, 4000)
+    assert early.measured_step == 500
