@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
+from ..config import DataConfig, FileCorpus, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
 from ..config.format import CONFIG_FORMAT, check_format
 from ..config.imports import dotted_names
@@ -36,6 +36,8 @@ __all__ = ["parse", "parse_settings"]
 
 REWARDS = list[str | dict[str, Any]]
 """A list of reward terms on a command line: short forms, or mappings."""
+CUT = ("tokenizer", "max_length", "eos")
+"""Settings of the corpus that a run which begins with another one takes over from it."""
 KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -171,10 +173,27 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
         elif _now_objective(content, _rewards(typed, of_file)):
             content = {k: v for k, v in content.items() if k not in ("method", "algorithm")}
+    begun = typed.get("pretrain.run", (of_file.get("pretrain") or {}).get("run"))
+    if begun and command in ("run", "pretrain"):
+        content = _as_begun(str(begun), typed.get("data", of_file.get("data", "")))
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
     if not (typed.get("trust") == "true" or of_file.get("trust") is True):
         _refuse_imports(content, {*typed, *_values(of_file), *of_file})
     return merge(content, of_file)
+
+
+def _as_begun(run: str, data: str) -> dict[str, Any]:
+    """The settings of the run that training begins with which say how other data are cut."""
+    from ..config.data import corpus_kind
+    from ..runs.run_directory import RunDirectory
+
+    directory = RunDirectory.open(run)
+    found = directory.config()
+    kinds = {corpus_kind(found.get("data", "grammar")), corpus_kind(data or "grammar")}
+    if kinds != {FileCorpus}:
+        return {}
+    corpus = {name: found["corpus"][name] for name in CUT if name in found["corpus"]}
+    return {"data": data, "corpus": corpus}
 
 
 def _rewards(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..config import RunConfig
+from ..config.names import TOKENIZER_FILES
 from ..data.dataset import Dataset
 from ..data.text.splits import SPLITS
 from ..errors import ConfigError, DataError
@@ -43,9 +44,10 @@ def check_fits(model: Generator, config: RunConfig, data: Dataset) -> None:
         data: the data set.
 
     Raises:
-        ConfigError: sequences are too long for it.
+        ConfigError: sequences are too long for it, or cut by another tokenizer.
         DataError: tokens that it lacks, or never emits.
     """
+    _check_tokenizer(config)
     where, longest = config.pretrain.run, data.spec.max_length
     if longest > model.max_length:
         raise ConfigError(
@@ -69,3 +71,23 @@ def check_fits(model: Generator, config: RunConfig, data: Dataset) -> None:
         f"--data: {config.data} does not fit the vocabulary of {where}: the model knows neither "
         f"{words[0]!r}{more} nor a token for unknown ones; train a model on these data, or on both"
     )
+
+
+def _check_tokenizer(config: RunConfig) -> None:
+    """Requires the tokenizer of the other run: its tokens mean something to the model.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    where = config.pretrain.run
+    assert where is not None
+    theirs = RunDirectory.open(where).config().get("corpus", {}).get("tokenizer")
+    mine = getattr(config.corpus, "tokenizer", theirs)
+    files = [str(name).endswith(TOKENIZER_FILES) for name in (mine, theirs)]
+    if theirs is None or all(files):  # the same file may lie at two places
+        return
+    if mine != theirs:
+        raise ConfigError(
+            f"--corpus.tokenizer: {mine}, and {where} was trained on tokens of {theirs}; set "
+            f"--corpus.tokenizer {theirs}"
+        )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seqgan.cli.main import main
+from seqgan.cli.parsing import parse
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training import transfer
 from seqgan.training.runtime import Runtime
@@ -81,6 +82,27 @@ def test_mle_goes_on_with_other_data(first, tmp_path, capsys, monkeypatch):
     assert len(vocabularies) == 1
     assert main(["evaluate", "--run", str(path)]) == 0  # it has the vocabulary itself
     assert main(["finetune", "--run", str(path), "--output_dir", str(tmp_path / "tuned")]) == 0
+
+
+def test_other_data_are_cut_as_those_of_the_first_run(tmp_path, capsys):
+    """By its tokenizer, without a flag; another one makes <unk> of what the model knows."""
+    for name, more in (("a", "CCO CCN CCC CCF COC CNC CCCO CCCN CCOC CCNC"), ("b", "CO CN CF OCC")):
+        (tmp_path / f"{name}.smi").write_text("\n".join(more.split()) + "\n")
+    words = ["--corpus.test_share", "0.2", "--corpus.min_count", "1", *TINY_WORK]
+    words += ["--pretrain.epochs", "1"]
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    cut = ["--corpus.tokenizer", "characters", "--corpus.max_length", "9"]
+    assert main(["pretrain", "--data", f"{a}.smi", *words, *cut, "--output_dir", a]) == 0
+    again = ["pretrain", "--run", a, "--data", f"{b}.smi", *words]
+    found = parse("pretrain", again[1:])
+    assert (found.corpus.tokenizer, found.corpus.max_length) == ("characters", 9)
+    assert main([*again, "--corpus.tokenizer", "words", "--output_dir", c]) == 2
+    line = f"--corpus.tokenizer: words, and {a} was trained on tokens of characters; set --corpus"
+    assert line in capsys.readouterr().err
+    assert not Path(c).exists()
+    assert main([*again, "--output_dir", b]) == 0
+    vocabularies = [(Path(run) / "vocabulary.json").read_text() for run in (a, b)]
+    assert vocabularies[0] == vocabularies[1]
 
 
 def test_fine_tuning_on_other_data(first, tmp_path, capsys):
