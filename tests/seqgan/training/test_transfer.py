@@ -86,7 +86,10 @@ def test_mle_goes_on_with_other_data(first, tmp_path, capsys, monkeypatch):
 
 def test_other_data_are_cut_as_those_of_the_first_run(tmp_path, capsys):
     """By its tokenizer, without a flag; another one makes <unk> of what the model knows."""
-    for name, more in (("a", "CCO CCN CCC CCF COC CNC CCCO CCCN CCOC CCNC"), ("b", "CO CN CF OCC")):
+    for name, more in (
+        ("a", "CCO CCN CCC CCF COC CNC CCCO CCCN CCOC CCNC CCCF CCOF"),
+        ("b", "CO CN CF OCC NCC OC NC FC FCC COCO CNCN CFCF"),
+    ):
         (tmp_path / f"{name}.smi").write_text("\n".join(more.split()) + "\n")
     words = ["--corpus.test_share", "0.2", "--corpus.min_count", "1", *TINY_WORK]
     words += ["--pretrain.epochs", "1"]
