@@ -35,7 +35,7 @@ from .members import check_runs
 from .other_models import check_models
 from .processes import Processes
 from .runtime import Runtime, make_accelerator
-from .transfer import check_fits
+from .transfer import check_fits, check_tokenizer
 
 __all__ = ["begin", "check_config", "default_folder", "files_found", "on_data_of", "source_run"]
 
@@ -118,6 +118,8 @@ def begin(
         console = Console(quiet=True)
     name, going_on = processes.agree(lambda: _place(config))
     path = Path(name)
+    if first is not None and not going_on:
+        check_tokenizer(config)
     data, whole = _read(config, pretrained or (RunDirectory(path) if going_on else None))
     moved = isinstance(config, FinetuneConfig) and config.transfer and not going_on
     if pretrained is not None and not moved and whole != pretrained.data_fingerprint():

@@ -13,7 +13,7 @@ from ..models import Generator, load_generator
 from ..runs.resume import folder_of, resumes
 from ..runs.run_directory import RunDirectory
 
-__all__ = ["beginning", "check_fits"]
+__all__ = ["beginning", "check_fits", "check_tokenizer"]
 
 
 def beginning(config: RunConfig) -> Generator | None:
@@ -44,10 +44,9 @@ def check_fits(model: Generator, config: RunConfig, data: Dataset) -> None:
         data: the data set.
 
     Raises:
-        ConfigError: sequences are too long for it, or cut by another tokenizer.
+        ConfigError: sequences are too long for it.
         DataError: tokens that it lacks, or never emits.
     """
-    _check_tokenizer(config)
     where, longest = config.pretrain.run, data.spec.max_length
     if longest > model.max_length:
         raise ConfigError(
@@ -73,7 +72,7 @@ def check_fits(model: Generator, config: RunConfig, data: Dataset) -> None:
     )
 
 
-def _check_tokenizer(config: RunConfig) -> None:
+def check_tokenizer(config: RunConfig) -> None:
     """Requires the tokenizer of the other run: its tokens mean something to the model.
 
     Raises:
