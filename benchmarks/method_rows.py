@@ -2,7 +2,8 @@
 
 They are read from results, never typed: ``seqgan-bench methods`` writes
 ``seqgan/methods/results.json`` and parts of the pages of the methods (`page_of`): verdicts between
-``<!-- our row -->`` and ``<!-- /our row -->``, and between ``<!-- published: NAME -->`` and
+``<!-- our row -->`` and ``<!-- /our row -->``, what they come to between ``<!-- verdict -->`` and
+``<!-- /verdict -->``, and between ``<!-- published: NAME -->`` and
 ``<!-- /published -->`` the figures of ``published.yaml`` for what it calls NAME, and between
 ``<!-- counting: NAME; NAME -->`` and ``<!-- /counting -->`` rows of the table of
 ``benchmarks.policy_methods``. Results of the size smoke tell nothing and are left out.
@@ -19,6 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
+from seqgan.cli.methods import outcome
 from seqgan.config import RunConfig
 from seqgan.config.methods import RESULTS, method_names
 from seqgan.config.settings import Settings
@@ -48,6 +50,7 @@ __all__ = [
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS_FOLDER = Path(__file__).parent / "results"
 BLOCK = re.compile(r"<!-- our row -->\n.*?<!-- /our row -->", re.DOTALL)
+VERDICT_BLOCK = re.compile(r"<!-- verdict -->\n.*?<!-- /verdict -->", re.DOTALL)
 PUBLISHED_BLOCK = re.compile(
     r"<!-- published: (?P<name>[^>]+?) -->\n.*?<!-- /published -->", re.DOTALL
 )
@@ -174,10 +177,19 @@ def published(name: str) -> str:
     return "\n".join([*head, *found]) + "".join(f"\n\n{x}" for x in dict.fromkeys(protocols))
 
 
+def said(rows: list[dict[str, Any]]) -> str:
+    """What the rows of a method come to, in a sentence."""
+    if not rows:
+        return "By our table: not yet measured."
+    return f"By our table: {outcome(rows)}."
+
+
 def filled(text: str, rows: list[dict[str, Any]]) -> str:
     """A page with the rows of its method, ours and the published ones."""
     block = f"<!-- our row -->\n\n{page_row(rows)}\n\n<!-- /our row -->"
     text = BLOCK.sub(lambda match: block, text)
+    verdict = f"<!-- verdict -->\n\n{said(rows)}\n\n<!-- /verdict -->"
+    text = VERDICT_BLOCK.sub(lambda match: verdict, text)
     text = COUNTING_BLOCK.sub(_counting, text)
     return PUBLISHED_BLOCK.sub(
         lambda match: (

@@ -53,7 +53,9 @@ GOING_ON = "mle-continued"
 
 CONVERGED = "converged"
 PUBLISHED_RECIPE = ("seqgan", "seqgan-papers")
-RECIPE_ROUNDS, RECIPE_L2 = 800, 0.2
+RECIPE_ROUNDS, RECIPE_L2, RECIPE_RATE = 800, 0.2, 0.0001
+UNCLIPPED = 1e5
+"""Norm of a gradient from which on a clip has no effect."""
 """The rounds and the L2 penalty on the CNN's output layer of the SeqGAN authors' code."""
 
 
@@ -139,6 +141,11 @@ def deviations(results: list[Result]) -> str | None:
         found.append(f"the rounds are fewer (there {RECIPE_ROUNDS})")
     if any(not config["discriminator"].get("output_l2") for config in configs):
         found.append(f"its output layer has no L2 penalty (there {RECIPE_L2})")
+    optimizers = [config["critic"]["optimizer"] for config in configs]
+    if any(each.get("clip_norm", 0) < UNCLIPPED for each in optimizers):
+        found.append("its gradient is clipped (there the generator's alone)")
+    if any(each["learning_rate"] > RECIPE_RATE for each in optimizers):
+        found.append(f"its learning rate is higher (there {RECIPE_RATE})")
     found.append("the rollout policy lags behind (there a lag is set and has no effect)")
     joined = ", ".join(found[:-1]) + (", and " if len(found) > 2 else " and ") + found[-1]
     return f"SeqGAN as published deviates from its authors' code: {joined}."

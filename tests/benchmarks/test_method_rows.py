@@ -52,6 +52,8 @@ def test_every_method_has_a_page_with_its_parts_and_a_paper(name):
     assert "<!-- published:" in text and f"seqgan run --method {name} " in text
     assert [part for part in HEADINGS if f"\n## {part}" not in text] == []
     assert ("<!-- our row -->" if name in FAMILY else "<!-- counting:") in text
+    # made from the row, not typed
+    assert ("## Verdict\n\n<!-- verdict -->\n" in text) is (name in FAMILY)
     method = read_method(name)
     assert method.year and method.link.startswith("https://") and f"({method.link})" in text
 
@@ -114,11 +116,14 @@ def test_rows_come_from_results(tmp_path, monkeypatch):
     (docs / "methods").mkdir(parents=True)
     (docs / "methods.md").write_text("<!-- methods -->\n<!-- /methods -->\n")
     page = docs / "methods" / "seqgan.md"
-    page.write_text("a\n<!-- our row -->\nold\n<!-- /our row -->\nb\n")
+    page.write_text(
+        "a\n<!-- our row -->\nold\n<!-- /our row -->\nb\n<!-- verdict -->\nold\n<!-- /verdict -->\n"
+    )
     monkeypatch.setattr(method_rows, "DOCS", docs)
     monkeypatch.setattr(method_rows, "RESULTS", tmp_path / "results.json")
     assert main(["methods", str(tmp_path / "results")]) == 0
     assert row["label"] in page.read_text()
+    assert f"By our table: {row['label']} on grammar (1 seeds)." in page.read_text()
     assert f"{row['label']} on grammar" in (docs / "methods.md").read_text()
     assert json.loads((tmp_path / "results.json").read_text()) == {"seqgan": [row]}
 

@@ -107,6 +107,9 @@ def test_the_paper_and_the_default_differ_where_they_should():
     # 50 sets of 10,000 fresh samples, 3 epochs of 313 batches of 64, half of them real
     assert paper.critic.fresh_every == 470 and paper.critic.steps == 50 * 470
     assert paper.discriminator.output_l2 == 0.2 and paper.algorithm.optimizer.clip_norm == 5
+    # their optimizer of the discriminator clips nothing
+    assert paper.critic.optimizer.clip_norm >= 1e5
+    assert paper.critic.optimizer.learning_rate == paper.critic.rounds_learning_rate == 1e-4
     cpu = RunConfig(method="seqgan")
     assert (cpu.adversarial.rounds, cpu.adversarial.critic_steps) == (60, 20)
     assert cpu.discriminator.filter_share == 0.5
