@@ -178,7 +178,7 @@ def published(name: str) -> str:
 
 
 def said(rows: list[dict[str, Any]]) -> str:
-    """What the rows of a method come to, in a sentence."""
+    """The outcome of the rows of a method, in a sentence."""
     if not rows:
         return "By our table: not yet measured."
     return f"By our table: {outcome(rows)}."
