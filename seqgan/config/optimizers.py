@@ -13,7 +13,7 @@ __all__ = ["OPTIMIZERS", "RISING", "SCHEDULES", "OptimizerConfig"]
 
 OPTIMIZERS = ("adam", "adamw", "radam")
 SCHEDULES = ("constant", "plateau", "cosine", "linear")
-RISING = ("heldout_gain", "heldout_accuracy")
+RISING = ("heldout_gain", "heldout_accuracy", "entropy")
 """Measurements that are better if they are larger; all others are better if they are smaller."""
 
 

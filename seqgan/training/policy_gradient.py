@@ -49,7 +49,7 @@ from ..data.prompts import Beginnings, Grouped, Prompts
 from ..models import Generator
 from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
-from .mle_loss import RealBatch, mle_term, real_batch, tokens_per_sequence
+from .mle_loss import RealBatch, mle_term, tokens_per_sequence
 from .players import Materials
 from .processes import Part
 from .replay import DiversityFilter, Replay, Replayed, replay_loss
@@ -156,7 +156,9 @@ class PolicyGradient(Updates):
         mean_reward, again = figures["mean_reward"], self._replayed()
         for _ in range(self.settings.updates if reuses(self.settings) else 1):
             self.runtime.count(batch.chosen, self.learner.model)
-            self.learner.update(self._loss, batch, mean_reward, again, self._real())
+            number = self.learner.step
+            real = self.mixed(self.settings.mle_weight, self.settings.batch_size, number)
+            self.learner.update(self._loss, batch, mean_reward, again, real)
         self.progress.number += 1
         shown = self.read({**figures, **self.weights.figures()})
         self.weights.update(figures)
@@ -373,13 +375,6 @@ class PolicyGradient(Updates):
     def own_reward(self, mine: Sequences) -> Tensor | None:
         """The reward [rows, T] that the generator gives its tokens itself, if it gives one."""
         return self.policy.own_reward(mine) if isinstance(self.policy, Generator) else None
-
-    def _real(self) -> RealBatch | None:
-        """A batch of real sequences for the likelihood, if it is part of the loss."""
-        if not self.settings.mle_weight:
-            return None
-        rng = self.runtime.rng(self.stage, "real", self.learner.step)
-        return real_batch(self.train, self.settings.batch_size, rng, self.runtime.processes)
 
     def _smaller_chunks(self, chunk_size: int) -> None:
         """Keeps a chunk size that memory was enough for, for the rollouts to come."""

@@ -40,7 +40,7 @@ from ..models import Ensemble
 from ..models.token_divergence import Target, TokenFigures, rows_of, token_divergence
 from ..rewards.ratio import RatioReward
 from ..rewards.terms import at_the_end
-from .mle_loss import RealBatch, mle_term, real_batch
+from .mle_loss import RealBatch, mle_term
 from .players import Materials
 from .ratio_batch import RatioBatch
 from .sampling import Judge, Judged, draw, spread_over
@@ -77,7 +77,9 @@ class RatioUpdates(Updates):
         self.runtime.count(batch.chosen, self.learner.model)
         if self.ensemble is None:  # a reward of the user's runs on the host
             given = self.judge(batch.whole, batch.part, batch.mine)
-        figures, judged = self.learner.update(self._whole_loss, batch, given, self._real())
+        settings, number = self.settings, self.progress.number
+        real = self.mixed(settings.mle_weight, settings.batch_size, number)
+        figures, judged = self.learner.update(self._whole_loss, batch, given, real)
         self.progress.number += 1
         shown = self.read(figures)
         self.progress.spread_sum += shown.pop("spread")
@@ -250,16 +252,6 @@ class RatioUpdates(Updates):
             log_q.flatten(), log_p.flatten(), self.settings.objective, before
         )  # fmt: skip
         return torch.where(batch.mask, -scores.view(each.shape), 0.0)
-
-    def _real(self) -> RealBatch | None:
-        """Training sequences for the likelihood, if it is part of the loss."""
-        if not self.settings.mle_weight:
-            return None
-        rng = self.runtime.rng(self.stage, "real", self.progress.number)
-        count, processes = self.settings.batch_size, self.runtime.processes
-        real = real_batch(self.train, count, rng, processes)
-        self.runtime.count(real.whole.mask, self.learner.model)
-        return real
 
     @torch.no_grad()
     def _judged(self, batch: RatioBatch, figures: TokenFigures) -> Judged:

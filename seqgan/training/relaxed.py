@@ -37,6 +37,7 @@ from ..models.conditions import without_noise
 from ..models.gan_losses import GAN_LOSSES
 from ..models.generator import Generator, prompted
 from ..models.hierarchy import labels_of, within_labels
+from .mle_loss import RealBatch, mle_term
 from .players import Materials
 from .processes import Part
 from .steps import read_once
@@ -175,7 +176,8 @@ class RelaxedUpdates(Updates):
             given = torch.tensor(temperature, device=runtime.device)
         condition, key, rows = self._asked(part, rng)
         real = self._real(part, rng) if self.loss.relativistic else None
-        drawn = self.learner.update(self._loss, key, rows, condition, given, real, part)
+        learned = self.mixed(self.settings.mle_weight, size, self.progress.number)
+        drawn = self.learner.update(self._loss, key, rows, condition, given, real, part, learned)
         runtime.count(drawn.sequences.mask, self.learner.model)
         return drawn, part
 
@@ -204,7 +206,7 @@ class RelaxedUpdates(Updates):
 
     def _loss(
         self, key: Tensor, rows: Tensor, condition: Any, temperature: float | Tensor,
-        real: Sequences | None, part: Part,
+        real: Sequences | None, part: Part, learned: RealBatch | None,
     ) -> tuple[Tensor, _Drawn]:  # fmt: skip
         """The share of this process in the loss of fresh samples, for `Learner.update`."""
         hard, stream = self.settings.estimator == "straight_through", UniformStream.of(key)
@@ -227,8 +229,11 @@ class RelaxedUpdates(Updates):
                 loss = loss + within_labels(
                     self.name, logits.flatten(), theirs.flatten(), ours, others
                 )  # fmt: skip
-        found = _Drawn(drawn.sequences, drawn.entropy, logits.detach(), theirs)
-        return part.of_sequences(loss), found
+        share = part.of_sequences(loss)
+        if learned is not None:
+            with without_dropout(self.policy), self.runtime.autocast():
+                share = share + self.settings.mle_weight * mle_term(self.policy, learned)
+        return share, _Drawn(drawn.sequences, drawn.entropy, logits.detach(), theirs)
 
     def _logits(self, drawn: RelaxedSamples) -> Tensor:
         """The discriminator's logits [R, K], with gradients for the samples."""

@@ -12,6 +12,7 @@ from rollout import Policy
 from ..config import OptimizerConfig
 from ..runs.state import Stateful
 from .learner import Learner
+from .mle_loss import RealBatch, real_batch
 from .players import Materials
 from .sampling import Judge
 from .steps import Steps, read_once
@@ -110,6 +111,21 @@ class Updates(Stepped):
     def done(self) -> bool:
         """Tells if as many sequences were judged as may be."""
         return self._judge is not None and self._judge.done
+
+    def mixed(self, weight: float, count: int, number: int) -> RealBatch | None:
+        """Training sequences for the likelihood, if it has a weight in the loss of an update.
+
+        Args:
+            weight: of the likelihood.
+            count: how many.
+            number: of the update, for the random numbers.
+        """
+        if not weight:
+            return None
+        rng = self.runtime.rng(self.stage, "real", number)
+        real = real_batch(self.train, count, rng, self.runtime.processes)
+        self.runtime.count(real.whole.mask, self.learner.model)
+        return real
 
     def sampling(self) -> Policy | None:
         """The policy that its samples are drawn from; None: the one that is trained."""

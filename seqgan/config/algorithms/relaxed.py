@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..checks import choice, positive, sizes
+from ..checks import choice, not_negative, positive, sizes
 from .base import AlgorithmConfig, PolicyOptimizer
 from .policy_gradient import PolicyGradient
 
@@ -44,8 +44,9 @@ class Relaxed(AlgorithmConfig):
 
     Attributes:
         name: kind of update.
-        loss: of the generator: minimax, non_saturating, log_odds, probability, least_squares,
-            hinge, wasserstein, difference, relativistic, pairwise, relativistic_average.
+        loss: of the generator: minimax, non_saturating, log_odds, probability, penalty, centred,
+            least_squares, hinge, wasserstein, difference, relativistic, pairwise,
+            relativistic_average.
         estimator: straight_through (true tokens ahead, the soft gradient back), or soft (the
             discriminator reads mixtures of tokens, in its own steps too, and the next step the
             token: RelGAN's).
@@ -53,11 +54,13 @@ class Relaxed(AlgorithmConfig):
         last_temperature: the same after `temperature_steps` steps.
         schedule: of the temperature: constant, linear, exponential (RelGAN's).
         temperature_steps: steps until the last temperature.
+        mle_weight: weight of the negative log-likelihood, in nats per token, of as many training
+            sequences, without dropout; 0: none.
         batch_size: sequences per step.
         optimizer: of the generator.
     """
 
-    rare: ClassVar[tuple[str, ...]] = ("temperature_steps",)
+    rare: ClassVar[tuple[str, ...]] = ("temperature_steps", "mle_weight")
     any_reward = False
 
     builds: ClassVar[str] = "seqgan.training.relaxed:RelaxedUpdates"
@@ -69,6 +72,7 @@ class Relaxed(AlgorithmConfig):
     schedule: str = "exponential"
     temperature_steps: int = 1_000
     batch_size: int = 64
+    mle_weight: float = 0.0
     optimizer: RelaxedOptimizer = field(default_factory=RelaxedOptimizer)
 
     def __post_init__(self) -> None:
@@ -78,6 +82,7 @@ class Relaxed(AlgorithmConfig):
         choice(self, "schedule", SCHEDULES)
         positive(self, "temperature", "last_temperature", below=1e3)
         sizes(self, "batch_size", "temperature_steps")
+        not_negative(self, "mle_weight")
 
     @property
     def shows_mixtures(self) -> bool:
@@ -86,4 +91,7 @@ class Relaxed(AlgorithmConfig):
 
     def as_policy_gradient(self) -> PolicyGradient:
         """REINFORCE with the same batches and optimizer: the control's updates."""
-        return PolicyGradient(batch_size=self.batch_size, rollouts=0, optimizer=self.optimizer)
+        return PolicyGradient(
+            batch_size=self.batch_size, rollouts=0, mle_weight=self.mle_weight,
+            optimizer=self.optimizer,
+        )  # fmt: skip

@@ -10,6 +10,7 @@ from torch import nn
 
 from rollout import ConstantReward, Sequences, generate
 from seqgan.config import LSTM, GrammarCorpus, OptimizerConfig, PretrainConfig, Ratio
+from seqgan.config.algorithms.base import PolicyOptimizer
 from seqgan.config.critic import CriticOptimizer
 from seqgan.config.pretrain import PretrainOptimizer
 from seqgan.data.sources import load_data
@@ -195,6 +196,20 @@ def test_the_rounds_measure_and_keep_the_average(data):
     assert torch.allclose(seen[-1], work.player.learner.average.mean[index])
     assert all(torch.equal(*each) for each in zip(seen, kept, strict=True))
     assert torch.equal(work.generator.head.weight, seen[-1])
+
+
+def test_a_collapse_of_the_entropy_is_no_progress():
+    """The plateau of the rate waits for more of it: less is what a collapse looks like."""
+    settings = {"schedule": "plateau", "plateau_metric": "entropy", "plateau_patience": 0}
+    config = PolicyOptimizer(learning_rate=0.8, **settings)
+    rates = []
+    for values in ((2.0, 1.0, 0.5), (2.0, 2.5, 3.0)):
+        each = Learner(nn.Linear(3, 2), config, runtime(), "test", "do")
+        for value in values:
+            step(each, 0)
+            each.measured(0.0, {"entropy": value})
+        rates.append(each.rate)
+    assert rates == pytest.approx([0.2, 0.8])
 
 
 def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):

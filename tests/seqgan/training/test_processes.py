@@ -20,6 +20,8 @@ from safetensors.torch import load_file
 from seqgan.cli.main import main
 from seqgan.training.processes import Part, launcher
 
+from ...small import tiny_language_model
+from ..shared_generators import all_generators
 from ..shared_seeds import all_ends
 from ..shared_steps import shared_steps
 from ..tiny import STEPS, TINY, outcome, weights, without_report
@@ -104,6 +106,18 @@ def test_two_processes_are_one(tmp_path):
     assert calls == {"PolicyGradient": [35] * 2, "RatioUpdates": [35] * 2, "Distillation": [30] * 2}
     moved = one.weights["other/head.weight"] - one.weights["mle/head.weight"]
     assert moved.abs().max() > 0.01  # there was something to be the same
+
+
+@pytest.mark.slow
+def test_two_processes_train_every_generator_as_one_does(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    model = tiny_language_model()
+    code, _, error = launched(["tests.seqgan.shared_generators", str(file), model])
+    assert code == 0, error
+    one, two = all_generators(model), load_file(file)
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        assert torch.allclose(value.double(), two[key].double(), rtol=0, atol=1e-6), key
 
 
 @pytest.mark.slow

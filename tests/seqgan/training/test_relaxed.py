@@ -137,6 +137,25 @@ def test_every_loss_raises_what_the_discriminator_says(data, loss, estimator):
     assert player.spread > 0
 
 
+def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):
+    losses, policy = {}, player_of(data).policy
+    for weight in (0.0, 2.0):
+        player = player_of(data, mle_weight=weight)
+        rows = torch.randint(60, (16,), generator=player.runtime.rng("adversarial", "real", 0))
+        real = data.train.select(rows)
+
+        def noting(loss, *inputs, w=weight):
+            total, found = loss(*inputs)
+            losses[w] = total.item()
+            return found
+
+        monkeypatch.setattr(player.learner, "update", noting)
+        player.update(0.5)
+    nll = -policy(real).log_prob.sum().item() / real.lengths.sum().item()
+    assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll, rel=1e-4)
+    assert Relaxed(mle_weight=0.5).as_policy_gradient().mle_weight == 0.5  # the control's too
+
+
 @pytest.mark.parametrize("architecture", GENERATORS)
 def test_it_goes_on_where_it_was(data, architecture):
     whole, parts = (player_of(data, architecture) for _ in range(2))
