@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -30,7 +31,8 @@ class NoCapture(NoReading):
     """Raises on what the recording of a CUDA graph refuses: see `NoReading`, and
 
     * copies from the host's memory, also of indices and of numbers of Python's,
-    * random numbers of a generator on the host.
+    * random numbers of a generator on the host,
+    * new streams.
 
     Args:
         device: "meta" stands for a GPU, and what lies on the CPU for the host; with "cpu" the CPU
@@ -42,13 +44,16 @@ class NoCapture(NoReading):
         super().__init__()
         self.device = device
         self.host_data = _NoHostData()
+        self.streams = patch("torch.cuda.Stream", side_effect=AssertionError("a new stream"))
 
     def __enter__(self):
         self.host_data.__enter__()
+        self.streams.start()
         return super().__enter__()
 
     def __exit__(self, *error):
         super().__exit__(*error)
+        self.streams.stop()
         self.host_data.__exit__(*error)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):

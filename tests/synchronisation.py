@@ -8,13 +8,18 @@ from torch.utils._pytree import tree_leaves
 
 READING = {
     "_local_scalar_dense",
+    "_unique",
+    "_unique2",
+    "allclose",
     "bincount",
     "equal",
     "is_nonzero",
     "masked_select",
     "nonzero",
+    "nonzero_numpy",
+    "unique_consecutive",
     "unique_dim",
-    "_unique2",
+    "unique_dim_consecutive",
 }
 
 

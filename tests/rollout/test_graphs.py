@@ -198,6 +198,11 @@ def test_copies_from_the_host_are_noticed():
         assert (there + 1).sum().device.type == "meta"
 
 
+def test_new_streams_are_noticed():
+    with pytest.raises(AssertionError, match="a new stream"), NoCapture():
+        torch.cuda.Stream()
+
+
 @pytest.mark.parametrize("stratified", [False, True])
 def test_rollouts_are_recorded_and_give_the_same_values(recorded, stratified):
     torch.manual_seed(0)
