@@ -1,6 +1,10 @@
 """Each option of training against its absence, three seeds, on the caption grammar.
 
     python -m benchmarks.training_options --output training-options.json
+    python -m benchmarks.training_options --only precision --output precision.json
+
+A precision is measured like an option of MLE, by the NLL of test sequences (in 32 bits), on
+``--device``; those that the device does not have are left out.
 
 An option of MLE is measured by the NLL of test sequences, one of the discriminator by its held-out
 gain against MLE's samples (nats per sequence), one of the rounds by the Jensen-Shannon divergence
@@ -25,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from rollout.completion import policy_device
 from rollout.modules import frozen_copy, own_copy
 from seqgan.config import RunConfig
 from seqgan.config.recipes import merge
@@ -38,6 +43,7 @@ from seqgan.metrics.likelihood import token_nll
 from seqgan.models import Generator, make_generator
 from seqgan.runs.files import write_json, write_text
 from seqgan.seeding import derive_seed
+from seqgan.training.accelerators import set_matmul_precision
 from seqgan.training.critic_pretraining import pretrain_critic
 from seqgan.training.fine_tuning import FineTuning
 from seqgan.training.pretrain import pretrain
@@ -52,12 +58,15 @@ class Option(NamedTuple):
     """An option of training.
 
     Attributes:
-        stage: mle, discriminator or rounds: what is trained with it, and how it is measured.
+        stage: mle, precision, discriminator or rounds: what is trained with it, and how it is
+            measured.
         settings: on top of the size's.
+        devices: that have it.
     """
 
     stage: str
     settings: Mapping[str, Any]
+    devices: tuple[str, ...] = ("cpu", "cuda")
 
 
 def _mle(**settings: Any) -> Option:
@@ -83,6 +92,9 @@ OPTIONS: dict[str, Option] = {
     "averaged weights (0.99)": _optimizer(average_decay=0.99),
     "label smoothing (0.1)": _mle(label_smoothing=0.1),
     "scheduled sampling (0.25)": _mle(scheduled_sampling=0.25, scheduled_sampling_steps=500),
+    "bf16": Option("precision", {"precision": "bf16"}),
+    "fp16": Option("precision", {"precision": "fp16"}, ("cuda",)),
+    "TF32": Option("precision", {"matmul_precision": "high"}, ("cuda",)),
     "token dropout": _augmented("token_dropout"),
     "swapped neighbours": _augmented("swap"),
     "window crop": _augmented("window_crop"),
@@ -100,6 +112,7 @@ OPTIONS: dict[str, Option] = {
 BASELINE = "without"
 MEASURES = {
     "mle": "test NLL, nats per token (lower is better)",
+    "precision": "test NLL after MLE, nats per token (lower is better)",
     "discriminator": "held-out gain, nats per sequence (higher is better)",
     "rounds": "Jensen-Shannon after the rounds, nats per sequence (lower is better)",
 }
@@ -113,6 +126,20 @@ SIZES: dict[str, dict[str, Any]] = {
         "algorithm": {"batch_size": 8, "rollouts": 1},
         "adversarial": {"rounds": 1, "measure_every": 1, "critic_steps": 1},
         "evaluation": {"num_samples": 30, "sweep_samples": 20, "resamples": 10},
+    },
+    "small": {
+        "corpus": {
+            "num_train": 1_000,
+            "num_validation": 200,
+            "num_heldout": 200,
+            "num_test": 1_000,
+        },
+        "generator": {"embedding": 32, "hidden": 64},
+        "discriminator": {"embedding": 16, "hidden": 16},
+        "pretrain": {"epochs": 25},
+        "critic": {"steps": 200, "measure_every": 50},
+        "adversarial": {"rounds": 4},
+        "evaluation": {"num_samples": 1_000, "sweep_samples": 500, "resamples": 200},
     },
     "quick": {
         "corpus": {
@@ -137,20 +164,30 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", choices=SIZES, default="quick")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=MEASURES, help="options of one stage")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    content = begun(options.output, size=options.size)
+    content = begun(options.output, size=options.size, device=options.device)
     stages = [options.only] if options.only else list(MEASURES)
     jobs = [
         (stage, name, seed)
         for seed in range(options.seeds)
         for stage in stages
-        for name in (BASELINE, *(each for each, option in OPTIONS.items() if option.stage == stage))
+        for name in (BASELINE, *_names(stage, options.device))
     ]
     _work(jobs, content, options.output)
     text = table(content["runs"])
     write_text(options.output.with_suffix(".md"), text)
     print(text)
+
+
+def _names(stage: str, device: str) -> list[str]:
+    """The options of a stage that a device has."""
+    return [
+        name
+        for name, option in OPTIONS.items()
+        if option.stage == stage and device in option.devices
+    ]
 
 
 def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Path) -> None:
@@ -161,7 +198,7 @@ def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Pat
     told = set()
     for number, (stage, name, seed) in enumerate(left):
         started = time.monotonic()
-        value = _value(stage, name, seed, content["size"])
+        value = _value(stage, name, seed, content["size"], content["device"])
         seconds = time.monotonic() - started
         runs.append({
             "stage": stage, "option": name, "seed": seed, "value": value,
@@ -176,15 +213,15 @@ def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Pat
             print(f"estimate: {same} more runs of {stage}, {minutes:.1f} minutes", flush=True)
 
 
-def _value(stage: str, name: str, seed: int, size: str) -> float:
+def _value(stage: str, name: str, seed: int, size: str, device: str) -> float:
     """The measurement of a run."""
     own = {} if name == BASELINE else OPTIONS[name].settings
-    config = RunConfig(size="quick", seed=seed, **merge(SIZES[size], own))
-    if stage == "mle":
+    config = RunConfig(size="quick", seed=seed, device=device, **merge(SIZES[size], own))
+    if stage in ("mle", "precision"):
         data = run_data(config)
-        return token_nll(_trained(config, data), data.test)
-    plain, data = _plain(seed, size)
-    generator, runtime = own_copy(plain), _runtime(seed)
+        return token_nll(trained := _trained(config, data), data.test.to(policy_device(trained)))
+    plain, data = _plain(seed, size, device)
+    generator, runtime = own_copy(plain), _runtime(config)
     work = FineTuning(config, data, generator, frozen_copy(plain), runtime)
     if stage == "discriminator":
         assert work.critic is not None
@@ -199,9 +236,9 @@ def _value(stage: str, name: str, seed: int, size: str) -> float:
 
 
 @functools.cache
-def _plain(seed: int, size: str) -> tuple[Generator, Dataset]:
+def _plain(seed: int, size: str, device: str) -> tuple[Generator, Dataset]:
     """The generator after MLE without any option, from which later stages begin."""
-    config = RunConfig(size="quick", seed=seed, **SIZES[size])
+    config = RunConfig(size="quick", seed=seed, device=device, **SIZES[size])
     data = run_data(config)
     return _trained(config, data), data
 
@@ -210,12 +247,15 @@ def _trained(config: RunConfig, data: Dataset) -> Generator:
     """A generator after MLE."""
     seed = derive_seed(config.seed, "generator")
     generator = make_generator(config.generator, data.spec, seed)
-    pretrain(generator, data.train, data.validation, config.pretrain, _runtime(config.seed))
+    pretrain(generator, data.train, data.validation, config.pretrain, _runtime(config))
     return generator
 
 
-def _runtime(seed: int) -> Runtime:
-    return Runtime(make_accelerator("cpu", trackers=()), seed)
+def _runtime(config: RunConfig) -> Runtime:
+    """Device and precision of a run."""
+    accelerator = make_accelerator(config.device, config.precision, trackers=())
+    set_matmul_precision(accelerator.device, config.matmul_precision)
+    return Runtime(accelerator, config.seed)
 
 
 def table(runs: list[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.training_options import BASELINE, OPTIONS, main, table
+from benchmarks.training_options import BASELINE, OPTIONS, _names, main, table
 
 
 def test_a_table_by_hand():
@@ -23,15 +23,20 @@ def test_a_table_by_hand():
     assert "| B | 2.5000 | +0.0000 [-1.2706, +1.2706] | nothing measurable |" in lines
 
 
-@pytest.mark.parametrize("stage", ["mle", "discriminator", "rounds"])
+def test_precisions_by_device():
+    assert _names("precision", "cpu") == ["bf16"]
+    assert _names("precision", "cuda") == ["bf16", "fp16", "TF32"]
+
+
+@pytest.mark.parametrize("stage", ["mle", "precision", "discriminator", "rounds"])
 def test_every_option_runs_and_continues(stage, tmp_path, capsys, monkeypatch):
-    names = [name for name, option in OPTIONS.items() if option.stage == stage][-2:]
+    names = _names(stage, "cpu")[-2:]
     few = {name: OPTIONS[name] for name in names}
     monkeypatch.setattr("benchmarks.training_options.OPTIONS", few)
     out = tmp_path / "options.json"
     arguments = ["--output", str(out), "--size", "tiny", "--only", stage]
     main([*arguments, "--seeds", "1"])
-    assert "estimate: 2 more runs of" in capsys.readouterr().out
+    assert f"estimate: {len(names)} more runs of" in capsys.readouterr().out
     found = json.loads(out.read_text())["runs"]
     assert [each["option"] for each in found] == [BASELINE, *names]
     assert all(abs(each["value"]) < 100 for each in found)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import Prefixes, Sequences, State
+from rollout.devices import reads_synchronise
 
 from ...config.generators.pretrained import Pretrained
 from ...data.codec import Codec, WordCodec
@@ -159,7 +160,10 @@ class PretrainedGenerator(PartlyTrained, Generator):
     def forward_features(self, sequences: Sequences) -> Tensor:
         """The features [B, T, E] before every token."""
         inputs = self.dropout(self.embedding(self._inputs(sequences)))
-        found = self.network(inputs_embeds=inputs, use_cache=False)
+        # Without a mask of ours the library looks for one at the numbers of the places, and makes
+        # the host wait.
+        more = _one_after_another(inputs) if reads_synchronise(inputs.device) else {}
+        found = self.network(inputs_embeds=inputs, use_cache=False, **more)
         return self.dropout(found.last_hidden_state)
 
     def attention_weights(self, sequences: Sequences) -> Tensor:
@@ -179,16 +183,20 @@ class PretrainedGenerator(PartlyTrained, Generator):
         sequences = self.asked(sequences)
         inputs = self.dropout(self.embedding(self._inputs(sequences)))
         held = _recorder()(self.layers)
-        mask = torch.ones(inputs.shape[1], inputs.shape[1], device=inputs.device).tril().log()
-        mask = mask.to(inputs.dtype).expand(len(inputs), 1, -1, -1)
-        places = torch.arange(inputs.shape[1], device=inputs.device)[None]
-        more = {self._cache: held, "attention_mask": mask, "position_ids": places}
-        self.network(inputs_embeds=inputs, **more)
+        self.network(inputs_embeds=inputs, **{self._cache: held}, **_one_after_another(inputs))
         return Prefixes(sequences, held.pool)
 
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
         """The states before the tokens at `positions`: their prefixes stay in the pool."""
         return Cache.branch(prefixes.states, rows, positions + 1)
+
+
+def _one_after_another(inputs: Tensor) -> dict[str, Tensor]:
+    """Mask and places of inputs [B, T, E] that see those before them and themselves."""
+    length, device = inputs.shape[1], inputs.device
+    mask = torch.ones(length, length, device=device).tril().log().to(inputs.dtype)
+    places = torch.arange(length, device=device)[None]
+    return {"attention_mask": mask.expand(len(inputs), 1, -1, -1), "position_ids": places}
 
 
 def _cure(model: str) -> str:

@@ -362,3 +362,14 @@ def test_a_run_by_lora(files, tmp_path, monkeypatch, capsys):
     own = ["--tokenizer", str(files / "tokenizer.json")]
     assert main(["sample", "--run", str(path), "--number", "3", *own]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@KINDS
+def test_likelihoods_of_a_device_that_is_not_read_are_the_same(monkeypatch, kind):
+    """There the mask is ours, and elsewhere the library makes it."""
+    policy = make(kind)
+    batch = generate(policy, 4, rng=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        one = policy(batch).log_prob
+        monkeypatch.setattr("rollout.devices._FREE_TO_READ", ())
+        assert torch.allclose(policy(batch).log_prob, one, atol=1e-5)
