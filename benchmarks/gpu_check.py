@@ -1,4 +1,4 @@
-"""Checks the toolkit on a GPU with one command, and measures what has not been measured yet.
+"""Checks the toolkit on a GPU with one command, and measures it there.
 
 Run ``python -m benchmarks.gpu_check`` (``make gpu``) in a checkout. One line per check with its
 seconds, exit code 1 if one failed, 2 without a CUDA device. How long all of it takes on a GPU has
