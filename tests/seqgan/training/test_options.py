@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from rollout import ConstantReward, Sequences, generate
+from rollout.modules import own_copy
 from seqgan.config import LSTM, GrammarCorpus, OptimizerConfig, PretrainConfig, Ratio
 from seqgan.config.algorithms.base import PolicyOptimizer
 from seqgan.config.critic import CriticOptimizer
@@ -212,6 +213,18 @@ def test_a_collapse_of_the_entropy_is_no_progress():
     assert rates == pytest.approx([0.2, 0.8])
 
 
+def noting(monkeypatch, player, losses: dict[float, float], weight: float) -> None:
+    """Makes a player note the loss of its update by the weight of the likelihood in it."""
+    update = player.learner.update
+
+    def noted(loss, *inputs):
+        found = loss(*inputs)
+        losses[weight] = (found[0] if isinstance(found, tuple) else found).item()
+        return update(loss, *inputs)
+
+    monkeypatch.setattr(player.learner, "update", noted)
+
+
 def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):
     losses = {}
     for weight in (0.0, 2.0):
@@ -223,8 +236,7 @@ def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):
         rows = torch.randint(60, (8,), generator=rng)
         real = data.train.select(rows)
         nll = -work.generator.eval()(real).log_prob.sum() / real.lengths.sum()
-        noting = lambda loss, *inputs, w=weight: losses.update({w: loss(*inputs).item()})  # noqa: E731
-        monkeypatch.setattr(work.player.learner, "update", noting)
+        noting(monkeypatch, work.player, losses, weight)
         work.player.step()
     assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll.item(), rel=1e-4)
 
@@ -240,14 +252,10 @@ def test_the_mixed_loss_of_the_ratio_is_the_same(data, monkeypatch):
         )
         settings = Ratio(batch_size=8, mle_weight=weight)
         player = RatioUpdates(settings, materials)
-
-        def noting(loss, *inputs, w=weight):
-            total, found = loss(*inputs)
-            losses[w] = total.item()
-            return found
-
-        monkeypatch.setattr(player.learner, "update", noting)
+        noting(monkeypatch, player, losses, weight)
+        start = own_copy(policy).state_dict()
         player.step()
+        policy.load_state_dict(start)
         assert settings.as_policy_gradient().mle_weight == weight  # the control has it too
     assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll.item(), rel=1e-4)
 
