@@ -27,6 +27,7 @@ from ..models.conditions import without_noise
 from ..models.discriminators.base import sequence_log_odds
 from ..models.gan_losses import calibrated
 from ..runs.state import as_state, fields_of, from_state, set_fields
+from .alike import Alike
 from .learner import Learner
 from .pair_loss import PairLoss
 from .processes import Part
@@ -83,6 +84,9 @@ class Critic:
         )  # fmt: skip
         self.pair_loss = PairLoss(discriminator, config, runtime)
         self.calibrated = calibrated(discriminator, config)
+        self._alike: Alike | None = None
+        if train.condition is not None and (config.penalty or self.pair_loss.loss.relativistic):
+            self._alike = Alike(train)
         self.rounds, self.until, self.begun = 0, -1, False
         self.negatives: Sequences | None = None
         self.memory: list[Sequences] = []
@@ -144,8 +148,11 @@ class Critic:
         """Trains up to a step on random real sequences and rows of `negatives`; the mean loss."""
         self.trained.train()
         lengths = [each.lengths.cpu() for each in (self.train, negatives)]
+        asked = None
+        if self.relaxed is None and self._alike is not None:
+            asked = self._alike.numbers(negatives.condition)
         while self.learner.step < step:
-            drawn = self._drawn(negatives, lengths)
+            drawn = self._drawn(negatives, lengths, asked)
             if self.trained.reads_text:  # made on the host, so no graph can hold the step
                 self.learner.update(self.pair_loss(*drawn))
             else:
@@ -155,7 +162,7 @@ class Critic:
         return self.learner.mean_loss()
 
     def _drawn(
-        self, negatives: Sequences, lengths: list[Tensor]
+        self, negatives: Sequences, lengths: list[Tensor], asked: Tensor | None
     ) -> tuple[list[Sequences], Part, Tensor | None, Tensor | None]:
         """This process's part of the next batch of pairs.
 
@@ -165,12 +172,13 @@ class Critic:
         Args:
             negatives: generated sequences.
             lengths: those of the training sequences and of `negatives`, on the host.
+            asked: what `negatives` were asked for, see `Alike`; None: pairs need not be alike.
         """
         size, number = self.config.batch_size, self.learner.step
         part, vectors, uniforms = self.runtime.processes.part(size), None, None
         rng = self.runtime.rng("discriminator", "rows", number)
         sources = [self.train, *([negatives] if self.relaxed is None else [])]
-        pairs = self._rows(sources, size, rng, lengths)
+        pairs = self._rows(sources, size, rng, lengths, asked)
         if self.augment is not None:
             changes = self.runtime.rng("discriminator", "augmentation", number)
             count = 2 if self.config.augment_generated else 1
@@ -248,13 +256,16 @@ class Critic:
         self.learner.load_state_dict(state["learner"])
 
     def _rows(
-        self, sources: list[Sequences], count: int, rng: torch.Generator, lengths: list[Tensor]
-    ) -> list[Sequences]:
+        self, sources: list[Sequences], count: int, rng: torch.Generator, lengths: list[Tensor],
+        asked: Tensor | None,
+    ) -> list[Sequences]:  # fmt: skip
         """`count` random rows of each source, without columns that are padding for all.
 
         On devices that record shapes all have one width, or there would be one for each pair.
         """
         rows = [torch.randint(len(each), (count,), generator=rng) for each in sources]
+        if asked is not None and self._alike is not None:
+            rows[0] = self._alike.rows(asked[rows[1]], rng)
         drawn = [each.select(n.to(each.device)) for each, n in zip(sources, rows, strict=True)]
         if not reads_synchronise(self.train.device):
             return [each.trim() for each in drawn]

@@ -37,6 +37,7 @@ from ..models.conditions import without_noise
 from ..models.gan_losses import GAN_LOSSES
 from ..models.generator import Generator, prompted
 from ..models.hierarchy import labels_of, within_labels
+from .alike import Alike
 from .mle_loss import RealBatch, mle_term
 from .players import Materials
 from .processes import Part
@@ -138,6 +139,9 @@ class RelaxedUpdates(Updates):
         )  # fmt: skip
         self.settings, self.discriminator = settings, materials.discriminator
         self.name, self.loss = settings.loss, GAN_LOSSES[settings.loss]
+        self._alike: Alike | None = None
+        if self.loss.relativistic and materials.train.condition is not None:
+            self._alike = Alike(materials.train)
 
     @property
     def temperature(self) -> float:
@@ -174,8 +178,9 @@ class RelaxedUpdates(Updates):
         given: float | Tensor = temperature
         if self.learner.graphs is not None:  # a number would be that of the recording for ever
             given = torch.tensor(temperature, device=runtime.device)
-        condition, key, rows = self._asked(part, rng)
-        real = self._real(part, rng) if self.loss.relativistic else None
+        asked, key, rows = self._asked(part, rng)
+        real = self._real(part, rng, asked) if self.loss.relativistic else None
+        condition = self._mine(asked, part)
         learned = self.mixed(self.settings.mle_weight, size, self.progress.number)
         drawn = self.learner.update(self._loss, key, rows, condition, given, real, part, learned)
         runtime.count(drawn.sequences.mask, self.learner.model)
@@ -184,25 +189,30 @@ class RelaxedUpdates(Updates):
     @torch.no_grad()
     def relaxed(self, part: Part, rng: torch.Generator) -> RelaxedSamples:
         """Relaxed samples at the temperature of the next step, for the discriminator's steps."""
-        condition, key, rows = self._asked(part, rng)
+        asked, key, rows = self._asked(part, rng)
         with without_dropout(self.policy), self.runtime.autocast():
             return relaxed_samples(
                 self.policy, rows, UniformStream.of(key), self.temperature, hard=False,
-                condition=condition,
+                condition=self._mine(asked, part),
             )  # fmt: skip
 
     def _asked(self, part: Part, rng: torch.Generator) -> tuple[Any, Tensor, Tensor]:
-        """Condition, key of the random numbers and row numbers of this process's part."""
+        """Condition of the whole batch, key of its random numbers, this process's row numbers."""
         device = self.runtime.device
         asked = prompted(self.policy, self.prompts).draw(part.total, rng)
-        condition = map_tree(lambda each: each[part.rows].to(device), asked.condition)
         rows = torch.arange(part.total, device=device)[part.rows]
-        return condition, UniformStream(rng, device).key, rows
+        return asked.condition, UniformStream(rng, device).key, rows
 
-    def _real(self, part: Part, rng: torch.Generator) -> Sequences:
-        """Real sequences [R], as many as samples."""
-        rows = torch.randint(len(self.train), (part.total,), generator=rng)[part.rows]
-        return self.train.select(rows.to(self.train.device))
+    def _mine(self, condition: Any, part: Part) -> Any:
+        """The part of a batch's condition that this process works on."""
+        return map_tree(lambda each: each[part.rows].to(self.runtime.device), condition)
+
+    def _real(self, part: Part, rng: torch.Generator, asked: Any) -> Sequences:
+        """Real sequences [R], as many as samples, each with the condition of its sample."""
+        rows = torch.randint(len(self.train), (part.total,), generator=rng)
+        if self._alike is not None:
+            rows = self._alike.rows(self._alike.numbers(asked), rng)
+        return self.train.select(rows[part.rows].to(self.train.device))
 
     def _loss(
         self, key: Tensor, rows: Tensor, condition: Any, temperature: float | Tensor,
