@@ -26,6 +26,8 @@ ARMS = "figure-3"
 """The set of arms, in the common file."""
 SOURCE_CURVES = {"source_nll": NLL_SOURCE, "trained_nll": NLL, "trained_entropy": ENTROPY}
 """Logged figures at temperature 1, and the scores that they are at the end."""
+CONTROLS = ("constant", "random")
+"""Rewards that an arm's end is compared with."""
 METHOD = "SeqGAN"
 """Name in `published.yaml` of the method whose figure is to be reached: its first row."""
 
@@ -50,10 +52,10 @@ def paper_table(results: list[Result], published: dict[str, Any]) -> Table | Non
     columns = [
         "arm", "seeds", "rounds", "generator steps", "NLL under the oracle: start", "end ↓",
         "lowest ↓", "held-out NLL: start", "end ↓", "entropy: start", "end",
-        "end minus that of the constant reward",
+        *(f"end minus that of the {reward} reward" for reward in CONTROLS),
     ]  # fmt: skip
     if goal is not None:
-        columns.append(f"seeds that reach {goal:.3f}")
+        columns += [f"seeds that end at {goal:.3f} or below", "and whose lowest point is there"]
     first = results[0]
     title = f"{first['suite_title']}: Figure 3 of the SeqGAN paper in small (size {first['size']})"
     return Table(
@@ -80,11 +82,12 @@ def _row(
     head = [cells[0]["title"], str(len(cells))]
     if not seeds:
         ends = [_spread([_score(cell, name) for cell in cells]) for name in SOURCE_CURVES.values()]
-        lows = [_score(cell, NLL_SOURCE) for cell in cells]
-        row = [*head, "", "", "", ends[0], "", "", ends[1], "", ends[2], ""]
+        last = lows = [_score(cell, NLL_SOURCE) for cell in cells]
+        row = [*head, "", "", "", ends[0], "", "", ends[1], "", ends[2], *("" for _ in CONTROLS)]
     else:
         settings = cells[0]["config"]["adversarial"]
         rounds = max(rows[-1]["round"] for rows in seeds)
+        last = [rows[-1]["source_nll"] for rows in seeds]
         lows = [min(row["source_nll"] for row in rows) for rows in seeds]
         pairs = {
             name: [_spread([rows[at][name] for rows in seeds]) for at in (0, -1)]
@@ -93,10 +96,10 @@ def _row(
         row = [
             *head, str(rounds), str(rounds * settings["generator_steps"]), *pairs["source_nll"],
             _spread(lows), *pairs["trained_nll"], *pairs["trained_entropy"],
-            _against(cells, arms.get(f"{arm}-constant", [])),
+            *(_against(cells, arms.get(f"{arm}-{reward}", [])) for reward in CONTROLS),
         ]  # fmt: skip
     if goal is not None:
-        row.append(f"{sum(low <= goal for low in lows)} of {len(lows)}")
+        row += [f"{sum(x <= goal for x in found)} of {len(found)}" for found in (last, lows)]
     return row
 
 
@@ -127,8 +130,9 @@ def _notes(goal: float | None, wanted: list[str], arms: dict[str, list[Result]])
     ]
     if goal is not None:
         notes.append(
-            f"{goal:.3f} is the published figure of SeqGAN. It counts as reached where the lowest "
-            "point of the curve is not above it."
+            f"{goal:.3f} is the published figure of SeqGAN. It counts as reached where the curve "
+            "ends at it or below. The lowest of many noisy points lies below the end by chance "
+            "alone, and stands beside it for completeness."
         )
     missing = [arm for arm in wanted if arm not in arms]
     if missing:

@@ -53,6 +53,8 @@ RESULTS = [
     result("seqgan-papers", 1, 9.2, 8.9, 8.8),
     result("seqgan-papers-constant", 0, 9.0, 8.7, 8.7),
     result("seqgan-papers-constant", 1, 9.2, 8.8, 8.5),
+    result("seqgan-papers-random", 0, 9.0, 9.1),
+    result("seqgan-papers-random", 1, 9.2, 9.3),
     result("ratio", 0, 9.0, 8.0),
 ]
 
@@ -65,6 +67,7 @@ def test_the_table_by_hand():
         "mle",
         "seqgan-papers",
         "seqgan-papers-constant",
+        "seqgan-papers-random",
     ]  # not what is no part of it
     ours = rows["seqgan-papers"]
     assert ours["seeds"] == "2" and ours["rounds"] == "4" and ours["generator steps"] == "120"
@@ -74,18 +77,24 @@ def test_the_table_by_hand():
     assert ours["lowest ↓"] == "8.750 ± 0.071"
     # differences 0.1 and 0.3: mean 0.2, error 0.1, and t(0.975, 1) = 12.706
     assert ours["end minus that of the constant reward"] == "+0.200 [-1.071, +1.471]"
-    assert ours["seeds that reach 8.736"] == "1 of 2"
-    assert rows["seqgan-papers-constant"]["seeds that reach 8.736"] == "2 of 2"
+    # differences -0.3 and -0.5: mean -0.4, error 0.1
+    assert ours["end minus that of the random reward"] == "-0.400 [-1.671, +0.871]"
+    # both end at 8.8, above it, though one was below it on the way
+    ends, lowest = "seeds that end at 8.736 or below", "and whose lowest point is there"
+    assert (ours[ends], ours[lowest]) == ("0 of 2", "1 of 2")
+    constant = rows["seqgan-papers-constant"]
+    assert (constant[ends], constant[lowest]) == ("2 of 2", "2 of 2")
+    assert constant["end minus that of the random reward"] == ""
     mle = rows["mle"]
     assert table.rows[0][5] == "9.500 ± 0.000" and mle["rounds"] == mle["lowest ↓"] == ""
-    assert mle["seeds that reach 8.736"] == "0 of 2"
-    assert "Not run: mle-papers, seqgan-papers-random" in table.notes[-1]
+    assert (mle[ends], mle[lowest]) == ("0 of 2", "0 of 2")
+    assert "Not run: mle-papers, seqgan-papers-1-1-10" in table.notes[-1]
 
 
 def test_another_oracle_has_no_published_figure():
     absent = [{**each, "absent": ["an oracle drawn from the seed"]} for each in RESULTS]
     table = paper_table(absent, PUBLISHED)
-    assert table.columns[-1] == "end minus that of the constant reward"
+    assert table.columns[-1] == "end minus that of the random reward"
     assert not any("8.736" in note for note in table.notes)
     assert paper_table([result("mle", 0), result("ratio", 0, 9.0)], PUBLISHED) is None
 
@@ -122,7 +131,8 @@ def test_arms_are_chosen_for_the_plots(tmp_path, monkeypatch, capsys):
     out = str(tmp_path / "out")
     assert main(["plot", out, "--arms", "figure-3"]) == 0
     assert main(["plot", out, "--arms", "ratio"]) == 0
-    assert seen == [["mle", "seqgan-papers", "seqgan-papers-constant"], ["ratio"]]
+    figure = ["mle", "seqgan-papers", "seqgan-papers-constant", "seqgan-papers-random"]
+    assert seen == [figure, ["ratio"]]
     assert main(["plot", out, "--arms", "ratoi"]) == 2
     assert "no arm or set 'ratoi' (did you mean 'ratio'?)" in capsys.readouterr().err
     assert main(["plot", out, "--arms", "residual,ratio-few"]) == 0  # what is there of a set
