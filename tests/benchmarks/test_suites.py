@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
 from benchmarks.score_cells import compute_columns
 from benchmarks.suite import (
+    COMMON,
     SIZES,
     Arm,
     Method,
@@ -27,6 +29,7 @@ from benchmarks.suite import (
 )
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
+from seqgan.config.methods import DEFAULT_METHOD
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
@@ -79,6 +82,26 @@ def test_the_suites_of_the_harness():
                 other = {group for group in groups if arm.config[group] != shared[group]}
                 assert other <= {"generator", "pretrain"}
                 assert bool(other) is (arm.name in OWN_START)
+
+
+def test_the_docs_name_every_set_and_every_start_of_its_own():
+    text = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    section = text.split("## The arms")[1].split("## Reading the tables")[0]
+    starts, arms = section.split("| arm |", 1)
+    rows = " ".join(line.split(" | ")[0] for line in arms.splitlines())
+    sets = yaml.safe_load(COMMON.read_text(encoding="utf-8"))["sets"]
+    assert [name for name in sets if f"`{name}`" not in rows] == []
+    methods = [name for name in OWN_START if not name.endswith(("-random", "-constant"))]
+    variants = [name for name in methods if name.startswith("seqgan-papers-")]
+    assert [x for x in {*methods} - {*variants} if f"`{x}`" not in starts] == []
+    assert [name for name in variants if f"`{name}`" not in rows] == []
+
+
+def test_the_main_arms_are_common_to_all_suites():
+    common = {f"{name}{end}" for name, method in common_methods().items()
+              for end in ("", *(f"-{reward}" for reward in method.controls))}  # fmt: skip
+    assert {*arm_set("main")} <= common | {"mle", "training-copy", "real"}
+    assert {DEFAULT_METHOD, f"{DEFAULT_METHOD}-random", "seqgan", "ratio"} <= {*arm_set("main")}
 
 
 def test_controls_repeat_the_training_with_another_reward():
