@@ -125,27 +125,6 @@ def test_jsdgans_weights():
     assert torch.allclose(slope / slope.norm(), -likelihood / likelihood.norm())
 
 
-def test_cots_mediator_is_the_mixture_at_its_optimum():
-    """One token: the mean NLL over data and samples is least at (p + q) / 2."""
-    p, q = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.1, 0.4, 0.5])
-    logits = ((p + q) / 2).log().requires_grad_()
-    nll = -((p + q) * logits.log_softmax(0)).sum() / 2
-    (slope,) = torch.autograd.grad(nll, logits)
-    assert slope.abs().max() < 1e-6
-    # KL(q, m) has the gradient sum_v dq(v) (log q(v) - log m(v)), which the objective takes
-    assert RunConfig(method="cot").algorithm.objective == "reverse_kl"
-
-
-def test_psi_mles_weights_make_data_of_samples():
-    """Samples of q with weights D / (1 - D) have the expectations of p."""
-    p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.3, 0.5])
-    odds = (p / q).log()
-    weights = q * odds.exp() / (q * odds.exp()).sum()
-    assert torch.allclose(weights, p)
-    chosen = RunConfig(method="psi-mle")
-    assert chosen.algorithm.beta == 1 and chosen.rewards[0].form == "log_odds"
-
-
 def test_dgsans_logit_and_its_optimum():
     policy = lstm(4, 2, 0, None, 0, 4, 4).eval()
     batch = Sequences.from_lists([[1, 2], [3, 3]], pad_id=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,21 +17,25 @@ from seqgan.config.generators.leak import Leak
 from seqgan.data.codec import IdCodec
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.spec import TokenSpec
-from seqgan.models import make_discriminator, make_generator
+from seqgan.models import Ensemble, make_discriminator, make_generator
 from seqgan.models.gan_losses import GAN_LOSSES
 from seqgan.rewards.build import build_reward
 from seqgan.rewards.gan import GANReward
 from seqgan.rewards.ingredients import Ingredients
+from seqgan.rewards.ratio import RatioReward
 from seqgan.training.control import NoiseGradient
+from seqgan.training.distill import Distillation
 from seqgan.training.mediator import Mediation
 from seqgan.training.mle_loss import RealBatch, mle_term
 from seqgan.training.players import Materials
 from seqgan.training.policy_gradient import PolicyGradient as PolicyUpdates
 from seqgan.training.processes import Part
+from seqgan.training.ratio import RatioUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 from seqgan.training.self_play import SelfPlayUpdates
 
 from ...small import ids, lstm
+from ..training.test_ratio import alone
 from .fine_tuning import evolving
 
 P = torch.tensor([0.6, 0.3, 0.1])
@@ -70,6 +75,43 @@ def test_cots_mediator_learns_the_mixture():
     player.steps(60)
     assert torch.allclose(density(player.model), (P + Q) / 2, atol=0.04)
     assert torch.allclose(density(policy), Q)
+
+
+def test_cots_policy_descends_its_divergence_from_the_mediator():
+    policy, mediator = three_tokens(Q), three_tokens((P + Q) / 2).requires_grad_(False)
+    materials = Materials(
+        policy, frozen_copy(policy), RatioReward(Ensemble([mediator]), policy), None, data(),
+        NoPrompts(), Runtime(make_accelerator("cpu"), 0), ensemble=Ensemble([mediator]),
+    )  # fmt: skip
+    work = RatioUpdates(RunConfig(method="cot").algorithm, materials)
+    loss, *_ = work.loss(alone(data(), 0))
+    (slope,) = torch.autograd.grad(loss, policy.head.bias)
+    # q = .1 .3 .6 and m = .35 .3 .35: log q/m = -1.2528, 0, .5390, whose mean is KL = .1981;
+    # q (log q/m - KL), which is the gradient of 2 JSD(p, q) as well
+    assert slope.tolist() == pytest.approx([-0.1451, -0.0594, 0.2045], abs=2e-4)
+
+
+def test_psi_mle_makes_data_of_samples():
+    """Samples of q with weights D / (1 - D) have the expectations of p, and the policy learns p."""
+    policy, odds = three_tokens(Q), (P / Q).log()
+    recipe = RunConfig(method="psi-mle")
+    assert recipe.algorithm.beta == 1 and recipe.rewards[0].form == "log_odds"
+    config = replace(
+        recipe.algorithm, samples=4000, refresh=0, real_share=0.0, batch_size=500,
+        optimizer=replace(recipe.algorithm.optimizer, learning_rate=0.05, decay_steps=60),
+    )  # fmt: skip
+    player = Distillation(
+        config,
+        Materials(
+            policy, frozen_copy(policy), lambda samples: odds[samples.tokens[:, 0]], None, data(),
+            NoPrompts(), Runtime(make_accelerator("cpu"), 0),
+        ),
+    )  # fmt: skip
+    first = player.pool().tokens[:, 0]
+    shares = torch.stack([player.weights[first == token].sum() for token in range(3)]) / 4000
+    assert torch.allclose(shares, P, atol=0.03)
+    player.steps(60)
+    assert torch.allclose(density(policy), P, atol=0.04)
 
 
 def test_dgsans_policy_learns_the_data_beyond_its_former_self():
