@@ -12,11 +12,14 @@ from seqgan.data.sources import load_data
 
 from .fine_tuning import settings, tuned, weights
 
-METHODS = ("jsdgan", "dgsan", "cot", "psi-mle", "leakgan", "maligan", "coldgan")
-"""Methods with a player, a network or a prompt of their own.
+METHODS = (
+    "jsdgan", "dgsan", "cot", "psi-mle", "leakgan", "maligan", "coldgan", "relgan", "textgail",
+    "minimax-gan",
+)  # fmt: skip
+"""Methods with a player, a network, a loss or a prompt of their own.
 
-A relative loss compares with the means of each process's own rows, so the rounds of RelGAN, CatGAN
-and RankGAN are others with two.
+CatGAN and RankGAN compare a sequence with the mean, or the rank, among their process's own rows: so
+their rounds are others with two.
 """
 
 
