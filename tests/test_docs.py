@@ -26,6 +26,7 @@ import pytest
 import yaml
 
 from benchmarks.language_model import write_language_model
+from benchmarks.tutorials import blocks as fenced
 from seqgan.config import DISCRIMINATORS, GENERATORS
 from seqgan.config.settings import hints
 
@@ -39,11 +40,6 @@ HEAVY = {
     "transformer.md", "translation.md",
 }  # fmt: skip
 """Pages whose examples take long."""
-FENCED = re.compile(
-    r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.*?) -->\n\s*)?"
-    r"^```(?P<language>\w*)\n(?P<code>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
 TRAINING = {"run": "full_run", "pretrain": "pretrain_only", "finetune": "finetune_run"}
 """Commands, and the names by which the command line calls their functions of the pipeline."""
 OUTPUTS = {"--output", "--output_dir", "--to"}
@@ -65,13 +61,13 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page."""
-    text = page.read_text(encoding="utf-8")
     found = []
-    for match in FENCED.finditer(text):
-        line = text.count("\n", 0, match.start("code"))
-        mark, what = match["mark"], match["what"]
-        runs = mark is None or (mark == "needs" and importlib.util.find_spec(what) is not None)
-        found.append(Block(match["language"], match["code"], line, runs, mark == "not run"))
+    for block in fenced(page):
+        runs = block.mark is None
+        if block.mark == "needs":
+            runs = importlib.util.find_spec(str(block.what)) is not None
+        skipped = block.mark == "not run"
+        found.append(Block(block.language, block.code, block.line, runs, skipped))
     return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import shutil
-import subprocess
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.sound import installed, sound_of
 from seqgan.config import MusicCorpus
 from seqgan.data.codec import load_codec, save_codec
 from seqgan.data.music.abc import read_abc, split_abc
@@ -309,22 +310,20 @@ def test_a_corpus_of_music21(source, pieces):
     assert sum(found.report["left_out"]["train"].values()) < 0.05 * pieces
 
 
-FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+TUNE = Path(__file__).parents[3] / "docs" / "images" / "music-tune.mid"
+
+
+def test_the_sound_that_was_measured_is_that_of_the_tune_in_the_docs():
+    found = json.loads((TUNE.parents[2] / "benchmarks/results/music-sound.json").read_text())
+    assert found["sha256"] == hashlib.sha256(TUNE.read_bytes()).hexdigest()
+    page = (TUNE.parents[1] / "music.md").read_text()
+    assert f"lasts {found['sound']['seconds']:.1f} seconds" in page
+    assert f"{found['sound']['rms']:.4f} of full scale" in page
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (FONT.is_file() and shutil.which("fluidsynth") and shutil.which("sox")),
-    reason="needs fluidsynth, fluid-soundfont-gm and sox",
-)
+@pytest.mark.skipif(not installed(), reason="needs fluidsynth, fluid-soundfont-gm and sox")
 def test_a_tune_is_no_silence(data, tmp_path):
-    tune = data.codec.show(data.test, tmp_path / "tune")
-    sound = tmp_path / "tune.wav"
-    play = ["fluidsynth", "-ni", "-F", str(sound), "-r", "22050", str(FONT), str(tune)]
-    subprocess.run(play, check=True, capture_output=True)
-    measured = subprocess.run(
-        ["sox", str(sound), "-n", "stat"], check=True, capture_output=True, text=True
-    ).stderr
-    found = dict(line.split(":") for line in measured.splitlines() if line.count(":") == 1)
-    figures = {" ".join(name.split()): float(value) for name, value in found.items()}
-    assert figures["RMS amplitude"] > 0.001 and figures["Length (seconds)"] > 20
+    for tune in (data.codec.show(data.test, tmp_path / "tune"), TUNE):
+        figures = sound_of(tune)
+        assert figures["rms"] > 0.001 and figures["seconds"] > 20
