@@ -62,7 +62,7 @@ class Shot(NamedTuple):
         page: within the run's folder; an SVG file is a page too.
         width: of the window, pixels.
         height: of the window: what is below is not in the picture.
-        section: id of the part of the page that is at the top; none: its beginning.
+        begin: of the page's text, what is at the top; none: the beginning.
         details: what is folded up is opened.
     """
 
@@ -70,14 +70,16 @@ class Shot(NamedTuple):
     page: str
     width: int = 1280
     height: int = 1700
-    section: str = ""
+    begin: str = ""
     details: bool = False
 
 
 PICTURES = {
     "report": Shot("demo", "report.html"),
-    "explain": Shot("explained", "explain/explain.html", 1100, 1500),
-    "explain-attention": Shot("explained", "explain/explain.html", 1100, 2900, details=True),
+    "explain": Shot("explained", "explain/explain.html", 1280, 1400),
+    "explain-attention": Shot(
+        "explained", "explain/explain.html", 1280, 1150, "<details>\n<summary>Attention", True
+    ),
     "digits-report": Shot("digits", "report.html"),
     "music-report": Shot("music", "report.html"),
     "molecules-report": Shot("molecules", "report.html"),
@@ -88,17 +90,15 @@ PICTURES = {
 """Pictures of docs/images by their names."""
 
 
-def opened(page: str, section: str = "", details: bool = False) -> str:
-    """A page as it is photographed: from a section on, with all that is folded up open.
+def opened(page: str, begin: str = "", details: bool = False) -> str:
+    """A page as it is photographed: from some of its text on, with all that is folded up open.
 
     Pages of the toolkit run no scripts, so both are done to their text.
     """
-    if details:
-        page = page.replace("<details>", "<details open>")
-    if section:
-        begin = page.index("<body>") + len("<body>")
-        page = page[:begin] + "\n<main>\n" + page[page.index(f'<section id="{section}"') :]
-    return page
+    if begin:
+        body = page.index("<body>") + len("<body>")
+        page = page[:body] + "\n<main>\n" + page[page.index(begin) :]
+    return page.replace("<details>", "<details open>") if details else page
 
 
 def shoot(page: Path, picture: Path, shot: Shot) -> None:
@@ -115,7 +115,7 @@ def shoot(page: Path, picture: Path, shot: Shot) -> None:
         copied, taken = folder / page.name, folder / "taken.png"
         text = page.read_text(encoding="utf-8")
         if page.suffix == ".html":
-            text = opened(text, shot.section, shot.details)
+            text = opened(text, shot.begin, shot.details)
         copied.write_text(text, encoding="utf-8")
         flags = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",

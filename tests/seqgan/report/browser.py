@@ -52,7 +52,7 @@ document.querySelector("iframe").onload = () => {
   const base = over(view.getComputedStyle(page.body).backgroundColor, [255, 255, 255]);
   const seen = { width: view.innerWidth, overflow: root.scrollWidth - view.innerWidth,
                  background: base, figures: [], texts: 0, dim: [], small: [], wide: [] };
-  for (const svg of page.querySelectorAll("figure svg")) {
+  for (const svg of page.querySelectorAll("figure[id] svg")) {
     const box = svg.getBoundingClientRect();
     const labels = [...svg.querySelectorAll("text")].filter(t => t.textContent.trim());
     const outside = labels.filter(t => {
@@ -196,7 +196,7 @@ def complaints(seen: dict[str, Any], width: int, scheme: str) -> list[str]:
 
 def _own(address: str) -> bool:
     """Whether a request is ours, or one that the browser makes for itself."""
-    home = r"(http://)?(accounts|clients2|redirector|update)\.(google|gvt1|googleapis)\.com[:/].*"
+    home = r"(http://)?(accounts|android.clients|clients2|optimizationguide-pa|redirector|update)\.(google|gvt1|googleapis)\.com[:/].*"
     return address in ("/look.html", "/report.html") or bool(re.fullmatch(home, address))
 
 

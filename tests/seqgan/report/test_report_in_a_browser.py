@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from seqgan.report import write_report
+from seqgan.report.explaining import write_explanations
 from seqgan.runs.run_directory import RunDirectory
 
 from .browser import SCHEMES, WIDTHS, chromium, complaints, look
 from .folder import make_run
+from .test_explaining import explanation
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,6 +29,23 @@ def test_every_figure_is_drawn_and_nothing_is_asked_for(report, width, scheme):
     seen = look(report, width, scheme)
     assert not complaints(seen, width, scheme)
     assert len(seen["figures"]) == 12 and seen["texts"] > 100
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory):
+    """Twenty sequences of three lengths: an SVG, a picture, a table that is cut."""
+    found = [explanation((12, 50, 90)[number % 3]) for number in range(20)]
+    return write_explanations(found, tmp_path_factory.mktemp("explain"), "r", "finetuned", "mle")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_explanations_are_drawn_and_nothing_is_asked_for(explained, width, scheme):
+    seen = look(explained, width, scheme)
+    slanted = "the numbers along x run into each other"  # so do the boxes of slanted words
+    found = [x for x in complaints(seen, width, scheme) if not x.endswith(slanted)]
+    assert not found, "\n".join(found)
+    assert len(seen["figures"]) == 7 and seen["texts"] > 1_000
 
 
 def test_what_is_wrong_is_noticed(report, tmp_path):
