@@ -53,6 +53,7 @@ class NoiseGradient(PolicyGradient):
             settings, rollouts=0, rollout_update_rate=0.0, transform="none",
             baseline="leave_one_out" if settings.baseline == "value" else settings.baseline,
             replay=ReplayConfig(), diversity=DiversityConfig(),
+            explorer_rate=0.0,
             discount=1.0,  # s is that of returns; discounted, the noise would be almost none
         )  # fmt: skip
         super().__init__(plain, materials)

@@ -14,7 +14,6 @@ Shapes: B sequences, T tokens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,28 +28,24 @@ from rollout import (
     TokenScores,
     action_values,
     advantages,
-    augmented_likelihood_loss,
-    clipped_surrogate_loss,
     constrained,
     discounted_returns,
     entropy_bonus,
     kl_to_reference,
     make_baseline,
-    reinforce_loss,
-    sequence_surrogate_loss,
-    truncated_importance_weights,
     without_dropout,
 )
 from rollout.rewards import judges_tokens
 
 from ..config import PolicyGradient as Settings
-from ..config.algorithms.checks import ON_POLICY
 from ..data.prompts import Beginnings, Grouped, Prompts
 from ..models import Generator
 from ..rewards.terms import at_the_end
 from ..runs.state import Stateful, fields_of, set_fields
+from .explorer import Explorer
 from .mle_loss import RealBatch, mle_term, tokens_per_sequence
 from .players import Materials
+from .policy_loss import PolicyBatch, policy_loss, reuses
 from .processes import Part
 from .replay import DiversityFilter, Replay, Replayed, replay_loss
 from .sampling import Judge, Judged, draw, spread_over
@@ -58,46 +53,12 @@ from .updates import Updates
 from .value_head import ValueHead
 from .weights import LossWeights
 
-__all__ = ["PolicyBatch", "PolicyGradient", "policy_loss"]
+__all__ = ["PolicyGradient"]
 
 FIELDS = ("chunk_size",)
 TOKEN_LOSSES = ("reinforce", "probability", "clipped")
 OWN_SHARE = 0.1
 """Share of the policy itself in the mixture with its nucleus."""
-
-
-@dataclass(frozen=True)
-class PolicyBatch:
-    """Samples with what the update needs to know of them.
-
-    Attributes:
-        whole: all samples of the batch.
-        part: the rows of them that this process works on; what follows is of these alone.
-        mine: the samples.
-        chosen: bool [B, T], the tokens of the whole batch that the policy chose itself.
-        advantage: [rows, T].
-        reward_advantage: [rows, T], of the reward; another than `advantage` if the generator
-            rewards its tokens itself.
-        old: their scores under the policy that sampled them.
-        reference: their scores under the pretrained policy, if the loss asks for them.
-        scores: the reward of each sequence [rows].
-        max_length: of the policy's sequences, in tokens.
-        entropy_weight: of the entropy bonus.
-        kl_weight: of the divergence from the pretrained policy.
-    """
-
-    whole: Sequences
-    part: Part
-    mine: Sequences
-    chosen: Tensor
-    advantage: Tensor
-    old: TokenScores
-    reference: TokenScores | None
-    scores: Tensor
-    max_length: int
-    reward_advantage: Tensor | None = None
-    entropy_weight: float | Tensor = 0.0
-    kl_weight: float | Tensor = 0.0
 
 
 class PolicyGradient(Updates):
@@ -135,9 +96,16 @@ class PolicyGradient(Updates):
         self.filter: DiversityFilter | None = None
         if settings.diversity.filter != "none":
             self.filter = DiversityFilter(settings.diversity, materials.codec)
+        self.explorer: Explorer | None = None
+        if settings.explorer_rate > 0:
+            self.explorer = Explorer(
+                self.policy, settings.optimizer, settings.explorer_rate, self.runtime, self.stage,
+                self.constraint,
+            )  # fmt: skip
         own: dict[str, Stateful | None] = {
             "weights": self.weights, "baseline": self.baseline, "lagged": self.lagged,
             "value_head": self.value_head, "replay": self.replay, "filter": self.filter,
+            "explorer": self.explorer,
         }  # fmt: skip
         self.parts |= {name: part for name, part in own.items() if part is not None}
 
@@ -154,11 +122,15 @@ class PolicyGradient(Updates):
         self.policy.eval()  # the policy that acts is the one that is updated: no dropout
         batch, figures = self._batch()
         mean_reward, again = figures["mean_reward"], self._replayed()
+        before = None if self.explorer is None else self._own_mean_reward()
         for _ in range(self.settings.updates if reuses(self.settings) else 1):
             self.runtime.count(batch.chosen, self.learner.model)
             number = self.learner.step
             real = self.mixed(self.settings.mle_weight, self.settings.batch_size, number)
             self.learner.update(self._loss, batch, mean_reward, again, real)
+        if self.explorer is not None and before is not None:
+            figures["gain"] = self._own_mean_reward() - before
+            self.explorer.learn(batch, figures["gain"])
         self.progress.number += 1
         shown = self.read({**figures, **self.weights.figures()})
         self.weights.update(figures)
@@ -221,6 +193,8 @@ class PolicyGradient(Updates):
             self.lagged.synchronise()
         if self.value_head is not None:
             self.value_head.soften()
+        if self.explorer is not None:
+            self.explorer.soften()
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint, without the policy's weights."""
@@ -238,6 +212,8 @@ class PolicyGradient(Updates):
         rng = self.runtime.rng(self.stage, self.progress.number)
         prompts, given = self._prompts()
         acting = self.sampling() or self.acting
+        if self.explorer is not None:
+            acting = self.explorer.acting
         drawn = draw(
             self.runtime.drawing(acting), settings.batch_size, rng, prompts, processes=processes,
             # A recording belongs to one policy, and a tempered one is made at every step.
@@ -300,6 +276,19 @@ class PolicyGradient(Updates):
             whole, scores = whole.select(keeps), scores[keeps]
         if len(whole):
             memory.add(whole, scores)
+
+    @torch.no_grad()
+    def _own_mean_reward(self) -> Tensor:
+        """Mean reward of samples of the policy itself, the same numbers twice in a step."""
+        processes = self.runtime.processes
+        rng = self.runtime.rng(self.stage, "gain", self.progress.number)
+        drawn = draw(
+            self.runtime.drawing(self.acting), self.settings.batch_size, rng, self._prompts()[0],
+            processes=processes,
+        )  # fmt: skip
+        whole = drawn.sequences.trim(wait=False)
+        part = processes.part(len(whole))
+        return self.judge(whole, part, whole.select(part.rows)).scores.mean()
 
     def _prompts(self) -> tuple[Prompts, int]:
         """The questions of the step, and how many tokens of real sequences they begin with."""
@@ -385,61 +374,3 @@ class PolicyGradient(Updates):
                 "memory too"
             )
         self.chunk_size = chunk_size
-
-
-def policy_loss(scores: TokenScores, batch: PolicyBatch, settings: Settings) -> Tensor:
-    """The share of this process in the loss of the batch.
-
-    Args:
-        scores: of ``batch.mine`` under the policy that is trained.
-        batch: the samples.
-        settings: which loss, and how the tokens' losses are added up.
-    """
-    part, mask = batch.part, batch.chosen[batch.part.rows]
-    loss = _main_loss(scores, batch, mask, settings)
-    if settings.aggregation == "token_mean" and settings.loss in TOKEN_LOSSES:
-        loss = part.of_tokens(loss, batch.chosen)
-    else:
-        loss = part.of_sequences(loss)
-    if settings.entropy_weight or settings.entropy_target is not None:
-        bonus = part.of_tokens(entropy_bonus(scores.entropy, mask), batch.chosen)
-        loss = loss + batch.entropy_weight * bonus
-    if settings.kl_weight or settings.kl_target is not None:
-        assert batch.reference is not None
-        kl = kl_to_reference(
-            scores.log_prob, batch.reference.log_prob, mask, settings.kl_estimator
-        )  # fmt: skip
-        loss = loss + batch.kl_weight * part.of_sequences(kl)
-    return loss
-
-
-def _main_loss(scores: TokenScores, batch: PolicyBatch, mask: Tensor, settings: Settings) -> Tensor:
-    """The loss of the rows of this process, by itself."""
-    log_prob, old = scores.log_prob, batch.old.log_prob
-    how: Any = {"aggregation": settings.aggregation, "max_length": batch.max_length}
-    if settings.loss == "clipped":
-        return clipped_surrogate_loss(
-            log_prob, old, batch.advantage, mask, settings.clip, clip_high=settings.clip_high, **how
-        )
-    if settings.loss in ("sequence", "whole_sequence"):
-        mean = torch.where(mask, batch.advantage, 0.0).sum(1) / mask.sum(1).clamp(min=1)
-        return sequence_surrogate_loss(
-            log_prob, old, mean, mask, settings.clip, clip_high=settings.clip_high,
-            per_token=settings.loss == "sequence",
-        )  # fmt: skip
-    if settings.loss == "augmented":
-        assert batch.reference is not None
-        prior = batch.reference.log_prob
-        return augmented_likelihood_loss(log_prob, prior, batch.scores, mask, settings.sigma)
-    advantage = batch.advantage
-    if settings.loss == "probability":  # SentiGAN's: sum_t G(y_t | y_<t) V in place of log G
-        return reinforce_loss(log_prob.exp(), advantage, mask, **how)
-    if settings.importance_cap:
-        cap = settings.importance_cap
-        advantage = advantage * truncated_importance_weights(log_prob, old, mask, cap)
-    return reinforce_loss(log_prob, advantage, mask, **how)
-
-
-def reuses(settings: Settings) -> bool:
-    """Tells if the loss allows for more than one update on a batch of samples."""
-    return settings.loss not in ON_POLICY or settings.importance_cap > 0

@@ -32,8 +32,8 @@ DOCS = method_rows.DOCS
 RESULTS = Path(method_rows.__file__).parent / "results"
 FAMILY = [
     "catgan", "coldgan", "cot", "dgsan", "distill", "dpgan", "jsdgan", "leakgan", "maligan",
-    "minimax-gan", "organ", "pg-bleu", "psi-mle", "rankgan", "relgan", "scheduled-sampling",
-    "scratchgan", "sentigan", "seqgan", "textgail",
+    "metaex-gan", "minimax-gan", "organ", "pg-bleu", "psi-mle", "rankgan", "relgan",
+    "scheduled-sampling", "scratchgan", "sentigan", "seqgan", "textgail",
 ]  # fmt: skip
 OWN_REWARDS = ["grpo", "ppo", "reinvent", "rloo"]
 """Methods for rewards of a user's own, which are no arms of the suites."""

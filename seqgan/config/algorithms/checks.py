@@ -73,6 +73,15 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
             f"--{group}{name} {getattr(settings, name)}: samples of another policy need importance "
             f"weights: --{group}loss reinforce --{group}importance_cap 2",
         )
+    not_negative(settings, "explorer_rate")
+    corrected = settings.loss == "reinforce" and settings.importance_cap > 0
+    plain = settings.temperature == settings.nucleus == 1
+    require(
+        settings.explorer_rate == 0 or (corrected and plain),
+        f"--{group}explorer_rate {settings.explorer_rate}: the samples of the explorer need "
+        f"importance weights, and are those of nobody else: --{group}loss reinforce "
+        f"--{group}importance_cap 2 --{group}temperature 1 --{group}nucleus 1",
+    )
     require(
         settings.loss != "probability" or (settings.updates == 1 and not settings.importance_cap),
         f"--{group}loss probability is for one update on each batch: --{group}updates 1 "

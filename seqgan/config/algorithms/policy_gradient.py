@@ -19,8 +19,7 @@ class PolicyGradient(AlgorithmConfig):
     Attributes:
         name: kind of update.
         batch_size: sequences per step.
-        rollouts: completions of every prefix; 0: no rollouts, every token gets the reward of its
-            complete sequence.
+        rollouts: completions of every prefix; 0: every token gets the reward of its sequence.
         positions: prefixes are completed at every so many tokens; 1: at all.
         stratified: spread the first random numbers of a prefix's rollouts evenly.
         rollout_update_rate: the rollouts are run by a copy of the generator that keeps this share
@@ -29,6 +28,9 @@ class PolicyGradient(AlgorithmConfig):
             1 samples are nearer to its modes. 1: as it is. With reinforce it takes importance_cap.
         nucleus: each of these tokens is drawn by top-p of this number, but for a tenth of them,
             drawn from the whole policy, so that none is impossible (ColdGAN). 1: all are.
+        explorer_rate: learning rate of a second policy, which draws the samples and is rewarded for
+            what the policy gains by learning from them (MetaEx-GAN); 0: there is none. It takes
+            reinforce and importance_cap.
         discount: of the rewards that come later, from 0 to 1 (without rollouts); 1: all count.
         real_prefix: tokens of a training sequence that every sample begins with, at first
             (MaliGAN); they are trained by MLE, and one fewer is given every real_prefix_steps.
@@ -49,8 +51,7 @@ class PolicyGradient(AlgorithmConfig):
         aggregation: of the tokens' losses: sequence_sum, sequence_mean (GRPO), token_mean (DAPO),
             constant (Dr. GRPO).
         updates: gradient updates on each batch of samples; with reinforce it takes importance_cap.
-        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped, sequence,
-            whole_sequence).
+        clip: the probability ratio counts within 1 - clip and 1 + clip (clipped and its kin).
         clip_high: the same above 1 (DAPO: 0.28); none: as below.
         importance_cap: largest importance weight, per token, of samples that an older or a colder
             policy has drawn (reinforce); 0: they are not corrected.
@@ -60,8 +61,7 @@ class PolicyGradient(AlgorithmConfig):
         kl_weight: weight of the KL divergence to the pretrained policy, in nats per sequence.
         kl_target: the weight follows this divergence, nats per sequence; none: it stays.
         kl_estimator: k2 (its gradient is that of the divergence), or k3 (GRPO's).
-        mle_weight: weight of the negative log-likelihood of as many training sequences, without
-            dropout; added to each update.
+        mle_weight: of the negative log-likelihood of as many training sequences, without dropout.
         mle_per: token (nats per token), or sequence: as the losses of policy gradient are added up.
         value: the value head.
         replay: the memory of the best sequences.
@@ -71,7 +71,7 @@ class PolicyGradient(AlgorithmConfig):
 
     rare = (
         "positions", "stratified", "group_size", "transform", "clip", "updates",
-        "temperature", "nucleus", "discount", "real_prefix", "real_prefix_steps",
+        "temperature", "nucleus", "explorer_rate", "discount", "real_prefix", "real_prefix_steps",
         "rollout_update_rate", "aggregation", "clip_high", "importance_cap", "sigma",
         "entropy_target", "kl_target", "kl_estimator", "mle_weight", "mle_per",
     )  # fmt: skip
@@ -85,6 +85,7 @@ class PolicyGradient(AlgorithmConfig):
     rollout_update_rate: float = 0.0
     temperature: float = 1.0
     nucleus: float = 1.0
+    explorer_rate: float = 0.0
     discount: float = 1.0
     real_prefix: int = 0
     real_prefix_steps: int = 20

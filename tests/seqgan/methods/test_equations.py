@@ -24,10 +24,12 @@ from seqgan.models.hierarchy import within_labels
 from seqgan.models.ranking import log_rank, ranking_loss
 from seqgan.rewards.ingredients import Ingredients
 from seqgan.rewards.texts import Bleu
+from seqgan.training.explorer import Explorer
 from seqgan.training.likelihood import jensen_shannon_weights
 from seqgan.training.mle_loss import RealBatch, mle_term, own_inputs
 from seqgan.training.pair_loss import PairLoss
-from seqgan.training.policy_gradient import OWN_SHARE, PolicyBatch, policy_loss
+from seqgan.training.policy_gradient import OWN_SHARE
+from seqgan.training.policy_loss import PolicyBatch, policy_loss
 from seqgan.training.processes import Part
 from seqgan.training.runtime import Runtime, make_accelerator
 from seqgan.training.self_play import log_ratio
@@ -156,6 +158,27 @@ def test_coldgans_importance_weights():
             PolicyGradient(**{name: 0.7})
     with pytest.raises(ValueError, match="nucleus: 0 is not above 0"):
         PolicyGradient(nucleus=0, importance_cap=2)
+
+
+def test_metaex_gans_explorer_is_paid_for_the_gain():
+    recipe = RunConfig(method="metaex-gan").algorithm
+    assert recipe.explorer_rate > 0 and recipe.importance_cap > 0
+    policy, runtime = lstm(3, 1, 0, None, 0, 2, 2), Runtime(make_accelerator("cpu"), 0)
+    explorer = Explorer(policy, recipe.optimizer, 0.1, runtime, "adversarial", None)
+    whole = Sequences.from_lists([[0], [2]], pad_id=0)
+    old, part = explorer.policy(whole), Part(0, 2, 2)
+    batch = PolicyBatch(
+        whole, part, whole, whole.mask, torch.zeros(2, 1), old, None, torch.zeros(2), 1
+    )  # fmt: skip
+    # - gain times the mean of log q_e, whatever each sample's own reward was
+    loss = explorer._loss(batch, torch.tensor(0.4))
+    assert loss.item() == pytest.approx(-0.4 * old.log_prob.mean().item(), rel=1e-5)
+    explorer.learn(batch, torch.tensor(0.4))
+    assert explorer.level.item() == pytest.approx(0.4)
+    explorer.learn(batch, torch.tensor(0.2))
+    assert explorer.level.item() == pytest.approx(0.3)
+    with pytest.raises(ValueError, match="explorer_rate 0.1: .* --algorithm.importance_cap 2"):
+        PolicyGradient(explorer_rate=0.1)
 
 
 def test_textgails_ratio_of_whole_sequences():

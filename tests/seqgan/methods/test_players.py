@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.arms import Recorder
 from rollout import TRANSFORMS, ConstantReward, DiscriminatorReward, RandomReward, Sequences
 from rollout.modules import frozen_copy
 from seqgan.config import CNN, CriticConfig, PolicyGradient, RunConfig
@@ -137,6 +138,32 @@ def test_dgsans_policy_learns_the_data_beyond_its_former_self():
         policy.head.bias.copy_(Q.log())
     player.soften()
     assert torch.equal(density(player.old), density(policy))
+
+
+def test_metaex_gans_samples_are_the_explorers_and_its_gain_the_policys():
+    policy = three_tokens(Q)
+    settings = PolicyGradient(
+        rollouts=0, batch_size=400, explorer_rate=0.05, importance_cap=10.0, baseline="mean"
+    )  # fmt: skip
+    runtime = Recorder(make_accelerator("cpu"), 0)
+    materials = Materials(
+        policy, frozen_copy(policy), ConstantReward(0.5), None, data(), NoPrompts(), runtime
+    )  # fmt: skip
+    player = PolicyUpdates(settings, materials)
+    with torch.no_grad():
+        player.explorer.policy.head.bias.copy_(P.log())
+    batch, _ = player._batch()
+    shares = torch.bincount(batch.whole.tokens[:, 0], minlength=3) / 400
+    assert torch.allclose(shares, P, atol=0.08)
+    assert torch.allclose(batch.old.log_prob[:, 0], P[batch.mine.tokens[:, 0]].log(), atol=1e-5)
+    gains = iter([torch.tensor(0.2), torch.tensor(0.5)])
+    player._own_mean_reward = lambda: next(gains)
+    paid = []
+    player.explorer.learn = lambda batch, gain: paid.append(gain.item())
+    player.steps(1)
+    assert paid == [pytest.approx(0.3)]
+    assert runtime.lines["adversarial"][-1]["gain"] == pytest.approx(0.3)
+    assert player.sampling() is None  # the discriminator is trained against the policy itself
 
 
 def test_a_reward_per_token_is_that_of_its_prefix():

@@ -19,7 +19,7 @@ from seqgan.models import make_generator
 from seqgan.rewards.stages import Stages
 from seqgan.training.players import Materials
 from seqgan.training.policy_gradient import PolicyGradient as Player
-from seqgan.training.policy_gradient import policy_loss
+from seqgan.training.policy_loss import policy_loss
 from seqgan.training.replay import DiversityFilter, Replay, Replayed, replay_loss
 from seqgan.training.runtime import Runtime, make_accelerator
 
