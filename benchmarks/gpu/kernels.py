@@ -70,15 +70,20 @@ def shapes(device: str, tiny: bool) -> str:
     if not fused_sampling_works(torch.device(device)):
         return _without_kernel(device)
     sizes = [(32, 100)] if tiny else itertools.product((32, 512, 2_048), (100, 5_000, 200_000))
-    least = {"highest": 1.0, "high": 1.0}
+    least = {"highest": 1.0, "high": 1.0, "bfloat16": 1.0}
     for hidden, vocabulary in sizes:
         for count, temperature in ((1, 1.0), (4, 0.7)):
             draws = make_draws(device, 512, hidden, vocabulary, count, temperature)
-            for precision in least:
+            for precision in ("highest", "high"):
                 with _products(precision):
                     share = check(draws, EXACT if precision == "highest" else ROUNDED)
                 least[precision] = min(least[precision], share)
-    return f"as in float64 at least: float32 {least['highest']:.2%}, TF32 {least['high']:.2%}"
+            halves = draws._replace(
+                features=draws.features.bfloat16(), weight=draws.weight.bfloat16()
+            )
+            least["bfloat16"] = min(least["bfloat16"], check(halves, EXACT))
+    shown = ", ".join(f"{name} {share:.2%}" for name, share in least.items())
+    return f"as in float64 at least: {shown}"
 
 
 def check(draws: Draws, least: float) -> float:

@@ -32,12 +32,23 @@ __all__ = ["EvaluationSizes", "Shares", "evaluation"]
 PARTS = {
     "samples": ("draw",),
     "likelihoods": ("sequence_scores",),
-    "n-grams": ("bleu", "self_bleu", "longest_copied"),
+    "n-grams": (
+        "bleu",
+        "self_bleu",
+        "backward_bleu",
+        "ms_jaccard",
+        "distinct_n",
+        "repetition",
+        "copied_share",
+        "longest_copied",
+        "unique_share",
+    ),
     "intervals": ("statistic_interval",),
     "differences": ("difference",),
-    "pooled samples": ("Pooled",),
 }
 """Names in the modules of `seqgan.evaluation`, by part; what is left is "the rest"."""
+DECODED = ("tokens", "texts")
+"""Methods of the data's codec, which are the part "decoding"."""
 
 
 class EvaluationSizes(NamedTuple):
@@ -111,6 +122,8 @@ def evaluation(device: torch.device, seed: int, sizes: EvaluationSizes) -> dict[
         control=False,
     )  # fmt: skip
     shares = Shares(device)
+    for name in DECODED:
+        setattr(data.codec, name, shares.of("decoding", getattr(data.codec, name)))
     with counted(shares), shares.within("the rest"):
         evaluator = Evaluator(data, config, seed)
         for name, model in (("mle", mle), ("finetuned", tuned)):

@@ -54,7 +54,7 @@ class EvolutionUpdates(RelaxedUpdates):
         parent = self._state()
         best: dict[str, Any] = {}
         for number, (loss, factor) in enumerate(self.children):
-            if number:  # which lets recordings of the step go: they hold the loss before
+            if number:
                 self._take(parent)
             self.name, self.loss = loss, GAN_LOSSES[loss]
             temperature = self.temperature * factor

@@ -268,13 +268,37 @@ class Learner:
         if self.graphs is not None:  # else the counts of the steps would stay on the host
             groups = [{**group, "capturable": True} for group in optimizer["param_groups"]]
             optimizer = {**optimizer, "param_groups": groups}
-        load_optimizer(self.optimizer, optimizer)
-        if self.graphs is not None:
-            self.graphs.clear()
-            self._rate = float(self.optimizer.param_groups[0]["lr"])
-            self._prepare_groups()
+        if self.graphs is not None and self._put_in_place(optimizer):
+            self.rate = float(optimizer["param_groups"][0]["lr"])
+        else:
+            load_optimizer(self.optimizer, optimizer)
+            if self.graphs is not None:
+                self.graphs.clear()
+                self._rate = float(self.optimizer.param_groups[0]["lr"])
+                self._prepare_groups()
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self._sum, self._count = state["sum"], int(state["count"])
+
+    def _put_in_place(self, optimizer: Mapping[str, Any]) -> bool:
+        """Copies an optimizer's moments into those that are there, so that recordings stay.
+
+        Returns:
+            False where there are none yet, or others: nothing is done then.
+        """
+        own, given = self.optimizer.state_dict()["state"], optimizer["state"]
+        pairs: list[tuple[Any, Any]] = []
+        for number in own.keys() | given.keys():
+            ours, theirs = own.get(number, {}), given.get(number, {})
+            if not ours or ours.keys() != theirs.keys():
+                return False
+            pairs += [(ours[name], theirs[name]) for name in ours]
+        if not pairs or not all(isinstance(each, Tensor) for pair in pairs for each in pair):
+            return False
+        if any(ours.shape != theirs.shape for ours, theirs in pairs):
+            return False
+        for ours, theirs in pairs:
+            ours.copy_(theirs)
+        return True

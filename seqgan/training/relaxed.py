@@ -182,7 +182,9 @@ class RelaxedUpdates(Updates):
         real = self._real(part, rng, asked) if self.loss.relativistic else None
         condition = self._mine(asked, part)
         learned = self.mixed(self.settings.mle_weight, size, self.progress.number)
-        drawn = self.learner.update(self._loss, key, rows, condition, given, real, part, learned)
+        drawn = self.learner.update(
+            self._loss, self.name, key, rows, condition, given, real, part, learned
+        )
         runtime.count(drawn.sequences.mask, self.learner.model)
         return drawn, part
 
@@ -215,7 +217,7 @@ class RelaxedUpdates(Updates):
         return self.train.select(rows[part.rows].to(self.train.device))
 
     def _loss(
-        self, key: Tensor, rows: Tensor, condition: Any, temperature: float | Tensor,
+        self, name: str, key: Tensor, rows: Tensor, condition: Any, temperature: float | Tensor,
         real: Sequences | None, part: Part, learned: RealBatch | None,
     ) -> tuple[Tensor, _Drawn]:  # fmt: skip
         """The share of this process in the loss of fresh samples, for `Learner.update`."""
@@ -231,13 +233,14 @@ class RelaxedUpdates(Updates):
         ):
             logits = self._logits(drawn)
             theirs = logits.detach() if real is None else self._logits_of(real)
-        loss = self.loss.generator(theirs.flatten(), logits.flatten())
+        # By its name, which is part of the shape: a recording holds one loss.
+        loss = GAN_LOSSES[name].generator(theirs.flatten(), logits.flatten())
         if real is not None and self.settings.compares_labels:
             labels = (labels_of(each, logits.shape[1]) for each in (drawn.sequences, real))
             ours, others = labels
             if ours is not None and others is not None:  # the kinds in each other's place
                 loss = loss + within_labels(
-                    self.name, logits.flatten(), theirs.flatten(), ours, others
+                    name, logits.flatten(), theirs.flatten(), ours, others
                 )  # fmt: skip
         share = part.of_sequences(loss)
         if learned is not None:

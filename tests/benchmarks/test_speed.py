@@ -206,7 +206,7 @@ def test_the_parts_of_an_evaluation_and_large_models(tmp_path):
     assert main(words) == 0
     found = json.loads(output.with_suffix(".json").read_text())
     parts = {row["part"]: row["seconds"] for row in found["evaluation"]["rows"]}
-    assert {*parts} == {*evaluation.PARTS, "the rest"} and min(parts.values()) > 0
+    assert {*parts} == {*evaluation.PARTS, "decoding", "the rest"} and min(parts.values()) > 0
     assert [row["precision"] for row in found["large"]] == ["fp32", "bf16"]
     text = output.with_suffix(".md").read_text()
     assert "40 samples of each, 20 at each temperature" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,13 @@ def test_a_table_by_hand():
     assert "| A | 2.4000 | -0.1000 [-0.1000, -0.1000] | measurable |" in lines
     # +0.1 and -0.1: error 0.1, t 12.706 with one degree of freedom
     assert "| B | 2.5000 | +0.0000 [-1.2706, +1.2706] | nothing measurable |" in lines
+
+
+def test_the_docs_have_the_committed_figures_of_precisions():
+    root = Path(__file__).parents[2]
+    content = json.loads((root / "benchmarks" / "results" / "precision.json").read_text())
+    rows = [line for line in table(content["runs"]).splitlines() if line.startswith("| ")]
+    assert len(rows) == 3 and "\n".join(rows[1:]) in (root / "docs" / "speed.md").read_text()
 
 
 def test_precisions_by_device():

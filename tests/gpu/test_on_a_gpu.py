@@ -99,10 +99,10 @@ class Squared:
 
 
 def test_rollouts_agree_with_the_cpu():
-    generator, count = make_generator(), 64
-    batch = generate(generator, 8, rng=seeded(0))
+    generator, count = make_generator(), 32
+    batch = generate(generator, 6, rng=seeded(0))
     torch.manual_seed(0)
-    judge = cnn(600)
+    judge = cnn(600, 8, (1, 3, 6), (10, 10, 10))
     values, squares = [], []
     for device in DEVICES:
         reward = DiscriminatorReward(copy.deepcopy(judge).to(device))

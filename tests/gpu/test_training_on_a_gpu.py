@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from seqgan import pipeline
 from seqgan.cli.main import main
 from seqgan.config import GrammarCorpus
 from seqgan.data.sources import load_data
 from seqgan.runs.run_directory import RunDirectory
+from seqgan.training import begin
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from ..recurrent_kernel import EVALUATION, SECOND
@@ -148,7 +148,7 @@ def test_an_fp16_run_across_overflows_that_is_resumed(tmp_path, monkeypatch):
         scales[self.steps_done] = self.accelerator.scaler.get_scale()
         pause(self)
 
-    monkeypatch.setattr(pipeline, "make_accelerator", made)
+    monkeypatch.setattr(begin, "make_accelerator", made)
     monkeypatch.setattr(Runtime, "pause", noting)
     path = tmp_path / "run"
     words = ["run", *SMOKE, "--precision", "fp16", "--output_dir", str(path)]

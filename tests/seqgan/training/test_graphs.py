@@ -19,6 +19,7 @@ from seqgan.config import (
     Ratio,
     Relaxed,
 )
+from seqgan.config.algorithms import Evolution
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.sources import load_data
 from seqgan.data.spec import TokenSpec
@@ -29,6 +30,7 @@ from seqgan.runs.state import pack, unpack
 from seqgan.training import policy_gradient
 from seqgan.training.accelerators import set_matmul_precision
 from seqgan.training.critic import Critic
+from seqgan.training.evolution import EvolutionUpdates
 from seqgan.training.learner import Learner
 from seqgan.training.players import Materials
 from seqgan.training.pretrain import Pretraining
@@ -290,6 +292,33 @@ def test_steps_through_samples(recorded, noise, loss):
     assert works[0].spread == pytest.approx(works[1].spread, abs=1e-5)
     assert works[1].temperature == pytest.approx(0.2)  # another one at every step
     assert recorded.replays >= 3 and not works[1].learner.graphs.failed
+
+
+def evolved(graphs: bool) -> EvolutionUpdates:
+    policy = make_generator(LSTM(embedding=6, hidden=8), TokenSpec(30, 1, EOS, 0, 6, (0, 1)), 0)
+    torch.manual_seed(4)
+    judge = bilstm(30, 5, 4)
+    materials = Materials(
+        policy, frozen_copy(policy), DiscriminatorReward(judge), judge, sequences(40),
+        NoPrompts(), runtime(graphs),
+    )  # fmt: skip
+    settings = Evolution(
+        batch_size=6,
+        temperature_factors=[1.0, 0.5],
+        losses=["relativistic", "relativistic_average"],
+    )
+    return EvolutionUpdates(settings, materials)
+
+
+def test_children_are_put_back_without_new_recordings(recorded):
+    """One recording for each loss serves all children; their weights and moments stay in place."""
+    works = [evolved(graphs) for graphs in (False, True)]
+    for work in works:
+        work.steps(6)
+    same(works[0].policy, works[1].policy)
+    learner = works[1].learner
+    assert not learner.graphs.failed and recorded.made == 2 and learner.replays >= 15
+    assert learner.rate == pytest.approx(works[0].learner.rate)
 
 
 def test_a_loss_that_is_not_finite_is_seen(recorded):
