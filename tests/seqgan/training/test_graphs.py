@@ -175,7 +175,7 @@ def test_real_and_generated_halves_have_one_width(recorded):
     work.train = real
     widths = set()
     for work.learner.step in range(12):
-        pairs, *_ = work._drawn(samples, [real.lengths, samples.lengths])
+        pairs, *_ = work._drawn(samples, [real.lengths, samples.lengths], None)
         widths.add(tuple(each.tokens.shape[1] for each in pairs))
     assert len(widths) > 1 and all(one == other for one, other in widths)
 
