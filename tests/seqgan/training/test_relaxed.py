@@ -286,7 +286,7 @@ def test_relaxed_tokens_that_are_one_hot_are_tokens(data):
     assert critic.relaxed is None
     critic.config.gradient_penalty = 3.0
     lengths = [critic.train.lengths] * 2
-    pairs, part, uniforms, vectors = critic._drawn(critic.train, lengths)
+    pairs, part, uniforms, vectors = critic._drawn(critic.train, lengths, None)
     assert vectors is None and uniforms is not None
     one_hot = torch.nn.functional.one_hot(pairs[1].tokens, data.spec.vocab_size).float()
     critic.trained.eval()
