@@ -45,8 +45,11 @@ __all__ = ["Compute", "Lab", "Measured", "Recorder"]
 
 
 def _member_count(arm: Arm, config: RunConfig) -> int:
-    assert arm.method is not None
-    return config.ensemble.size if needs_ensemble(config) else arm.method.members
+    """Members of an arm: those of its ensemble, or those that its function asks for."""
+    method = arm.method
+    assert method is not None
+    function = method.call is not None or method.measure is not None
+    return config.ensemble.size if not function and needs_ensemble(config) else method.members
 
 
 @dataclass(frozen=True)
@@ -191,12 +194,9 @@ class Lab:
     def _trained(self, arm: Arm, config: RunConfig, runtime: Recorder) -> tuple[Policy, Record]:
         method = arm.method
         assert method is not None
-        mle, ensemble = self._begin(method, config), None
-        found = self.members(arm, config)
-        if needs_ensemble(config):
-            ensemble = make_ensemble(config, found)
-        members = {"members": found} if method.members else {}
+        mle, found = self._begin(method, config), self.members(arm, config)
         if method.call is None:
+            ensemble = make_ensemble(config, found) if found else None
             with runtime.timed():
                 reference = frozen_copy(mle).to(runtime.device)
                 work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
@@ -204,6 +204,7 @@ class Lab:
             self._judges.keep(method.name, work)
             own_record = {"spread": work.player.spread, "calls": work.player.calls}
             return mle, {**runtime.record(), **own_record}
+        members = {"members": found} if found else {}
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
         with runtime.timed():
             policy = call(mle, self.data, config, runtime, **members, **method.arguments)
@@ -214,13 +215,15 @@ class Lab:
             )
         return policy, runtime.record()
 
-    def scores(self, method: Method, config: RunConfig, runtime: Recorder) -> Measured:
-        """Scores of a method that makes no policy."""
-        assert method.measure is not None
+    def scores(self, arm: Arm, config: RunConfig, runtime: Recorder) -> Measured:
+        """Scores of an arm whose method makes no policy."""
+        method = arm.method
+        assert method is not None and method.measure is not None
         function: Callable[..., Any] = import_dotted(method.measure, "measure")
-        start = self._begin(method, config)
+        start, others = self._begin(method, config), self.members(arm, config)
+        given = {**method.arguments, **({"members": others} if others else {})}
         with runtime.timed():
-            found = function(start, self.data, config, runtime, **method.arguments)
+            found = function(start, self.data, config, runtime, **given)
         return found if isinstance(found, Measured) else Measured(found)
 
     def control(self, arm: Arm, config: RunConfig, spread: float) -> tuple[Policy, Record]:

