@@ -1,6 +1,6 @@
 """Each option of training against its absence, three seeds, on the caption grammar.
 
-    python -m benchmarks.training_options --output training-options.json
+    python -m benchmarks.training_options --output training-options.json --smiles molecules.smi
     python -m benchmarks.training_options --only precision --output precision.json
 
 A precision is measured like an option of MLE, by the NLL of test sequences (in 32 bits), on
@@ -8,7 +8,9 @@ A precision is measured like an option of MLE, by the NLL of test sequences (in 
 
 An option of MLE is measured by the NLL of test sequences, one of the discriminator by its held-out
 gain against MLE's samples (nats per sequence), one of the rounds by the Jensen-Shannon divergence
-from the grammar after them. The difference is the option's value minus that of the same seed
+from the grammar after them. A second task is letters in two styles beside the captions, measured by
+the NLL of test captions; random SMILES need a file of molecules, and are left out without
+``--smiles``. The difference is the option's value minus that of the same seed
 without it. An option is named measurable if Student's interval of its mean difference over the
 seeds does not hold 0; with three seeds that takes a large effect, and of many options one in twenty
 would be so named by chance.
@@ -50,6 +52,7 @@ from seqgan.training.pretrain import pretrain
 from seqgan.training.runtime import Runtime, make_accelerator
 
 from .continued import begun
+from .training_data import SIZES, of_molecules, of_tasks
 
 __all__ = ["OPTIONS", "SIZES", "Option", "main", "table"]
 
@@ -58,8 +61,7 @@ class Option(NamedTuple):
     """An option of training.
 
     Attributes:
-        stage: mle, precision, discriminator or rounds: what is trained with it, and how it is
-            measured.
+        stage: key of `MEASURES`: what is trained with it, and how it is measured.
         settings: on top of the size's.
         devices: that have it.
     """
@@ -81,6 +83,10 @@ def _augmented(*names: str) -> Option:
     return Option("discriminator", {"critic": {"augment": list(names)}})
 
 
+def _plateau(metric: str) -> dict[str, Any]:
+    return {"optimizer": {"schedule": "plateau", "plateau_metric": metric}}
+
+
 OPTIONS: dict[str, Option] = {
     "Adam": _optimizer(name="adam", weight_decay=0.0),
     "RAdam": _optimizer(name="radam"),
@@ -89,6 +95,7 @@ OPTIONS: dict[str, Option] = {
     "cosine schedule": _optimizer(schedule="cosine", decay_steps=1_500),
     "linear schedule": _optimizer(schedule="linear", decay_steps=1_500),
     "warm-up (100 steps)": _optimizer(warmup_steps=100),
+    "plateau of the training NLL": _mle(**_plateau("train_nll")),
     "averaged weights (0.99)": _optimizer(average_decay=0.99),
     "label smoothing (0.1)": _mle(label_smoothing=0.1),
     "scheduled sampling (0.25)": _mle(scheduled_sampling=0.25, scheduled_sampling_steps=500),
@@ -99,6 +106,9 @@ OPTIONS: dict[str, Option] = {
     "swapped neighbours": _augmented("swap"),
     "window crop": _augmented("window_crop"),
     "masked tokens": _augmented("mask"),
+    "reversal": _augmented("reversal"),
+    "a function of the user's (halves)": _augmented("benchmarks.training_data:halves"),
+    "plateau of the held-out gain": Option("discriminator", {"critic": _plateau("heldout_gain")}),
     "smoothed label of real sequences (0.1)": Option(
         "discriminator", {"critic": {"label_smoothing": 0.1}}
     ),
@@ -107,6 +117,11 @@ OPTIONS: dict[str, Option] = {
     ),
     "mixed loss (0.5)": Option("rounds", {"algorithm": {"mle_weight": 0.5}}),
     "averaged policy (0.9)": Option("rounds", {"algorithm": {"optimizer": {"average_decay": 0.9}}}),
+    "plateau of the NLL": Option("rounds", {"algorithm": _plateau("nll")}),
+    "a second task": Option("tasks", {}),
+    "random SMILES": Option(
+        "molecules", {"critic": {"augment": ["random_smiles"], "augment_generated": False}}
+    ),
 }
 """The options by name; the baseline of each stage is the size's own settings (AdamW, plateau)."""
 BASELINE = "without"
@@ -115,46 +130,9 @@ MEASURES = {
     "precision": "test NLL after MLE, nats per token (lower is better)",
     "discriminator": "held-out gain, nats per sequence (higher is better)",
     "rounds": "Jensen-Shannon after the rounds, nats per sequence (lower is better)",
+    "tasks": "NLL of test captions, nats per token (lower is better)",
+    "molecules": "held-out gain on molecules, nats per sequence (higher is better)",
 }
-SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {
-        "corpus": {"num_train": 80, "num_validation": 20, "num_heldout": 20, "num_test": 30},
-        "generator": {"embedding": 8, "hidden": 8},
-        "discriminator": {"embedding": 8, "hidden": 8},
-        "pretrain": {"epochs": 2},
-        "critic": {"steps": 4, "measure_every": 2, "batch_size": 16},
-        "algorithm": {"batch_size": 8, "rollouts": 1},
-        "adversarial": {"rounds": 1, "measure_every": 1, "critic_steps": 1},
-        "evaluation": {"num_samples": 30, "sweep_samples": 20, "resamples": 10},
-    },
-    "small": {
-        "corpus": {
-            "num_train": 1_000,
-            "num_validation": 200,
-            "num_heldout": 200,
-            "num_test": 1_000,
-        },
-        "generator": {"embedding": 32, "hidden": 64},
-        "discriminator": {"embedding": 16, "hidden": 16},
-        "pretrain": {"epochs": 25},
-        "critic": {"steps": 200, "measure_every": 50},
-        "adversarial": {"rounds": 4},
-        "evaluation": {"num_samples": 1_000, "sweep_samples": 500, "resamples": 200},
-    },
-    "quick": {
-        "corpus": {
-            "num_train": 2_000,
-            "num_validation": 500,
-            "num_heldout": 500,
-            "num_test": 1_000,
-        },
-        "generator": {"embedding": 64, "hidden": 128},
-        "critic": {"steps": 600, "measure_every": 100},
-        "adversarial": {"rounds": 10},
-        "evaluation": {"num_samples": 1_000, "sweep_samples": 500, "resamples": 200},
-    },
-}
-"""Settings of each size, on top of those of ``seqgan run --size quick``."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -164,11 +142,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", choices=SIZES, default="quick")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=MEASURES, help="options of one stage")
+    parser.add_argument("--smiles", help="file with a SMILES string per line")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    content = begun(options.output, size=options.size, device=options.device)
+    fixed = {"size": options.size, "device": options.device, "smiles": options.smiles}
+    content = begun(options.output, **fixed)
     stages = [options.only] if options.only else list(MEASURES)
+    if options.smiles is None:
+        stages = [stage for stage in stages if stage != "molecules"]
     jobs = [
         (stage, name, seed)
         for seed in range(options.seeds)
@@ -198,7 +180,7 @@ def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Pat
     told = set()
     for number, (stage, name, seed) in enumerate(left):
         started = time.monotonic()
-        value = _value(stage, name, seed, content["size"], content["device"])
+        value = _value(stage, name, seed, content)
         seconds = time.monotonic() - started
         runs.append({
             "stage": stage, "option": name, "seed": seed, "value": value,
@@ -213,17 +195,24 @@ def _work(jobs: list[tuple[str, str, int]], content: dict[str, Any], output: Pat
             print(f"estimate: {same} more runs of {stage}, {minutes:.1f} minutes", flush=True)
 
 
-def _value(stage: str, name: str, seed: int, size: str, device: str) -> float:
+def _value(stage: str, name: str, seed: int, content: Mapping[str, Any]) -> float:
     """The measurement of a run."""
+    size, device = content["size"], content["device"]
+    if stage == "tasks":
+        more = {"size": "quick", "seed": seed, "device": device}
+        config, data, test = of_tasks(name != BASELINE, SIZES[size], **more)
+        return token_nll(trained := _trained(config, data), test.to(policy_device(trained)))
     own = {} if name == BASELINE else OPTIONS[name].settings
-    config = RunConfig(size="quick", seed=seed, device=device, **merge(SIZES[size], own))
+    file = content["smiles"] if stage == "molecules" else None
+    base = settings_of(size, file)
+    config = RunConfig(seed=seed, device=device, **merge(base, own))
     if stage in ("mle", "precision"):
         data = run_data(config)
         return token_nll(trained := _trained(config, data), data.test.to(policy_device(trained)))
-    plain, data = _plain(seed, size, device)
+    plain, data = _plain(seed, size, device, file)
     generator, runtime = own_copy(plain), _runtime(config)
     work = FineTuning(config, data, generator, frozen_copy(plain), runtime)
-    if stage == "discriminator":
+    if stage != "rounds":
         assert work.critic is not None
         pretrain_critic(work.critic, runtime)
         count = 2 * len(data.heldout)
@@ -235,10 +224,16 @@ def _value(stage: str, name: str, seed: int, size: str, device: str) -> float:
     return next(score.value for score in scores if score.name == JENSEN_SHANNON)
 
 
+def settings_of(size: str, smiles: str | None = None) -> dict[str, Any]:
+    """The settings of a size, on the caption grammar or on a file of molecules."""
+    found = {"size": "quick", **SIZES[size]}
+    return found if smiles is None else of_molecules(found, smiles)
+
+
 @functools.cache
-def _plain(seed: int, size: str, device: str) -> tuple[Generator, Dataset]:
+def _plain(seed: int, size: str, device: str, smiles: str | None) -> tuple[Generator, Dataset]:
     """The generator after MLE without any option, from which later stages begin."""
-    config = RunConfig(size="quick", seed=seed, device=device, **SIZES[size])
+    config = RunConfig(seed=seed, device=device, **settings_of(size, smiles))
     data = run_data(config)
     return _trained(config, data), data
 

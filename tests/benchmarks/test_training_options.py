@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.training_options import BASELINE, OPTIONS, _names, main, table
+from benchmarks.training_options import (
+    BASELINE,
+    MEASURES,
+    OPTIONS,
+    SIZES,
+    _names,
+    main,
+    settings_of,
+    table,
+)
+from seqgan.config import RunConfig
+from seqgan.config.recipes import merge
 
 
 def test_a_table_by_hand():
@@ -36,7 +47,29 @@ def test_precisions_by_device():
     assert _names("precision", "cuda") == ["bf16", "fp16", "TF32"]
 
 
-@pytest.mark.parametrize("stage", ["mle", "precision", "discriminator", "rounds"])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_settings_of_every_option_are_some(name):
+    stage, own, _ = OPTIONS[name]
+    assert stage in MEASURES
+    smiles = "molecules.smi" if stage == "molecules" else None
+    for size in SIZES:
+        config = RunConfig(**merge(settings_of(size, smiles), own))
+        assert stage == "tasks" or config != RunConfig(**settings_of(size, smiles))
+
+
+def test_other_atoms_to_begin_a_molecule_with(tmp_path):
+    pytest.importorskip("rdkit")
+    file = tmp_path / "molecules.smi"
+    lines = [f"{'C' * i}{end}" for i in range(1, 13) for end in ("O", "N", "F", "(=O)O", "C#N")]
+    file.write_text("".join(f"{line}\n" for line in lines))
+    out = tmp_path / "options.json"
+    words = ["--output", str(out), "--size", "tiny", "--only", "molecules", "--seeds", "1"]
+    main([*words, "--smiles", str(file)])
+    found = json.loads(out.read_text())["runs"]
+    assert [each["option"] for each in found] == [BASELINE, "random SMILES"]
+
+
+@pytest.mark.parametrize("stage", ["mle", "precision", "discriminator", "rounds", "tasks"])
 def test_every_option_runs_and_continues(stage, tmp_path, capsys, monkeypatch):
     names = _names(stage, "cpu")[-2:]
     few = {name: OPTIONS[name] for name in names}
