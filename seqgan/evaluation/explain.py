@@ -68,6 +68,7 @@ class Explanation:
         nearest: training sequences that are nearest, with the number of edits.
         other: log-probability under another model; empty: there is none.
         other_entropy: of that model's prediction.
+        width: tokens of a row, if the sequence is a picture; 0: it is none.
     """
 
     text: str
@@ -87,6 +88,7 @@ class Explanation:
     nearest: list[tuple[int, str]] = field(default_factory=list)
     other: list[float] = field(default_factory=list)
     other_entropy: list[float] = field(default_factory=list)
+    width: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON has it."""
@@ -165,8 +167,13 @@ def _explained(
         own = {name: values[row] for name, values in columns.items()}
         found.append(
             Explanation(
-                text, [names[i] for i in ids], alternatives=likely, attention=attention[row], **own
-            )
+                text,
+                [names[i] for i in ids],
+                alternatives=likely,
+                attention=attention[row],
+                width=codec.spec.width,
+                **own,
+            )  # fmt: skip
         )
     return found
 

@@ -110,6 +110,33 @@ def test_a_text_of_ones_own(run, tmp_path, capsys):
     assert text in capsys.readouterr().out
 
 
+def test_the_lines_of_a_file(run, tmp_path):
+    lines = (run / "samples" / "real.txt").read_text().splitlines()[:3]
+    (tmp_path / "texts.txt").write_text("\n".join(lines) + "\n")
+    found = sequences_of(run, tmp_path / "out", "--file", str(tmp_path / "texts.txt"))
+    assert [each["text"] for each in found] == lines[:2]  # as many as --number says
+
+
+def test_another_run_is_compared_with(run, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    found = sequences_of(run, tmp_path / "out", "--against", str(other), "--rollouts", "0")
+    assert all(each["other"] == each["log_prob"] for each in found)  # the same model
+    assert all(each["other_entropy"] == each["entropy"] for each in found)
+    assert "compared with other" in (tmp_path / "out" / "explain.html").read_text()
+
+
+def test_a_run_of_mle_alone_has_no_judge(run, tmp_path, capsys):
+    bare = tmp_path / "bare"
+    shutil.copytree(run, bare)
+    for name in ("finetuned", "latest"):
+        (bare / "checkpoints" / name).unlink()
+    found = sequences_of(bare, tmp_path / "out")
+    assert not any(each["kind"] or each["shares"] or each["values"] for each in found)
+    assert all(each["entropy"] and each["attention"] for each in found)
+    assert "Nothing judges" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -108,6 +108,10 @@ def test_a_run_on_tunes_shows_and_plays_them(source, tmp_path, monkeypatch, caps
         "data:audio/midi;base64," + base64.b64encode(record.sounds[name]).decode()
         for name in ("real", "mle", "finetuned")
     ]
+    assert main(["explain", str(run), "--number", "1", "--rollouts", "1"]) == 0
+    (found,) = json.loads((run / "explain" / "explain.json").read_text())["sequences"]
+    assert found["kind"] == "reward" and len(found["shares"]) == len(found["tokens"])
+    assert results["explained"]["kind"] == "reward"
     tune = tmp_path / "tune.mid"
     asked = ["--condition", "C major", "--number", "1", "--output", str(tune)]
     assert main(["sample", "--run", str(run), *asked]) == 0

@@ -133,3 +133,5 @@ def test_a_run_on_a_file_shows_pictures(tmp_path, monkeypatch, capsys):
         assert {"picture-distance", "class-accuracy", "class-confidence"} <= found.keys()
     events = next(run.glob("events.out.tfevents*")).read_bytes()
     assert b"samples/finetuned" in events
+    assert main(["explain", str(run), "--number", "1", "--rollouts", "1"]) == 0  # with a label
+    assert "--columns:3" in (run / "explain" / "explain.html").read_text()

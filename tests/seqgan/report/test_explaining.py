@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +47,11 @@ def test_twenty_sequences_are_small(length, tmp_path):
     cut = f"The first {ROWS} of {length} tokens"
     assert (cut in text) == (length > ROWS)
     assert ("&lt;bos&gt;</text>" in text) == (length <= 40)  # names at the axes
+
+
+def test_a_picture_has_rows(tmp_path):
+    page = write_explanations([replace(explanation(6), width=3)], tmp_path, "r", "mle", "none")
+    assert 'class="heat picture" style="--columns:3"' in page.read_text()
 
 
 def test_words_are_those_of_the_judge(tmp_path):
