@@ -2,7 +2,8 @@
 
 A round is one gradient step in one method and hundreds in another, so rounds say little. What was
 paid for a policy is the training of all models behind it, its start and its ensemble included:
-tokens in gradient steps, or seconds, both as a multiple of what MLE took in the same cell. And the
+tokens in gradient steps, their operations (which weigh a large network more), or seconds, as a
+multiple of what MLE took in the same cell. And the
 score is compared with MLE's own, not with round 0: a policy that begins with fresh parameters would
 seem to gain the most.
 """
@@ -30,6 +31,10 @@ PALETTE = (
 SIZE = {"width": 6.4, "height": 4.4}
 COSTS = {
     "tokens": ("training tokens, times those of MLE", "tokens in gradient steps"),
+    "operations": (
+        "training operations, times those of MLE",
+        "multiplications and additions of these steps",
+    ),
     "seconds": ("training time, times that of MLE", "seconds, rollouts and validation included"),
 }
 """Costs of a training: the axis, and the words of the caption."""
@@ -92,12 +97,12 @@ def curve_of(cell: Result, mle: Result, cost: str) -> Curve | None:
     Args:
         cell: the run.
         mle: the MLE model of the same cell.
-        cost: tokens or seconds.
+        cost: one of `COSTS`.
     """
     lines = (cell.get("curves") or {}).get("validation", ())
     if len(lines) < 2 or any(cost not in line for line in lines):
         return None
-    if "sweep" not in mle or "compute" not in cell or not mle.get("compute", {}).get(cost):
+    if "sweep" not in mle or not all(each.get("compute", {}).get(cost) for each in (cell, mle)):
         return None
     best = min(point["primary"] for point in mle["sweep"]["validation"])
     # The lines count an arm's own training; what its total has besides came before.

@@ -77,8 +77,8 @@ class Recorder(Runtime):
         """Keeps one line of metrics; of validation also what was paid for the policy so far."""
         line: dict[str, Any] = {"step": step, **values}
         if stage.endswith("validation"):
-            seconds = round(time.monotonic() - self._began, 1)
-            line |= {"tokens": float(self.tokens), "seconds": seconds}
+            paid = self.compute._replace(seconds=round(time.monotonic() - self._began, 1))
+            line |= paid._asdict()
         self.lines.setdefault(stage, []).append(line)
 
     def say(self, text: str) -> None:

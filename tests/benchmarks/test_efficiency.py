@@ -48,6 +48,15 @@ def test_results_without_the_figures_have_no_curve():
     assert efficiency("standard", [older]) == []
 
 
+def test_operations_weigh_a_large_network_more():
+    paid = [{"operations": 1e6, "score": 0.2}, {"operations": 3e6, "score": 0.1}]
+    large = run(0, compute={"operations": 4e6}, curves={"validation": paid})
+    mle = {**MLE, "compute": {"operations": 1e6}}
+    found = curve_of(large, mle, "operations")
+    assert found.costs == [2.0, 4.0] and found.scores == pytest.approx([0.0, -50.0])
+    assert curve_of(large, MLE, "operations") is None  # an MLE of an earlier version
+
+
 def test_the_plot_has_a_line_per_arm_and_one_file_per_metric():
     other = {**MLE, "seed": 1}
     runs = [

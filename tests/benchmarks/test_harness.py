@@ -192,6 +192,8 @@ def test_tables_plots_and_comparisons(here, capsys):
     assert main(["table", "out"]) == 0
     printed = capsys.readouterr().out
     assert "| my own |" in printed and "small" in printed and "± " in printed
+    way = r"(mle-\S+; )?(temperature \d|top-p \d|the \d+% of its samples)"
+    assert re.search(rf"\| best MLE \| \d\.\d+ ± \d\.\d+ \({way}", printed)
     names = sorted(path.name for path in Path("out/tables").iterdir())
     assert names == [
         *("overview-smoke.csv", "overview-smoke.md", "scores.csv", "tiny-smoke.csv"),
@@ -207,7 +209,8 @@ def test_tables_plots_and_comparisons(here, capsys):
     # seconds: not where MLE took none that can be told
     seconds = f"efficiency-seconds-{metric}-smoke.png"
     assert over_all - {seconds} == {
-        "profiles-distance-smoke.png", f"efficiency-tokens-{metric}-smoke.png",
+        "profiles-distance-smoke.png",
+        *(f"efficiency-{cost}-{metric}-smoke.png" for cost in ("tokens", "operations")),
     }  # fmt: skip
     assert main(["compare", "out"]) == 0
     assert "| seqgan | seqgan-constant |" in capsys.readouterr().out
