@@ -133,7 +133,7 @@ def not_run(results: list[Result]) -> list[str]:
     if set(suites) & set(suite_names()):  # else they are the user's own
         lacking = {
             "suites": [name for name in suite_names() if name not in suites],
-            "methods": [x for x in arm_set("family") if x in common_methods() and x not in arms],
+            "methods": [x for x in arm_set("family") if _is_method(x) and x not in arms],
         }
         told = [f"{kind} {', '.join(names)}" for kind, names in lacking.items() if names]
         notes += [f"Not run at this size: {'; '.join(told)}."] if told else []
@@ -144,6 +144,11 @@ def not_run(results: list[Result]) -> list[str]:
             if len(found) < len(seeds):
                 fewer.append(f"{arm} in {suite} ({len(found)} of {len(seeds)})")
     return [*notes, f"Seeds are missing: {', '.join(fewer)}."] if fewer else notes
+
+
+def _is_method(arm: str) -> bool:
+    """Tells if an arm is a method that all suites have, and no control."""
+    return arm in (known := common_methods()) and known[arm].kind == "method"
 
 
 def _order(arm: str, found: list[SuiteVerdict], place: dict[str, int]) -> tuple[bool, int]:
