@@ -71,4 +71,4 @@ def _members(found: dict | None) -> str:
         return ""
     sizes = found["parameters"]
     larger = max(sizes) > found["policy_parameters"]
-    return f"{len(sizes)} × {np.mean(sizes) / 1e6:.2f}{' (distillation)' * larger}"
+    return f"{len(sizes)} × {np.mean(sizes) / 1e6:.3g}{' (distillation)' * larger}"
