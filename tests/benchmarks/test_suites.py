@@ -59,7 +59,7 @@ def test_the_suites_of_the_harness():
     names = [
         *("coco", "coco-iid", "coco-iid-usem3", "coco-test-iid", "digits", "grammar"),
         *("grammar-100k", "grammar-1k", "news", "oracle20", "oracle40", "organ", "quatrains"),
-        *("smiles", "wordnet"),
+        *("smiles", "styles", "wordnet"),
     ]
     assert suite_names() == names
     for name in names:
@@ -152,6 +152,13 @@ def test_the_arms_of_the_papers_begin_and_go_on_as_the_authors_did():
     assert papers["pretrain"]["epochs"] == 120 and papers["generator"]["initial_scale"] == 0.1
     for name in PAPERS:
         assert arms[name]["pretrain"] == papers["pretrain"]
+
+
+def test_methods_with_a_loss_for_each_label_have_a_suite_with_labels():
+    suite = load_suite("styles")
+    arms = {arm.name: run_config(arm.config, "styles") for arm in suite.arms("standard", 0)}
+    assert run_data(run_config(suite.settings("smoke", 0), "styles")).spec.labels == 2
+    assert arms["sentigan"].discriminator.label_classes and arms["catgan"].algorithm.within_labels
 
 
 LIKELIHOOD = {

@@ -49,6 +49,8 @@ class CNNDiscriminator(Discriminator):
         size = settings.representations * settings.embedding
         self.embedding = nn.Embedding(spec.vocab_size, size)
         self.classes = spec.labels + 1 if settings.label_classes and spec.labels else 0
+        # Against the other labels and samples of all labels, which are no odds of data to policy.
+        self.calibrated = not self.classes
         if not self.classes:  # which stand for the label
             self.read_labels(spec, size)
         self.read_source(spec, size)

@@ -261,7 +261,7 @@ def test_sentigans_discriminator_has_a_class_for_each_label_and_one_for_samples(
     spec = ids(5)._replace(labels=2)
     settings = CNN(embedding=2, widths=[1], filters=[2], label_classes=True)
     judge = make_discriminator(settings, spec, 0).eval()
-    assert judge.classes == 3 and not hasattr(judge, "labels")
+    assert judge.classes == 3 and not hasattr(judge, "labels") and not judge.calibrated
     with torch.no_grad():  # probabilities 2/6, 1/6, 3/6 of label 0, label 1, generated
         judge.output.weight.zero_()
         judge.output.bias.copy_(log(2, 1, 3))
@@ -273,7 +273,7 @@ def test_sentigans_discriminator_has_a_class_for_each_label_and_one_for_samples(
     found = loss(pairs, Part(0, 1, 1), None, None).item()
     assert found == pytest.approx(-(math.log(2 / 6) + math.log(3 / 6)) / 2)
     alone = make_discriminator(settings, ids(5), 0)  # without labels an output of its own
-    assert alone.classes == 0 and alone.output.out_features == 1
+    assert alone.classes == 0 and alone.output.out_features == 1 and alone.calibrated
     terms = RunConfig(method="organ").rewards
     assert [each.name for each in terms] == ["discriminator", "novelty"]
     assert [each.weight for each in terms] == [0.5, 0.5]
