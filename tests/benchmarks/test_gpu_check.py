@@ -61,8 +61,8 @@ def test_the_whole_program(tmp_path, capsys):
     output = tmp_path / "checks.json"
     assert gpu_check.main(["--device", "cpu", "--tiny", "--output", str(output)]) == 0
     rows = json.loads(output.read_text())["checks"]
-    assert len(rows) == 9 and not any(row["failed"] for row in rows)
-    assert "9 checks, 0 failed" in capsys.readouterr().out
+    assert len(rows) == 11 and not any(row["failed"] for row in rows)
+    assert "11 checks, 0 failed" in capsys.readouterr().out
 
 
 def test_a_failure_is_shown_and_counts(capsys, monkeypatch):
