@@ -69,9 +69,12 @@ class Peer:
 
     def revision(self) -> str:
         """The commit of the checkout, as far as git knows."""
-        words = ["git", "-C", str(self.folder), "rev-parse", "--short", "HEAD"]
+        words = ["git", "-C", str(self.folder), "rev-parse", "--show-toplevel", "--short", "HEAD"]
         done = subprocess.run(words, capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else "unknown"
+        place, _, commit = done.stdout.strip().partition("\n")
+        # A folder without a repository of its own may lie in another's.
+        own = done.returncode == 0 and Path(place) == self.folder.resolve()
+        return commit if own else "unknown"
 
     def parts(self) -> dict[str, _Part]:
         """Parts of the operations, by the names of the main table."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from rich.console import Console
 
 from benchmarks.cli import main
-from benchmarks.speed import engine, evaluation, operations, workload
+from benchmarks.speed import engine, evaluation, operations, peer, workload
 from benchmarks.speed.machine import Timer, peak_memory
 from benchmarks.speed.tables import markdown
 from benchmarks.speed.transformer import TransformerSizes, build_policy, transformer
@@ -198,6 +200,79 @@ def test_a_folder_that_holds_no_peer(tmp_path, capsys):
     words = ["speed", "--tiny", "true", "--repeats", "1", "--parts", "[operations]"]
     assert main([*words, "--peer", str(tmp_path)]) == 2
     assert "holds no checkout of TextGAN-PyTorch" in capsys.readouterr().err
+
+
+PEER = {
+    "config.py": "CUDA = True\nopen('written', 'w').close()\n",
+    "models/__init__.py": "",
+    "models/SeqGAN_G.py": """
+import torch
+from utils import rollout
+
+class SeqGAN_G(torch.nn.Module):
+    def __init__(self, embedding, hidden, vocabulary, length, pad, gpu):
+        super().__init__()
+        assert not gpu and (embedding, hidden, vocabulary, length) == (32, 32, 200, 6)
+        self.vocabulary, self.table = vocabulary, torch.nn.Embedding(vocabulary, vocabulary)
+
+    def init_hidden(self, count):
+        return count
+
+    def forward(self, tokens, hidden):
+        return self.table(tokens).log_softmax(-1).view(-1, self.vocabulary)
+
+    def sample(self, count, batch, start):
+        rollout.CALLS.append("sample")
+""",
+    "models/SeqGAN_D.py": """
+import torch
+
+dis_num_filters, dis_filter_sizes = [100, 200], [1, 20]
+
+class SeqGAN_D(torch.nn.Module):
+    def __init__(self, embedding, vocabulary, pad, gpu):
+        super().__init__()
+        assert (dis_num_filters, dis_filter_sizes) == ([2, 4], [1, 6])
+""",
+    "utils/__init__.py": "",
+    "utils/rollout.py": """
+CALLS = []
+
+class ROLLOUT:
+    def __init__(self, generator, gpu):
+        pass
+
+    def rollout_mc_search(self, tokens, given):
+        CALLS.append(given)
+
+    def get_reward(self, tokens, number, judge):
+        CALLS.append("reward")
+""",
+}
+"""A stand-in for a checkout of TextGAN-PyTorch: the names and arguments that are used of it."""
+
+
+def test_a_peer_is_timed_beside_the_operations(tmp_path, monkeypatch):
+    for name, text in PEER.items():
+        (tmp_path / "peer" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "peer" / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "utils", ours := ModuleType("utils"))
+    work = workload.Workload(workload.TINY, torch.device("cpu"))
+    found = peer.Peer("peer", work)
+    calls = found.rollout.rollout_mc_search.__globals__["CALLS"]
+    assert sys.modules["utils"] is ours and "models" not in sys.modules  # names are free again
+    assert not Path("written").exists()  # what it writes is written elsewhere
+    names = [*found.parts(), "rollouts, graphs", "discriminator epoch"]
+    rows = [{"name": name, "seconds": 2.0} for name in names]
+    table = peer.beside(found, rows, Timer(work.device), 1)
+    assert table["revision"] == "unknown"
+    assert [row["name"] for row in table["rows"]] == [
+        "rollouts", "rollouts, graphs", "rewards, fp32", "sampling 16 sequences",
+        "MLE epoch, 8 x 6 tokens",
+    ]  # fmt: skip
+    assert calls == [*range(1, 7)] * 2 + ["reward"] * 2 + ["sample"] * 2
+    assert all(row["peer_seconds"] > 0 for row in table["rows"])
 
 
 def test_the_parts_of_an_evaluation_and_large_models(tmp_path):

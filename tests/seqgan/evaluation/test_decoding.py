@@ -139,41 +139,6 @@ def test_each_state_of_a_policy_in_training_gets_a_validation_of_its_own(data, f
     assert len(set(seen)) == 3
 
 
-@pytest.mark.parametrize("family", ["temperature", "top-p", "rejection"])
-def test_a_model_that_has_changed_is_drawn_from_anew(data, family):
-    model = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
-    decoder = Decoder(0)
-    before = decoder.draw(model, family, 0.9, "validation", 100)
-    assert decoder.draw(model, family, 0.9, "validation", 100) is before or family == "rejection"
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    model(data.train.select(slice(0, 8))).log_prob.sum().backward()
-    optimizer.step()
-    after = decoder.draw(model, family, 0.9, "validation", 100)
-    expected = Decoder(0).draw(model, family, 0.9, "validation", 100)
-    assert torch.equal(after.samples.tokens, expected.samples.tokens)
-    assert torch.equal(after.own.log_prob, expected.own.log_prob)
-    assert not torch.equal(after.own.log_prob, before.own.log_prob)
-    state = {name: value + 0.1 for name, value in model.state_dict().items()}
-    model.load_state_dict(state)
-    again = decoder.draw(model, family, 0.9, "validation", 100)
-    assert not torch.equal(again.own.log_prob, after.own.log_prob)
-
-
-def test_each_state_of_a_policy_gets_a_validation_of_its_own(data):
-    model = make_generator(GeneratorConfig(embedding=8, hidden=12), data.spec, 0)
-    sweep = Sweep(data, CONFIG, 0)
-    scores = []
-    for _ in range(3):
-        scores.append(sweep.validate(model)["score"])
-        with torch.no_grad():
-            model.head.weight += 0.3 * torch.randn(
-                model.head.weight.shape, generator=torch.Generator().manual_seed(len(scores))
-            )
-    assert len(set(scores)) == 3
-    model_now = sweep.validate(model)["score"]
-    assert model_now == Sweep(data, CONFIG, 0).validate(model)["score"]
-
-
 def test_ways_in_words():
     assert in_words("temperature", 0.95312) == "temperature 0.9531"
     assert in_words("top-p", 0.8765) == "top-p 0.876"
