@@ -19,6 +19,7 @@ class BiGRU(BiLSTM):
         embedding: size of the token embeddings.
         hidden: units per direction.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        spectral_norm: divide the output layer's weights by their largest singular value.
     """
 
     builds: ClassVar[str] = "seqgan.models.discriminators.bigru"

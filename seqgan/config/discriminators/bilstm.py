@@ -20,13 +20,17 @@ class BiLSTM(DiscriminatorConfig):
         embedding: size of the token embeddings.
         hidden: units per direction.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        spectral_norm: divide the output layer's weights by their largest singular value.
     """
+
+    rare = ("spectral_norm",)
 
     builds: ClassVar[str] = "seqgan.models.discriminators.bilstm"
     architecture: str = "bilstm"
     embedding: int = 32
     hidden: int = 128
     dropout: float = 0.5
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

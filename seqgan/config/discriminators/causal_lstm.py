@@ -21,9 +21,11 @@ class CausalLSTM(DiscriminatorConfig):
         hidden: units per layer.
         layers: number of layers.
         dropout: probability of dropping a unit in training, from 0 to below 1.
+        spectral_norm: divide the output layer's weights by their largest singular value.
     """
 
     per_token = True
+    rare = ("spectral_norm",)
 
     builds: ClassVar[str] = "seqgan.models.discriminators.causal_lstm"
     architecture: str = "causal_lstm"
@@ -31,6 +33,7 @@ class CausalLSTM(DiscriminatorConfig):
     hidden: int = 128
     layers: int = 1
     dropout: float = 0.5
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,10 +23,11 @@ class Encoder(DiscriminatorConfig):
         lora_alpha: the adapters count lora_alpha / lora_rank.
         hidden: units of the head's hidden layer; 0: logistic regression.
         dropout: probability of dropping a unit of the head in training, from 0 to below 1.
+        spectral_norm: divide the weights of the head's layers by their largest singular value.
     """
 
     reads_text = True
-    rare = ("lora_alpha",)
+    rare = ("lora_alpha", "spectral_norm")
 
     builds: ClassVar[str] = "seqgan.models.discriminators.encoder"
     files: ClassVar[str] = "encoder"
@@ -36,6 +37,7 @@ class Encoder(DiscriminatorConfig):
     lora_alpha: float = 16.0
     hidden: int = 128
     dropout: float = 0.1
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

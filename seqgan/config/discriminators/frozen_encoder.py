@@ -24,9 +24,11 @@ class FrozenEncoder(DiscriminatorConfig):
             downloaded.
         hidden: units of the head's hidden layer; 0: logistic regression.
         dropout: probability of dropping a unit of the head in training, from 0 to below 1.
+        spectral_norm: divide the weights of the head's layers by their largest singular value.
     """
 
     reads_text = True
+    rare = ("spectral_norm",)
 
     builds: ClassVar[str] = "seqgan.models.discriminators.frozen_encoder"
     files: ClassVar[str] = "encoder"
@@ -34,6 +36,7 @@ class FrozenEncoder(DiscriminatorConfig):
     encoder: str = "usem3"
     hidden: int = 256
     dropout: float = 0.5
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

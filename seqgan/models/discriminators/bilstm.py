@@ -15,6 +15,7 @@ from ...data.spec import TokenSpec
 from ..recurrent import LSTM, both_ways
 from .base import Discriminator
 from .pooling import exact_logits, mean_and_maximum
+from .spectral import normalise
 
 __all__ = ["BiLSTMDiscriminator"]
 
@@ -42,6 +43,8 @@ class BiLSTMDiscriminator(Discriminator):
         self.back = self.cells(settings.embedding, settings.hidden, batch_first=True)
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(4 * settings.hidden, 1)
+        if settings.spectral_norm:
+            normalise(self)
 
     def forward_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None

@@ -15,6 +15,7 @@ from ...config.discriminators.causal_lstm import CausalLSTM
 from ...data.spec import TokenSpec
 from .left_to_right import LeftToRight
 from .pooling import exact_logits
+from .spectral import normalise
 
 __all__ = ["CausalLSTMDiscriminator"]
 
@@ -34,6 +35,8 @@ class CausalLSTMDiscriminator(LeftToRight):
     def __init__(self, settings: CausalLSTM, spec: TokenSpec):
         super().__init__(settings, spec)
         self.output = nn.Linear(settings.hidden, 1)
+        if settings.spectral_norm:
+            normalise(self)
 
     def forward_embedded(
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None

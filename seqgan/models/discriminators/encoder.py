@@ -27,7 +27,7 @@ class EncoderDiscriminator(PartlyTrained, TextDiscriminator):
         super().__init__(settings, spec)
         flag = "--discriminator.encoder"
         self.encoder = TextEncoder(settings.encoder, flag, settings.lora_rank, settings.lora_alpha)
-        self.finish(self.encoder.width, settings.hidden, settings.dropout)
+        self.finish(self.encoder.width, settings.hidden, settings.dropout, settings.spectral_norm)
         if settings.lora_rank:
             self.keep_trained()
 

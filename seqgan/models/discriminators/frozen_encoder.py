@@ -43,7 +43,7 @@ class FrozenEncoderDiscriminator(PartlyTrained, TextDiscriminator):
         else:
             self.encoder = TextEncoder(name, flag).requires_grad_(False)
             width = self.encoder.width
-        self.finish(width, settings.hidden, settings.dropout)
+        self.finish(width, settings.hidden, settings.dropout, settings.spectral_norm)
         self.keep_trained()
 
     def vectors(self, texts: list[str]) -> Tensor:

@@ -25,6 +25,7 @@ from ...data.spec import TokenSpec
 from ...errors import ConfigError
 from ..conditions import without_noise
 from .base import Discriminator
+from .spectral import normalise
 
 __all__ = ["TextDiscriminator", "text_head"]
 
@@ -64,11 +65,23 @@ class TextDiscriminator(Discriminator):
         """Takes the codec that makes texts of token ids."""
         self._codec = codec
 
-    def finish(self, width: int, hidden: int, dropout: float) -> None:
-        """Makes what stands behind the encoder: the head, and the readers of conditions."""
+    def finish(self, width: int, hidden: int, dropout: float, spectral_norm: bool) -> None:
+        """Makes what stands behind the encoder: the head, and the readers of conditions.
+
+        Raises:
+            ConfigError: a head without hidden units for texts that are asked for: it would add a
+                number to the logit for each label, and see no text together with what was asked.
+        """
+        if not hidden and self.spec.condition:
+            raise ConfigError(
+                f"--discriminator.hidden: 0 is a logistic regression, which cannot see if a text "
+                f"fits its {' and '.join(self.spec.condition)}; give the head hidden units"
+            )
         self.read_labels(self.spec, width)
         self.read_source(self.spec, width)
         self.head = text_head(width, hidden, dropout)
+        if spectral_norm:
+            normalise(self.head)
 
     @abstractmethod
     def vectors(self, texts: list[str]) -> Tensor:

@@ -53,6 +53,14 @@ def test_it_reads_the_words_and_not_the_ids(name):
     assert not torch.allclose(other(BATCH), expected, atol=1e-3)  # it reads "4 5 6"
 
 
+@every
+def test_a_head_without_hidden_units_cannot_see_if_a_text_fits_its_label(name):
+    kind, asked = DISCRIMINATORS[name], SPEC._replace(labels=2)
+    with pytest.raises(ConfigError, match="--discriminator.hidden: 0 .* fits its label; give"):
+        make_discriminator(small(kind, hidden=0), asked, seed=0, codec=CODEC)
+    assert make_discriminator(small(kind, hidden=0), SPEC, seed=0, codec=CODEC)
+
+
 def test_a_model_that_cannot_encode_is_refused_at_once(tmp_path):
     transformers = pytest.importorskip("transformers")
     transformers.AutoTokenizer.from_pretrained(tiny_encoder()).save_pretrained(tmp_path)
