@@ -96,6 +96,12 @@ class CriticConfig(Settings):
             return 10.0 if self.loss == "wasserstein" else 0.0
         return self.gradient_penalty
 
+    @property
+    def no_penalty(self) -> str:
+        """Advice where there can be none: without it Wasserstein's critic has no bound."""
+        free = self.loss != "wasserstein"
+        return "set --critic.gradient_penalty 0" if free else "take --critic.loss hinge"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, "steps", "patience", "measure_every", "batch_size")

@@ -44,7 +44,8 @@ def _check_per_token(config: RunConfig) -> None:
         )
     require(
         not config.critic.penalty,
-        f"{where}, and a gradient penalty asks for one logit per sequence; {_unbounded(config)}",
+        f"{where}, and a gradient penalty asks for one logit per sequence; "
+        f"{config.critic.no_penalty}, or take another discriminator",
     )
 
 
@@ -106,7 +107,8 @@ def _check_reads_text(config: RunConfig) -> None:
     )
     require(
         not config.critic.penalty,
-        f"{where}, and a gradient penalty needs embeddings of tokens; {_unbounded(config)}",
+        f"{where}, and a gradient penalty needs embeddings of tokens; "
+        f"{config.critic.no_penalty}, or take another discriminator",
     )
     embedder = config.evaluation.embedder
     require(
@@ -115,11 +117,3 @@ def _check_reads_text(config: RunConfig) -> None:
         "would be judged by what they were trained to please; take another for one of them: "
         f"{', '.join(each for each in EMBEDDERS if each not in ('none', embedder))}",
     )
-
-
-def _unbounded(config: RunConfig) -> str:
-    """Advice where there can be no penalty; without any, Wasserstein's critic has no bound."""
-    other = "take another discriminator"
-    if config.critic.loss == "wasserstein":
-        return f"take --critic.loss hinge, or {other}"
-    return f"set --critic.gradient_penalty 0, or {other}"
