@@ -75,7 +75,7 @@ class Shot(NamedTuple):
 
 
 PICTURES = {
-    "report": Shot("demo", "report.html"),
+    "report": Shot("demo", "report.html", 1100, 3380),
     "explain": Shot("explained", "explain/explain.html", 1280, 1400),
     "explain-attention": Shot(
         "explained", "explain/explain.html", 1280, 1150, "<details>\n<summary>Attention", True
