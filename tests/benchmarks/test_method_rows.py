@@ -136,13 +136,15 @@ def test_a_row_names_the_settings_that_are_not_the_methods_own(capsys, monkeypat
 
     assert changed(result("rankgan")) == [
         "critic.steps 600 (4000)", "critic.measure_every 100 (200)",
-        "algorithm.optimizer.learning_rate 0.001 (0.0003)", "adversarial.rounds 100 (40)",
+        "critic.batch_size 64 (128)", "algorithm.optimizer.learning_rate 0.001 (0.0003)",
+        "adversarial.rounds 100 (40)",
         "adversarial.patience 0 (5)", "adversarial.measure_every 10 (2)",
         "adversarial.critic_steps 3 (10)",
     ]  # fmt: skip
     assert changed(result("psi-mle")) == [
         "critic.steps 600 (4000)",
         "critic.measure_every 100 (200)",
+        "critic.batch_size 64 (128)",
     ]
     relgan = changed(result("relgan", own_start=True))
     assert not any(line.startswith(("generator", "pretrain")) for line in relgan)

@@ -191,6 +191,7 @@ def test_the_methods_of_the_family_have_one_budget(name):
             assert critic == (500 if name == "relgan" else 300)
         if any(term.needs_discriminator for term in config.rewards):
             assert config.critic.steps == own.get(name, 600), name
+            assert name in own or config.critic.batch_size == 64, name
 
 
 @pytest.mark.parametrize("size", SIZES)
