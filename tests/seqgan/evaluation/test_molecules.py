@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from rollout import Sequences
@@ -17,6 +20,7 @@ from seqgan.evaluation.molecules import MoleculeTexts
 from seqgan.evaluation.samples import file_scores
 from seqgan.evaluation.scoring import Scorer
 from seqgan.metrics.catalogue import CATALOGUE, MOLECULES, family
+from seqgan.metrics.molecules import canonical, molecules
 from seqgan.report.record import Record
 from seqgan.report.writing import _samples
 
@@ -58,6 +62,28 @@ def test_scores_by_hand():
     names = {name for name, metric in CATALOGUE.items() if metric.group == MOLECULES}
     assert {family(name) for name in found} == names - {"fcd"}
     assert all(CATALOGUE[family(x.name)].direction == x.direction for x in scores)
+
+
+def test_the_frechet_chemnet_distance_is_asked_for_with_samples_first(monkeypatch):
+    """By a stand-in for the package `fcd`, which brings a network of its own."""
+    pytest.importorskip("rdkit", reason="the extra molecules is not installed")
+    asked = []
+
+    def get_fcd(samples, references):
+        asked.append((samples, references))
+        return np.float64(1.5)
+
+    monkeypatch.setitem(sys.modules, "fcd", SimpleNamespace(get_fcd=get_fcd, __spec__=object()))
+    kekule = "CC1=CC=CC=C1"
+    scores = MoleculeTexts(TRAINING, TEST, Scorer(50, 0.95, 0)).scores(["OCC", "CCO", kekule, "C("])
+    (score,) = [each for each in scores if each.name == "fcd"]
+    assert (score.value, score.direction, score.n) == (1.5, "lower", 3)
+    ((samples, references),) = asked
+    assert samples == ["CCO", "CCO", "Cc1ccccc1"] and references == [*map(canonical_of, TEST)]
+
+
+def canonical_of(text: str) -> str:
+    return canonical(molecules([text])[0])
 
 
 def test_too_few_valid_ones_and_a_large_training_split(monkeypatch):
