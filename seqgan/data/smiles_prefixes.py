@@ -15,14 +15,14 @@ import numpy as np
 
 from ..errors import ConfigError, MissingExtraError
 from .codec import Codec
+from .open_systems import can_become_aromatic
 from .text.vocabulary import SPECIAL_TOKENS
 
 __all__ = ["SmilesPrefixes", "smiles"]
 
-LOOK, EFFORT = 2, 8
+LOOK, EFFORT = 3, 20
 """Tokens to spare below which it is looked for an end, so that none comes too late, and beginnings
-that are tried then; after them there is taken to be one. A search in vain takes milliseconds each,
-and there is one for every symbol."""
+that are tried then; after them there is taken to be none, unless there is none for any symbol."""
 KEPT = 1 << 17
 """Beginnings whose answers are kept; then all are forgotten."""
 FIRST = ("", ")", "C", "c", "O", "N", "n")
@@ -114,11 +114,17 @@ class SmilesPrefixes:
         spare = min(left - begun.least, self.look + 4)  # a symbol makes `least` larger by 3 at most
         key = begun.key, spare
         if key not in self._masks:
-            row = np.zeros(len(self.words), bool)
-            for token, word in enumerate(self.words):
-                row[token] = bool(word) and left > 1 and self._may(begun, token)
-                if row[token] and spare < self.look + 4:
-                    row[token] = self._ends(self._read(begun.text + word), left - 1)
+            row = np.array([
+                bool(word) and left > 1 and self._may(begun, token)
+                for token, word in enumerate(self.words)
+            ])  # fmt: skip
+            if spare < self.look + 4:
+                ends = np.array([
+                    bool(may) and self._ends(self._read(begun.text + word), left - 1)
+                    for may, word in zip(row, self.words, strict=True)
+                ])  # fmt: skip
+                if ends.any() or self._may(begun, self.eos):
+                    row = ends  # if none was found at all, there may be one
             row[self.eos] = self._may(begun, self.eos)
             row[self.eos] |= not row.any()
             self._masks[key] = row
@@ -129,9 +135,11 @@ class SmilesPrefixes:
         key = begun.key, token
         if key not in self._follows:
             end = token == self.eos
+            text = begun.text + self.words[token]
             try:
-                self._parser.ParseSmiles(begun.text + self.words[token], partial=not end)
-                self._follows[key] = True
+                state = self._parser.ParseSmiles(text, partial=not end)
+                needs = self._parser.valence.NeedsDblBond
+                self._follows[key] = end or can_become_aromatic(state, text[-1:], needs)
             except (self._errors, IndexError):  # it looks beyond the end of "[" in some places
                 self._follows[key] = False
         return self._follows[key]
@@ -145,8 +153,10 @@ class SmilesPrefixes:
         def found(at: Beginning, left: int) -> bool:
             if left < at.least or (at.key, left) in tried:
                 return False
-            if len(tried) >= self.effort or self._may(at, self.eos):
+            if self._may(at, self.eos):
                 return True
+            if len(tried) >= self.effort:
+                return False
             tried.add((at.key, left))
             return any(
                 self._may(at, token) and found(self._read(at.text + self.words[token]), left - 1)
