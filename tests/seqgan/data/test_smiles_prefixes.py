@@ -140,7 +140,7 @@ def test_most_samples_of_a_policy_that_knows_nothing_are_molecules():
 
 
 LOST = [
-    "c1cccc1", "c1ccc1c", "c1ccc(=O)cc1", "O=C(CCC1(O)c2cccc2[nH]", "N1cc1N", "c1ccccc1=",
+    "c1ccc(=O)cc1", "O=C(CCC1(O)c2cccc2[nH]", "N1cc1N", "c1ccccc1=",
     "Cn1cc2ccccc2s2", "C=Cl", "CCl(", "c1ccn(C)cc1", "c1cccnc1=O",
 ]  # fmt: skip
 """Beginnings that partialsmiles lets pass, or complete ones, and that no symbol can mend."""
