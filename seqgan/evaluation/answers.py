@@ -1,7 +1,9 @@
 """Scores of conditional models: do samples have the label asked for, do answers fit their source.
 
-A label is found by a classifier that learns from real sequences alone; its accuracy on real test
-sequences, among the scores of real data, says how far it can be trusted. Answers to source texts
+A label is found by a classifier that learns from real sequences alone, which the generator was not
+trained on where there are enough of them: otherwise what it has memorised would count as right. The
+classifier's accuracy on real test sequences, among the scores of real data, says how far it can be
+trusted. Answers to source texts
 are the model's likeliest tokens, compared with the test split's answers to the same source by
 sacreBLEU: corpus BLEU and chrF, with the signatures that reproduce them.
 """
@@ -28,6 +30,8 @@ from .scoring import Scorer
 
 __all__ = ["AnswerScores", "per_label"]
 
+LEAST_OF_LABEL = 100
+"""Sequences of each label that a classifier needs to learn from those that no generator saw."""
 MOST_LABELS = 20
 """Labels that have scores of their own; with more there is the score over all."""
 
@@ -51,12 +55,20 @@ class AnswerScores:
         self.names = data.conditions.labels
         self.classifier: LabelClassifier | None = None
         if self.names and not has_pictures(data):  # those have a classifier of their own
-            self.classifier = LabelClassifier(
-                data.codec.tokens(data.train), data.train.condition["label"].tolist(),
-                len(self.names),
-            )  # fmt: skip
+            self.classifier = self._learnt()
         if data.conditions.source is not None:
             self._read_pairs(count)
+
+    def _learnt(self) -> LabelClassifier:
+        """A classifier of the labels, from splits that generators are not trained on if it can."""
+        data, count = self.data, len(self.names)
+        rows = [*data.codec.tokens(data.heldout), *data.codec.tokens(data.validation)]
+        labels = torch.cat([each.condition["label"] for each in (data.heldout, data.validation)])
+        self.learnt_on = "heldout+validation"
+        if int(labels.bincount(minlength=count).min()) < LEAST_OF_LABEL:
+            rows, labels = data.codec.tokens(data.train), data.train.condition["label"]
+            self.learnt_on = "train"
+        return LabelClassifier(rows, labels.tolist(), count)
 
     def model(self, policy: Policy, samples: Sequences, test: SequenceScores) -> list[Score]:
         """All scores of a model.
@@ -90,7 +102,7 @@ class AnswerScores:
         asked = sequences.condition["label"].cpu().numpy()
         found = self.classifier.labels(self.data.codec.tokens(sequences))
         right = (found == asked).astype(float)
-        settings: dict[str, Any] = {"classifier": "naive-bayes-1-2", "on": "train"}
+        settings: dict[str, Any] = {"classifier": "naive-bayes-1-2", "on": self.learnt_on}
         scores = [self.score.share("label-accuracy", right, "higher", **settings)]
         for i, name in self._shown():
             if (mine := asked == i).any():

@@ -26,7 +26,7 @@ def test_a_table_by_hand():
     ]  # fmt: skip
     lines = table(runs).splitlines()
     # mean 0.95, error 0.05, t 12.706 with one degree of freedom
-    assert "| label-accuracy | 1.000 [1.000, 1.000] | 0.950 [0.315, 1.585] |  |" in lines
+    assert "| label-accuracy | 1.000 [1.000, 1.000] | 0.950 [0.315, 1.000] |  |" in lines
     assert "| js |  | 0.500 [0.500, 0.500] |  |" in lines and "```text\na|b\n```" in table(runs)
     assert lines[0] == "**styles**, 2 seeds"
     assert "| js |  | 0.500 [0.400, 0.600] |  |" in table(runs[:1]).splitlines()

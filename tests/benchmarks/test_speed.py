@@ -170,7 +170,7 @@ def test_the_transformers_cache_pays():
     device = torch.device("cpu")
     found = transformer(device, Timer(device), seed=0, repeats=3, tiny=False)
     rollouts, training = found["rollouts"], found["training"]
-    assert rollouts["seconds_without_cache"] >= 3 * rollouts["seconds"]
+    assert rollouts["seconds_without_cache"] >= 5 * rollouts["seconds"]
     assert training["seconds"] <= training["seconds_of_torch"] / 0.8
 
 

@@ -87,6 +87,16 @@ def test_the_style_that_was_asked_for_is_found(styles):
     assert wrong["nll@casual"].value > 5 * right["nll@casual"].value
 
 
+def test_the_classifier_learns_from_what_no_generator_saw(styles):
+    """Where there is enough of it: otherwise texts that were memorised would count as right."""
+    many = StylesCorpus(**SIZES | {"num_validation": 150, "num_heldout": 150})
+    data = load_data("styles", many, seed=2)
+    known = scores_of(Evaluator(data, EVALUATION, 0).real())["label-accuracy"]
+    assert "on:heldout+validation" in known.signature and known.value >= 0.95
+    few = scores_of(Evaluator(styles, EVALUATION, 0).real())["label-accuracy"]
+    assert "on:train" in few.signature
+
+
 def test_a_label_that_no_test_sequence_has_has_no_score(styles):
     casual = styles.test.condition["label"] == 0
     data = replace(
