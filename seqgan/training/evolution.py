@@ -59,18 +59,17 @@ class EvolutionUpdates(RelaxedUpdates):
             self.name, self.loss = loss, GAN_LOSSES[loss]
             temperature = self.temperature * factor
             drawn, part = self.update(temperature)
-            mean = self.learner.mean_loss()
-            figures = {**self._figures(drawn, part), "temperature": temperature}
+            figures = {**self.read(self._figures(drawn, part)), "temperature": temperature}
             fitness = self.fitness()
             if not best or fitness > best["fitness"]:
                 best = {
-                    "fitness": fitness, "child": float(number), "mean": mean, "figures": figures,
+                    "fitness": fitness, "child": float(number), "figures": figures,
                     "state": self._state(),
                 }  # fmt: skip
         self._take(best["state"])
         self.progress.number += 1
         shown = {name: best[name] for name in ("fitness", "child")}
-        self.note(best["mean"], {**best["figures"], **shown})
+        self.note({**best["figures"], **shown})
 
     @torch.no_grad()
     def fitness(self) -> float:

@@ -41,7 +41,6 @@ from .alike import Alike
 from .mle_loss import RealBatch, mle_term
 from .players import Materials
 from .processes import Part
-from .steps import read_once
 from .updates import Updates
 
 __all__ = ["RelaxedSamples", "RelaxedUpdates", "relaxed_samples"]
@@ -160,13 +159,12 @@ class RelaxedUpdates(Updates):
         temperature = self.temperature
         drawn, part = self.update(temperature)
         self.progress.number += 1
-        mean = self.learner.mean_loss()
-        self.note(mean, {**self._figures(drawn, part), "temperature": temperature})
+        self.note({**self.read(self._figures(drawn, part)), "temperature": temperature})
 
-    def note(self, loss: float, figures: dict[str, float]) -> None:
+    def note(self, figures: dict[str, float]) -> None:
         """Logs a step."""
         self.progress.spread_sum += figures.pop("spread")
-        self.runtime.log_step(self.stage, self.progress.number, {"loss": loss, **figures})
+        self.runtime.log_step(self.stage, self.progress.number, figures)
 
     def update(self, temperature: float) -> tuple[_Drawn, Part]:
         """One update by samples of a temperature; the samples, and this process's part of them."""
@@ -269,20 +267,15 @@ class RelaxedUpdates(Updates):
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @torch.no_grad()
-    def _figures(self, drawn: _Drawn, part: Part) -> dict[str, float]:
+    def _figures(self, drawn: _Drawn, part: Part) -> dict[str, Tensor]:
         """Figures of the step for the log, of the whole batch."""
         gather, mask = self.runtime.processes.gather, drawn.sequences.mask
         logits, real = (gather(each.mean(1), part) for each in (drawn.logits, drawn.real))
         reward = self.loss.reward(logits, real)
         entropy = gather((drawn.entropy * mask).sum(1), part).sum()
         tokens = gather(drawn.sequences.lengths, part).sum()
-        return read_once(
-            {
-                "mean_reward": reward.mean(),
-                "entropy": entropy / tokens,
-                "spread": reward.std(unbiased=False),
-            }
-        )
+        spread = reward.std(unbiased=False)
+        return {"mean_reward": reward.mean(), "entropy": entropy / tokens, "spread": spread}
 
 
 @contextmanager
