@@ -23,7 +23,7 @@ from rollout import (
     constrained,
     resample,
 )
-from rollout.completion import policy_device
+from rollout.completion import default_chunk_size, policy_device
 from rollout.modules import evaluating
 from rollout.sequences import map_tree
 
@@ -144,25 +144,32 @@ def _under_rules(model: Generator, settings: Decoding, forbidden: Sequence[int])
 
 
 def _searched(policy: Policy, settings: Decoding, questions: Questions, number: int) -> Sequences:
-    """The best of a beam search for each question, given the noise that is drawn for it, if any."""
+    """The best of a beam search for each question, given the noise that is drawn for it, if any.
+
+    As many questions at once as memory is meant to hold rows.
+    """
     device, count = policy_device(policy), len(questions)
     asked = prompted(policy, questions).draw(count, rng_for(settings.seed, "sample"))
-    found = beam_search(
-        policy,
-        settings.beams,
-        questions=count,
-        condition=map_tree(lambda each: each.to(device), asked.condition),
-        prefix=questions.prefix,
-        length_penalty=settings.length_penalty,
-    )
-    rows = torch.arange(count * settings.beams).view(count, -1)[:, :number]
-    kept = found.log_prob.cpu()[:, :number].isfinite()
-    if not bool(kept.all()):
-        raise ConfigError(
-            f"--beams: the model has only {int(kept.sum(1).min())} sequences to offer; ask for "
-            "fewer with --number"
+    size = max(1, default_chunk_size(policy, device) // settings.beams)
+    parts = []
+    for part in torch.arange(count).split(size):
+        found = beam_search(
+            policy,
+            settings.beams,
+            questions=len(part),
+            condition=map_tree(lambda x, part=part: x[part].to(device), asked.condition),
+            prefix=questions.prefix,
+            length_penalty=settings.length_penalty,
         )
-    return found.sequences.select(rows.flatten().to(found.sequences.device))
+        kept = found.log_prob.cpu()[:, :number].isfinite()
+        if not bool(kept.all()):
+            raise ConfigError(
+                f"--beams: the model has only {int(kept.sum(1).min())} sequences to offer; ask for "
+                "fewer with --number"
+            )
+        rows = torch.arange(len(part) * settings.beams).view(len(part), -1)[:, :number]
+        parts.append(found.sequences.select(rows.flatten().to(found.sequences.device)))
+    return parts[0] if len(parts) == 1 else Sequences.concat(parts, pad_id=policy.pad_id)
 
 
 def _best(found: Scores, settings: Decoding) -> Tensor:

@@ -6,13 +6,16 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
-from rollout import ConditionError, Policy, Sequences, action_values, generate
+from rollout import ConditionError, Policy, Sequences, action_values, beam_search, generate
 from rollout.sequences import select_tree
 from seqgan.config import DISCRIMINATORS, GENERATORS
 from seqgan.config.components import named
+from seqgan.config.decoding import Decoding
+from seqgan.data.prompts import Questions
 from seqgan.data.spec import TokenSpec
 from seqgan.models import load_model, make_discriminator, make_generator, save_model
 from seqgan.models.cache import Shared
+from seqgan.training.decoding import decode
 
 from ...recurrent_kernel import use_double
 from ...small import small
@@ -199,3 +202,19 @@ def test_it_learns_to_copy_the_source(name):
 
 
 SMALL = {"width": 32, "layers": 2, "heads": 2}
+
+
+def test_beam_searches_of_many_sources_take_no_more_memory_than_a_few(monkeypatch):
+    policy, condition = make("lstm"), asked(7)
+    whole = decode(policy, Decoding(beams=4), Questions(condition=condition), 2)
+    seen = []
+
+    def noted(policy, beams, *, questions, **more):
+        seen.append(questions)
+        return beam_search(policy, beams, questions=questions, **more)
+
+    monkeypatch.setattr("seqgan.training.decoding.default_chunk_size", lambda *_: 13)
+    monkeypatch.setattr("seqgan.training.decoding.beam_search", noted)
+    parts = decode(policy, Decoding(beams=4), Questions(condition=condition), 2)
+    assert seen == [3, 3, 1] and parts.to_lists() == whole.to_lists()
+    assert all(torch.equal(parts.condition[name], each) for name, each in whole.condition.items())
