@@ -126,6 +126,7 @@ class Critic:
                 continue
             against = Sequences.concat([*self.memory, self.negatives], pad_id=0)
             self.train_until(min(self.until, start + number), against)
+        self.settle()
         if self.config.memory and self.negatives is not None:
             self.memory = [*self.memory, self.negatives][-self.config.memory :]
 
@@ -160,6 +161,15 @@ class Critic:
             self.runtime.pause()
         self.trained.eval()
         return self.learner.mean_loss()
+
+    def settle(self) -> None:
+        """Ends a stretch of steps as `train_until` does, if the run was ended after the last one.
+
+        Raises:
+            NonFiniteLossError: a loss since the last reading was NaN or infinite.
+        """
+        self.trained.eval()
+        self.learner.mean_loss()
 
     def _drawn(
         self, negatives: Sequences, lengths: list[Tensor], asked: Tensor | None

@@ -71,6 +71,7 @@ class CriticPretraining:
             number = self.critic.learner.step // every
             self._draw(number)
             self.critic.train_until(min(until, (number + 1) * every), self.negatives)
+        self.critic.settle()
         with self.critic.learner.averaged():
             measured = self.critic.measure(self.negatives, self.fresh)
             # Chosen on one half of the held-out data, reported on the other.

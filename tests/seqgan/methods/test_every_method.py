@@ -69,6 +69,16 @@ def test_a_resumed_run_is_the_same(name, data):
         assert parts.player.spread == whole.player.spread
 
 
+def test_losses_are_read_after_the_last_step_of_a_stretch(data):
+    config, kept = settings("distill"), Kept()
+    with pytest.raises(Ended):
+        tuned(config, data, kept, config.critic.steps)  # the discriminator's last step
+    assert kept.checkpoint()[1]["critic"]["learner"]["sum"] is not None
+    resumed = Kept(kept.checkpoint())
+    tuned(config, data, resumed)
+    assert resumed.checkpoint()[1]["critic"]["learner"]["sum"] is None
+
+
 @pytest.mark.parametrize("name", ["scratchgan", "maligan", "jsdgan"])
 def test_its_control_begins_where_it_began(name, data):
     config = settings(name)
