@@ -14,7 +14,7 @@ from .fine_tuning import settings, tuned, weights
 
 METHODS = (
     "jsdgan", "dgsan", "cot", "psi-mle", "leakgan", "maligan", "coldgan", "relgan", "textgail",
-    "minimax-gan",
+    "minimax-gan", "metaex-gan",
 )  # fmt: skip
 """Methods with a player, a network, a loss or a prompt of their own.
 
