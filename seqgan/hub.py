@@ -158,8 +158,27 @@ class TextGenerator(
         judge = load_discriminator(place / JUDGE, codec)
         rule = config.get("constraint", "none")
         found = cls(policy, codec, facts, judge, conditions, rule, config)
-        found._run = directory
+        found.of(directory)
         return found
+
+    def of(self, run: RunDirectory) -> TextGenerator:
+        """The same model, which knows the run that it comes from: its members can judge samples."""
+        self._run = run
+        return self
+
+    def by_members(self) -> TextGenerator:
+        """The ensemble of the run's members in the place of the policy, to sample from.
+
+        Raises:
+            ConfigError: the run has none.
+        """
+        found = self._kept()
+        if found is None:
+            raise ConfigError(
+                "--model: members: this run has none; a run of --method ratio keeps its ensemble"
+            )
+        policy = cast(Generator, found)  # all that sampling asks of one
+        return TextGenerator(policy, self.codec, {}, None, self.conditions, self.constraint)
 
     def to(self, device: torch.device | str) -> TextGenerator:
         """The same model with its parameters on a device."""
@@ -270,15 +289,20 @@ class TextGenerator(
 
         It is the log-odds of the optimal discriminator between samples of both.
         """
+        found = self._kept()
+        if found is None:
+            return None
+        ratio = RatioReward(found.to(policy_device(self.policy)), self.policy)
+        return lambda sequences: ratio(sequences).sum(1)
+
+    def _kept(self) -> Ensemble | None:
+        """The ensemble of the run, if there are both."""
         if self._run is None:
             return None
         if self._ensemble is None:
             config = run_config(self._run.config(), str(self._run.path / "config.yaml"))
             self._ensemble = kept_ensemble(config, self._run, policy_device(self.policy))
-        if self._ensemble is None:
-            return None
-        ratio = RatioReward(self._ensemble.to(policy_device(self.policy)), self.policy)
-        return lambda sequences: ratio(sequences).sum(1)
+        return self._ensemble
 
     def _ids(self, name: str, text: str) -> list[int]:
         """The token ids of a text that a setting holds."""

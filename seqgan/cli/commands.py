@@ -112,13 +112,15 @@ def _sampled(settings: SampleConfig) -> TextGenerator:
     if (folder / DESCRIPTION).is_file():
         return TextGenerator.from_pretrained(folder, **reading_of(settings)).to(device)
     directory = RunDirectory.open(folder)
-    place = directory.checkpoint(directory.final(settings.model))
+    members = settings.model == "members"
+    place = directory.checkpoint(directory.final("finetuned" if members else settings.model))
     policy = load_generator(place / "generator", device, settings.base_model)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
     judge = load_discriminator(place / JUDGE, codec, device, settings.base_encoder)
     config = directory.config()
     rule = str(config.get("constraint", "none"))
-    return TextGenerator(policy, codec, {}, judge, conditions, rule, config)
+    model = TextGenerator(policy, codec, {}, judge, conditions, rule, config).of(directory)
+    return model.by_members() if members else model
 
 
 def _as_json(values: dict[str, Any]) -> str:

@@ -18,7 +18,8 @@ class SampleConfig(Decoding):
     Attributes:
         run: folder of the run, or of a model that seqgan push or pull wrote.
         source: file with one source text per line, of a model that was trained with them.
-        model: finetuned (mle if there is none), mle, latest.
+        model: finetuned (mle if there is none), mle, latest, members (the ensemble of a run of the
+            ratio: the mean of its members' probabilities, or what else it was combined by).
         jsonl: one JSON object per line: the text, its log-probability in nats, its tokens, the
             discriminator's log-odds if the run has one, the rewards that judge a text by itself,
             and label and source if there are any.
@@ -42,7 +43,7 @@ class SampleConfig(Decoding):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice(self, "model", ("finetuned", "mle", "latest"))
+        choice(self, "model", ("finetuned", "mle", "latest", "members"))
         if self.tokenizer is not None:
             check_tokenizer("--tokenizer", self.tokenizer)
         choice(self, "device", DEVICES)

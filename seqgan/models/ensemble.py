@@ -114,6 +114,11 @@ class Ensemble(nn.Module, Policy):
         members = [member.emitting() for member in self._each()]
         return Ensemble(members, self.combination, self.quantile, self.temperature)
 
+    def withholding(self, tokens: Sequence[int]) -> Ensemble:
+        """The same policy with `tokens` of probability 0; all parameters are shared."""
+        members = [member.withholding(tokens) for member in self._each()]
+        return Ensemble(members, self.combination, self.quantile, self.temperature)
+
     def _each(self) -> list[Generator]:
         return list(self.members)  # type: ignore[arg-type]
 

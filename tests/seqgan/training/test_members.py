@@ -70,6 +70,24 @@ def test_members_of_a_run_choose_among_its_samples(whole, tmp_path):
         TextGenerator.from_pretrained(tmp_path / "alone").sample(1, rescore=2)
 
 
+def test_the_command_knows_the_members_of_a_run(whole, capsys):
+    """They choose among samples, or are sampled from as one."""
+    capsys.readouterr()
+    assert main(["sample", str(whole), "--number", "3", "--rescore", "4"]) == 0
+    assert capsys.readouterr().out.splitlines() == TextGenerator.from_run(whole).sample(
+        3, rescore=4
+    )
+    words = ["sample", str(whole), "--model", "members", "--number", "5"]
+    assert main(words) == 0
+    ours = TextGenerator.from_run(whole)
+    drawn = decode(ours.by_members().policy, Decoding(), Questions(), 5)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ours.codec.texts(drawn) != ours.sample(5)
+    word = lines[0].split()[0]
+    assert main([*words, "--forbid", word, "--jsonl"]) == 0
+    assert f'"{word} ' not in capsys.readouterr().out
+
+
 def generate_all(model: TextGenerator, count: int) -> Sequences:
     """The candidates that a model draws with seed 2."""
     return decode(model.policy, Decoding(seed=2), Questions(), count)
