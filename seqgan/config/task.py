@@ -33,8 +33,7 @@ class Task(Settings):
     size recommend.
 
     Attributes:
-        method: what is done: a composition of generator, discriminator, reward and updates; if
-            none is named, rloo where every term is a wish of yours (qed, your function).
+        method: what is done; none: rloo if all rewards are wishes of yours (qed, your function).
         size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
         data: a text file with one sequence per line, or grammar, oracle, wordnet,
             digits, styles, translation.
