@@ -33,7 +33,7 @@ class Task(Settings):
     size recommend.
 
     Attributes:
-        method: what is done; none: rloo if all rewards are wishes of yours (qed, your function).
+        method: what is done; none: rloo for rewards of your own alone.
         size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
         data: a text file with one sequence per line, or grammar, oracle, wordnet,
             digits, styles, translation.
@@ -49,7 +49,7 @@ class Task(Settings):
             similarity, substructure; package.module:function; each with a weight if you like
             (length:0.5) or its own settings: '[{name: discriminator, form: probability}]'.
         stages: rewards that come before these, each until an end, as in
-            '[{rewards: [length], steps: 50}, {rewards: [regex], reward: 0.9, steps: 500}]'.
+            '[{rewards: [length], steps: 9}, {rewards: [novelty], reward: 0.9, steps: 20}]'.
         reward: the terms together, and calls of your own functions.
         on_reward_error: if a function fails: stop (the state is saved, the message shows the
             sequence), or skip (the term abstains there).
