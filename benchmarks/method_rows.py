@@ -14,31 +14,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from seqgan.cli.methods import outcome
-from seqgan.config import RunConfig
 from seqgan.config.methods import RESULTS, method_names
 from seqgan.config.settings import Settings
 from seqgan.runs.run_directory import write_text
 from seqgan.terminal import say
 
+from .changes import changed
 from .method_index import indexed
 from .pages import NOTHING
 from .reading import read_yaml
 from .results import Result, read_results
-from .suite import METHOD_GROUPS, START_GROUPS
 from .tables import PUBLISHED
 from .verdict_cells import difference_cells
 from .verdicts import verdicts
 
 __all__ = [
     "MethodsSettings",
-    "changed",
     "filled",
     "page_of",
     "page_row",
@@ -101,36 +99,6 @@ def rows_by_method(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]
             }
         )  # fmt: skip
     return dict(sorted(found.items()))
-
-
-def changed(result: Result) -> list[str]:
-    """The settings in which a run differs from ``seqgan run --method NAME`` of the same size.
-
-    Data, MLE model and evaluation are the suite's, and not among them; the generator is where the
-    method began with one of its own.
-
-    Args:
-        result: of the arm that has the method's name.
-    """
-    there, size = result["config"], result["size"]
-    usual = asdict(RunConfig(method=result["arm"], size=size, data=there["data"]))
-    own = (result.get("method") or {}).get("own_start", False)
-    groups = START_GROUPS if own else METHOD_GROUPS
-    return [line for group in groups for line in _changes(there[group], usual[group], group)]
-
-
-def _changes(there: Any, usual: Any, name: str) -> list[str]:
-    """Lines on what differs, in the order of the settings; new and former settings are left out."""
-    if isinstance(there, dict) and isinstance(usual, dict):
-        shared = [key for key in usual if key in there]
-        return [
-            line for key in shared for line in _changes(there[key], usual[key], f"{name}.{key}")
-        ]
-    return [] if there == usual else [f"{name} {_shown(there)} ({_shown(usual)})"]
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False).replace('"', "")
 
 
 def page_row(rows: list[dict[str, Any]]) -> str:

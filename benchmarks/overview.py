@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seqgan.config.methods import method_names
 from seqgan.evaluation.primary import PRIMARY
 
 from .aggregate import (
@@ -12,6 +13,7 @@ from .aggregate import (
     stratified_bootstrap,
 )
 from .best_mle import BestMLE, best_mle, shared_mle
+from .changes import changed
 from .gains import UNITS, gains, values
 from .results import Result, grouped
 from .statistics import Combined
@@ -59,8 +61,23 @@ def overview_table(size: str, results: list[Result], found: list[SuiteVerdict]) 
         "is better). A dash: not run.",
         HOLM,
         *not_run(results),
+        *_other_settings(results),
     ]
     return Table(f"overview-{size}", f"Every arm in every suite, size {size}", columns, rows, notes)
+
+
+def _other_settings(results: list[Result]) -> list[str]:
+    """A note on the methods that were run with settings other than their own."""
+    known = method_names()
+    judged = [each for each in results if each["size"] != "smoke" and each["arm"] in known]
+    found = {result["arm"]: result for result in judged}
+    other = [arm for arm, result in found.items() if changed(result)]
+    if not other:
+        return []
+    return [
+        "Run with settings that are not those of `seqgan run --method NAME` at this size; the "
+        f"page of each method names them: {', '.join(other)}."
+    ]
 
 
 def aggregate_tables(size: str, results: list[Result]) -> list[Table]:

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks import method_rows
+from benchmarks.changes import changed
 from benchmarks.cli import main
 from benchmarks.method_index import command, indexed
 from benchmarks.method_rows import (
     NOTHING,
-    changed,
     filled,
     page_of,
     page_row,
     published,
     rows_by_method,
 )
+from benchmarks.overview import _other_settings
 from benchmarks.results import read_results
 from benchmarks.settings import RunSettings
 from benchmarks.suite import arms_of, load_suite, named_arms, suite_names
@@ -141,6 +142,8 @@ def test_a_row_names_the_settings_that_are_not_the_methods_own(capsys, monkeypat
         "adversarial.patience 0 (5)", "adversarial.measure_every 10 (2)",
         "adversarial.critic_steps 3 (10)",
     ]  # fmt: skip
+    assert "page of each method names them: rankgan." in _other_settings([result("rankgan")])[0]
+    assert _other_settings([result("mle")]) == []
     assert changed(result("psi-mle")) == [
         "critic.steps 600 (4000)",
         "critic.measure_every 100 (200)",
