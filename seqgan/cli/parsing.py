@@ -173,7 +173,8 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
         elif _now_objective(content, _rewards(typed, of_file)):
             content = {k: v for k, v in content.items() if k not in ("method", "algorithm")}
-    begun = typed.get("pretrain.run", (of_file.get("pretrain") or {}).get("run"))
+    group = of_file.get("pretrain")
+    begun = typed.get("pretrain.run", group.get("run") if isinstance(group, dict) else None)
     if begun and command in ("run", "pretrain"):
         content = _as_begun(str(begun), typed.get("data", of_file.get("data", "")))
     content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from benchmarks.experiments import experiments
 from benchmarks.pages import NOTHING, fill, named_tables
 from benchmarks.suite import arms_of, load_suite
 from benchmarks.tables import make_tables
+from seqgan.config import RunConfig
 from seqgan.errors import ConfigError
 from seqgan.metrics.catalogue import find
 
 PAGE = Path(__file__).parents[2] / "docs" / "experiments.md"
+CONFIG = asdict(RunConfig(method="ratio"))
 
 
 def result(arm: str, seed: int, difference: float | None, **more) -> dict:
@@ -30,8 +33,8 @@ def result(arm: str, seed: int, difference: float | None, **more) -> dict:
                "direction": "none", "signature": "metric:entropy"}]  # fmt: skip
     return {
         "suite": "grammar", "size": "standard", "seed": seed, "arm": arm, "title": arm.upper(),
-        "place": 1, "kind": "mle" if arm == "mle" else "method", "control_of": None, "config": {},
-        "scores": scores, "suite_title": "g", "columns": None, "published": None, "absent": [],
+        "place": 1, "kind": "mle" if arm == "mle" else "method", "control_of": None,
+        "config": CONFIG, "scores": scores, "suite_title": "g", "columns": None, "published": None, "absent": [],
         "verdict": verdict, **more,
     }  # fmt: skip
 

@@ -102,7 +102,9 @@ def strings(path: Path) -> list[str]:
 
 OF_OTHER_PROGRAMS = {
     "--name", "--no-deps", "--nnodes", "--nproc_per_node", "--rdzv_backend", "--rdzv_endpoint",
-    "--porcelain", "--error-unmatch", "--basetemp",
+    "--porcelain", "--error-unmatch", "--basetemp", "--headless", "--no-sandbox", "--disable-gpu",
+    "--hide-scrollbars", "--no-first-run", "--virtual-time-budget", "--user-data-dir",
+    "--blink-settings", "--screenshot", "--window-size",
 }  # fmt: skip
 
 

@@ -74,9 +74,9 @@ def test_the_pairs_of_the_differentiable_player(name):
     player = RelaxedUpdates(Relaxed(loss="relativistic", batch_size=12), materials)
     plain, seen = player._loss, []
 
-    def noted(key, rows, condition, temperature, real, *more):
+    def noted(name, key, rows, condition, temperature, real, *more):
         seen.append(all(torch.equal(real.condition[each], condition[each]) for each in condition))
-        return plain(key, rows, condition, temperature, real, *more)
+        return plain(name, key, rows, condition, temperature, real, *more)
 
     player._loss = noted
     player.steps(2)

@@ -482,6 +482,9 @@ class Slow:
     def train_until(self, step, negatives):
         self.learner.step = step
 
+    def settle(self):
+        return None
+
     def measure(self, *_):
         step = self.learner.step
         late = {1400: 0.002, 1600: 0.016, 2000: 0.03, 2400: 0.04, 3000: 0.05}
