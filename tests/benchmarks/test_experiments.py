@@ -34,7 +34,8 @@ def result(arm: str, seed: int, difference: float | None, **more) -> dict:
     return {
         "suite": "grammar", "size": "standard", "seed": seed, "arm": arm, "title": arm.upper(),
         "place": 1, "kind": "mle" if arm == "mle" else "method", "control_of": None,
-        "config": CONFIG, "scores": scores, "suite_title": "g", "columns": None, "published": None, "absent": [],
+        "config": CONFIG, "scores": scores, "suite_title": "g", "columns": None,
+        "published": None, "absent": [],
         "verdict": verdict, **more,
     }  # fmt: skip
 
