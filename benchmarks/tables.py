@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seqgan.evaluation.answer import LEAST_SAMPLES, TOO_SMALL
 from seqgan.metrics.catalogue import (
     ARROWS,
     ENTROPY,
@@ -21,7 +20,7 @@ from seqgan.runs.run_directory import write_text
 
 from .experiments import experiment_tables
 from .objectives import objective_table
-from .overview import HOLM, aggregate_tables, overview_table, short
+from .overview import aggregate_tables, overview_table
 from .paper import paper_table
 from .reading import read_yaml
 from .rescored_table import rescored_table
@@ -30,8 +29,8 @@ from .rivals import rivals_table
 from .score_cells import COMPUTE, compute_columns, score_cell
 from .summary import summary_table
 from .table import Table, as_csv
-from .verdict_cells import difference_cells
-from .verdicts import SuiteVerdict, verdicts
+from .verdict_table import verdict_table
+from .verdicts import verdicts
 
 __all__ = ["make_tables", "scores_csv", "write_tables"]
 
@@ -48,16 +47,6 @@ COLUMNS = {
 }  # fmt: skip
 """The scores of a suite's table, by whether the density of its source is known."""
 
-GOING_ON = "mle-continued"
-"""The control that tells whether the baseline was trained to its end."""
-
-CONVERGED = "converged"
-PUBLISHED_RECIPE = ("seqgan", "seqgan-papers")
-RECIPE_ROUNDS, RECIPE_L2, RECIPE_RATE = 800, 0.2, 0.0001
-UNCLIPPED = 1e5
-"""Norm of a gradient from which on a clip has no effect."""
-"""The rounds and the L2 penalty on the CNN's output layer of the SeqGAN authors' code."""
-
 
 def make_tables(results: list[Result]) -> list[Table]:
     """Of each size the main arms, all arms at a glance, their verdicts, then each suite's scores.
@@ -70,11 +59,7 @@ def make_tables(results: list[Result]) -> list[Table]:
         short_form = summary_table(size, of_size, found)
         tables += [] if short_form is None else [short_form]
         tables.append(overview_table(size, of_size, found))
-        tables.append(
-            verdict_table(
-                size, found, _unconverged(of_size), deviations(of_size), idle_controls(of_size)
-            )
-        )
+        tables.append(verdict_table(size, found, of_size))
         tables += aggregate_tables(size, of_size)
         some = (rivals_table(size, of_size), rescored_table(size, of_size))
         tables += [table for table in some if table is not None]
@@ -101,122 +86,6 @@ def write_tables(tables: Iterable[Table], results: list[Result], folder: Path) -
             paths.append(folder / f"{table.name}.{ending}")
             write_text(paths[-1], text)
     return paths
-
-
-def _unconverged(results: list[Result]) -> list[str]:
-    """Suites and seeds whose MLE model had not converged, or whose results do not say."""
-    return [
-        f"{result['suite']} (seed {result['seed']})"
-        for result in results
-        if result["arm"] == "mle" and result.get("training", {}).get("state") != CONVERGED
-    ]
-
-
-def idle_controls(results: list[Result]) -> list[str]:
-    """Controls with a random reward that kept their start with every seed, with their suites."""
-    kept: dict[str, list[bool]] = {}
-    for result in results:
-        lines = result.get("curves", {}).get("validation", [])
-        if result["control_of"] is not None and result["arm"].endswith("-random") and lines:
-            best = min(lines, key=lambda line: line["score"])
-            kept.setdefault(f"{result['suite']} {result['arm']}", []).append(best["step"] == 0)
-    return [name for name, each in kept.items() if all(each)]
-
-
-def deviations(results: list[Result]) -> str | None:
-    """Deviations of the arm SeqGAN as published from its authors' code, by its settings.
-
-    Args:
-        results: of any arms; None is returned if none of them is that arm.
-    """
-    configs = [result["config"] for result in results if result["arm"] in PUBLISHED_RECIPE]
-    if not configs:
-        return None
-    found = []
-    if any(not config["critic"].get("fresh_every") for config in configs):
-        found.append(
-            "the discriminator is pretrained on one set of samples (there on 50 fresh ones)"
-        )
-    if any(config["adversarial"]["rounds"] < RECIPE_ROUNDS for config in configs):
-        found.append(f"the rounds are fewer (there {RECIPE_ROUNDS})")
-    if any(not config["discriminator"].get("output_l2") for config in configs):
-        found.append(f"its output layer has no L2 penalty (there {RECIPE_L2})")
-    optimizers = [config["critic"]["optimizer"] for config in configs]
-    if any(each.get("clip_norm", 0) < UNCLIPPED for each in optimizers):
-        found.append("its gradient is clipped (there the generator's alone)")
-    if any(each["learning_rate"] > RECIPE_RATE for each in optimizers):
-        found.append(f"its learning rate is higher (there {RECIPE_RATE})")
-    found.append("the rollout policy lags behind (there a lag is set and has no effect)")
-    joined = ", ".join(found[:-1]) + (", and " if len(found) > 2 else " and ") + found[-1]
-    return f"SeqGAN as published deviates from its authors' code: {joined}."
-
-
-def verdict_table(
-    size: str,
-    found: list[SuiteVerdict],
-    unconverged: list[str],
-    deviating: str | None = None,
-    idle: list[str] | None = None,
-) -> Table:
-    """A row per suite and arm: the difference from swept MLE at equal diversity.
-
-    Args:
-        size: name.
-        found: the verdicts.
-        unconverged: suites and seeds whose baseline was not trained to its end.
-        deviating: a sentence on SeqGAN as published, if it is an arm.
-        idle: controls that kept their start.
-    """
-    rows = []
-    for row in sorted(found, key=lambda x: (x.kind != "method", x.arm)):
-        cells = [row.arm, row.kind, row.suite, short(row.metric)]
-        cells += [str(len(row.seeds)), *difference_cells(row), row.between or ""]
-        rows.append([*cells, f"**{row.label}**" if row.kind == "method" else row.label])
-    level = found[0].confidence if found else 0.95
-    columns = [
-        "arm", "kind", "suite", "metric", "seeds", "difference ↓", f"{level:.0%} interval", "p",
-        "p (Holm)", "against its control", "verdict",
-    ]  # fmt: skip
-    notes = [
-        "Difference of the primary metric from MLE, swept over its ways of sampling, at equal "
-        "diversity: below 0 is better. The interval covers a bootstrap over seeds and sequences "
-        "and Student's t over seeds; the verdict follows from the corrected p-value and from the "
-        "size: a difference below 0.1% of MLE's value, or below 0.0005 nats, counts as none. A "
-        "method is better only if it is better than its control, the same training with a random "
-        "reward, as well.",
-        HOLM,
-    ]
-    if any(row.label == TOO_SMALL for row in found):
-        notes.append(
-            f"With fewer than {LEAST_SAMPLES} samples of each model the methods are too small to "
-            "judge: the table shows that everything works."
-        )
-    if unconverged:
-        notes.append(
-            f"MLE had not converged in: {', '.join(unconverged)}. There training of any kind can "
-            "help, and nothing follows from what a method gains."
-        )
-    if idle:
-        notes.append(
-            "No round of these controls was better on validation than their start, so that they "
-            f"are MLE itself, and to be better than they are is no more than to be better than it: "
-            f"{', '.join(idle)}."
-        )
-    if deviating is not None:
-        notes.append(deviating)
-    if any(len(row.seeds) == 1 for row in found):
-        notes.append(
-            "One seed: interval and p-value are over sequences alone, and say nothing about how "
-            "much the answer moves from one training run to the next."
-        )
-    unfinished = [row.suite for row in found if row.arm == GOING_ON and row.label == "better"]
-    if unfinished:
-        notes.append(
-            f"MLE going on is better than the shared MLE model in: {', '.join(unfinished)}. There "
-            "the baseline was not trained to its end, training of any kind can help, and nothing "
-            "follows from what a method gains."
-        )
-    return Table(f"verdicts-{size}", f"Verdicts, size {size}", columns, rows, notes)
 
 
 def _title(score: dict[str, Any]) -> str:

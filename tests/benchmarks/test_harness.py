@@ -20,7 +20,8 @@ from benchmarks.cli import main
 from benchmarks.pages import named_tables
 from benchmarks.results import read_results
 from benchmarks.rivals import rivals_table
-from benchmarks.tables import _unconverged, idle_controls, make_tables, verdict_table
+from benchmarks.tables import make_tables
+from benchmarks.verdict_table import idle_controls, unconverged, verdict_table
 from benchmarks.verdicts import against_controls, against_rivals, verdicts
 from seqgan.errors import ConfigError
 from seqgan.evaluation.significance import estimate, label, practical_size
@@ -434,7 +435,7 @@ def test_a_method_has_to_be_better_than_its_control():
 )
 def test_a_baseline_that_has_not_converged_is_named(training, named):
     baseline = {"arm": "mle", "suite": "s", "seed": 4, "training": training}
-    assert _unconverged([baseline]) == (["s (seed 4)"] if named else [])
+    assert unconverged([baseline]) == (["s (seed 4)"] if named else [])
 
 
 def frechet(suite: str, seed: int, difference: float) -> dict:
@@ -499,8 +500,10 @@ def test_controls_that_are_mle_itself_are_named():
 
     results = [control("kept", 0), control("moved", 0), control("moved", 2)]
     assert idle_controls(results) == ["kept m-random"]
-    table = verdict_table("smoke", verdicts(results), [], None, ["kept m-random"])
-    assert any("MLE itself" in note and "kept m-random" in note for note in table.notes)
+    results[0]["config"] = {"generator": {"noise": 4}}
+    notes = verdict_table("smoke", verdicts(results), results).notes
+    assert any("MLE itself" in note and "kept m-random." in note for note in notes)
+    assert any("read noise" in note and ": m-random." in note for note in notes)
 
 
 def test_a_method_against_its_rivals():
