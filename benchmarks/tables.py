@@ -18,6 +18,7 @@ from seqgan.metrics.catalogue import (
 )
 from seqgan.runs.run_directory import write_text
 
+from .comparing import rivals_table
 from .experiments import experiment_tables
 from .objectives import objective_table
 from .overview import aggregate_tables, overview_table
@@ -25,7 +26,6 @@ from .paper import paper_table
 from .reading import read_yaml
 from .rescored_table import rescored_table
 from .results import Result, grouped
-from .rivals import rivals_table
 from .score_cells import COMPUTE, compute_columns, score_cell
 from .summary import summary_table
 from .table import Table, as_csv

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from .policy import Policy, State, TokenScores, WrappedPolicy
+from .policy import Policy, ReshapedPolicy, TokenScores
 from .sampling import outside_nucleus
 from .sequences import Sequences
 
@@ -22,7 +22,18 @@ NUMBERS = 1 << 23
 """Logits that are sorted at a time when sequences are scored: bounds the memory to some 500 MB."""
 
 
-class NucleusPolicy(WrappedPolicy):
+class _Sorted(ReshapedPolicy):
+    """A policy that sorts its logits, which is done for some sequences at a time."""
+
+    def forward(self, sequences: Sequences) -> TokenScores:
+        """Log-probability (-inf of a token that cannot be emitted) and entropy [B, T]."""
+        width = sequences.tokens.shape[1] * self.vocab_size
+        score = super().forward
+        scores = [score(part) for part in sequences.split(max(1, NUMBERS // width))]
+        return TokenScores(*(torch.cat(found) for found in zip(*scores, strict=True)))
+
+
+class NucleusPolicy(_Sorted):
     """A policy whose tokens outside the nucleus cannot be emitted.
 
     Args:
@@ -40,23 +51,7 @@ class NucleusPolicy(WrappedPolicy):
         super().__init__(policy)
         self.top_p = top_p
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits [R, V], -inf outside the nucleus, and the new state."""
-        logits, state = self.policy.step(tokens, state)
-        return self.kept(logits), state
-
-    def logits(self, sequences: Sequences) -> Tensor:
-        """Logits [B, T, V], -inf outside the nucleus."""
-        return self.kept(self.policy.logits(sequences))
-
-    def forward(self, sequences: Sequences) -> TokenScores:
-        """Log-probability (-inf outside the nucleus) and entropy [B, T] of every token."""
-        width = sequences.tokens.shape[1] * self.vocab_size
-        score = super().forward
-        scores = [score(part) for part in sequences.split(max(1, NUMBERS // width))]
-        return TokenScores(*(torch.cat(found) for found in zip(*scores, strict=True)))
-
-    def kept(self, logits: Tensor) -> Tensor:
+    def reshaped(self, logits: Tensor) -> Tensor:
         """Logits [..., V] with -inf outside the nucleus."""
         if self.top_p == 1:
             return logits
@@ -66,7 +61,7 @@ class NucleusPolicy(WrappedPolicy):
         return logits.masked_fill(outside, -torch.inf)
 
 
-class NucleusMixture(WrappedPolicy):
+class NucleusMixture(_Sorted):
     """A mixture of a policy and its nucleus: at each step ``share p + (1 - share) p_nucleus``.
 
     No token has probability 0 that the policy itself gives one, so importance weights back to the
@@ -91,17 +86,9 @@ class NucleusMixture(WrappedPolicy):
         self.nucleus = NucleusPolicy(policy, top_p)
         self.share, self.temperature = share, temperature
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Log-probabilities [R, V], and the new state."""
-        logits, state = self.policy.step(tokens, state)
-        return self._mixed(logits), state
-
-    def logits(self, sequences: Sequences) -> Tensor:
-        """Log-probabilities [B, T, V]."""
-        return self._mixed(self.policy.logits(sequences))
-
-    def _mixed(self, logits: Tensor) -> Tensor:
-        kept = self.nucleus.kept(logits / self.temperature).log_softmax(-1)
+    def reshaped(self, logits: Tensor) -> Tensor:
+        """Log-probabilities [..., V] of the mixture."""
+        kept = self.nucleus.reshaped(logits / self.temperature).log_softmax(-1)
         whole = logits.log_softmax(-1)
         # A token outside has its share of the whole alone.
         return torch.logaddexp(whole + math.log(self.share), kept + self._log_rest)

@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from .sampling import Sampler, tempered
 from .sequences import Sequences, concat_trees, refuse_condition, select_tree
 
-__all__ = ["Policy", "Prefixes", "State", "TemperedPolicy", "TokenScores", "WrappedPolicy"]
+__all__ = [
+    "Policy", "Prefixes", "ReshapedPolicy", "State", "TemperedPolicy", "TokenScores",
+    "WrappedPolicy",
+]  # fmt: skip
 
 State = Any
 """Memory of the tokens consumed so far; by default a pytree, batch first."""
@@ -223,7 +226,27 @@ class WrappedPolicy(Policy):
         return self.policy.concat(states)
 
 
-class TemperedPolicy(WrappedPolicy):
+class ReshapedPolicy(WrappedPolicy):
+    """A policy whose distribution of the next token is a function of another's.
+
+    A subclass defines `reshaped`.
+    """
+
+    def reshaped(self, logits: Tensor) -> Tensor:
+        """The logits [..., V] that stand for those of the policy behind it."""
+        raise NotImplementedError
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Reshaped logits [R, V], and the new state."""
+        logits, state = self.policy.step(tokens, state)
+        return self.reshaped(logits), state
+
+    def logits(self, sequences: Sequences) -> Tensor:
+        """Reshaped logits [B, T, V]."""
+        return self.reshaped(self.policy.logits(sequences))
+
+
+class TemperedPolicy(ReshapedPolicy):
     """The policy that ``policy.tempered(temperature)`` returns unless it has a faster one.
 
     Samples and likelihoods belong together: a model that samples at one temperature and is scored
@@ -243,16 +266,7 @@ class TemperedPolicy(WrappedPolicy):
         super().__init__(policy)
         self.temperature = temperature
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits [R, V] divided by the temperature, and the new state."""
-        logits, state = self.policy.step(tokens, state)
-        return self._divided(logits), state
-
-    def logits(self, sequences: Sequences) -> Tensor:
-        """Logits [B, T, V] divided by the temperature."""
-        return self._divided(self.policy.logits(sequences))
-
-    def _divided(self, logits: Tensor) -> Tensor:
+    def reshaped(self, logits: Tensor) -> Tensor:
         """Logits divided by the temperature, up to a constant of each row."""
         if 2.0**-20 <= self.temperature <= 2.0**20:
             return logits / self.temperature

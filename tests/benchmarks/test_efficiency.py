@@ -1,4 +1,4 @@
-"""What was paid for a policy, and how far it is from MLE, by hand."""
+"""The price of a policy and its distance from MLE, by hand."""
 
 from __future__ import annotations
 

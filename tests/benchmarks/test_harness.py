@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from benchmarks.cli import main
+from benchmarks.comparing import rivals_table
 from benchmarks.pages import named_tables
 from benchmarks.results import read_results
-from benchmarks.rivals import rivals_table
 from benchmarks.tables import make_tables
 from benchmarks.verdict_table import idle_controls, unconverged, verdict_table
 from benchmarks.verdicts import against_controls, against_rivals, verdicts
@@ -515,7 +515,7 @@ def test_a_method_against_its_rivals():
     assert (row.arm, row.against, row.seeds, row.label) == ("m", "larger", (0, 1), "better")
     assert row.found.difference == pytest.approx(-0.0505 + 0.02)
     table = rivals_table("standard", results)
-    assert [cells[:3] for cells in table.rows] == [["m", "larger", "s"]]
+    assert [cells[:3] for cells in table.rows] == [["m", "larger", "s smoke"]]
     assert rivals_table("standard", [verdict("s", 0, -0.05)]) is None
 
 

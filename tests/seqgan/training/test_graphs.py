@@ -270,17 +270,20 @@ def test_steps_towards_an_ensemble(recorded, settings):
     assert recorded.replays >= 3 and not works[1].learner.graphs.failed
 
 
-def through_samples(graphs: bool, noise: int, loss: str) -> RelaxedUpdates:
+def judged(graphs: bool, noise: int = 0) -> Materials:
     spec = TokenSpec(30, 1, EOS, 0, 6, (0, 1))
     policy = make_generator(LSTM(embedding=6, hidden=8, noise=noise), spec, 0)
     torch.manual_seed(4)
     judge = bilstm(30, 5, 4)
-    materials = Materials(
+    return Materials(
         policy, frozen_copy(policy), DiscriminatorReward(judge), judge, sequences(40),
         NoPrompts(), runtime(graphs),
     )  # fmt: skip
+
+
+def through_samples(graphs: bool, noise: int, loss: str) -> RelaxedUpdates:
     settings = Relaxed(batch_size=6, loss=loss, temperature_steps=5, last_temperature=0.2)
-    return RelaxedUpdates(settings, materials)
+    return RelaxedUpdates(settings, judged(graphs, noise))
 
 
 @pytest.mark.parametrize(("noise", "loss"), [(0, "relativistic"), (2, "non_saturating")])
@@ -295,19 +298,12 @@ def test_steps_through_samples(recorded, noise, loss):
 
 
 def evolved(graphs: bool) -> EvolutionUpdates:
-    policy = make_generator(LSTM(embedding=6, hidden=8), TokenSpec(30, 1, EOS, 0, 6, (0, 1)), 0)
-    torch.manual_seed(4)
-    judge = bilstm(30, 5, 4)
-    materials = Materials(
-        policy, frozen_copy(policy), DiscriminatorReward(judge), judge, sequences(40),
-        NoPrompts(), runtime(graphs),
-    )  # fmt: skip
     settings = Evolution(
         batch_size=6,
         temperature_factors=[1.0, 0.5],
         losses=["relativistic", "relativistic_average"],
     )
-    return EvolutionUpdates(settings, materials)
+    return EvolutionUpdates(settings, judged(graphs))
 
 
 def test_children_are_put_back_without_new_recordings(recorded):
