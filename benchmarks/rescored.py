@@ -156,5 +156,5 @@ def rescored_verdict(
     curves = [theirs.points("validation"), *theirs.variants.values()]
     way = plain.best_at(mle, best.diversity(), curves)
     point = ours.at(best.temperature, plain.verdict_count)
-    other, near = (None, theirs.points("test")) if way is None else matched(theirs, point, *way)
+    other, near = (None, theirs.points("test")) if way is None else matched(theirs, point, way)
     return decide(point, other, near, settings, seed, plain.test_set), rescoring

@@ -282,11 +282,12 @@ def _cautions(
             f"than the fine-tuned model's {found.finetuned_value:.4f}: where diversity does not "
             "matter, that is the model to take."
         )
-    chosen, tried = found.finetuned_temperature, config.evaluation.temperatures
-    if chosen in (min(tried), max(tried)):
+    if found.at_end:
+        widen = found.finetuned_way.startswith("temperature")
         yield (
-            f"The fine-tuned model was best at temperature {chosen:g}, the end of the range that "
-            "was tried: beyond it the answer may be another. Widen --evaluation.temperatures."
+            f"The fine-tuned model was best at the end of what was tried ({found.finetuned_way}): "
+            "beyond it the answer may be another."
+            + (" Widen --evaluation.temperatures." if widen else "")
         )
     for trouble in summary["troubles"]:
         yield f"Round {trouble['round']}: {trouble['text']}."

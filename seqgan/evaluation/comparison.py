@@ -25,7 +25,7 @@ from rollout import Policy
 
 from ..config import EvaluationConfig
 from ..data.dataset import Dataset
-from .decoding import in_words
+from .decoding import FAMILIES, in_words
 from .difference import difference
 from .point import Point
 from .significance import label, practical_size, relation
@@ -74,6 +74,7 @@ class Verdict:
         finetuned_way: how the fine-tuned model is sampled, in words.
         mle_best_way: how MLE was best on validation of all that was tried, whatever its diversity.
         mle_best_value: primary metric on the test split there.
+        at_end: the fine-tuned model was best at the end of what was tried.
         draws: the bootstrap's differences, which other seeds' can be combined with.
     """
 
@@ -96,6 +97,7 @@ class Verdict:
     finetuned_way: str = ""
     mle_best_way: str = ""
     mle_best_value: float | None = None
+    at_end: bool = False
     draws: list[float] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +152,9 @@ def compare(
     return compare_swept(Swept(mle, sweep), Swept(finetuned, sweep), variants=variants)
 
 
-def compare_swept(mle: Swept, finetuned: Swept, *, variants: bool = True) -> Comparison:
+def compare_swept(
+    mle: Swept, finetuned: Swept, *, variants: bool = True, best: bool = True
+) -> Comparison:
     """Compares as `compare` does; a model swept for another comparison is not swept again.
 
     Args:
@@ -158,39 +162,46 @@ def compare_swept(mle: Swept, finetuned: Swept, *, variants: bool = True) -> Com
         finetuned: the model in question, with the same `Sweep`, which has settled its metric.
         variants: sample both in other ways than by temperature as well, if the metric admits
             them.
+        best: measure the baseline at its own best too, whatever its diversity.
     """
     sweep, measured = mle.sweep, finetuned.sweep
-    models = {"mle": mle, "finetuned": finetuned}
+    # The baseline comes last: what was drawn from it last is at hand for what follows.
+    models = {"finetuned": finetuned, "mle": mle}
     validation = {name: model.points("validation") for name, model in models.items()}
     others = {name: model.variants if variants else {} for name, model in models.items()}
     curves = {name: [validation[name], *others[name].values()] for name in models}
-    best = {name: min(chain(*found), key=Point.primary) for name, found in curves.items()}
-    chosen = target = best["finetuned"]
+    chosen = target = min(chain(*curves["finetuned"]), key=Point.primary)
     if measured is not sweep:
         # Self-BLEU grows with the number of samples, so as many as the curves have.
         target = sweep.point(
             finetuned.policy, chosen.temperature, "validation", family=chosen.family
         )
-    way, at_best = sweep.best_at(mle.policy, target.diversity(), curves["mle"]), best["mle"]
-    if way is not None:
-        at_way = sweep.point(mle.policy, way[1], "validation", family=way[0])
-        at_best = min(at_best, at_way, key=Point.primary)
+    way = sweep.best_at(mle.policy, target.diversity(), curves["mle"])
     test = {name: model.points("test") for name, model in models.items()}
     # A control has half of the samples, and what is compared with it has as many.
     count = min(sweep.verdict_count, measured.verdict_count)
     ours = finetuned.at(chosen.temperature, count, chosen.family)
-    theirs, near = None, test["mle"]
-    if way is not None:
-        theirs, near = matched(mle, ours, *way)
+    theirs, near = (None, test["mle"]) if way is None else matched(mle, ours, way)
     verdict = decide(ours, theirs, near, sweep.config, sweep.seed, sweep.test_set)
-    verdict = _beside(verdict, mle.at(at_best.temperature, count, at_best.family))
+    verdict = replace(verdict, at_end=_at_end(chosen, sweep.config))
+    if best:
+        tried = [*chain(*curves["mle"]), *([] if way is None else [way])]
+        verdict = _beside(verdict, mle, min(tried, key=Point.primary), count)
     return Comparison(validation, test, verdict, sweep.real(), others)
 
 
-def _beside(verdict: Verdict, best: Point) -> Verdict:
-    """A verdict with MLE at its own best beside it."""
-    way = in_words(best.family, best.temperature)
-    return replace(verdict, mle_best_way=way, mle_best_value=best.primary())
+def _beside(verdict: Verdict, mle: Swept, best: Point, count: int) -> Verdict:
+    """A verdict with MLE beside it, sampled as at the best of its points on validation."""
+    point = mle.at(best.temperature, count, best.family)
+    way = in_words(point.family, point.temperature)
+    return replace(verdict, mle_best_way=way, mle_best_value=point.primary())
+
+
+def _at_end(point: Point, config: EvaluationConfig) -> bool:
+    """Tells if a point lies at the end of its family, beyond which nothing was tried."""
+    if point.family != "temperature":
+        return point.temperature == min(FAMILIES[point.family])
+    return point.temperature in (min(config.temperatures), max(config.temperatures))
 
 
 @dataclass(frozen=True)
@@ -232,14 +243,20 @@ def compare_with_control(
     found = compare_swept(mle, method)
     if control is None:
         return Compared(found)
-    between = compare_swept(control, method)
-    return Compared(found, compare_swept(mle, control) if alone else None, between)
+    between = compare_swept(control, method, best=False)
+    return Compared(found, compare_swept(mle, control, best=False) if alone else None, between)
 
 
-def matched(mle: Swept, ours: Point, family: str, value: float) -> tuple[Point, list[Point]]:
-    """MLE's point on the test split that is as diverse as `ours`, and one on either side."""
-    sweep = mle.sweep
-    value = sweep.match(mle.policy, ours, value, family)
+def matched(mle: Swept, ours: Point, close: Point) -> tuple[Point, list[Point]]:
+    """MLE's point on the test split that is as diverse as `ours`, and one on either side.
+
+    Args:
+        mle: the baseline.
+        ours: the other model's point on the test split.
+        close: the baseline's on validation, sampled in the same way and about as diverse.
+    """
+    sweep, family = mle.sweep, close.family
+    value = sweep.match(mle.policy, ours, close.temperature, family)
     values = (value, *(within(family, factor * value) for factor in BESIDE))
     count = len(ours.own.tokens)
     theirs, *near = (sweep.point(mle.policy, each, "test", count, family=family) for each in values)

@@ -280,8 +280,8 @@ class Sweep:
 
     def best_at(
         self, policy: Policy, diversity: float, curves: Iterable[list[Point]]
-    ) -> tuple[str, float] | None:
-        """The way of sampling that is best on validation among those that are so diverse.
+    ) -> Point | None:
+        """The point on validation that is best among the ways of sampling that are so diverse.
 
         Args:
             policy: the model.
@@ -289,19 +289,15 @@ class Sweep:
             curves: for each family the model's points on validation.
 
         Returns:
-            The family and its number, or None where no family reaches the diversity.
+            A point, or None where no family reaches the diversity.
         """
         found = []
         for points in curves:
             value = self.at_diversity(policy, diversity, points)
             if value is not None:
-                found.append((points[0].family, value))
-        if len(found) < 2:
-            return found[0] if found else None
-        return min(
-            found,
-            key=lambda way: self.point(policy, way[1], "validation", None, False, way[0]).primary(),
-        )
+                family = points[0].family
+                found.append(self.point(policy, value, "validation", family=family))
+        return min(found, key=Point.primary, default=None)
 
     def match(
         self, policy: Policy, point: Point, near: float, family: str = "temperature"

@@ -140,7 +140,8 @@ def _compared(record: Record) -> str:
 def _ways(record: Record) -> str:
     """Says how else the models were sampled."""
     verdict = record.verdict or {}
-    if not (record.results.get("sweep") or {}).get("variants"):
+    variants = (record.results.get("sweep") or {}).get("variants") or {}
+    if not any(variants.values()):
         metric = PRIMARY.get(verdict["metric"])
         return f" {metric.excluded}" if metric is not None and metric.excluded else ""
     return (

@@ -125,11 +125,30 @@ def test_what_is_too_small_to_judge():
     assert "Only 100 test sequences" in " ".join(enough.cautions)
 
 
+@pytest.mark.parametrize(
+    ("way", "advice"), [("temperature 0.9", "Widen --evaluation.temperatures"), ("top-p 0.8", "")]
+)
+def test_a_model_that_is_best_at_the_end_of_what_was_tried(way, advice):
+    found = replace(verdict("better"), at_end=True, finetuned_way=way)
+    text = " ".join(answer(Compared(Comparison({}, {}, found)), FIT, RunConfig(data="x"),
+                           SUMMARY, 500, []).cautions)  # fmt: skip
+    assert f"best at the end of what was tried ({way})" in text
+    assert ("Widen" in text) is bool(advice) and advice in text
+    assert "end of what was tried" not in " ".join(answered().cautions)
+
+
+def test_mle_at_another_diversity_is_a_caution():
+    found = replace(verdict("better"), mle_best_way="top-p 0.9", mle_best_value=2.9)
+    for label, said in (("better", True), ("worse", False)):
+        compared = Compared(Comparison({}, {}, replace(found, label=label)))
+        text = " ".join(answer(compared, FIT, RunConfig(data="x"), SUMMARY, 500, []).cautions)
+        assert ("At another diversity (top-p 0.9) MLE has 2.9000" in text) is said
+
+
 def test_cautions_of_the_rounds():
-    found = answered(control="better", evaluation=EvaluationConfig(temperatures=[0.9, 1.0]))
+    found = answered(control="better")
     text = " ".join(found.cautions)
     assert "The control is better than MLE as well" in text
-    assert "best at temperature 0.9, the end of the range" in text
     compared = Compared(Comparison({}, {}, verdict("worse")))
     summary = {"best_round": 0, "troubles": [{"round": 3, "text": "mode collapse: entropy 0.1"}]}
     text = " ".join(answer(compared, FIT, RunConfig(data="x"), summary, 500, []).cautions)

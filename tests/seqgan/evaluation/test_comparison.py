@@ -247,6 +247,7 @@ def test_a_sweep_on_text_compares_equal_numbers(data):
     compared = compare(data.density, cold, text, replace(config, num_samples=900), 0)
     assert compared.verdict.metric == "fed"
     assert compared.verdict.finetuned_temperature == 1.2  # the one that undoes the most
+    assert compared.verdict.at_end
     # training sequences are fewer than samples here, so none are compared with the test split
     assert "fed" not in compared.real
 

@@ -322,6 +322,16 @@ def test_only_a_whole_success_has_the_headline(tmp_path, changes, words):
     assert ("Fine-tuning helped" in html) == helped
 
 
+def test_only_what_was_tried_is_said_to_be(tmp_path):
+    """Under the likelihood no way but the temperature is open; the families are empty then."""
+    none, some = {"mle": {}, "finetuned": {}}, {"mle": {"top-p": [{"top-p": 0.9}]}}
+    for variants, said in ((none, "had no part in it"), (some, "Both were also sampled in two")):
+        changed = without_sweep(sweep={"variants": variants})
+        html, _ = report(tmp_path / said[:4], results=changed, log=None)
+        assert said in html
+    assert "had no part in it" not in html
+
+
 HOSTILE = [
     "<script>alert(1)</script> & <b>bold</b>",
     "</style></svg><img src=x onerror=alert(1)>",
