@@ -1,7 +1,7 @@
 """The main job on a CUDA device: what it gives is what a CPU gives. Run with ``pytest -m gpu``.
 
-Without a CUDA device the tests compare the CPU with itself, so that they still run when one is
-there.
+Without a CUDA device the tests compare the CPU with itself, so that their code does not rot, and
+then are reported as skipped.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ pytestmark = pytest.mark.gpu
 DEVICES = ("cpu", "cuda" if torch.cuda.is_available() else "cpu")
 
 
+@pytest.fixture(autouse=True)
+def exact_products(monkeypatch):
+    """Products in 32 bits, as in a run without ``--matmul_precision``."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -40,8 +46,14 @@ def assert_gradients_agree(models: list[torch.nn.Module]) -> None:
     """Every gradient on the CPU and on the device."""
     for (name, one), (_, other) in zip(*(each.named_parameters() for each in models), strict=True):
         assert one.grad is not None and other.grad is not None, name
-        apart = (one.grad - other.grad.cpu()).abs().max()
-        assert apart < 1e-4, f"{name}: {apart:.1e}"
+        apart = (one.grad - other.grad.cpu()).abs().max() / one.grad.abs().max()
+        assert apart < 1e-3, f"{name}: {apart:.1e}"
+
+
+def skip_without_a_device() -> None:
+    """Ends a test that had nothing but the CPU to compare."""
+    if DEVICES[1] == "cpu":
+        pytest.skip("torch sees no CUDA device: the CPU was compared with itself")
 
 
 def test_losses_and_gradients_agree_with_the_cpu():
@@ -56,6 +68,7 @@ def test_losses_and_gradients_agree_with_the_cpu():
         losses.append(float(loss.detach()))
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     assert_gradients_agree(models)
+    skip_without_a_device()
 
 
 @pytest.mark.parametrize("kind", [cnn, bilstm])
@@ -73,6 +86,7 @@ def test_losses_and_gradients_of_discriminators_agree_with_the_cpu(kind):
         losses.append(float(loss.detach()))
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     assert_gradients_agree(models)
+    skip_without_a_device()
 
 
 def test_drawn_tokens_are_those_of_the_cpu():
@@ -86,6 +100,7 @@ def test_drawn_tokens_are_those_of_the_cpu():
     before = torch.cat([torch.ones(len(one), 1), same[:, :-1].long().cumprod(1)], 1).bool()
     drawn = before & one.mask
     assert drawn.sum() > 5_000 and same[drawn].double().mean() >= 0.999
+    skip_without_a_device()
 
 
 class Squared:
@@ -114,6 +129,7 @@ def test_rollouts_agree_with_the_cpu():
     assert (apart <= 4 * error + 1e-5).all()
     # With the same random numbers they are much closer than that: few tokens differ.
     assert apart.mean() < 1e-3
+    skip_without_a_device()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")

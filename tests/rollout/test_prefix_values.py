@@ -54,4 +54,5 @@ def test_as_a_potential_it_changes_no_return_but_by_that_of_the_beginning():
         paid = [env.step(action)[1] for action in actions]
         right = worth(Sequences.from_lists([actions], 0, terminated=True)).item() - begin
         assert sum(paid) == pytest.approx(right, abs=1e-4)
-    assert len({*paid, 0.0}) > 1
+        if len(actions) > 1:  # it pays on the way
+            assert any(paid[:-1])

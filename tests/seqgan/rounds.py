@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from rollout import ConstantReward
 from rollout.modules import frozen_copy
 from seqgan.config import CriticConfig, RunConfig
@@ -21,7 +23,7 @@ from seqgan.training.policy_gradient import PolicyGradient
 from seqgan.training.rounds import Rounds, Validation
 from seqgan.training.runtime import Runtime
 
-__all__ = ["Work", "control_of", "critic_of", "work_of"]
+__all__ = ["Work", "control_of", "critic_of", "noting", "work_of"]
 
 
 @dataclass
@@ -96,3 +98,17 @@ def control_of(generator: Any, work: Work, spread: float | None = None) -> Noise
         work.data.prompts(), work.runtime, "control",
     )  # fmt: skip
     return NoiseGradient(work.settings.algorithm, materials, spread)
+
+
+def noting(
+    patch: pytest.MonkeyPatch, player: Any, losses: dict[float, float], weight: float
+) -> None:
+    """Makes a player note the loss of its update by the weight of the likelihood in it."""
+    update = player.learner.update
+
+    def noted(loss: Any, *inputs: Any) -> Any:
+        found = loss(*inputs)
+        losses[weight] = (found[0] if isinstance(found, tuple) else found).item()
+        return update(loss, *inputs)
+
+    patch.setattr(player.learner, "update", noted)

@@ -9,8 +9,12 @@ import pytest
 from seqgan.training.runtime import Runtime
 
 
-def send(patch: pytest.MonkeyPatch, number: int, step: int) -> None:
-    """A signal after that many gradient steps of the process."""
+def send(patch: pytest.MonkeyPatch, number: int, step: int) -> list[int]:
+    """A signal after that many gradient steps of the process (0: none).
+
+    Returns:
+        The steps until now, as the one entry of a list.
+    """
     seen, original = [0], Runtime.pause
 
     def pause(self: Runtime) -> None:
@@ -20,3 +24,4 @@ def send(patch: pytest.MonkeyPatch, number: int, step: int) -> None:
         original(self)
 
     patch.setattr(Runtime, "pause", pause)
+    return seen

@@ -15,9 +15,9 @@ from seqgan.cli.main import main
 from seqgan.config import DISCRIMINATORS, GENERATORS
 from seqgan.data.text.tokenizers import make_tokenizer
 from seqgan.hub import TextGenerator
-from seqgan.training.runtime import Runtime
 
 from ..small import sizes
+from .signals import send
 from .tiny import TINY, TINY_WORK, differences, outcome
 
 TEXTS = [name for name, kind in DISCRIMINATORS.items() if kind.reads_text]
@@ -71,15 +71,7 @@ def test_a_run_ends_resumes_and_is_used(generator, discriminator, tmp_path, caps
     command = ["run", *tiny, *chosen, "--output_dir", str(parts)]
     for step in (5, 12, 5):  # in MLE, in the rounds, in the control
         with monkeypatch.context() as patch:
-            left, original = [step], Runtime.pause
-
-            def pause(self, left=left, original=original):
-                left[0] -= 1
-                if not left[0]:
-                    signal.raise_signal(signal.SIGTERM)
-                original(self)
-
-            patch.setattr(Runtime, "pause", pause)
+            send(patch, signal.SIGTERM, step)
             capsys.readouterr()
             assert main(command) == 128 + signal.SIGTERM
         command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]

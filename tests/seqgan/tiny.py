@@ -27,6 +27,8 @@ TINY = [
     "--corpus.max_length", "21",  # the grammar's longest sentence: an untrained model writes no end
     *TINY_WORK,
 ]  # fmt: skip
+OF_POLICY_GRADIENT = ("--algorithm.baseline", "--algorithm.rollout_update_rate")
+"""Flags of `TINY` that other algorithms do not have."""
 REWARDED = [
     "--rewards", "tests.seqgan.rewards.functions:long", "--reward.calls", "1000",
     "--reward.workers", "1", "--algorithm.rollouts", "0", "--algorithm.baseline", "value",
@@ -39,6 +41,14 @@ REWARDED = [
 """A function of one's own in a worker, a stage before it, memory, filter, value head, budget."""
 STEPS = 8 + 6 + 3 * (1 + 2) + 3 * 1
 """Gradient steps: MLE, discriminator, rounds, control. It can be ended after each, and go on."""
+
+
+def without(words: list[str], *flags: str) -> list[str]:
+    """Pairs of flag and value but for these flags, or all of a group such as ``--critic``."""
+    groups = tuple(f"{flag}." for flag in flags)
+    pairs = zip(words[::2], words[1::2], strict=True)
+    kept = [each for each in pairs if each[0] not in flags and not each[0].startswith(groups)]
+    return [word for each in kept for word in each]
 
 
 def without_report(patch: pytest.MonkeyPatch) -> None:

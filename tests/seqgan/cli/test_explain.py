@@ -17,7 +17,7 @@ from seqgan.models import load_discriminator, load_generator
 from seqgan.report import write_report
 from seqgan.runs.run_directory import RunDirectory
 
-from ..tiny import TINY, without_report
+from ..tiny import OF_POLICY_GRADIENT, TINY, without, without_report
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,13 @@ def test_the_lines_of_a_file(run, tmp_path):
 def test_another_run_is_compared_with(run, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(run, other)
+    mle = (other / "checkpoints" / "mle").read_text()
+    (other / "checkpoints" / "finetuned").write_text(mle)  # another model than the run's own
     found = sequences_of(run, tmp_path / "out", "--against", str(other), "--rollouts", "0")
-    assert all(each["other"] == each["log_prob"] for each in found)  # the same model
-    assert all(each["other_entropy"] == each["entropy"] for each in found)
+    wanted = sequences_of(run, tmp_path / "mle", "--against", "mle", "--rollouts", "0")
+    for key in ("other", "other_entropy"):
+        assert [each[key] for each in found] == [each[key] for each in wanted]
+    assert all(each["other"] != each["log_prob"] for each in found)
     assert "compared with other" in (tmp_path / "out" / "explain.html").read_text()
 
 
@@ -181,10 +185,8 @@ def test_the_score_of_another_loss_is_not_called_log_odds(run, tmp_path):
 def test_a_run_for_the_ratio_is_explained_by_it(tmp_path, monkeypatch):
     without_report(monkeypatch)
     run = tmp_path / "run"
-    own = {"--algorithm.baseline", "--algorithm.rollout_update_rate"}  # of policy_gradient
     flags = ["--method", "ratio", "--generator.hidden", "16", "--evaluation.control", "false"]
-    for flag, value in zip(TINY[::2], TINY[1::2], strict=True):
-        flags += [] if flag in own else [flag, value]
+    flags += without(TINY, *OF_POLICY_GRADIENT)
     assert main(["run", *flags, "--output_dir", str(run)]) == 0
     found = sequences_of(run, tmp_path / "out", "--rollouts", "1")
     for each in found:

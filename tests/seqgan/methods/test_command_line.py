@@ -15,9 +15,9 @@ import pytest
 from seqgan.cli.main import main
 from seqgan.config import ALGORITHMS, RunConfig
 from seqgan.config.methods import method_names
-from seqgan.training.runtime import Runtime
 
 from ...small import sizes
+from ..signals import send
 from ..tiny import differences, outcome, without_report
 
 TINY = [
@@ -85,23 +85,15 @@ def test_a_smoke_run_goes_through_all_phases(name, tmp_path):
 @pytest.mark.parametrize("name", method_names())
 def test_a_run_that_is_ended_twice_is_the_same(name, tmp_path, capsys, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    pauses, original = [0, 0], Runtime.pause
-
-    def pause(self):
-        pauses[0] += 1
-        if pauses[0] == pauses[1]:
-            signal.raise_signal(signal.SIGTERM)
-        original(self)
-
-    monkeypatch.setattr(Runtime, "pause", pause)
-    assert main(["run", *flags(name), "--output_dir", str(whole)]) == 0
-    total = pauses[0]
+    with monkeypatch.context() as patch:
+        steps = send(patch, signal.SIGTERM, 0)
+        assert main(["run", *flags(name), "--output_dir", str(whole)]) == 0
     command = ["run", *flags(name), "--output_dir", str(parts)]
-    for end in (total // 3, total // 3):
-        pauses[:] = 0, end
-        capsys.readouterr()
-        assert main(command) == 128 + signal.SIGTERM
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            send(patch, signal.SIGTERM, steps[0] // 3)
+            capsys.readouterr()
+            assert main(command) == 128 + signal.SIGTERM
         command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
-    pauses[:] = 0, 0
     assert main(command) == 0
     assert not differences(outcome(whole), outcome(parts))

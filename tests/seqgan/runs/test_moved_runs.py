@@ -15,9 +15,9 @@ import torch
 from seqgan.cli.main import main
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training import begin
-from seqgan.training.runtime import Runtime
 
 from ..failing import fails
+from ..signals import send
 from ..tiny import weights, without_report
 
 LINES = [f"the {a} cat {b} the {c} mat" for a in "abcdef" for b in "ghijkl" for c in "mnopq"]
@@ -130,15 +130,7 @@ def test_fine_tuning_elsewhere(old, moved, capsys):
 def interrupt(command: str, step: int) -> None:
     """Ends a command after that many gradient steps."""
     with pytest.MonkeyPatch.context() as patch:
-        seen, original = [0], Runtime.pause
-
-        def pause(self: Runtime) -> None:
-            seen[0] += 1
-            if seen[0] == step:
-                signal.raise_signal(signal.SIGTERM)
-            original(self)
-
-        patch.setattr(Runtime, "pause", pause)
+        send(patch, signal.SIGTERM, step)
         assert main(shlex.split(command)) == 143
 
 

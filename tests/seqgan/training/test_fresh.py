@@ -6,17 +6,14 @@ import json
 
 from seqgan.cli.main import main
 
-from ..tiny import TINY, without_report
-
-OF_POLICY_GRADIENT = {"--algorithm.baseline", "--algorithm.rollout_update_rate"}
+from ..tiny import OF_POLICY_GRADIENT, TINY, without, without_report
 
 
 def test_a_gan_from_noise_shows_samples_with_their_rewards(tmp_path, monkeypatch):
     without_report(monkeypatch)
     run = tmp_path / "run"
     flags = ["--method", "minimax-gan", "--evaluation.control", "false", "--evaluation.show", "3"]
-    for flag, value in zip(TINY[::2], TINY[1::2], strict=True):
-        flags += [] if flag in OF_POLICY_GRADIENT else [flag, value]
+    flags += without(TINY, *OF_POLICY_GRADIENT)
     assert main(["run", *flags, "--output_dir", str(run)]) == 0
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     shown = [line for line in lines if line["stage"] == "samples"]

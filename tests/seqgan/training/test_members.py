@@ -19,20 +19,15 @@ from seqgan.models import Ensemble, load_generator
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.runs.saver import read_checkpoint
 from seqgan.training.decoding import decode
-from seqgan.training.runtime import Runtime
 
-from ..tiny import TINY, differences, outcome, without_report
+from ..signals import send
+from ..tiny import OF_POLICY_GRADIENT, TINY, differences, outcome, without, without_report
 
 
 def tiny(method: str = "ratio") -> list[str]:
     """The tiny run's flags that the method has."""
-    words, skipped = ["--method", method], ("--critic.", "--algorithm.ba", "--algorithm.ro")
-    pairs = zip(TINY[::2], TINY[1::2], strict=True)
-    for flag, value in pairs:
-        if not flag.startswith(skipped):
-            words += [flag, value]
-    words += ["--algorithm.batch_size", "8", "--ensemble.refresh", "2"]
-    return [*words, "--evaluation.control", "true"]
+    kept = without(TINY, "--critic", *OF_POLICY_GRADIENT)
+    return ["--method", method, *kept, "--ensemble.refresh", "2", "--evaluation.control", "true"]
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +96,7 @@ def test_a_run_that_is_ended_in_every_phase_resumes_exactly(whole, tmp_path, cap
     # members, and those of the control
     for step in (5, 5, 8, 5, 4, 6, 7):
         with monkeypatch.context() as patch:
-            left, original = [step], Runtime.pause
-
-            def pause(self, left=left, original=original):
-                left[0] -= 1
-                if not left[0]:
-                    signal.raise_signal(signal.SIGTERM)
-                original(self)
-
-            patch.setattr(Runtime, "pause", pause)
+            send(patch, signal.SIGTERM, step)
             capsys.readouterr()
             assert main(command) == 128 + signal.SIGTERM
         command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]

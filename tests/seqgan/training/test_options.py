@@ -28,7 +28,7 @@ from seqgan.training.processes import Part
 from seqgan.training.ratio import RatioUpdates
 from seqgan.training.runtime import Runtime, make_accelerator
 
-from ..rounds import work_of
+from ..rounds import noting, work_of
 from ..settings import changed, run_settings
 
 SPEC = TokenSpec(8, 1, 2, 0, 6, (0, 1))
@@ -211,18 +211,6 @@ def test_a_collapse_of_the_entropy_is_no_progress():
             each.measured(0.0, {"entropy": value})
         rates.append(each.rate)
     assert rates == pytest.approx([0.2, 0.8])
-
-
-def noting(monkeypatch, player, losses: dict[float, float], weight: float) -> None:
-    """Makes a player note the loss of its update by the weight of the likelihood in it."""
-    update = player.learner.update
-
-    def noted(loss, *inputs):
-        found = loss(*inputs)
-        losses[weight] = (found[0] if isinstance(found, tuple) else found).item()
-        return update(loss, *inputs)
-
-    monkeypatch.setattr(player.learner, "update", noted)
 
 
 def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):

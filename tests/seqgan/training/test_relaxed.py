@@ -34,7 +34,9 @@ from seqgan.training.runtime import Runtime, make_accelerator
 
 from ...small import known_to_models, lstm, small
 from ...synchronisation import NoReading
-from ..tiny import TINY, differences, outcome, without_report
+from ..rounds import noting
+from ..signals import send
+from ..tiny import OF_POLICY_GRADIENT, TINY, differences, outcome, without, without_report
 
 
 def stream(seed: int = 0) -> UniformStream:
@@ -143,13 +145,7 @@ def test_the_mixed_loss_adds_the_nll_of_real_sequences(data, monkeypatch):
         player = player_of(data, mle_weight=weight)
         rows = torch.randint(60, (16,), generator=player.runtime.rng("adversarial", "real", 0))
         real = data.train.select(rows)
-
-        def noting(loss, *inputs, w=weight):
-            total, found = loss(*inputs)
-            losses[w] = total.item()
-            return found
-
-        monkeypatch.setattr(player.learner, "update", noting)
+        noting(monkeypatch, player, losses, weight)
         player.update(0.5)
     nll = -policy(real).log_prob.sum().item() / real.lengths.sum().item()
     assert losses[2.0] - losses[0.0] == pytest.approx(2 * nll, rel=1e-4)
@@ -217,22 +213,12 @@ def test_what_does_not_go_together(settings, message):
 @pytest.mark.slow
 def test_a_run_ends_and_resumes(tmp_path, capsys, monkeypatch):
     without_report(monkeypatch)
-    at = TINY.index("--algorithm.batch_size")
-    kept = [*TINY[:at], *TINY[at + 6 :]]  # without the settings of policy gradient
-    flags = [*kept, "--algorithm.name", "relaxed", "--algorithm.batch_size", "8"]
+    flags = [*without(TINY, *OF_POLICY_GRADIENT), "--algorithm.name", "relaxed"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert main(["run", *flags, "--output_dir", str(whole)]) == 0
     command = ["run", *flags, "--output_dir", str(parts)]
-    left, original = [16], Runtime.pause
-
-    def pause(self):
-        left[0] -= 1
-        if not left[0]:
-            signal.raise_signal(signal.SIGTERM)
-        original(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Runtime, "pause", pause)
+        send(patch, signal.SIGTERM, 16)
         capsys.readouterr()
         assert main(command) == 128 + signal.SIGTERM
     command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]

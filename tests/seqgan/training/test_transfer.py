@@ -14,8 +14,8 @@ from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training import transfer
-from seqgan.training.runtime import Runtime
 
+from ..signals import send
 from ..tiny import TINY_WORK, weights, without_report
 
 ANIMALS = ("dog", "cat", "bird", "horse", "cow")
@@ -45,19 +45,6 @@ def no_report(monkeypatch):
     without_report(monkeypatch)
 
 
-def ended_after(patch: pytest.MonkeyPatch, pauses: int) -> None:
-    """Lets a signal come at a gradient step."""
-    left, original = [pauses], Runtime.pause
-
-    def pause(self):
-        left[0] -= 1
-        if not left[0]:
-            signal.raise_signal(signal.SIGTERM)
-        original(self)
-
-    patch.setattr(Runtime, "pause", pause)
-
-
 def test_mle_goes_on_with_other_data(first, tmp_path, capsys, monkeypatch):
     """The other run is read once; when its weights are taken, it may go."""
     path, source, read = tmp_path / "ab", tmp_path / "source", []
@@ -65,7 +52,7 @@ def test_mle_goes_on_with_other_data(first, tmp_path, capsys, monkeypatch):
     words = ["--run", str(source), "--data", str(first / "b.txt"), *TINY_WORK]
     words += ["--corpus.max_length", "8", "--pretrain.optimizer.learning_rate", "1e-7"]
     with monkeypatch.context() as patch:
-        ended_after(patch, 2)
+        send(patch, signal.SIGTERM, 2)
         load = transfer.load_generator
         patch.setattr(transfer, "load_generator", lambda place: read.append(place) or load(place))
         words = ["pretrain", *words, "--output_dir", str(path)]
@@ -123,7 +110,7 @@ def test_fine_tuning_on_other_data_resumes(first, tmp_path, capsys, monkeypatch)
     path = tmp_path / "tuned"
     words = ["finetune", "--run", str(first / "a"), "--data", str(first / "b.txt"), "--transfer"]
     with monkeypatch.context() as patch:
-        ended_after(patch, 5)
+        send(patch, signal.SIGTERM, 5)
         assert main([*words, "--output_dir", str(path)]) == 128 + signal.SIGTERM
     command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
     assert main(command) == 0
