@@ -98,7 +98,7 @@ class TokenHead(nn.Linear):
 
         On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`).
         """
-        features, weight = _in_products(features.detach(), self.weight.detach())
+        features, weight = _in_products(features.detach(), self.table().detach())
         if draws_from(features, weight, sampler):
             from rollout.kernels.sampling import sample  # it imports triton, which is optional
 

@@ -52,9 +52,10 @@ class PairLoss:
             if vectors is None and self.judge.views == 1:
                 logits = self.judge(both)
             else:
-                logits = self.judge.views_embedded(
-                    self._joined(pairs, both, vectors), both.lengths, both.condition
-                )
+                given = self._joined(pairs, both, vectors), both.lengths, both.condition
+                per_token = self.judge.per_token
+                judged = self.judge.forward_embedded if per_token else self.judge.views_embedded
+                logits = judged(*given)
         if self.judge.per_token:
             lengths = both.lengths
             logits = logits.sum(1) / lengths if self.loss.by_mean else of_prefixes(logits, lengths)

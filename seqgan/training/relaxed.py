@@ -34,7 +34,7 @@ from rollout.sequences import map_tree
 
 from ..config import Relaxed as Settings
 from ..models.conditions import without_noise
-from ..models.gan_losses import GAN_LOSSES
+from ..models.gan_losses import GAN_LOSSES, GANLoss
 from ..models.generator import Generator, prompted
 from ..models.hierarchy import labels_of, within_labels
 from .alike import Alike
@@ -220,6 +220,7 @@ class RelaxedUpdates(Updates):
     ) -> tuple[Tensor, _Drawn]:  # fmt: skip
         """The share of this process in the loss of fresh samples, for `Learner.update`."""
         hard, stream = self.settings.estimator == "straight_through", UniformStream.of(key)
+        kind = GAN_LOSSES[name]  # by its name, part of the shape: a recording holds one loss
         with without_dropout(self.policy), self.runtime.autocast():
             drawn = relaxed_samples(
                 self.policy, rows, stream, temperature, hard=hard, condition=condition
@@ -229,10 +230,9 @@ class RelaxedUpdates(Updates):
             _frozen(self.discriminator),
             self.runtime.autocast(),
         ):
-            logits = self._logits(drawn)
-            theirs = logits.detach() if real is None else self._logits_of(real)
-        # By its name, which is part of the shape: a recording holds one loss.
-        loss = GAN_LOSSES[name].generator(theirs.flatten(), logits.flatten())
+            logits = self._logits(drawn, kind)
+            theirs = logits.detach() if real is None else self._logits_of(real, kind)
+        loss = kind.generator(theirs.flatten(), logits.flatten())
         if real is not None and self.settings.compares_labels:
             labels = (labels_of(each, logits.shape[1]) for each in (drawn.sequences, real))
             ours, others = labels
@@ -246,22 +246,24 @@ class RelaxedUpdates(Updates):
                 share = share + self.settings.mle_weight * mle_term(self.policy, learned)
         return share, _Drawn(drawn.sequences, drawn.entropy, logits.detach(), theirs)
 
-    def _logits(self, drawn: RelaxedSamples) -> Tensor:
+    def _logits(self, drawn: RelaxedSamples, kind: GANLoss) -> Tensor:
         """The discriminator's logits [R, K], with gradients for the samples."""
         weight = self.discriminator.embedding.weight
         embedded = drawn.vectors.to(weight.dtype) @ weight
-        return self._views(embedded, without_noise(drawn.sequences))
+        return self._views(embedded, without_noise(drawn.sequences), kind)
 
     @torch.no_grad()
-    def _logits_of(self, real: Sequences) -> Tensor:
+    def _logits_of(self, real: Sequences, kind: GANLoss) -> Tensor:
         """The discriminator's logits [R, K] of real sequences."""
-        return self._views(self.discriminator.embedding(real.tokens), real)
+        return self._views(self.discriminator.embedding(real.tokens), real, kind)
 
-    def _views(self, embedded: Tensor, sequences: Sequences) -> Tensor:
-        """The discriminator's logits [R, K] of embedded sequences."""
+    def _views(self, embedded: Tensor, sequences: Sequences, kind: GANLoss) -> Tensor:
+        """The discriminator's logits [R, K] of embedded sequences; of its tokens sum or mean."""
         judge, given = self.discriminator, (embedded, sequences.lengths, sequences.condition)
         if judge.per_token:
             logits = judge.forward_embedded(*given).sum(1, keepdim=True)
+            if kind.by_mean:
+                logits = logits / sequences.lengths[:, None]
         else:
             logits = judge.views_embedded(*given)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -27,7 +27,8 @@ class CNN(DiscriminatorConfig):
             mean (CatGAN).
         label_classes: an output for each label and one for generated sequences (SentiGAN), in the
             place of reading the label; the log-odds are those of the sequence's own label against
-            all other outputs. Without labels it is as if off.
+            all other outputs, and the loss is the cross-entropy of the classes. Without labels it
+            is as if off.
         widths: filter widths in tokens.
         filters: number of filters of each width.
         filter_share: share of these numbers of filters, for a narrower network.
@@ -68,3 +69,8 @@ class CNN(DiscriminatorConfig):
         require(0 < share <= 1, f"--discriminator.filter_share: {share} is not in (0, 1]")
         dropout(self)
         not_negative(self, "output_l2")
+        require(
+            not (self.label_classes and self.loss_of_each),
+            "--discriminator.label_classes has one loss, of the classes, and none of each "
+            "representation; set --discriminator.loss_of_each false",
+        )

@@ -49,7 +49,7 @@ class CNNDiscriminator(Discriminator):
         size = settings.representations * settings.embedding
         self.embedding = nn.Embedding(spec.vocab_size, size)
         self.classes = spec.labels + 1 if settings.label_classes and spec.labels else 0
-        # Against the other labels and samples of all labels, which are no odds of data to policy.
+        # The logit compares the own label with all other classes: it is not log p_data / p_policy.
         self.calibrated = not self.classes
         if not self.classes:  # which stand for the label
             self.read_labels(spec, size)
@@ -74,13 +74,7 @@ class CNNDiscriminator(Discriminator):
         self, embeddings: Tensor, lengths: Tensor, condition: Any = None
     ) -> Tensor:
         """Logits [B] of embedded sequences."""
-        features = self.features_embedded(embeddings, lengths, condition)
-        if not self.classes:
-            return self.judged(features)
-        outputs = self._outputs(features)
-        own = functional.one_hot(self.part(condition, "label"), self.classes).bool()
-        mine = outputs.masked_fill(~own, 0.0).sum(1)
-        return mine - outputs.masked_fill(own, -torch.inf).logsumexp(1)
+        return self._log_odds(self.features_embedded(embeddings, lengths, condition), condition)
 
     def views_embedded(self, embeddings: Tensor, lengths: Tensor, condition: Any = None) -> Tensor:
         """Logits [B, K] by each of K representations, or [B, 1]."""
@@ -131,7 +125,7 @@ class CNNDiscriminator(Discriminator):
             half = bfloat16 and multiplies_bfloat16(sequences.device)
             with autocast(sequences.device, torch.bfloat16 if half else None):
                 for part in zip(*(each.split(batch_size) for each in largest), strict=True):
-                    logits.append(self._judge(part).float())
+                    logits.append(self.judged(self.combined(part)).float())
         return torch.cat(logits)
 
     def windows(self, sequences: Sequences, most: int = 8) -> list[list[Window]]:
@@ -144,7 +138,8 @@ class CNNDiscriminator(Discriminator):
             found = [window_place(own, sequences.lengths, each.weight) for each in self._each()]
         with torch.enable_grad():
             largest = [responses.clone().requires_grad_(True) for responses, _ in found]
-            slopes = torch.autograd.grad(self._judge(largest).sum(), largest)
+            logits = self._log_odds(self.combined(largest), sequences.condition)
+            slopes = torch.autograd.grad(logits.sum(), largest)
         shares: list[dict[tuple[int, int], float]] = [{} for _ in range(len(sequences))]
         for width, (responses, starts), slope in zip(self.widths, found, slopes, strict=True):
             products = (slope * responses).tolist()
@@ -165,11 +160,18 @@ class CNNDiscriminator(Discriminator):
         return cast(Iterator[nn.Conv1d], iter(self.convolutions))
 
     def judged(self, features: Tensor) -> Tensor:
-        """Logits [...] of features [..., F]; of classes, of any label against generated."""
-        if self.classes:
-            outputs = self._outputs(features)
-            return outputs[..., :-1].logsumexp(-1) - outputs[..., -1]
+        """Logits [...] of features [..., F], of a network without classes."""
+        assert not self.classes, "its log-odds depend on the label"
         return exact_logits(self.dropout(features), self.output)
+
+    def _log_odds(self, features: Tensor, condition: Any) -> Tensor:
+        """Logits [B] of features [B, F]; with classes, of the own label against all others."""
+        if not self.classes:
+            return self.judged(features)
+        outputs = self._outputs(features)
+        own = functional.one_hot(self.part(condition, "label"), self.classes).bool()
+        mine = outputs.masked_fill(~own, 0.0).sum(1)
+        return mine - outputs.masked_fill(own, -torch.inf).logsumexp(1)
 
     def _outputs(self, features: Tensor) -> Tensor:
         """All outputs [B, classes] of features [B, F]."""
@@ -185,10 +187,6 @@ class CNNDiscriminator(Discriminator):
             return None
         layer = self.output
         return self.output_l2 / 4 * (layer.weight.square().sum() + layer.bias.square().sum())
-
-    def _judge(self, largest: Sequence[Tensor]) -> Tensor:
-        """Logits [B] from the largest response [B, F] to the sequence's windows, by width."""
-        return self.judged(self.combined(largest))
 
     def combined(self, largest: Sequence[Tensor]) -> Tensor:
         """Features [B, F] from the largest response [B, F] to the sequence's windows, by width."""

@@ -181,6 +181,18 @@ class TestWhereItIsUsed:
         without = policy.withholding([5])
         assert not (generate(without, 6, rng=rng[2]).tokens == 5).any()
 
+    def test_learned_rows_are_drawn_from(self, monkeypatch):
+        head = head_module.TokenHead(16, 5).requires_grad_(False).to(DEVICE)
+        head.learn([3])
+        with torch.no_grad():
+            head.learned.learned.fill_(10.0)  # so that the token is drawn whatever the others are
+        features = torch.ones(4, 16, device=DEVICE)
+        uniforms = torch.rand(4, generator=seeded(0), dtype=torch.float64).to(DEVICE)
+        for kernel in (False, True):
+            monkeypatch.setattr(head_module, "draws_from", lambda *_, answer=kernel: answer)
+            drawn = head.sample_next(features, uniforms, Sampler())
+            assert drawn.tolist() == [3] * 4
+
 
 def _works_on_a_broken_device(monkeypatch) -> bool:
     def refuse(*_):

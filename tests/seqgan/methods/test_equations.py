@@ -279,6 +279,27 @@ def test_sentigans_discriminator_has_a_class_for_each_label_and_one_for_samples(
     assert [each.weight for each in terms] == [0.5, 0.5]
 
 
+def test_the_windows_of_a_network_with_classes_explain_its_log_odds():
+    """Responses are linear in the embeddings: the slope along them is the sum of all shares."""
+    settings = CNN(embedding=2, widths=[1], filters=[8], label_classes=True)
+    judge = make_discriminator(settings, ids(5)._replace(labels=2), 0).eval().double()
+    with torch.no_grad():
+        judge.embedding.weight.mul_(5.0)
+        judge.output.weight.mul_(5.0)
+        slopes = []
+        for label in (0, 1):
+            given, step = labelled([[1, 2, 3]], [label]), 1e-4
+            embedded = judge.embedding(given.tokens)
+            up, down = (
+                judge.forward_embedded(embedded * scale, given.lengths, given.condition).item()
+                for scale in (1 + step, 1 - step)
+            )
+            slopes.append((up - down) / (2 * step))
+            shares = sum(window.share for window in judge.windows(given)[0])
+            assert shares == pytest.approx(slopes[-1], rel=1e-3)
+    assert abs(slopes[0] - slopes[1]) > 0.1
+
+
 def test_scratchgans_discounted_returns():
     # D of the prefixes 3/4, 1/4: rewards 2 D - 1 = .5, -.5; returns .5 - .23 * .5, -.5
     rewards = GAN_LOSSES["centred"].reward(log(3, 1 / 3), log(1))[None]

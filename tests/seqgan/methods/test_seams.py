@@ -22,6 +22,8 @@ from ..rounds import work_of
 from ..settings import changed, run_settings
 from .fine_tuning import settings, tuned
 
+CLASSES = {"architecture": "cnn", "label_classes": True}
+
 
 @pytest.fixture(scope="module")
 def data():
@@ -219,6 +221,26 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         ({"rewards": [{"form": "least_squares"}]}, "or --critic.loss least_squares"),
         ({"adversarial": {"mle_epochs": 2}}, "lstm reads no features .* set it to 0"),
         ({"adversarial": {"start": "nowhere"}}, "'nowhere' is none of mle, scratch"),
+        (
+            {"method": "sentigan", "critic": {"loss": "hinge"}, "rewards": ["discriminator"]},
+            "cross-entropy of the classes, and not --critic.loss hinge; set --critic.loss minimax",
+        ),
+        (
+            {"method": "sentigan", "critic": {"gradient_penalty": 1.0}},
+            "no gradient penalty is added; set --critic.gradient_penalty 0",
+        ),
+        (
+            {"method": "sentigan", "critic": {"label_smoothing": 0.1}},
+            "set --critic.label_smoothing 0",
+        ),
+        (
+            {"discriminator": CLASSES, "algorithm": {"name": "relaxed", "estimator": "soft"}},
+            "set --algorithm.estimator straight_through",
+        ),
+        (
+            {"discriminator": {**CLASSES, "loss_of_each": True, "representations": 2}},
+            "set --discriminator.loss_of_each false",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_one_clear_line(given, message):

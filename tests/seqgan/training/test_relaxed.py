@@ -22,6 +22,7 @@ from rollout.randomness import UniformStream
 from seqgan.cli.main import main
 from seqgan.config import GENERATORS, BiLSTM, GrammarCorpus, Relaxed, RunConfig
 from seqgan.config.algorithms.relaxed import LOSS_OF, SCHEDULES
+from seqgan.config.discriminators.causal_lstm import CausalLSTM
 from seqgan.data.sources import load_data
 from seqgan.data.spec import TokenSpec
 from seqgan.errors import ConfigError
@@ -167,6 +168,21 @@ def test_it_goes_on_where_it_was(data, architecture):
     assert whole.temperature == other.temperature < 1 and whole.spread == other.spread
 
 
+def test_logits_per_token_are_added_up_or_for_difference_their_mean_is_taken(data):
+    player = player_of(data)
+    judge = player.discriminator = make_discriminator(
+        CausalLSTM("causal_lstm", 6, 6, dropout=0.0), data.spec, 1
+    )
+    real = data.train.select(torch.arange(5))
+    logits = judge(real)
+    for name, wanted in (
+        ("hinge", logits.sum(1)),
+        ("difference", logits.sum(1) / real.lengths),
+    ):
+        found = player._logits_of(real, GAN_LOSSES[name])
+        assert torch.allclose(found[:, 0], wanted, atol=1e-6)
+
+
 def test_the_temperature_falls(data):
     player = player_of(data, temperature=1.0, last_temperature=0.25, temperature_steps=4)
     assert player.temperature == 1
@@ -226,11 +242,11 @@ def test_a_run_ends_and_resumes(tmp_path, capsys, monkeypatch):
     assert not differences(outcome(whole), outcome(parts))
 
 
-def fine_tuning_of(data, estimator):
+def fine_tuning_of(data, estimator, architecture="bilstm"):
     config = RunConfig(
         data="grammar",
         generator={"architecture": "lstm", "embedding": 6, "hidden": 6},
-        discriminator={"architecture": "bilstm", "embedding": 6, "hidden": 6, "dropout": 0.0},
+        discriminator={"architecture": architecture, "embedding": 6, "hidden": 6, "dropout": 0.0},
         critic={"batch_size": 8},
         algorithm={"name": "relaxed", "estimator": estimator, "temperature_steps": 4},
     )
@@ -265,15 +281,17 @@ def test_the_discriminator_of_soft_samples_learns_from_soft_samples(data, monkey
     assert torch.allclose(ours, (wanted.vectors @ before)[mask], atol=1e-6)
 
 
-def test_relaxed_tokens_that_are_one_hot_are_tokens(data):
+@pytest.mark.parametrize("architecture", ["bilstm", "causal_lstm"])
+def test_relaxed_tokens_that_are_one_hot_are_tokens(data, architecture):
     """The critic's loss of vectors [R, T, V] is its loss of the tokens, the penalty as well."""
-    work = fine_tuning_of(data, "straight_through")
+    work = fine_tuning_of(data, "straight_through", architecture)
     critic = work.critic
     assert critic.relaxed is None
-    critic.config.gradient_penalty = 3.0
+    per_token = critic.trained.per_token  # for which there is no penalty
+    critic.config.gradient_penalty = 0.0 if per_token else 3.0
     lengths = [critic.train.lengths] * 2
     pairs, part, uniforms, vectors = critic._drawn(critic.train, lengths, None)
-    assert vectors is None and uniforms is not None
+    assert vectors is None and (uniforms is None) == per_token
     one_hot = torch.nn.functional.one_hot(pairs[1].tokens, data.spec.vocab_size).float()
     critic.trained.eval()
     with NoReading():
