@@ -26,7 +26,6 @@ def check_judge(config: RunConfig) -> None:
     _check_per_token(config)
     _check_reads_text(config)
     _check_features(config)
-    _check_classes(config)
     _check_form(config)
 
 
@@ -92,33 +91,6 @@ def _check_features(config: RunConfig) -> None:
     require(
         not ranks or not config.critic.penalty,
         "--critic.gradient_penalty is for losses of logits, not for --critic.loss ranking",
-    )
-
-
-def _check_classes(config: RunConfig) -> None:
-    """Requires the loss that a network with a class for each label has, without additions."""
-    judge: Any = config.discriminator
-    if not getattr(judge, "label_classes", False):
-        return
-    where = "--discriminator.label_classes: the loss is the cross-entropy of the classes"
-    critic, algorithm = config.critic, config.algorithm
-    cure = "or --discriminator.label_classes false"
-    require(
-        critic.loss == "minimax",
-        f"{where}, and not --critic.loss {critic.loss}; set --critic.loss minimax, {cure}",
-    )
-    require(
-        not critic.penalty,
-        f"{where}, to which no gradient penalty is added; {critic.no_penalty}, {cure}",
-    )
-    require(
-        not critic.label_smoothing,
-        f"{where}, whose labels are not smoothed; set --critic.label_smoothing 0, {cure}",
-    )
-    require(
-        not algorithm.shows_mixtures,
-        f"{where} of tokens, and --{algorithm.group}estimator soft shows mixtures of them; set "
-        f"--{algorithm.group}estimator straight_through, {cure}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import did_you_mean
 from .algorithm_checks import check_algorithm
 from .checks import choice, require, seed
+from .class_checks import check_classes
 from .data import check_corpus
 from .judge_checks import check_judge
 from .names import DEVICES, TRACKERS
@@ -33,6 +34,7 @@ def check_run(config: RunConfig) -> None:
     _check_epochs(config)
     check_algorithm(config)
     check_judge(config)
+    check_classes(config)
     seed(config.seed)
     for tracker in config.trackers:
         near = did_you_mean(tracker, TRACKERS)
