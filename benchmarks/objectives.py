@@ -12,6 +12,7 @@ from seqgan.evaluation.reward_rows import TITLES
 from seqgan.models import Generator
 from seqgan.rewards.build import build_reward
 from seqgan.rewards.ingredients import Ingredients
+from seqgan.training.other_models import other_model
 
 from .arms import Lab
 from .results import Result, grouped
@@ -34,10 +35,9 @@ def reward_verdict(lab: Lab, policy: Policy, config: RunConfig, calls: int) -> d
     assert lab.mle is not None and isinstance(policy, Generator)
     mle: Any = lab.mle.policy
     runtime, data = lab.runtime(), lab.data
-    given = Ingredients(
-        data.train.to(runtime.device), data.codec, config.seed, policy=policy, reference=mle,
-        config=config.reward, skip=config.on_reward_error == "skip", say=runtime.say,
-        conditions=data.conditions, columns=config.corpus.columns(),
+    given = Ingredients.of(
+        config, data, policy, mle, runtime.device, say=runtime.say,
+        load=lambda folder: other_model(folder, data).to(runtime.device),
     )  # fmt: skip
     reward = build_reward(config.rewards, given)
     objective = Objective(reward, mle, data, config.evaluation, config.seed)

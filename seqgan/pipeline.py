@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from typing_extensions import Unpack
 
@@ -23,10 +24,10 @@ from .evaluation.action_values import token_values
 from .evaluation.answer import UNFIT, Answer, answer
 from .evaluation.comparison import Compared, Comparison, Sweep, Swept, compare_with_control
 from .evaluation.extremes import extremes
-from .evaluation.judges import discriminator_judge, reward_judge
 from .evaluation.models import Evaluator, real_texts
 from .evaluation.objective import Objective
-from .evaluation.objective_verdict import UNSETTLED, verdict_of
+from .evaluation.objective_verdict import UNSETTLED, ObjectiveVerdict, verdict_of
+from .evaluation.raters import DiscriminatorRater, reward_rater
 from .evaluation.text_scores import check_available
 from .metrics import Score
 from .models import Generator, load_generator, make_generator
@@ -341,13 +342,14 @@ def _measured(
         if tuned.objective is not None:
             made = _reward_calls(config, tuned, data)
             unfit = UNFIT.get(pretraining.state, "").format(**pretraining._asdict())
+            policy = models["finetuned"]
             judged = verdict_of(
-                tuned.objective, models["finetuned"], made, config, runtime, unfit
-            )  # fmt: skip
+                tuned.objective, policy, made, config, runtime, unfit, policy.max_length
+            )
             if not tuned.work.player.settled:
                 judged = replace(judged, sentence=f"{judged.sentence} {UNSETTLED}")
             shown |= {"adversarial": tuned.summary(), "objective": judged.to_dict()}
-            shown |= _looked_into(config, data, models, tuned, drawn, runtime)
+            shown |= _explained(data, policy, tuned.objective, judged, runtime)
             return Measured(scores, drawn, shown)
         compared = _compared(models, tuned)
         said = answer(
@@ -355,7 +357,7 @@ def _measured(
             scores["real"], tuned.control is not None and tuned.control.stopped,
         )  # fmt: skip
         entries = shown | _found(tuned, compared, said)
-        entries |= _looked_into(config, data, models, tuned, drawn, runtime)
+        entries |= _looked_into(config, data, models["finetuned"], tuned, drawn["finetuned"])
     return Measured(scores, drawn, entries, said, compared.method)
 
 
@@ -406,7 +408,8 @@ def _write_samples(
 
 def _reward_calls(config: RunConfig, tuned: Tuned, data: Dataset) -> int:
     """Sequences that were judged: in training, and to choose the state that is kept."""
-    chosen = len(tuned.rounds.history) * planned_calls(config).validation
+    planned = planned_calls(config)
+    chosen = (len(tuned.rounds.history) + planned.before) * planned.validation
     if counted := tuned.work.player.calls:
         return counted + chosen
     steps = tuned.rounds.rounds_done * config.adversarial.generator_steps
@@ -441,27 +444,32 @@ def _found(tuned: Tuned, compared: Compared, said: Answer) -> dict[str, Any]:
 
 
 def _looked_into(
-    config: RunConfig,
-    data: Dataset,
-    models: dict[str, Generator],
-    tuned: Tuned,
-    drawn: dict[str, Sequences],
-    runtime: Runtime,
+    config: RunConfig, data: Dataset, policy: Generator, tuned: Tuned, samples: Sequences
 ) -> dict[str, Any]:
     """Samples of the fine-tuned model token by token: action values, and the extremes."""
-    work, policy, samples = tuned.work, models["finetuned"], drawn["finetuned"]
-    if work.critic is not None:
-        model, calibrated = work.critic.trained, work.critic.calibrated
-        judge = discriminator_judge(model, data, calibrated)
-        found = {"explained": extremes(policy, judge, samples, data)}
-        if calibrated:  # they are said to be log-odds
-            found["action_values"] = token_values(
-                policy, model, samples, data.test, data.codec, config.seed
-            )
-        return found
-    reward = work.reward(config.rewards) if tuned.objective is None else tuned.objective.reward
+    work = tuned.work
+    if work.critic is None:
+        rater = reward_rater(work.reward(config.rewards), data)
+        return {"explained": extremes(policy, rater, samples, data)}
+    model, calibrated = work.critic.trained, work.critic.calibrated
+    rater = DiscriminatorRater.of(model, data, calibrated)
+    found = {"explained": extremes(policy, rater, samples, data)}
+    if calibrated:  # they are said to be log-odds
+        found["action_values"] = token_values(
+            policy, model, samples, data.test, data.codec, config.seed
+        )
+    return found
+
+
+def _explained(
+    data: Dataset, policy: Generator, objective: Objective, judged: ObjectiveVerdict,
+    runtime: Runtime,
+) -> dict[str, Any]:  # fmt: skip
+    """The extremes among the samples of the verdict, whose rewards are known."""
+    rater = reward_rater(objective.reward, data, whole=not judged.explains)
+    rewards = torch.from_numpy(judged.rewards).to(judged.samples.device)
     try:
-        return {"explained": extremes(policy, reward_judge(reward, data), samples, data)}
-    except RewardError as error:  # of a text without one of its words; the results stand without
+        return {"explained": extremes(policy, rater, judged.samples, data, rewards)}
+    except RewardError as error:  # of a sample without one of its tokens; the results stand
         runtime.say(f"No samples are explained: {error}")
         return {}

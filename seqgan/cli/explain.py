@@ -21,7 +21,7 @@ from ..data.prompts import Questions
 from ..data.text.readers import plain_lines
 from ..errors import CheckpointError, ConfigError, DataError, RewardError
 from ..evaluation.explain import Explanation, explained, with_corpus
-from ..evaluation.judges import KINDS
+from ..evaluation.raters import KINDS
 from ..hub import run_codec
 from ..models import Generator, load_generator
 from ..report.explaining import write_explanations
@@ -31,7 +31,7 @@ from ..seeding import rng_for
 from ..terminal import say
 from ..training.runtime import make_accelerator
 from ..training.sampling import draw
-from .judging import judge_of
+from .rating import rater_of
 
 __all__ = ["explain"]
 
@@ -50,12 +50,12 @@ def explain(settings: ExplainConfig, console: Console) -> int:
     policy = load_generator(checkpoint / "generator", device)
     codec, conditions = run_codec(directory, policy, settings.tokenizer)
     data = _data(settings, directory)
-    judge, remarks = judge_of(settings, directory, name, policy, codec, data, console)
+    rater, remarks = rater_of(settings, directory, name, policy, codec, data, console)
     against, other = _other(settings, directory, name, policy, codec)
     sequences = _sequences(settings, policy, codec, conditions, data).to(device)
     try:
         found = explained(
-            policy, sequences, codec, judge, None if other is None else other.to(device),
+            policy, sequences, codec, rater, None if other is None else other.to(device),
             seed=settings.seed, rollouts=settings.rollouts,
         )  # fmt: skip
     except rollout.RewardError as error:

@@ -85,27 +85,33 @@ def occlusion(discriminator: Discriminator, sequences: Sequences, baseline: Tens
 
 
 @torch.no_grad()
-def left_out(judge: Callable[[Sequences], Tensor], sequences: Sequences) -> Tensor:
+def left_out(
+    judge: Callable[[Sequences], Tensor], sequences: Sequences, whole: Tensor | None = None
+) -> Tensor:
     """Numbers that are lost if a token is left out: f(x) - f(x without it).
 
     The occlusion of a discriminator of texts, and of any reward of whole sequences.
 
     Args:
-        judge: f, numbers [B] of sequences.
+        judge: f, numbers [B] of sequences; it gets no empty ones.
         sequences: the sequences.
+        whole: f of the sequences, if it is known.
 
     Returns:
         [B, T]; positive where the token raises the number, 0 after a sequence's end, and where
         nothing but the token is there.
     """
-    whole, (count, width) = judge(sequences), sequences.tokens.shape
-    lost = torch.zeros(count, width, dtype=whole.dtype, device=whole.device)
-    for place in range(width if width > 1 else 0):
-        kept = [each for each in range(width) if each != place]
-        shorter = sequences.lengths - (sequences.lengths > place).long()
-        without = replace(sequences, tokens=sequences.tokens[:, kept], lengths=shorter)
-        lost[:, place] = whole - judge(without)
-    return lost.masked_fill(~sequences.mask | (sequences.lengths == 1)[:, None], 0.0)
+    whole = judge(sequences) if whole is None else whole
+    lost = torch.zeros(sequences.tokens.shape, dtype=whole.dtype, device=whole.device)
+    for place in range(sequences.tokens.shape[1]):
+        rows = (sequences.lengths > max(place, 1)).nonzero()[:, 0]
+        if not len(rows):
+            continue
+        some = sequences.select(rows)
+        tokens = torch.cat([some.tokens[:, :place], some.tokens[:, place + 1 :]], 1)
+        without = replace(some, tokens=tokens, lengths=some.lengths - 1)
+        lost[rows, place] = whole[rows] - judge(without)
+    return lost
 
 
 def integrated_gradients(

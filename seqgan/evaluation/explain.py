@@ -1,4 +1,4 @@
-"""Explanations of sequences: what a generator and a judge make of each token.
+"""Explanations of sequences: what a generator and a rater make of each token.
 
 Everything here is a function of models and sequences; `report.explaining` writes pages of it.
 
@@ -23,8 +23,8 @@ from ..models import Generator
 from ..models.discriminators.base import Window
 from ..seeding import rng_for
 from .attention import Attention, attention_of
-from .judges import DiscriminatorJudge, Judge
 from .neighbours import Neighbours, Unit, excited_units
+from .raters import DiscriminatorRater, Rater
 
 __all__ = ["Alternative", "Explanation", "explained", "token_name", "with_corpus"]
 
@@ -54,12 +54,12 @@ class Explanation:
         log_prob: log-probability under the generator, nats.
         entropy: of the generator's prediction, nats.
         alternatives: the likeliest tokens at each place.
-        kind: what the judge's number is, a key of `judges.KINDS`; None: nothing judges.
+        kind: what the rater's number is, a key of `raters.KINDS`; None: there is no rater.
         judged: the number of the whole sequence.
-        shares: of the tokens in that number (see `judges`); empty if they have none.
+        shares: of the tokens in that number (see `raters`); empty if they have none.
         gradients: integrated gradients; empty without a discriminator of tokens.
         values: action value, the number on average if the model goes on from here; empty without
-            a judge.
+            a rater.
         advantages: the value minus that of the token before; of the first: minus the mean over
             samples.
         windows: windows of tokens that a convolution has responded to most.
@@ -100,37 +100,41 @@ def explained(
     generator: Generator,
     sequences: Sequences,
     codec: Codec,
-    judge: Judge | None = None,
+    rater: Rater | None = None,
     other: Generator | None = None,
     *,
     seed: int = 0,
     alternatives: int = 4,
     rollouts: int = 16,
+    numbers: Tensor | None = None,
 ) -> list[Explanation]:
-    """Explains sequences by a generator and a judge.
+    """Explains sequences by a generator and a rater.
 
     Args:
         generator: the policy.
         sequences: B sequences of its tokens.
         codec: ids to names.
-        judge: judges them; None: nothing is said of shares and values.
+        rater: gives them numbers; None: nothing is said of shares and values.
         other: a second policy of the same tokens, to compare with.
         seed: of the rollouts.
         alternatives: likeliest tokens listed at each place.
         rollouts: completions behind each action value; 0: there are none.
+        numbers: the rater's [B], if they are known; else it is asked.
     """
     found = []
-    for number, part in enumerate(sequences.split(CHUNK)):
+    known = [None] * len(sequences) if numbers is None else numbers.split(CHUNK)
+    for number, (part, mine) in enumerate(zip(sequences.split(CHUNK), known, strict=False)):
         rng = (seed, "explain", number)
         found += _explained(
-            generator, part.trim(), codec, judge, other, rng, alternatives, rollouts
+            generator, part.trim(), codec, rater, other, rng, alternatives, rollouts, mine
         )
     return found
 
 
 def _explained(
-    generator: Generator, sequences: Sequences, codec: Codec, judge: Judge | None,
+    generator: Generator, sequences: Sequences, codec: Codec, rater: Rater | None,
     other: Generator | None, rng: tuple[int, str, int], alternatives: int, rollouts: int,
+    numbers: Tensor | None,
 ) -> list[Explanation]:  # fmt: skip
     """Some sequences at once."""
     with torch.no_grad(), evaluating(generator):
@@ -148,11 +152,11 @@ def _explained(
             theirs = other(sequences)
         columns["other"] = _rows(theirs.log_prob, sequences)
         columns["other_entropy"] = _rows(theirs.entropy, sequences)
-    if judge is not None:
-        columns |= _judgement(judge, sequences)
+    if rater is not None:
+        columns |= _judgement(rater, sequences, rater(sequences) if numbers is None else numbers)
         if rollouts:
-            columns |= _values(generator, judge, sequences, rollouts, rng)
-    model = judge.model if isinstance(judge, DiscriminatorJudge) else None
+            columns |= _values(generator, rater, sequences, rollouts, rng)
+    model = rater.model if isinstance(rater, DiscriminatorRater) else None
     attention = attention_of(sequences, generator=generator, discriminator=model)
     found = []
     for row, text in enumerate(codec.texts(sequences)):
@@ -198,24 +202,25 @@ def _rows(values: Tensor, sequences: Sequences) -> list[list[float]]:
     ]
 
 
-def _judgement(judge: Judge, sequences: Sequences) -> dict[str, list[Any]]:
-    """The judge's numbers, the share of each token, and the windows of a convolution."""
+def _judgement(rater: Rater, sequences: Sequences, numbers: Tensor) -> dict[str, list[Any]]:
+    """The rater's numbers [B], the share of each token, and the windows of a convolution."""
+    shares = rater.shares(sequences, numbers)
     return {
-        "kind": [judge.kind] * len(sequences),
-        "judged": [round(each, DIGITS) for each in judge(sequences).tolist()],
-        "windows": judge.windows(sequences),
-        **{name: _rows(values, sequences) for name, values in judge.shares(sequences).items()},
+        "kind": [rater.kind] * len(sequences),
+        "judged": [round(each, DIGITS) for each in numbers.tolist()],
+        "windows": rater.windows(sequences),
+        **{name: _rows(values, sequences) for name, values in shares.items()},
     }
 
 
 def _values(
-    generator: Generator, judge: Judge, sequences: Sequences, rollouts: int,
+    generator: Generator, rater: Rater, sequences: Sequences, rollouts: int,
     seed: tuple[int, str, int],
 ) -> dict[str, list[Any]]:  # fmt: skip
     """Action values, and how much each token has changed them."""
     policy = generator.emitting()
     values = action_values(
-        policy, sequences, judge, rollouts, rng=rng_for(*seed, "values"), stratified=True
+        policy, sequences, rater, rollouts, rng=rng_for(*seed, "values"), stratified=True
     )
     count = len(sequences)
     rows = torch.arange(count, device=sequences.device).repeat_interleave(START)
@@ -223,7 +228,7 @@ def _values(
         policy, len(rows), rng=rng_for(*seed, "start"),
         condition=select_tree(sequences.condition, rows),
     )  # fmt: skip
-    start = judge(begun).view(count, START).mean(1, keepdim=True)
+    start = rater(begun).view(count, START).mean(1, keepdim=True)
     advantages = values - torch.cat([start, values[:, :-1]], 1)
     return {"values": _rows(values, sequences), "advantages": _rows(advantages, sequences)}
 

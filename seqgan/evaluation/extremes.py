@@ -4,41 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from rollout import Sequences
 
+from ..config.reward_calls import EXPLAINED
 from ..data.dataset import Dataset
 from ..models import Generator
 from .explain import explained
-from .judges import Judge
+from .raters import Rater
 
 __all__ = ["extremes"]
 
 
 def extremes(
-    policy: Generator, judge: Judge, samples: Sequences, data: Dataset, count: int = 3
-) -> dict[str, Any]:
-    """The samples that the judge gives most and least, as JSON has them.
+    policy: Generator, rater: Rater, samples: Sequences, data: Dataset,
+    numbers: Tensor | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The samples that the rater gives most and least, as JSON has them.
 
     Args:
         policy: that the samples are of.
-        judge: the run's: discriminator, density ratio, or reward.
+        rater: the run's: discriminator, density ratio, or reward.
         samples: the samples.
         data: the data set.
-        count: samples of each kind.
+        numbers: the rater's [N], if they are known; else it is asked.
 
     Returns:
-        ``kind``, a key of `judges.KINDS`; ``most`` and ``least``: for each sequence its
-        ``tokens``, their ``shares`` in the judge's number, their log-probabilities under the policy
-        (``log_prob``), and ``judged``, the number.
+        ``kind``, a key of `raters.KINDS`; ``most`` and ``least``: for each sequence its
+        ``tokens``, their ``shares`` in the rater's number (empty if they have none), their
+        log-probabilities under the policy (``log_prob``), and ``judged``, the number.
     """
-    order = judge(samples).argsort(descending=True, stable=True)
-    found: dict[str, Any] = {"kind": judge.kind}
+    numbers = rater(samples) if numbers is None else numbers
+    order, count = numbers.argsort(descending=True, stable=True), EXPLAINED // 2
+    found: dict[str, Any] = {"kind": rater.kind}
     for name, rows in (("most", order[:count]), ("least", order.flip(0)[:count])):
-        chosen = explained(policy, samples.select(rows), data.codec, judge, rollouts=0)
+        chosen = explained(
+            policy, samples.select(rows), data.codec, rater, rollouts=0, numbers=numbers[rows]
+        )
         found[name] = [
             {
                 "tokens": each.tokens,
-                "shares": each.shares or [0.0] * len(each.tokens),
+                "shares": each.shares,
                 "log_prob": each.log_prob,
                 "judged": each.judged,
             }

@@ -29,7 +29,7 @@ from ..seeding import rng_for
 from ..training.sampling import draw
 from .reward_rows import Rewarded, RewardRow, mean_row
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "centre_on_mle"]
 
 CHUNK = 1_024
 """Sequences that are judged at once."""
@@ -61,10 +61,7 @@ class Objective:
         self.advice, self.validation = advice, validation or config.sweep_samples
         self.reward, self.mle, self.data, self.config = reward, mle, data, config
         self.seed = seed
-        if isinstance(reward, Terms):
-            drawn = self.samples(mle, "objective", self.validation)
-            values = self._told(lambda: [of_sequences(each) for each in reward.judge(drawn)])
-            reward.begin(values)
+        self._told(lambda: centre_on_mle(reward, mle, data, self.validation, seed))
 
     @cached_property
     def training(self) -> list[list[int]]:
@@ -82,9 +79,7 @@ class Objective:
             count: how many.
             prompts: what is asked for; None: as in validation.
         """
-        rng = rng_for(self.seed, "objective", purpose)
-        asked = self.data.prompts("validation") if prompts is None else prompts
-        return draw(constrained(policy, self.data.constraint), count, rng, asked).sequences
+        return _samples(policy, self.data, self.seed, purpose, count, prompts)
 
     def scores(self, policy: Policy, samples: Sequences) -> SequenceScores:
         """Log-probability and entropy of samples of a model, under the constraint if any."""
@@ -122,7 +117,10 @@ class Objective:
             "entropy": float(own.entropy.sum() / own.tokens.sum()),
         }
 
-    def row(self, name: str, samples: Sequences, policy: Policy, calls: int) -> RewardRow:
+    def row(
+        self, name: str, samples: Sequences, policy: Policy, calls: int,
+        found: Rewarded | None = None,
+    ) -> RewardRow:  # fmt: skip
         """The row of a model, by samples of its own.
 
         Args:
@@ -130,10 +128,12 @@ class Objective:
             samples: of the model.
             policy: the model.
             calls: sequences that were judged to make it.
+            found: the rewards of the samples, if they are known.
         """
         own = self.scores(policy, samples).log_prob
         kl = float((own - self.scores(self.mle, samples).log_prob).mean())
-        return self.described(name, samples, self.judged(samples), kl, calls)
+        found = self.judged(samples) if found is None else found
+        return self.described(name, samples, found, kl, calls)
 
     def described(
         self, name: str, samples: Sequences, found: Rewarded, kl: float, calls: int
@@ -159,6 +159,30 @@ class Objective:
             return judge()
         except rollout.RewardError as error:
             raise RewardError(f"the reward: {error}{self.advice()}") from error
+
+
+def centre_on_mle(reward: Reward, mle: Policy, data: Dataset, count: int, seed: int) -> None:
+    """Lets the shape "standardise" measure by samples of the pretrained policy.
+
+    Args:
+        reward: nothing is judged if none of its terms has that shape.
+        mle: the pretrained policy.
+        data: the data set.
+        count: samples.
+        seed: of the samples.
+    """
+    if isinstance(reward, Terms) and reward.standardises:
+        drawn = _samples(mle, data, seed, "objective", count)
+        reward.begin([of_sequences(each) for each in reward.judge(drawn)])
+
+
+def _samples(
+    policy: Policy, data: Dataset, seed: int, purpose: str, count: int,
+    prompts: Prompts | None = None,
+) -> Sequences:  # fmt: skip
+    rng = rng_for(seed, "objective", purpose)
+    asked = data.prompts("validation") if prompts is None else prompts
+    return draw(constrained(policy, data.constraint), count, rng, asked).sequences
 
 
 def _numbers(values: torch.Tensor) -> np.ndarray:

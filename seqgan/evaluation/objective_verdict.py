@@ -28,14 +28,13 @@ from ..models import Generator
 from ..seeding import rng_for
 from ..training.pretrain import Pretraining
 from ..training.runtime import Runtime
+from .answer import LEAST_SAMPLES
 from .objective import Objective
 from .reward_rows import TITLES, Rewarded, RewardRow
 from .significance import relation
 
 __all__ = ["UNSETTLED", "ObjectiveVerdict", "verdict_of"]
 
-LEAST_SAMPLES = 500
-"""Samples of each model below which a run shows only that everything works."""
 LEAST_KEPT = 20
 """Samples that the best of n keeps, at least; with fewer calls there is none."""
 UNSETTLED = "The rounds ended before the last of the rewards began."
@@ -53,16 +52,23 @@ class ObjectiveVerdict:
         sentence: the reasons.
         rows: of all models.
         n: of the best of n.
+        samples: of the fine-tuned model, by which it is measured.
+        rewards: theirs [N].
+        explains: no token of these samples may be left out, if false: `--reward.verdict_calls`.
     """
 
     label: str
     sentence: str
     rows: list[RewardRow]
     n: int
+    samples: Sequences
+    rewards: np.ndarray
+    explains: bool
 
     def to_dict(self) -> dict[str, Any]:
         """For results.json."""
-        return asdict(self)
+        rows = [asdict(row) for row in self.rows]
+        return {"label": self.label, "sentence": self.sentence, "rows": rows, "n": self.n}
 
 
 def verdict_of(
@@ -72,6 +78,7 @@ def verdict_of(
     config: RunConfig,
     runtime: Runtime,
     unfit: str = "",
+    length: int = 0,
 ) -> ObjectiveVerdict:
     """Compares the fine-tuned model with what MLE gets for as many reward calls.
 
@@ -82,28 +89,34 @@ def verdict_of(
         config: all settings.
         runtime: device, seed, log.
         unfit: what is wrong with MLE's training, or "".
+        length: tokens of the longest sequence; 0: no samples are explained.
     """
-    allowed = verdict_calls(config, calls)
-    work = _rows(objective, finetuned, calls, allowed.samples, allowed.rivals, config, runtime)
-    rows = []
-    for number, row in enumerate(work):  # the times in the log tell what each of them takes
-        runtime.log("verdict", number, mean_reward=row.reward)
-        rows.append(row)
-    *rivals, found = rows
+    allowed, rivals = verdict_calls(config, calls, length), list[RewardRow]()
+
+    def logged(row: RewardRow) -> RewardRow:  # the times tell what each of them takes
+        runtime.log("verdict", len(rivals), mean_reward=row.reward)
+        return row
+
+    for row in _rivals(objective, allowed.samples, allowed.rivals, config, runtime):
+        rivals.append(logged(row))
+    asked = objective.questions(allowed.samples)
+    samples = objective.samples(finetuned, "finetuned", allowed.samples, asked)
+    judged = objective.judged(samples)
+    found = logged(objective.row("finetuned", samples, finetuned, calls, judged))
     rival = max(rivals, key=lambda row: row.reward)
     label, sentence = _compared(found, rival, config.evaluation.confidence)
     label, sentence = _weighed(label, sentence, rivals, calls, allowed.rivals, unfit)
     if allowed.samples < LEAST_SAMPLES:
         label = "too small to judge"
     n = _kept(allowed.rivals, allowed.samples)[1]
-    return ObjectiveVerdict(label, sentence, rows, n)
+    rows, explains = [*rivals, found], bool(allowed.explaining)
+    return ObjectiveVerdict(label, sentence, rows, n, samples, judged.total, explains)
 
 
-def _rows(
-    objective: Objective, finetuned: Generator, calls: int, count: int, spent: int,
-    config: RunConfig, runtime: Runtime,
-) -> Iterator[RewardRow]:  # fmt: skip
-    """The rows of MLE, its rivals of `spent` calls each, and last the fine-tuned model."""
+def _rivals(
+    objective: Objective, count: int, spent: int, config: RunConfig, runtime: Runtime
+) -> Iterator[RewardRow]:
+    """The rows of MLE, and of what it gets for `spent` calls: best of n, best tenth."""
     mle, asked = objective.mle, objective.questions(count)
     yield objective.row("mle", objective.samples(mle, "mle", count, asked), mle, 0)
     kept, n = _kept(spent, count)
@@ -112,8 +125,6 @@ def _rows(
     tenth, judged = _trained_on_best(objective, spent, config.pretrain, runtime)
     own = objective.samples(tenth, "best-tenth", count, asked)
     yield objective.row("best-tenth", own, tenth, judged)
-    own = objective.samples(finetuned, "finetuned", count, asked)
-    yield objective.row("finetuned", own, finetuned, calls)
 
 
 def _kept(spent: int, count: int) -> tuple[int, int]:
@@ -174,12 +185,13 @@ def _trained_on_best(
 ) -> tuple[Generator, int]:
     """MLE trained further on the best tenth of the data that the calls pay for.
 
-    A fifth of the calls goes to validation sequences, by which the state is chosen.
+    A fifth of the calls (20 at least, half at most) goes to validation sequences, by which the
+    state is chosen.
     """
     data, device = objective.data, runtime.device
-    held = min(len(data.validation), max(20, calls // 5))
+    held = min(len(data.validation), max(LEAST_KEPT, calls // 5), calls // 2)
     rng = rng_for(objective.seed, "objective", "train")
-    order = torch.randperm(len(data.train), generator=rng)[: max(20, calls - held)]
+    order = torch.randperm(len(data.train), generator=rng)[: calls - held]
     model = own_copy(objective.mle).requires_grad_(True)
     splits = [data.train.select(order), data.validation.select(slice(0, held))]
     best = []

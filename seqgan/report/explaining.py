@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from PIL import Image
 
 from ..evaluation.attention import DETAILS, Attention
 from ..evaluation.explain import Explanation
-from ..evaluation.judges import KINDS, Kind
+from ..evaluation.raters import KINDS, Kind
 from ..runs.run_directory import write_bytes, write_text
 from .drawing import COLOURS, Plot, draw
 from .heat import STRONGEST
@@ -141,11 +142,13 @@ def write_explanations(
     shown = views(found, columns)
     for number, view in enumerate(shown, start=1):
         write_bytes(folder / f"explain-{number}.png", view.png)
-    content = {"run": run, "model": model, "sequences": [each.to_dict() for each in found]}
+    content: dict[str, Any] = {"run": run, "model": model}
+    content["sequences"] = [each.to_dict() for each in found]
     if found[0].other:
         content["against"] = against
+    content = _finite(content)
     # One line per sequence: with one per number a map of attention is a book.
-    lines = ",\n".join(json.dumps(each) for each in content.pop("sequences"))
+    lines = ",\n".join(json.dumps(each, allow_nan=False) for each in content.pop("sequences"))
     head = json.dumps(content)[1:-1]
     write_text(folder / DATA, f'{{{head}, "sequences": [\n{lines}\n]}}\n')
     page = templates().get_template(PAGE).render(
@@ -156,6 +159,15 @@ def write_explanations(
     )  # fmt: skip
     write_text(folder / PAGE, page)
     return folder / PAGE
+
+
+def _finite(value: Any) -> Any:
+    """The same, with None for numbers that JSON lacks: what is impossible has -inf nats."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _words(found: Explanation) -> Kind:
@@ -172,7 +184,6 @@ def views(found: list[Explanation], columns: list[str]) -> list[View]:
 
 
 def _view(number: int, found: Explanation, columns: list[str], scale: dict[str, float]) -> View:
-    shares = found.shares or [0.0] * len(found.tokens)
     rows = [
         [_cell(getattr(found, name)[place], scale.get(name)) for name in columns]
         for place in range(min(ROWS, len(found.tokens)))
@@ -195,7 +206,7 @@ def _view(number: int, found: Explanation, columns: list[str], scale: dict[str, 
         found,
         sum(found.log_prob),
         sum(found.other),
-        coloured(found.tokens, shares, scale["shares"]),
+        coloured(found.tokens, found.shares, scale["shares"]),
         rows,
         named,
         pictures,
@@ -234,10 +245,12 @@ def _named(model: str, found: Attention, of: Explanation) -> Picture:
 
 
 def coloured(tokens: list[str], shares: list[float], most: float) -> list[tuple[str, Cell]]:
-    """Tokens as they are shown, each with the colour of its share; `most` is the strongest."""
-    return [
-        (_visible(token), _cell(share, most)) for token, share in zip(tokens, shares, strict=True)
-    ]
+    """Tokens as they are shown, each with the colour of its share; `most` is the strongest.
+
+    Without shares no token has a colour.
+    """
+    cells = [_cell(share, most) for share in shares] or [Cell("")] * len(tokens)
+    return [(_visible(token), cell) for token, cell in zip(tokens, cells, strict=True)]
 
 
 def _cell(value: float, most: float | None = None) -> Cell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..evaluation.judges import KINDS, Kind
+from ..evaluation.raters import KINDS, Kind
 from .explaining import Cell, coloured
 from .record import Record
 
@@ -19,7 +19,7 @@ class Sample:
     """A sample, token by token.
 
     Attributes:
-        tokens: text and colour of each.
+        tokens: text and colour of each; the text of a cell is its share, empty if there is none.
         judged: its number by the judge.
         nats: log-probability under the model.
     """
@@ -36,10 +36,12 @@ class Extremes:
     Attributes:
         kind: a key of `KINDS`.
         groups: title and samples of each.
+        shares: if tokens have shares.
     """
 
     kind: str
     groups: list[tuple[str, list[Sample]]]
+    shares: bool
 
     @property
     def words(self) -> Kind:
@@ -55,11 +57,12 @@ class Extremes:
 
 
 def extreme_samples(record: Record) -> Extremes | None:
-    """Title and samples of both kinds; None if the run has stored none."""
-    stored = record.results.get("explained")
-    if not stored:
+    """Title and samples of both kinds; None if the run has stored none that say what they are."""
+    stored = record.results.get("explained") or {}
+    kind = stored.get("kind")
+    if kind not in KINDS:
         return None
-    kind, name = stored["kind"], KINDS[stored["kind"]].name
+    name = KINDS[kind].name
     titles = {"most": f"Highest {name}", "least": f"Lowest {name}"}
     if kind in CONVINCING:
         titles = {"most": "Most convincing", "least": "Least convincing"}
@@ -79,4 +82,4 @@ def extreme_samples(record: Record) -> Extremes | None:
         )
         for name, title in titles.items()
     ]
-    return Extremes(kind, groups)
+    return Extremes(kind, groups, any(each["shares"] for each in every))

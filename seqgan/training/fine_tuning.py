@@ -94,6 +94,7 @@ class FineTuning:
         every = config.adversarial.measure_every * config.adversarial.generator_steps
         self.table = SampleTable(self.data.codec, config.evaluation.show, every, runtime)
         stages, reward = None, self.reward(config.rewards)
+        self._last_reward = reward
         if config.stages:
             before = [self.reward(stage.rewards) for stage in config.stages]
             stages = Stages(config.stages, [*before, reward])
@@ -117,18 +118,17 @@ class FineTuning:
         """The reward that settings describe, made anew."""
         config, runtime = self.config, self.runtime
         mediator = None if self.mediation is None else Ensemble([self.mediation.model])
-        given = Ingredients(
-            self.data.train.to(runtime.device), self.data.codec, runtime.seed, self.discriminator,
-            self.generator, self.reference, self.ensemble, mediator, config.reward,
-            config.on_reward_error == "skip", self._other_model, runtime.say,
-            self.data.conditions, config.corpus.columns(), self.pools,
+        given = Ingredients.of(
+            config, self.data, self.generator, self.reference, runtime.device,
+            load=self._other_model, say=runtime.say, discriminator=self.discriminator,
+            ensemble=self.ensemble, mediator=mediator, pools=self.pools,
         )  # fmt: skip
         return build_reward(terms, given)
 
     def _shown(self, policy: Generator, step: int) -> None:
         """Shows samples of a policy whose player judges none, by what the discriminator says."""
         if not self.player.shows:
-            reward = None if self.critic is None else self.reward(self.config.rewards)
+            reward = None if self.critic is None else self._last_reward
             FreshSamples(self.table, self.data, SAMPLES, reward)(policy, step)
 
     def _other_model(self, folder: str) -> Generator:

@@ -28,8 +28,8 @@ class RewardConfig(Settings):
             after the step that reaches it (distill: samples are no more than that). Of functions
             the distinct sequences count. 0: no limit.
         verdict_calls: sequences that the verdict may judge besides: at most half of them are
-            samples of the models, the others the choice among samples of MLE and among training
-            sequences; 0: as many as the model had for each of the two.
+            samples of the models, at most a tenth explains some, the others are the choice among
+            samples of MLE and among training sequences; 0: as many as the model had for each.
     """
 
     rare = ("workers", "timeout", "batch", "cache", "calls", "verdict_calls")

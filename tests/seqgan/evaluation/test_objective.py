@@ -12,6 +12,7 @@ import torch
 from rollout import Sequences
 from seqgan.config import Distill, EvaluationConfig, PolicyGradient, RunConfig, reward_calls
 from seqgan.config.reward_calls import announced, planned_calls, verdict_calls
+from seqgan.evaluation import objective as objective_module
 from seqgan.evaluation import objective_verdict as module
 from seqgan.evaluation.objective import Objective
 from seqgan.evaluation.objective_verdict import _compared, _kept
@@ -107,7 +108,7 @@ class Worth:
     def judged(self, samples):
         return Rewarded(samples.tokens[:, 0].double().numpy() / 100)
 
-    def row(self, name, samples, policy, calls):
+    def row(self, name, samples, policy, calls, found=None):
         return self.described(name, samples, self.judged(samples), 0.0, calls)
 
     def described(self, name, samples, found, kl, calls):
@@ -169,6 +170,56 @@ def test_the_verdict_keeps_within_its_own_budget(monkeypatch):
     assert found.label == "not comparable" and "had 1,500 of 10,000" in found.sentence
 
 
+@pytest.mark.parametrize(("calls", "held"), [(24, 12), (30, 15), (40, 20), (1_000, 200)])
+def test_the_best_tenth_takes_no_more_calls_than_it_has(monkeypatch, calls, held):
+    monkeypatch.setattr(module, "own_copy", lambda model: torch.nn.Linear(1, 1))
+    monkeypatch.setattr(module, "Pretraining", lambda *_: SimpleNamespace(run=lambda *_: None))
+    many = Sequences.from_lists([[5]] * 2_000, 0)
+    judged = []
+
+    def rewarded(samples):
+        judged.append(len(samples))
+        return Rewarded(np.zeros(len(samples)))
+
+    objective = SimpleNamespace(
+        data=SimpleNamespace(train=many, validation=many), seed=0, mle=None, judged=rewarded
+    )
+    runtime = SimpleNamespace(device=torch.device("cpu"), apart=lambda: None)
+    _, counted = module._trained_on_best(objective, calls, RunConfig().pretrain, runtime)
+    assert judged == [calls - held, held] and counted == calls
+
+
+def test_mle_is_judged_before_the_rounds_for_the_shape_that_asks_for_it():
+    judged = []
+
+    class Counted(Terms):
+        def judge(self, sequences):
+            judged.append(len(sequences))
+            return super().judge(sequences)
+
+    data = SimpleNamespace(prompts=lambda split: None, constraint=None)
+    samples = Sequences.from_lists([[5, 2], [5, 6, 2]], 0, terminated=True)
+    for shape in ("none", "standardise"):
+        terms = Counted([Term("length", 1.0, lambda each: each.lengths.float(), shape)])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(objective_module, "_samples", lambda *_: samples)
+            Objective(terms, None, data, EvaluationConfig(), 0)
+    assert judged == [2]
+    config = RunConfig(rewards=[{"name": "length", "shape": "standardise"}], size="standard")
+    assert (planned_calls(config).measurements, planned_calls(config).before) == (22, 1)
+
+
+def test_explanations_are_a_part_of_the_verdicts_budget():
+    def calls(length, limit):
+        config = RunConfig(rewards=["length"], size="standard", reward={"verdict_calls": limit})
+        return verdict_calls(config, 44_560, length)
+
+    free, bound, tiny = calls(20, 0), calls(20, 6_000), calls(20, 1_000)
+    assert free.explaining == bound.explaining == 6 * 20  # six samples without each of their tokens
+    assert free.total == 3 * 5_000 + 2 * 44_560 + 120 and bound.total == 6_000
+    assert (tiny.explaining, tiny.total) == (0, 1_000)  # 120 are more than a tenth
+
+
 def test_the_budget_and_its_parts():
     def config(**reward):
         return RunConfig(rewards=["length"], size="standard", reward=reward)
@@ -185,7 +236,10 @@ def test_the_budget_and_its_parts():
     line = announced(config(), length=20, training=8_000)
     assert "method rloo, no rollouts" in line
     assert "about 2,560 calls at most in training, 42,000 to choose the state" in line
-    assert "104,120 for the verdict" in line
+    assert "104,120 for the verdict, 120 to explain samples" in line
+    distilled = RunConfig(rewards=["length"], algorithm={"name": "distill"})
+    line = announced(distilled, length=20, training=8_000)
+    assert "algorithm distill; " in line and "rollouts" not in line
     mixed = RunConfig(rewards=["length", "discriminator"], reward={"calls": 50})
     assert planned_calls(mixed).training == 50  # validation is by likelihood
     assert planned_calls(RunConfig(reward={"calls": 50})).training == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,19 @@ def test_twenty_sequences_are_small(length, tmp_path):
     cut = f"The first {ROWS} of {length} tokens"
     assert (cut in text) == (length > ROWS)
     assert ("&lt;bos&gt;</text>" in text) == (length <= 40)  # names at the axes
+
+
+def test_what_is_impossible_is_null_in_json(tmp_path):
+    """A text of one's own may hold a token that the model never emits."""
+    found = replace(explanation(2), log_prob=[-math.inf, -1.0], other=[math.nan, -2.0])
+    write_explanations([found], tmp_path, "run", "mle", "finetuned")
+
+    def refused(name: str):
+        raise AssertionError(f"{name} is no JSON")
+
+    text = (tmp_path / "explain.json").read_text()
+    (read,) = json.loads(text, parse_constant=refused)["sequences"]
+    assert read["log_prob"] == [None, -1.0] and read["other"] == [None, -2.0]
 
 
 def test_a_picture_has_rows(tmp_path):

@@ -1,6 +1,6 @@
-"""Judges for explanations: a number for a sequence, and the share that each token has in it.
+"""Raters for explanations: a number for a sequence, and the share that each token has in it.
 
-A run's judge is its discriminator. Without one it is the density ratio that the run trains for, a
+A run's rater is its discriminator. Without one it is the density ratio that the run trains for, a
 sum over tokens; and if the reward is the user's own, that reward of whole sequences.
 
 Shapes: B sequences, T tokens.
@@ -26,13 +26,12 @@ from ..rewards.terms import of_sequences
 from .attribution import integrated_gradients, left_out, occlusion, training_baseline
 
 __all__ = [
-    "KINDS", "DiscriminatorJudge", "Judge", "Kind", "RatioJudge", "RewardJudge",
-    "discriminator_judge", "reward_judge",
+    "KINDS", "DiscriminatorRater", "Kind", "Rater", "RatioRater", "RewardRater", "reward_rater",
 ]  # fmt: skip
 
 
 class Kind(NamedTuple):
-    """Words for a judge's numbers.
+    """Words for a rater's numbers.
 
     Attributes:
         name: of the number of a sequence.
@@ -62,8 +61,8 @@ KINDS = {
         "lowers the score", "occlusion", f"score that is {REPLACED}",
     ),
     "log_ratio": Kind(
-        "log ratio", "log ratio of the reward's density to the model's", "too rare in the model",
-        "too frequent in the model", "log ratio",
+        "log ratio", "log ratio of the reward's density to the model's", "is too rare in the model",
+        "is too frequent in the model", "log ratio",
         "log-probability of the token under the reward's density, minus that under the model",
     ),
     "reward": Kind(
@@ -73,7 +72,7 @@ KINDS = {
 }  # fmt: skip
 
 
-class Judge(ABC):
+class Rater(ABC):
     """Gives sequences a number, and tokens their shares in it.
 
     Attributes:
@@ -87,18 +86,18 @@ class Judge(ABC):
         """Numbers [B] of whole sequences."""
 
     @abstractmethod
-    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+    def shares(self, sequences: Sequences, numbers: Tensor) -> dict[str, Tensor]:
         """``shares`` [B, T] of the tokens, 0 after a sequence's end, and perhaps ``gradients``.
 
-        Empty where tokens have no shares.
+        Empty where tokens have no shares. `numbers` [B] are those of the whole sequences.
         """
 
     def windows(self, sequences: Sequences) -> list[list[Window]]:
-        """The windows of tokens that the numbers rest on; empty for most judges."""
+        """The windows of tokens that the numbers rest on; empty for most raters."""
         return [[] for _ in range(len(sequences))]
 
 
-class DiscriminatorJudge(Judge):
+class DiscriminatorRater(Rater):
     """A discriminator: occlusion, and integrated gradients if it reads tokens.
 
     Args:
@@ -112,15 +111,26 @@ class DiscriminatorJudge(Judge):
         self.kind = "log_odds" if calibrated else "score"
         self._logits = sequence_log_odds(model)
 
+    @classmethod
+    def of(cls, model: Discriminator, data: Dataset, calibrated: bool) -> DiscriminatorRater:
+        """A run's discriminator.
+
+        Args:
+            model: the discriminator.
+            data: the data set; the mean embedding of its training tokens stands for any token.
+            calibrated: if its logits are log-odds (see `models.gan_losses.calibrated`).
+        """
+        return cls(model, training_baseline(model, data), calibrated)
+
     def __call__(self, sequences: Sequences) -> Tensor:
         """Logits [B]."""
         return self._logits(sequences)
 
-    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+    def shares(self, sequences: Sequences, numbers: Tensor) -> dict[str, Tensor]:
         """Occlusion and integrated gradients."""
         with evaluating(self.model):
             if self.baseline is None:
-                return {"shares": left_out(self._logits, sequences)}
+                return {"shares": left_out(self._logits, sequences, numbers)}
             return {
                 "shares": occlusion(self.model, sequences, self.baseline),
                 "gradients": integrated_gradients(self.model, sequences, self.baseline),
@@ -132,7 +142,7 @@ class DiscriminatorJudge(Judge):
             return self.model.windows(sequences)
 
 
-class RatioJudge(Judge):
+class RatioRater(Rater):
     """The density ratio: the number of a sequence is exactly the sum of its tokens'.
 
     Args:
@@ -148,17 +158,17 @@ class RatioJudge(Judge):
         """Log ratios [B]."""
         return self.reward(sequences).sum(1)
 
-    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+    def shares(self, sequences: Sequences, numbers: Tensor) -> dict[str, Tensor]:
         """The log ratio of each token."""
         return {"shares": self.reward(sequences)}
 
 
-class RewardJudge(Judge):
+class RewardRater(Rater):
     """A reward of whole sequences: a token's share is what is lost without it.
 
     Args:
         reward: the reward.
-        fixed: if all sequences have one length, so that no token can be left out.
+        fixed: no token is left out: all sequences have one length, or it would cost too much.
     """
 
     kind = "reward"
@@ -171,26 +181,19 @@ class RewardJudge(Judge):
         """Rewards [B]."""
         return of_sequences(reward_values(self.reward, sequences))
 
-    def shares(self, sequences: Sequences) -> dict[str, Tensor]:
+    def shares(self, sequences: Sequences, numbers: Tensor) -> dict[str, Tensor]:
         """Rewards that are lost."""
-        return {} if self.fixed else {"shares": left_out(self, sequences)}
+        return {} if self.fixed else {"shares": left_out(self, sequences, numbers)}
 
 
-def discriminator_judge(
-    model: Discriminator, data: Dataset, calibrated: bool
-) -> DiscriminatorJudge:
-    """A run's discriminator as the judge.
+def reward_rater(reward: Reward, data: Dataset, *, whole: bool = False) -> Rater:
+    """The reward of a run without a discriminator as its rater.
 
     Args:
-        model: the discriminator.
-        data: the data set; the mean embedding of its training tokens stands for any token.
-        calibrated: if its logits are log-odds (see `models.gan_losses.calibrated`).
+        reward: the reward.
+        data: the data set.
+        whole: no token is left out, which would be calls of the reward.
     """
-    return DiscriminatorJudge(model, training_baseline(model, data), calibrated)
-
-
-def reward_judge(reward: Reward, data: Dataset) -> Judge:
-    """The reward of a run without a discriminator as the judge."""
     if isinstance(reward, RatioReward):
-        return RatioJudge(reward)
-    return RewardJudge(reward, fixed=data.spec.eos_id is None)
+        return RatioRater(reward)
+    return RewardRater(reward, fixed=whole or data.spec.eos_id is None)

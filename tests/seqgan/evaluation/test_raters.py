@@ -1,4 +1,4 @@
-"""Judges of explanations, by hand; attention in the space that a page has."""
+"""Raters of explanations, by hand; attention in the space that a page has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqgan.config import DISCRIMINATORS, GENERATORS, CriticConfig
 from seqgan.data.id_codec import IdCodec
 from seqgan.evaluation.attention import SIDE, summary
 from seqgan.evaluation.explain import explained
-from seqgan.evaluation.judges import KINDS, DiscriminatorJudge, RatioJudge, RewardJudge
+from seqgan.evaluation.raters import KINDS, DiscriminatorRater, RatioRater, RewardRater
 from seqgan.models import Ensemble, make_generator
 from seqgan.models.gan_losses import calibrated
 from seqgan.rewards.ratio import RatioReward
@@ -32,21 +32,37 @@ def squares(sequences: Sequences) -> torch.Tensor:
 
 
 def test_a_reward_loses_what_a_token_has_added():
-    judge = RewardJudge(squares)
-    assert judge(BATCH).tolist() == [36, 4]
+    rater = RewardRater(squares)
+    assert rater(BATCH).tolist() == [36, 4]
     # (1 + 2 + 3)^2 minus 5^2, 4^2, 3^2; alone a token has nothing to be compared with.
-    assert judge.shares(BATCH)["shares"].tolist() == [[11, 20, 27], [0, 0, 0]]
-    assert RewardJudge(squares, fixed=True).shares(BATCH) == {}
+    assert rater.shares(BATCH, rater(BATCH))["shares"].tolist() == [[11, 20, 27], [0, 0, 0]]
+    assert RewardRater(squares, fixed=True).shares(BATCH, torch.zeros(2)) == {}
+
+
+def test_nothing_is_judged_twice_nor_without_a_token():
+    asked = []
+
+    def counted(sequences: Sequences) -> torch.Tensor:
+        asked.extend(sequences.to_lists())
+        return squares(sequences)
+
+    rater = RewardRater(counted)
+    numbers = squares(BATCH)
+    (found, _) = explained(
+        policy_of(0), BATCH, IdCodec(SPEC), rater, rollouts=0, numbers=numbers
+    )  # fmt: skip
+    assert found.judged == 36 and found.shares == [11, 20, 27]
+    assert asked == [[2, 3], [1, 3], [1, 2]]  # not the sequences themselves, and no empty one
 
 
 def test_the_shares_of_a_ratio_are_its_tokens():
     policy, other = policy_of(0), policy_of(3)
-    judge = RatioJudge(RatioReward(Ensemble([other]), policy))
+    rater = RatioRater(RatioReward(Ensemble([other]), policy))
     with torch.no_grad():
         ratio = other(BATCH).log_prob - policy(BATCH).log_prob
-    assert torch.allclose(judge.shares(BATCH)["shares"], ratio, atol=1e-5)
-    assert torch.allclose(judge(BATCH), ratio.sum(1), atol=1e-5)
-    found = explained(policy, BATCH, IdCodec(SPEC), judge, rollouts=2)
+    assert torch.allclose(rater.shares(BATCH, rater(BATCH))["shares"], ratio, atol=1e-5)
+    assert torch.allclose(rater(BATCH), ratio.sum(1), atol=1e-5)
+    found = explained(policy, BATCH, IdCodec(SPEC), rater, rollouts=2)
     for each, row, length in zip(found, ratio, (3, 1), strict=True):
         assert each.kind == "log_ratio" and each.judged == pytest.approx(float(row.sum()), abs=1e-4)
         assert each.values[-1] == pytest.approx(each.judged, abs=1e-4)  # nothing is left to come
@@ -57,7 +73,7 @@ def test_what_is_no_log_odds_is_not_called_so():
     model = bilstm(5)
     for loss, kind in [("minimax", "log_odds"), ("wasserstein", "score"), ("hinge", "score")]:
         right = calibrated(model, CriticConfig(loss=loss))
-        assert DiscriminatorJudge(model, None, right).kind == kind
+        assert DiscriminatorRater(model, None, right).kind == kind
     assert not calibrated(model, CriticConfig(label_smoothing=0.1))
     assert "odds" in KINDS["log_odds"].name and "real" not in " ".join(KINDS["score"])
 
@@ -91,7 +107,7 @@ def test_blocks_of_tokens_by_hand(monkeypatch):
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_every_discriminator_is_a_judge(name):
+def test_every_discriminator_is_a_rater(name):
     from seqgan.evaluation.attribution import baseline_of
     from seqgan.models import make_discriminator
 
@@ -99,7 +115,7 @@ def test_every_discriminator_is_a_judge(name):
         small(DISCRIMINATORS[name]), SPEC, seed=1, codec=IdCodec(SPEC)
     ).eval()
     baseline = None if model.reads_text else baseline_of(model, BATCH)
-    judge = DiscriminatorJudge(model, baseline)
-    found = explained(policy_of(0), BATCH, IdCodec(SPEC), judge, rollouts=1)
+    rater = DiscriminatorRater(model, baseline)
+    found = explained(policy_of(0), BATCH, IdCodec(SPEC), rater, rollouts=1)
     assert [len(each.shares) for each in found] == [3, 1]
     assert bool(found[0].gradients) == (not model.reads_text)

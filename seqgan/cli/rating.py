@@ -1,6 +1,8 @@
-"""The judge of a run for ``seqgan explain``, made from the run's folder."""
+"""The rater of a run for ``seqgan explain``, made from the run's folder."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -8,11 +10,12 @@ from rollout import Reward
 
 from ..config import ExplainConfig, RunConfig
 from ..config.reading import run_config
+from ..config.reward_calls import planned_calls
 from ..config.rewards import FunctionTerm
 from ..data.codec import Codec
 from ..data.dataset import Dataset
-from ..evaluation.judges import Judge, discriminator_judge, reward_judge
-from ..evaluation.objective import Objective
+from ..evaluation.objective import centre_on_mle
+from ..evaluation.raters import DiscriminatorRater, Rater, reward_rater
 from ..hub import JUDGE
 from ..models import Ensemble, Generator, load_discriminator, load_generator
 from ..models.gan_losses import calibrated
@@ -23,12 +26,14 @@ from ..terminal import say
 from ..training.members import kept_ensemble
 from ..training.other_models import other_model
 
-__all__ = ["judge_of"]
+__all__ = ["rater_of"]
 
-NO_JUDGE = "Nothing judges: this run has neither a discriminator nor a reward."
+NO_ROUNDS = (
+    "Nothing judges: the run has no fine-tuned model (its rounds are not done, or it has none)."
+)
 
 
-def judge_of(
+def rater_of(
     settings: ExplainConfig,
     directory: RunDirectory,
     name: str,
@@ -36,8 +41,8 @@ def judge_of(
     codec: Codec,
     data: Dataset,
     console: Console,
-) -> tuple[Judge | None, list[str]]:
-    """The judge of a run, and sentences about where it comes from.
+) -> tuple[Rater | None, list[str]]:
+    """The rater of a run, and sentences about where it comes from.
 
     Args:
         settings: of the command.
@@ -58,9 +63,10 @@ def judge_of(
             remarks = []
             if each != name:
                 remarks = [f"The discriminator is that of the model {each}: {name} has none yet."]
-            return discriminator_judge(model, data, calibrated(model, config.critic)), remarks
+            right = calibrated(model, config.critic)
+            return DiscriminatorRater.of(model, data, right), remarks
     if not directory.has("finetuned"):
-        return None, [NO_JUDGE]
+        return None, [NO_ROUNDS]
     missing = [
         term.name for term in config.rewards
         if isinstance(term, FunctionTerm) and term.name not in settings.rewards
@@ -74,7 +80,7 @@ def judge_of(
     remarks = ["There is no discriminator: the judge is the reward of the run."]
     if any(term.needs_mediator for term in config.rewards) or config.ensemble.refresh:
         remarks.append("What the reward is made of is as the rounds have left it.")
-    return reward_judge(reward, data), remarks
+    return reward_rater(reward, data), remarks
 
 
 def _reward(
@@ -87,14 +93,13 @@ def _reward(
     if any(term.needs_mediator for term in config.rewards):
         found = load_generator(directory.checkpoint("finetuned") / "mediator", device)
         mediator = Ensemble([found])
-    given = Ingredients(
-        data.train.to(device), data.codec, config.seed, None, policy, reference,
-        kept_ensemble(config, directory, device), mediator, config.reward,
-        True, lambda folder: other_model(folder, data).to(device), lambda text: say(console, text),
-        data.conditions, config.corpus.columns(),
+    given = Ingredients.of(
+        config, data, policy, reference, device,
+        load=lambda folder: other_model(folder, data).to(device),
+        say=lambda text: say(console, text),
+        ensemble=kept_ensemble(config, directory, device), mediator=mediator,
     )  # fmt: skip
-    reward = build_reward(config.rewards, given)
-    if any(term.shape == "standardise" for term in config.rewards):
-        # It measures by the samples of MLE, as the run's own comparison does.
-        reward = Objective(reward, reference, data, config.evaluation, config.seed).reward
+    reward = build_reward(config.rewards, replace(given, skip=True))
+    # The shape "standardise" measures by the same samples of MLE as in the run's own comparison.
+    centre_on_mle(reward, reference, data, planned_calls(config).validation, config.seed)
     return reward
