@@ -131,8 +131,12 @@ class PolicyGradient(Updates):
         if self.explorer is not None and before is not None:
             figures["gain"] = self._own_mean_reward() - before
             self.explorer.learn(batch, figures["gain"])
+            figures["explorer_loss"] = self.explorer.learner.losses
+            self.judge.count_calls()  # before a checkpoint, which does not hold what is not counted
         self.progress.number += 1
         shown = self.read({**figures, **self.weights.figures()})
+        if self.explorer is not None:
+            shown["explorer_loss"] = self.explorer.learner.mean_of(shown["explorer_loss"])
         self.weights.update(figures)
         self.progress.spread_sum += shown.pop("spread")  # of a step whose loss was finite
         if self.judge.next_stage(shown["mean_reward"]):
@@ -250,7 +254,9 @@ class PolicyGradient(Updates):
             advantage = processes.gather(rewarded_by_itself, part)
         spread = spread_over(advantage, chosen)
         if given:  # what was given is trained by MLE: a weight of 1
-            advantage = torch.where(chosen, advantage, whole.mask.to(advantage.dtype))
+            ones = whole.mask.to(advantage.dtype)
+            advantage = torch.where(chosen, advantage, ones)
+            judged_advantage = torch.where(chosen, judged_advantage, ones)
             chosen = whole.mask
         batch = PolicyBatch(
             whole, part, mine, chosen, advantage[part.rows], old, reference, rewarded[part.rows],
@@ -288,7 +294,9 @@ class PolicyGradient(Updates):
         )  # fmt: skip
         whole = drawn.sequences.trim(wait=False)
         part = processes.part(len(whole))
-        return self.judge(whole, part, whole.select(part.rows)).scores.mean()
+        mine = whole.select(part.rows)
+        # On the scale of the step's samples: on their own the mean would be 0 both times.
+        return self.judge(whole, part, mine, measures=False).scores.mean()
 
     def _prompts(self) -> tuple[Prompts, int]:
         """The questions of the step, and how many tokens of real sequences they begin with."""
@@ -352,8 +360,7 @@ class PolicyGradient(Updates):
 
     def _with_own(self, loss: Tensor, batch: PolicyBatch) -> Tensor:
         """The loss with that of the generator's own parts, in the unit that it is added up in."""
-        weights = batch.advantage if batch.reward_advantage is None else batch.reward_advantage
-        own = self.policy.own_loss(batch.mine, weights)
+        own = self.policy.own_loss(batch.mine, batch.reward_advantage)
         if own is None:
             return loss
         own = batch.part.of_tokens(own, batch.whole.mask)

@@ -42,12 +42,12 @@ class PolicyBatch:
         mine: the samples.
         chosen: bool [B, T], the tokens of the whole batch that the policy chose itself.
         advantage: [rows, T].
-        reward_advantage: [rows, T], of the reward; another than `advantage` if the generator
-            rewards its tokens itself.
         old: their scores under the policy that sampled them.
         reference: their scores under the pretrained policy, if the loss asks for them.
         scores: the reward of each sequence [rows].
         max_length: of the policy's sequences, in tokens.
+        reward_advantage: [rows, T], of the reward; another than `advantage` if the generator
+            rewards its tokens itself.
         entropy_weight: of the entropy bonus.
         kl_weight: of the divergence from the pretrained policy.
     """
@@ -61,7 +61,7 @@ class PolicyBatch:
     reference: TokenScores | None
     scores: Tensor
     max_length: int
-    reward_advantage: Tensor | None = None
+    reward_advantage: Tensor
     entropy_weight: float | Tensor = 0.0
     kl_weight: float | Tensor = 0.0
 

@@ -183,13 +183,17 @@ class Judge:
         left = self.budget if again else self.budget - self.calls
         return min(count, max(1, left))
 
-    def __call__(self, whole: Sequences, part: Part, mine: Sequences) -> Judged:
+    def __call__(
+        self, whole: Sequences, part: Part, mine: Sequences, *, measures: bool = True
+    ) -> Judged:
         """Judges a batch: each process its rows, once.
 
         Args:
             whole: B sequences.
             part: of this process.
             mine: its rows of them.
+            measures: the shape "standardise" goes by mean and spread of these sequences from now
+                on; otherwise they are judged by those that it goes by already.
 
         Raises:
             RewardError: the reward fails in one of the processes; the state is saved.
@@ -202,7 +206,8 @@ class Judge:
         with self.together():
             found = self.reward.judge(mine)
         each = gather(torch.stack([of_sequences(values) for values in found], 1), part).unbind(1)
-        self.reward.begin(each)
+        if measures:
+            self.reward.begin(each)
         if self.runtime.processes.count > 1:
             self.reward.remember(whole, each)
         with self.together():
@@ -217,10 +222,12 @@ class Judge:
         return not isinstance(self.reward, Terms) or self.reward.moves
 
     def again(self, sequences: Sequences) -> Tensor:
-        """Rewards [B] of sequences that were judged before, by all processes alike."""
+        """Rewards [B] of sequences that were judged before: each process its rows, once."""
+        processes = self.runtime.processes
+        part = processes.part(len(sequences))
         with self.together():
-            values = reward_values(self.reward, sequences)
-        return of_sequences(values)
+            values = reward_values(self.reward, sequences.select(part.rows))
+        return processes.gather(of_sequences(values), part)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -253,6 +260,12 @@ class Judge:
             whole: the samples.
             judged: their rewards.
         """
+        self.count_calls()
+        if self.table is not None:
+            self.table.show(step, whole, judged.scores, judged.each)
+
+    def count_calls(self) -> None:
+        """Counts what was judged since the last time, in all processes."""
         source = self.stages or self.reward
         if isinstance(source, (Terms, Stages)):
             calls = source.take_calls()
@@ -261,8 +274,6 @@ class Judge:
                 self.runtime.processes.add_up(every)
                 calls = int(every)
             self.calls += calls
-        if self.table is not None:
-            self.table.show(step, whole, judged.scores, judged.each)
 
     def next_stage(self, mean_reward: float) -> bool:
         """Counts a step of the stage; tells if another reward judges from the next one on."""

@@ -93,7 +93,7 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
         "baseline value",
     )
     require(
-        settings.real_prefix == 0 or settings.loss not in ONE_VALUE,
-        f"--{group}real_prefix {settings.real_prefix} needs a loss per token; take --{group}loss "
-        "reinforce",
+        settings.real_prefix == 0 or (settings.loss == "reinforce" and not settings.importance_cap),
+        f"--{group}real_prefix {settings.real_prefix}: the beginnings are trained by MLE, with the "
+        f"samples' loss and a weight of 1: --{group}loss reinforce --{group}importance_cap 0",
     )

@@ -50,7 +50,7 @@ def batch_of(new, old, advantage) -> tuple[TokenScores, PolicyBatch]:
     part = Part(0, 2, 2)
     values = torch.tensor(advantage)
     made = PolicyBatch(
-        tokens, part, tokens, tokens.mask, values, before, None, values[:, 0], 2
+        tokens, part, tokens, tokens.mask, values, before, None, values[:, 0], 2, values
     )  # fmt: skip
     return now, made
 
@@ -168,7 +168,8 @@ def test_metaex_gans_explorer_is_paid_for_the_gain():
     whole = Sequences.from_lists([[0], [2]], pad_id=0)
     old, part = explorer.policy(whole), Part(0, 2, 2)
     batch = PolicyBatch(
-        whole, part, whole, whole.mask, torch.zeros(2, 1), old, None, torch.zeros(2), 1
+        whole, part, whole, whole.mask, torch.zeros(2, 1), old, None, torch.zeros(2), 1,
+        torch.zeros(2, 1),
     )  # fmt: skip
     # - gain times the mean of log q_e, whatever each sample's own reward was
     loss = explorer._loss(batch, torch.tensor(0.4))

@@ -18,12 +18,14 @@ from seqgan.config.generators.leak import Leak
 from seqgan.data.codec import IdCodec
 from seqgan.data.prompts import NoPrompts
 from seqgan.data.spec import TokenSpec
+from seqgan.errors import NonFiniteLossError
 from seqgan.models import Ensemble, make_discriminator, make_generator
 from seqgan.models.gan_losses import GAN_LOSSES
 from seqgan.rewards.build import build_reward
 from seqgan.rewards.gan import GANReward
 from seqgan.rewards.ingredients import Ingredients
 from seqgan.rewards.ratio import RatioReward
+from seqgan.rewards.terms import Term, Terms
 from seqgan.training.control import NoiseGradient
 from seqgan.training.distill import Distillation
 from seqgan.training.mediator import Mediation
@@ -158,12 +160,62 @@ def test_metaex_gans_samples_are_the_explorers_and_its_gain_the_policys():
     assert torch.allclose(batch.old.log_prob[:, 0], P[batch.mine.tokens[:, 0]].log(), atol=1e-5)
     gains = iter([torch.tensor(0.2), torch.tensor(0.5)])
     player._own_mean_reward = lambda: next(gains)
-    paid = []
-    player.explorer.learn = lambda batch, gain: paid.append(gain.item())
+    paid, learn = [], player.explorer.learn
+    player.explorer.learn = lambda batch, gain: (paid.append(gain.item()), learn(batch, gain))
     player.steps(1)
     assert paid == [pytest.approx(0.3)]
     assert runtime.lines["adversarial"][-1]["gain"] == pytest.approx(0.3)
     assert player.sampling() is None  # the discriminator is trained against the policy itself
+
+
+def exploring(reward, rate: float = 0.05) -> PolicyUpdates:
+    """A player with an explorer."""
+    policy = three_tokens(Q)
+    settings = PolicyGradient(
+        rollouts=0, batch_size=40, explorer_rate=rate, importance_cap=10.0, baseline="mean"
+    )  # fmt: skip
+    runtime = Recorder(make_accelerator("cpu"), 0)
+    return PolicyUpdates(
+        settings, Materials(policy, frozen_copy(policy), reward, None, data(), NoPrompts(), runtime)
+    )
+
+
+def test_metaex_gans_gain_is_not_measured_by_its_own_samples():
+    """A standardised mean over its own samples is 0; by those of the step it rises with P(0)."""
+    reward = Terms([Term("first", 1.0, lambda s: (s.tokens[:, 0] == 0).float(), "standardise")])
+    player = exploring(reward)
+    player._batch()
+    centre = reward.terms[0].centre
+    before = player._own_mean_reward()
+    with torch.no_grad():
+        player.policy.head.bias.copy_(P.log())
+    assert player._own_mean_reward() - before > 0.5
+    assert reward.terms[0].centre is centre
+    player.steps(1)
+    assert player.calls == 40 + 3 * 40 + 2 * 40 and reward.take_calls() == 0
+
+
+def test_a_loss_of_the_explorer_that_is_not_finite_ends_the_training():
+    player = exploring(ConstantReward(0.5))
+    player.steps(1)
+    assert "explorer_loss" in player.runtime.lines["adversarial"][-1]
+    player.explorer.level.fill_(math.nan)
+    with pytest.raises(NonFiniteLossError, match="lower --algorithm.explorer_rate"):
+        player.steps(1)
+
+
+def test_a_memory_is_judged_again_by_one_process_each():
+    judge, asked = exploring(ConstantReward(0.5)).judge, []
+
+    def reward(sequences):
+        asked.append(sequences.to_lists())
+        return sequences.lengths.float()
+
+    judge.reward = reward
+    judge.runtime.processes.part = lambda total: Part(1, total - 1, total)
+    judge.runtime.processes.gather = lambda values, part: (values, part)
+    assert judge.again(data().select(slice(5, 8)))[1] == Part(1, 2, 3)
+    assert asked == [[[1], [1]]]
 
 
 def test_a_reward_per_token_is_that_of_its_prefix():

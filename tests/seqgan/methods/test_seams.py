@@ -197,6 +197,7 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         rows = batch.whole.tokens
         assert {tuple(row[:given].tolist()) for row in rows} <= known
         assert (batch.advantage[:, :given] == 1).all()
+        assert (batch.reward_advantage[:, :given] == 1).all()
         assert torch.equal(batch.chosen, batch.whole.mask)
         groups = rows[:, :given].reshape(2, 4, -1)
         assert (groups == groups[:, :1]).all()  # four samples for each beginning
@@ -209,6 +210,10 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         ({"critic": {"loss": "ranking"}}, "a ranking is both or neither"),
         ({"method": "rankgan", "discriminator": {"architecture": "mlp"}}, "choose cnn"),
         ({"algorithm": {"temperature": 0.5}}, "--algorithm.importance_cap 2"),
+        (
+            {"method": "maligan", "algorithm": {"importance_cap": 2.0, "updates": 2}},
+            "a weight of 1: --algorithm.loss reinforce --algorithm.importance_cap 0",
+        ),
         ({"algorithm": {"discount": 0.5}}, "--algorithm.rollouts 0"),
         ({"algorithm": {"loss": "whole_sequence"}}, "needs one value per sequence"),
         ({"method": "catgan", "algorithm": {"losses": []}}, "--algorithm.losses: give one"),
