@@ -70,8 +70,7 @@ def _other_settings(results: list[Result]) -> list[str]:
     """A note on the methods that were run with settings other than their own."""
     known = method_names()
     judged = [each for each in results if each["size"] != "smoke" and each["arm"] in known]
-    found = {result["arm"]: result for result in judged}
-    other = [arm for arm, result in found.items() if changed(result)]
+    other = list(dict.fromkeys(each["arm"] for each in judged if changed(each)))
     if not other:
         return []
     return [

@@ -44,11 +44,16 @@ def unconverged(results: list[Result]) -> list[str]:
 
 
 def idle_controls(results: list[Result]) -> list[str]:
-    """Controls with a random reward that kept their start with every seed, with their suites."""
+    """Controls with a random reward that kept their start with every seed, with their suites.
+
+    One without early stopping keeps its last state, whichever was the best.
+    """
     kept: dict[str, list[bool]] = {}
     for result in results:
         lines = result.get("curves", {}).get("validation", [])
-        if result["control_of"] is not None and result["arm"].endswith("-random") and lines:
+        stops = result["config"].get("adversarial", {}).get("early_stopping", True)
+        noise = result["control_of"] is not None and result["arm"].endswith("-random")
+        if noise and lines and stops:
             best = min(lines, key=lambda line: line["score"])
             kept.setdefault(f"{result['suite']} {result['arm']}", []).append(best["step"] == 0)
     return [name for name, each in kept.items() if all(each)]

@@ -500,6 +500,9 @@ def test_controls_that_are_mle_itself_are_named():
 
     results = [control("kept", 0), control("moved", 0), control("moved", 2)]
     assert idle_controls(results) == ["kept m-random"]
+    for stopping, named in ((False, []), (True, ["kept m-random"])):  # else the last state is kept
+        results[0]["config"] = {"adversarial": {"early_stopping": stopping}}
+        assert idle_controls(results) == named
     results[0]["config"] = {"generator": {"noise": 4}}
     notes = verdict_table("smoke", verdicts(results), results).notes
     assert any("MLE itself" in note and "kept m-random." in note for note in notes)
