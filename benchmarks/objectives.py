@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout import Policy
 from seqgan.config import RunConfig
+from seqgan.evaluation.answer import UNFIT
 from seqgan.evaluation.objective import Objective
 from seqgan.evaluation.objective_verdict import verdict_of
 from seqgan.evaluation.reward_rows import TITLES
@@ -25,6 +26,7 @@ def reward_verdict(lab: Lab, policy: Policy, config: RunConfig, calls: int) -> d
     """The verdict by the mean reward at equal calls, as in the `results.json` of a run.
 
     The arms of a cell measure validation by likelihood, so the calls are those of training alone.
+    MLE is the model that the arms share; if its training did not end well, nothing is better.
 
     Args:
         lab: the cell's data and its MLE model.
@@ -41,7 +43,9 @@ def reward_verdict(lab: Lab, policy: Policy, config: RunConfig, calls: int) -> d
     )  # fmt: skip
     reward = build_reward(config.rewards, given)
     objective = Objective(reward, mle, data, config.evaluation, config.seed)
-    return verdict_of(objective, policy, calls, config, runtime).to_dict()
+    training = lab.starts(lab.config).first()[1]["training"]
+    unfit = UNFIT.get(training["state"], "").format(**training)
+    return verdict_of(objective, policy, calls, config, runtime, unfit).to_dict()
 
 
 def objective_table(results: list[Result]) -> Table | None:

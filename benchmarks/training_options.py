@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from rollout import Sequences
 from rollout.completion import policy_device
 from rollout.modules import frozen_copy, own_copy
 from seqgan.config import RunConfig
@@ -201,14 +202,14 @@ def _value(stage: str, name: str, seed: int, content: Mapping[str, Any]) -> floa
     if stage == "tasks":
         more = {"size": "quick", "seed": seed, "device": device}
         config, data, test = of_tasks(name != BASELINE, SIZES[size], **more)
-        return token_nll(trained := _trained(config, data), test.to(policy_device(trained)))
+        return _nll(_trained(config, data), test)
     own = {} if name == BASELINE else OPTIONS[name].settings
     file = content["smiles"] if stage == "molecules" else None
     base = settings_of(size, file)
     config = RunConfig(seed=seed, device=device, **merge(base, own))
     if stage in ("mle", "precision"):
         data = run_data(config)
-        return token_nll(trained := _trained(config, data), data.test.to(policy_device(trained)))
+        return _nll(_trained(config, data), data.test)
     plain, data = _plain(seed, size, device, file)
     generator, runtime = own_copy(plain), _runtime(config)
     work = FineTuning(config, data, generator, frozen_copy(plain), runtime)
@@ -222,6 +223,13 @@ def _value(stage: str, name: str, seed: int, content: Mapping[str, Any]) -> floa
     work.run(Sweep(data, config.evaluation, seed).validate)
     scores, _ = Evaluator(data, config.evaluation, seed).model(generator, "tuned")
     return next(score.value for score in scores if score.name == JENSEN_SHANNON)
+
+
+def _nll(model: Generator, test: Sequences) -> float:
+    """The NLL of sequences in 32 bits, however the model was trained."""
+    device = policy_device(model)
+    set_matmul_precision(device, "highest")
+    return token_nll(model, test.to(device))
 
 
 def settings_of(size: str, smiles: str | None = None) -> dict[str, Any]:

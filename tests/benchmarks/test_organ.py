@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from benchmarks import objectives
+from benchmarks.arms import Lab
 from benchmarks.objectives import objective_table
 from benchmarks.organ_scores import solubility, synthesizability
 from benchmarks.suite import arm_set, load_suite
+from rollout import Sequences
+from seqgan.config.reading import run_config
+from seqgan.data.sources import run_data
+from seqgan.evaluation.objective_verdict import ObjectiveVerdict
 
 
 def test_organs_scales_by_hand():
@@ -30,6 +37,39 @@ def test_every_objective_has_its_control():
     for name in methods:
         settings = arms[name].config["adversarial"]
         assert settings["rounds"] * settings["generator_steps"] == 150
+
+
+def few_tokens(completions, **columns):
+    """A reward: sequences of few tokens."""
+    return [-float(len(each)) for each in completions]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("still improving", "undertrained"), ("converged", "")]
+)
+def test_nothing_is_better_by_the_reward_than_an_mle_that_was_not_trained_well(
+    state, said, monkeypatch
+):
+    corpus = {"num_train": 40, "num_validation": 20, "num_heldout": 20, "num_test": 20}
+    config = run_config(
+        {"data": "grammar", "corpus": corpus, "generator": {"hidden": 8}, "pretrain": {"epochs": 1},
+         "rewards": [{"name": f"{__name__}.few_tokens"}]},
+        "test",
+    )  # fmt: skip
+    lab = Lab(config, run_data(config))
+    assert lab.begin()["training"]["state"] == "still improving"
+    lab.starts(config).first()[1]["training"]["state"] = state
+    given = []
+
+    def asked(objective, policy, calls, *more):
+        given.append((calls, more[-1]))
+        none = Sequences.from_lists([[0]], 0)
+        return ObjectiveVerdict("worse", "", [], 1, none, np.zeros(1), explains=False)
+
+    monkeypatch.setattr(objectives, "verdict_of", asked)
+    assert objectives.reward_verdict(lab, lab.mle.policy, config, 9)["label"] == "worse"
+    ((calls, unfit),) = given
+    assert calls == 9 and said in unfit and bool(unfit) is bool(said)
 
 
 def test_the_table_by_the_reward():

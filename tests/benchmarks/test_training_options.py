@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from benchmarks import training_options
 from benchmarks.training_options import (
     BASELINE,
     MEASURES,
@@ -17,8 +19,10 @@ from benchmarks.training_options import (
     settings_of,
     table,
 )
+from rollout import Sequences
 from seqgan.config import RunConfig
 from seqgan.config.recipes import merge
+from tests.rollout.chains import Chain
 
 
 def test_a_table_by_hand():
@@ -40,6 +44,17 @@ def test_the_docs_have_the_committed_figures_of_precisions():
     content = json.loads((root / "benchmarks" / "results" / "precision.json").read_text())
     rows = [line for line in table(content["runs"]).splitlines() if line.startswith("| ")]
     assert len(rows) == 3 and "\n".join(rows[1:]) in (root / "docs" / "speed.md").read_text()
+
+
+def test_the_nll_is_measured_in_32_bits(monkeypatch):
+    """TF32 is set for the training of a model; its measurement sets it back."""
+    seen = []
+    monkeypatch.setattr(
+        training_options, "set_matmul_precision", lambda device, precision: seen.append(precision)
+    )
+    monkeypatch.setattr(training_options, "token_nll", lambda *given: seen.append("measured"))
+    training_options._nll(Chain(torch.zeros(4, 3), 2), Sequences.from_lists([[0, 1]], 0))
+    assert seen == ["highest", "measured"]
 
 
 def test_precisions_by_device():
