@@ -28,20 +28,19 @@ from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Sweep, Swept, compare_with_control
 from seqgan.evaluation.models import Evaluator
 from seqgan.metrics import Score, signature
-from seqgan.models import Generator
+from seqgan.models import Discriminator, Generator, load_discriminator, save_model
 from seqgan.seeding import rng_for
 from seqgan.training.control import run_control
 from seqgan.training.fine_tuning import FineTuning
 from seqgan.training.members import make_ensemble, needs_ensemble
 from seqgan.training.runtime import make_accelerator
 
-from .judges import Judges
 from .kept import Record, kept
 from .recorder import Compute, Recorder, nowhere
 from .starts import Starts, key_of
-from .suite import Arm, Method
+from .suite import Arm, Method, of_control
 
-__all__ = ["Compute", "Lab", "Measured", "Recorder"]
+__all__ = ["Lab", "Measured"]
 
 
 def _member_count(arm: Arm, config: RunConfig) -> int:
@@ -99,7 +98,7 @@ class Lab:
         self.folder = folder
         self._starts: dict[str, Starts] = {}
         self._controls: dict[str, tuple[Policy, Record]] = {}
-        self._judges = Judges(None if folder is None else folder / "judges")
+        self._judges: dict[str, Discriminator] = {}
 
     @functools.cached_property
     def evaluator(self) -> Evaluator:
@@ -113,6 +112,11 @@ class Lab:
         It is never asked to validate: that has a memory, and no arm may depend on another.
         """
         return Sweep(self.data, self.config.evaluation, self.config.seed)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Of the data that models are trained with and measured by."""
+        return fingerprint(self.data)
 
     def runtime(self) -> Recorder:
         """A fresh runtime of the cell's seed: equal for all arms, so that they differ by less."""
@@ -133,7 +137,7 @@ class Lab:
             place = self.folder
             if place is not None and key != shared:
                 place = place / "starts" / key
-            self._starts[key] = Starts(config, self.data, place, self.runtime)
+            self._starts[key] = Starts(config, self.data, self.fingerprint, place, self.runtime)
         return self._starts[key]
 
     def baseline(self) -> Measured:
@@ -186,23 +190,26 @@ class Lab:
             comes from adversarial rounds.
         """
         assert arm.method is not None
-        runtime, method = self.runtime(), arm.method
-        about = {"config": arm.config, "arguments": method.arguments, "data": self._fingerprint}
+        runtime = self.runtime()
+        about = {"config": arm.config, "method": arm.facts(), "data": self.fingerprint}
         train = functools.partial(self._trained, arm, config, runtime)
-        return kept(self._place(arm.name), about, runtime.device, train)
+        judge = functools.partial(self._write_judge, arm.name)
+        return kept(self._place(arm.name), about, runtime.device, train, judge)
 
     def _trained(self, arm: Arm, config: RunConfig, runtime: Recorder) -> tuple[Policy, Record]:
         method = arm.method
         assert method is not None
         mle, found = self._begin(method, config), self.members(arm, config)
         if method.call is None:
-            ensemble = make_ensemble(config, found) if found else None
+            # Other arms have these members too, and an algorithm may train its own (`refresh`).
+            ensemble = make_ensemble(config, [own_copy(each) for each in found]) if found else None
             with runtime.timed():
                 reference = frozen_copy(mle).to(runtime.device)
                 work = FineTuning(config, self.data, mle, reference, runtime, ensemble)
-                work.run(copy.copy(self.sweep).validate)
-            self._judges.keep(method.name, work)
-            own_record = {"spread": work.player.spread, "calls": work.player.calls}
+                rounds = work.run(copy.copy(self.sweep).validate)
+            if config.generator.judge is not None and work.discriminator is not None:
+                self._judges[arm.name] = work.discriminator
+            own_record = {"spread": work.player.spread, "calls": work.judged(rounds)}
             return mle, {**runtime.record(), **own_record}
         members = {"members": found} if found else {}
         call: Callable[..., Any] = import_dotted(method.call, f"method {method.name}: call")
@@ -238,8 +245,9 @@ class Lab:
         name = f"{arm.method.name}-random"
         if name not in self._controls:
             runtime = self.runtime()
-            settings = {key: value for key, value in arm.config.items() if key != "rewards"}
-            about = {"config": settings, "spread": spread, "data": self._fingerprint}
+            # The method's arm and the control's own say the same.
+            settings = of_control(arm.config)
+            about = {"config": settings, "spread": spread, "data": self.fingerprint}
             train = functools.partial(self._control, arm.method, config, spread, runtime)
             self._controls[name] = kept(self._place(name), about, runtime.device, train)
         return self._controls[name]
@@ -253,9 +261,39 @@ class Lab:
         with runtime.timed():
             run_control(
                 generator, reference, spread, config, self.data, half.validate, runtime,
-                discriminator=self._judges.of(method.name, config.generator, self.data.codec),
+                discriminator=self._judge(method.name, config, runtime.device),
             )  # fmt: skip
         return generator, runtime.record()
+
+    def _judge(self, method: str, config: RunConfig, device: torch.device) -> Discriminator | None:
+        """The discriminator as a method's rounds left it; None if its generator reads none.
+
+        A control begins, as its method did, with a generator whose features are those of a trained
+        discriminator (LeakGAN); it may be trained by another process than the method was.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if config.generator.judge is None:
+            return None
+        if method not in self._judges:
+            place = self._place(method)
+            found = None
+            if place is not None:
+                found = load_discriminator(place / "discriminator", self.data.codec, device)
+            if found is None:
+                raise ConfigError(
+                    f"{method}: its generator reads the discriminator, and none was kept for the "
+                    f"control; remove the result of {method}, and policies/{method} beside it if "
+                    "that is there, so that it is trained again"
+                )
+            self._judges[method] = found
+        return self._judges[method]
+
+    def _write_judge(self, arm: str, folder: Path) -> None:
+        """Writes the discriminator that an arm's generator reads beside its policy."""
+        if arm in self._judges:
+            save_model(self._judges[arm], folder / "discriminator")
 
     def compute(self, arm: Arm, config: RunConfig, record: Record) -> Compute:
         """All training behind an arm: its start, its members, and its own."""
@@ -294,10 +332,6 @@ class Lab:
     def _place(self, arm: str) -> Path | None:
         """The folder of an arm's policy."""
         return None if self.folder is None else self.folder / "policies" / arm
-
-    @functools.cached_property
-    def _fingerprint(self) -> str:
-        return fingerprint(self.data)
 
     def _scores(self, policy: Policy, name: str) -> list[Score]:
         scores, samples = self.evaluator.model(policy, name)

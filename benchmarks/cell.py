@@ -20,7 +20,7 @@ import torch
 from seqgan.config import ReadingConfig, RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.config.reading import run_config
-from seqgan.data.dataset import Dataset, fingerprint
+from seqgan.data.dataset import Dataset
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Point
@@ -92,7 +92,7 @@ def run_cell(job: CellJob, say: Callable[[str], None] = print) -> int:
         kept = lab.begin()
         say(f"{place}: MLE model ready after {time.monotonic() - started:.0f} s")
         about = {
-            "data": fingerprint(lab.data),
+            "data": lab.fingerprint,
             "files": inputs,
             "absent": list(found.absent),
             "environment": machine(job.command),
@@ -152,7 +152,7 @@ def _is_done(place: CellPlace, arm: Arm, inputs: dict[str, str]) -> bool:
     if not path.is_file():
         return False
     there = read_arm(path)
-    wanted = {"config": arm.config, "method": _method(arm), "files": inputs}
+    wanted = {"config": arm.config, "method": arm.facts(), "files": inputs}
     for key, value in wanted.items():
         if there.get(key) != json.loads(json.dumps(value)):
             raise ConfigError(
@@ -272,22 +272,6 @@ def _points(points: list[Point]) -> list[dict[str, float | None]]:
     return [point.to_dict() for point in points]
 
 
-def _method(arm: Arm) -> dict[str, Any] | None:
-    """Facts of a method that are not in the settings."""
-    if arm.method is None:
-        return None
-    own: dict[str, Any] = {"own_start": True} if arm.method.own_start else {}
-    if arm.method.call is not None:
-        own |= {"call": arm.method.call, "arguments": arm.method.arguments}
-    if arm.method.measure is not None:
-        own |= {"measure": arm.method.measure, "arguments": arm.method.arguments}
-    if arm.method.members:
-        own["members"] = arm.method.members
-    if arm.members is not None:  # their network decides on what is trained
-        own["members_network"] = {key: arm.members[key] for key in ("generator", "pretrain")}
-    return own or None
-
-
 def _head(arm: Arm, place: CellPlace, number: int, suite: Suite) -> Result:
     return {
         "format": FORMAT,
@@ -299,7 +283,7 @@ def _head(arm: Arm, place: CellPlace, number: int, suite: Suite) -> Result:
         "kind": arm.kind,
         "control_of": arm.control_of,
         "place": number,
-        "method": _method(arm),
+        "method": arm.facts(),
         "rivals": _rivals(arm),
         "suite_title": suite.title,
         "columns": None if suite.columns is None else list(suite.columns),
@@ -308,8 +292,7 @@ def _head(arm: Arm, place: CellPlace, number: int, suite: Suite) -> Result:
 
 
 def _rivals(arm: Arm) -> list[str]:
-    own = arm.method is not None and arm.control_of is None
-    return list(arm.method.rivals) if own and arm.method is not None else []
+    return [] if arm.method is None or arm.control_of is not None else list(arm.method.rivals)
 
 
 def _now(seconds: float) -> Result:

@@ -30,6 +30,7 @@ def kept(
     about: Mapping[str, Any],
     device: Any,
     train: Callable[[], tuple[Policy, Record]],
+    beside: Callable[[Path], None] | None = None,
 ) -> tuple[Policy, Record]:
     """The model of a folder, which is trained first if it is not there.
 
@@ -41,6 +42,7 @@ def kept(
         about: settings and data that it is trained with.
         device: where it is to lie.
         train: returns the model and the record of its training.
+        beside: writes more of what was trained into a folder.
 
     Raises:
         ConfigError: the folder holds a model of other settings or data.
@@ -52,9 +54,14 @@ def kept(
         record = {**wanted, **json.loads(json.dumps(record)), "git": git_state()}
         if place is None or not isinstance(policy, Generator):
             return policy, record
-        _write(place, policy, record)
+        _write(place, policy, record, beside)
     record = json.loads((place / TRAINING).read_text(encoding="utf-8"))
     for key, value in wanted.items():
+        if value is not None and key not in record:
+            raise ConfigError(
+                f"{place} was made by an earlier version, which did not note its {key}: remove "
+                "that folder, so that it is trained again"
+            )
         if record.get(key) != value:
             raise ConfigError(
                 f"{place} was trained with other settings or data ({key}): choose another "
@@ -64,10 +71,14 @@ def kept(
     return model, record
 
 
-def _write(place: Path, model: Generator, record: Record) -> None:
+def _write(
+    place: Path, model: Generator, record: Record, beside: Callable[[Path], None] | None
+) -> None:
     def write(aside: Path) -> None:
         save_model(model, aside / "generator")
         write_json(aside / TRAINING, record)
+        if beside is not None:
+            beside(aside)
 
     place.parent.mkdir(parents=True, exist_ok=True)
     write_folder(place, write)

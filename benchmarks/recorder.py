@@ -40,8 +40,8 @@ class Compute(NamedTuple):
 
     @classmethod
     def kept(cls, record: dict[str, Any]) -> Compute:
-        """The work in a record; 0 for what one of an earlier version lacks."""
-        return cls(*(float(record.get(name, 0.0)) for name in cls._fields))
+        """The work in a record."""
+        return cls(*(float(record[name]) for name in cls._fields))
 
 
 @dataclass

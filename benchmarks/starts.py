@@ -12,7 +12,7 @@ from typing import Any
 
 from rollout import Policy
 from seqgan.config import RunConfig
-from seqgan.data.dataset import Dataset, fingerprint
+from seqgan.data.dataset import Dataset
 from seqgan.models import Generator, make_generator
 from seqgan.seeding import derive_seed
 from seqgan.training.members import Members
@@ -44,6 +44,7 @@ class Starts:
     Args:
         config: settings of the network and its training.
         data: the data set.
+        fingerprint: of the data.
         folder: where they are kept; None: nowhere.
         runtime: makes the runtime of a training.
     """
@@ -52,11 +53,12 @@ class Starts:
         self,
         config: RunConfig,
         data: Dataset,
+        fingerprint: str,
         folder: Path | None,
         runtime: Callable[[], Recorder],
     ):
         self.config, self.data, self.folder, self.runtime = config, data, folder, runtime
-        self.about = {**_facts(config), "data": fingerprint(data)}
+        self.about = {**_facts(config), "data": fingerprint}
         self._first: tuple[Policy, Record] | None = None
         self._members: list[tuple[Generator, Record]] = []
 

@@ -26,7 +26,7 @@ from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
 
 __all__ = [
     "SIZES", "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "common_methods",
-    "load_methods", "load_suite", "named_arms", "suite_names",
+    "load_methods", "load_suite", "named_arms", "of_control", "suite_names",
 ]  # fmt: skip
 
 SIZES = ("smoke", "standard", "full")
@@ -108,6 +108,22 @@ class Arm:
     control_of: str | None = None
     members: Mapping | None = None
 
+    def facts(self) -> dict[str, Any] | None:
+        """Facts of its method that are not in the settings; None if it has none."""
+        method = self.method
+        if method is None:
+            return None
+        own: dict[str, Any] = {"own_start": True} if method.own_start else {}
+        if method.call is not None:
+            own |= {"call": method.call, "arguments": method.arguments}
+        if method.measure is not None:
+            own |= {"measure": method.measure, "arguments": method.arguments}
+        if method.members:
+            own["members"] = method.members
+        if self.members is not None:  # their network decides on what is trained
+            own["members_network"] = {key: self.members[key] for key in ("generator", "pretrain")}
+        return own or None
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -174,10 +190,7 @@ class Suite:
             arms.append(Arm(method.name, method.title, method.kind, own, method, None, members))
             for reward in method.controls:
                 name, title = f"{method.name}-{reward}", f"{method.title}, {reward} reward"
-                other = {**own, "rewards": [asdict(*reward_terms(reward))]}
-                algorithm = settings_from(AlgorithmConfig, own["algorithm"])
-                if not algorithm.any_reward:
-                    other["algorithm"] = asdict(algorithm.as_policy_gradient())
+                other = {**of_control(own), "rewards": [asdict(*reward_terms(reward))]}
                 arms.append(Arm(name, title, "control", other, method, method.name, members))
         arms.append(Arm("training-copy", "copy of training data", "ceiling", shared))
         arms.append(Arm("real", "real test data", "ceiling", shared))
@@ -219,6 +232,15 @@ class Suite:
         if not method.own_start:
             given |= {name: shared[name] for name in ("generator", "pretrain")}
         return _plain(run_config(given, f"suite {self.name}, {method.name}"))
+
+
+def of_control(settings: Mapping) -> Mapping:
+    """All settings of a method's control but its reward: with an algorithm that takes any."""
+    algorithm = settings_from(AlgorithmConfig, settings["algorithm"])
+    other = {key: value for key, value in settings.items() if key != "rewards"}
+    if not algorithm.any_reward:
+        other["algorithm"] = asdict(algorithm.as_policy_gradient())
+    return other
 
 
 def chosen_arms(arms: list[Arm], names: Collection[str] | None) -> list[Arm]:

@@ -340,7 +340,9 @@ def _measured(
         if tuned is None:
             return Measured(scores, drawn, shown)
         if tuned.objective is not None:
-            made = _reward_calls(config, tuned, data)
+            planned = planned_calls(config)
+            chosen = (len(tuned.rounds.history) + planned.before) * planned.validation
+            made = tuned.work.judged(tuned.rounds) + chosen
             unfit = UNFIT.get(pretraining.state, "").format(**pretraining._asdict())
             policy = models["finetuned"]
             judged = verdict_of(
@@ -404,17 +406,6 @@ def _write_samples(
             shown[name] = [f"{place.with_suffix('.png')} shows them"]
             runtime.show_picture(f"samples/{name}", picture)
     return shown
-
-
-def _reward_calls(config: RunConfig, tuned: Tuned, data: Dataset) -> int:
-    """Sequences that were judged: in training, and to choose the state that is kept."""
-    planned = planned_calls(config)
-    chosen = (len(tuned.rounds.history) + planned.before) * planned.validation
-    if counted := tuned.work.player.calls:
-        return counted + chosen
-    steps = tuned.rounds.rounds_done * config.adversarial.generator_steps
-    length, training = tuned.work.generator.max_length, min(len(data.train), MOST_SAMPLES)
-    return config.algorithm.judged(steps, length, training) + chosen
 
 
 def _compared(models: dict[str, Generator], tuned: Tuned) -> Compared:

@@ -33,6 +33,7 @@ from .refresh import Refresh
 from .relaxed import RelaxedUpdates
 from .rounds import Rounds, Validation
 from .runtime import SAMPLES, Runtime
+from .sampling import MOST_SAMPLES
 from .scratch import at_the_start
 from .showing import SampleTable
 
@@ -138,6 +139,17 @@ class FineTuning:
     def discriminator(self) -> Discriminator | None:
         """The discriminator, if a reward needs one."""
         return None if self.critic is None else self.critic.trained
+
+    def judged(self, rounds: Rounds) -> int:
+        """Sequences that the reward judged in these rounds.
+
+        Worked out from the settings where the player judges its samples by no `Judge`.
+        """
+        if counted := self.player.calls:
+            return counted
+        config, training = self.config, min(len(self.data.train), MOST_SAMPLES)
+        steps = rounds.rounds_done * config.adversarial.generator_steps
+        return config.algorithm.judged(steps, self.generator.max_length, training)
 
     def run(self, validate: Validation) -> Rounds:
         """Pretrains the discriminator and plays the rounds, or what is left of both."""

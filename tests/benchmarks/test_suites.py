@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +34,7 @@ from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.config.methods import DEFAULT_METHOD
 from seqgan.config.reading import run_config
+from seqgan.config.rewards import reward_terms
 from seqgan.data.sources import run_data
 from seqgan.errors import ConfigError
 from seqgan.training.members import member_sizes
@@ -289,17 +293,114 @@ def test_the_control_of_a_generator_that_reads_the_discriminator_sees_it(tmp_pat
     with pytest.raises(ConfigError, match="remove the result of leakgan"):
         lab.control(arm, config, 0.1)
     _, record = lab.model(arm, config)
-    judge = lab._judges.of("leakgan", config.generator, lab.data.codec)
+    judge = lab._judges["leakgan"]
     alone = Lab(config, lab.data, folder=tmp_path)  # the control is resumed alone
     noise, _ = alone.control(arm, config, record["spread"])
     assert torch.equal(noise.embedding.leaked, judge.embedding.weight)
+
+
+def test_the_way_out_of_a_discriminator_that_is_not_there_works(tmp_path):
+    """The policy alone, as it was kept once, is removed and made again with its discriminator."""
+    config = leaking("leakgan", algorithm={"batch_size": 4, "rollouts": 1})
+    arm = Arm(
+        "leakgan", "leakgan", "method", asdict(config), Method("leakgan", "l", own_start=True)
+    )
+    data = run_data(config)
+    Lab(config, data, folder=tmp_path).model(arm, config)
+    policy = tmp_path / "policies" / "leakgan"
+    for part in policy.glob("discriminator.*"):
+        part.unlink()
+    lab = Lab(config, data, folder=tmp_path)
+    record = lab.model(arm, config)[1]  # read
+    with pytest.raises(ConfigError, match="and policies/leakgan beside it"):
+        lab.control(arm, config, record["spread"])
+    shutil.rmtree(policy)
+    Lab(config, data, folder=tmp_path).model(arm, config)
+    Lab(config, data, folder=tmp_path).control(arm, config, record["spread"])
+
+
+def tiny(**groups):
+    """Tiny settings on the grammar, with one round."""
+    return run_config(
+        {
+            "data": "grammar", "size": "smoke", "pretrain": {"epochs": 1},
+            "generator": {"hidden": 8, "embedding": 8}, "discriminator": {"embedding": 4},
+            "corpus": {"num_train": 40, "num_validation": 20, "num_heldout": 20, "num_test": 20},
+            "critic": {"steps": 1, "measure_every": 1, "batch_size": 8},
+            "adversarial": {"rounds": 1, "generator_steps": 1, "critic_steps": 1}, **groups,
+        },
+        "test",
+    )  # fmt: skip
+
+
+def test_an_arm_that_trains_its_members_leaves_those_of_the_others_alone():
+    config = tiny(
+        method="ratio", algorithm={"batch_size": 4}, ensemble={"size": 2, "refresh": 2},
+        adversarial={"rounds": 1, "generator_steps": 1, "early_stopping": False},
+    )  # fmt: skip
+    lab = Lab(config, run_data(config))
+    arm = Arm("ratio-refresh", "r", "method", asdict(config), Method("ratio-refresh", "r"))
+    before = copy.deepcopy([each.state_dict() for each in lab.members(arm, config)])
+    assert len(before) == 2
+    lab.model(arm, config)
+    for old, member in zip(before, lab.members(arm, config), strict=True):
+        assert all(torch.equal(old[name], part) for name, part in member.state_dict().items())
+
+
+def test_the_control_of_a_method_is_the_same_from_its_own_arm(tmp_path):
+    """A method without a control of any reward: its control's arm says what is trained."""
+    relaxed = {"name": "relaxed", "batch_size": 4}
+    config = tiny(algorithm=relaxed)
+    method = Method("relgan", "r", controls=("random",))
+    plain = asdict(config)
+    noise = {**plain, "rewards": [asdict(*reward_terms("random"))]}
+    noise["algorithm"] = asdict(config.algorithm.as_policy_gradient())
+    data = run_data(config)
+    lab = Lab(config, data, folder=tmp_path)
+    arm = Arm("relgan", "r", "method", plain, method)
+    assert lab.model(arm, config)[1]["calls"] == 4  # a batch; no `Judge` counts them
+    first, _ = lab.control(arm, config, 0.1)
+    own = Arm("relgan-random", "r", "control", noise, method, "relgan")
+    again = Lab(config, data, folder=tmp_path)  # resumed by another process
+    second, _ = again.control(own, run_config(copy.deepcopy(noise), "test"), 0.1)
+    assert torch.equal(first.head.weight, second.head.weight)
+
+
+@pytest.mark.parametrize(
+    "other", [{"call": "benchmarks.baselines:cooled"}, {"members": 2}, {"own_start": True}]
+)
+def test_a_policy_of_another_function_or_other_members_is_not_read(tmp_path, other):
+    config = tiny()
+    facts = {"call": "benchmarks.baselines:unchanged"}
+    lab = Lab(config, run_data(config), folder=tmp_path)
+    lab.begin()
+    lab.model(Arm("m", "m", "method", {}, Method("m", "m", **facts)), config)
+    with pytest.raises(ConfigError, match=r"trained with other settings or data \(method\)"):
+        lab.model(Arm("m", "m", "method", {}, Method("m", "m", **{**facts, **other})), config)
+
+
+def test_a_policy_that_does_not_tell_its_method_is_refused_and_can_be_made_again(tmp_path):
+    """As an earlier version wrote it."""
+    config = tiny()
+    arm = Arm("m", "m", "method", {}, Method("m", "m", call="benchmarks.baselines:unchanged"))
+    lab = Lab(config, run_data(config), folder=tmp_path)
+    lab.begin()
+    lab.model(arm, config)
+    path = tmp_path / "policies" / "m" / "training.json"
+    record = json.loads(path.read_text())
+    del record["method"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match="did not note its method: remove that folder"):
+        lab.model(arm, config)
+    shutil.rmtree(path.parent)
+    assert lab.model(arm, config)[1]["method"] == arm.facts()
 
 
 def test_what_begins_afresh_has_no_mle_training_behind_it():
     config = leaking("minimax-gan", generator={"hidden": 8, "noise": 2})
     lab = Lab(config, run_data(config))
     arm = Arm("m", "m", "method", asdict(config), Method("m", "m", own_start=True))
-    found = lab.compute(arm, config, {"seconds": 3.0, "tokens": 7.0})
+    found = lab.compute(arm, config, {"seconds": 3.0, "tokens": 7.0, "operations": 9.0})
     assert (found.seconds, found.tokens) == (3.0, 7.0) and not lab._starts
 
 
