@@ -16,6 +16,7 @@ from ..config import (
     RunConfig,
     SampleConfig,
 )
+from ..config.algorithms.checks import TOKEN_LOSSES
 from ..config.describe import settings_of
 from ..config.rewards import FunctionTerm, MoleculeTerm
 
@@ -141,7 +142,7 @@ def _policy_gradient(settings: PolicyGradient) -> Iterator[tuple[str, list[str]]
         yield "without --algorithm.loss clipped", _in("algorithm", *names)
     if settings.loss != "reinforce":
         names = ["importance_cap"]
-        if settings.loss != "clipped":
+        if settings.loss not in TOKEN_LOSSES:
             names.insert(0, "aggregation")
         if settings.loss == "augmented":
             names += ["baseline", "transform", "discount"]

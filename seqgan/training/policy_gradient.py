@@ -56,7 +56,6 @@ from .weights import LossWeights
 __all__ = ["PolicyGradient"]
 
 FIELDS = ("chunk_size",)
-TOKEN_LOSSES = ("reinforce", "probability", "clipped")
 OWN_SHARE = 0.1
 """Share of the policy itself in the mixture with its nucleus."""
 

@@ -24,12 +24,10 @@ from rollout import (
 )
 
 from ..config import PolicyGradient as Settings
-from ..config.algorithms.checks import ON_POLICY
+from ..config.algorithms.checks import ON_POLICY, TOKEN_LOSSES
 from .processes import Part
 
 __all__ = ["PolicyBatch", "policy_loss", "reuses"]
-
-TOKEN_LOSSES = ("reinforce", "probability", "clipped")
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,19 @@ from ..checks import choice, not_negative, positive, require, shares, sizes
 if TYPE_CHECKING:
     from .policy_gradient import PolicyGradient
 
-__all__ = ["ON_POLICY", "check_policy_gradient"]
+__all__ = ["ON_POLICY", "TOKEN_LOSSES", "check_policy_gradient"]
 
 TRANSFORMS = (
     "none", "maligan", "rank", "of_sentence", "standardise", "group_standardise", "group_centre",
 )  # fmt: skip
 BASELINES = ("none", "mean", "leave_one_out", "moving_average", "value")
-LOSSES = ("reinforce", "probability", "clipped", "sequence", "whole_sequence", "augmented")
+TOKEN_LOSSES = ("reinforce", "probability", "clipped")
+"""Losses of tokens, which `aggregation` adds up."""
 ON_POLICY = ("reinforce", "probability")
 """Losses that hold for samples of the policy as it is."""
 ONE_VALUE = ("sequence", "whole_sequence", "augmented")
 """Losses of whole sequences."""
+LOSSES = (*TOKEN_LOSSES, *ONE_VALUE)
 AGGREGATIONS = ("sequence_sum", "sequence_mean", "token_mean", "constant")
 ESTIMATORS = ("k2", "k3")
 

@@ -167,6 +167,7 @@ QUIET = [
     "run a.txt --corpus.column text --corpus.num_train 9 --corpus.max_length 20",
     "run --discriminator.architecture cnn --discriminator.filter_share .5",
     "run --algorithm.loss clipped --algorithm.updates 2 --output_dir x --overwrite",
+    "run --method sentigan --algorithm.loss probability --algorithm.aggregation sequence_mean",
     "run --rewards qed validity:0 --on_reward_error skip --reward.calls 99 "
     "--reward.verdict_calls 900",
     "data oracle --corpus.num_test 9 --corpus.length 9",
