@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..runs.resume import resume_command
 from ..runs.run_directory import RESULTS, RunDirectory
 
 __all__ = ["CURVES", "Look", "frame", "look", "sparkline"]
@@ -47,6 +47,7 @@ class Look(NamedTuple):
         time: of the last line, seconds since 1970; None: there is none.
         verdict: of a finished run; None: it is not finished, or compared nothing.
         finished: the run has ended.
+        resume: the command that resumes it.
     """
 
     curves: dict[tuple[str, str], list[float]]
@@ -55,6 +56,7 @@ class Look(NamedTuple):
     time: float | None
     verdict: str | None
     finished: bool
+    resume: str
 
 
 def look(run: RunDirectory) -> Look:
@@ -73,7 +75,7 @@ def look(run: RunDirectory) -> Look:
     results = run.results() if finished else {}
     verdict = (results.get("verdict") or results.get("objective") or {}).get("sentence")
     last = float(whole[-1]["time"]) if whole else None
-    return Look(curves, samples, len(whole), last, verdict, finished)
+    return Look(curves, samples, len(whole), last, verdict, finished, resume_command(run))
 
 
 def frame(path: Path, seen: Look, samples: int, now: float) -> RenderableType:
@@ -105,8 +107,7 @@ def frame(path: Path, seen: Look, samples: int, now: float) -> RenderableType:
     if silent > SILENT:
         parts.append(
             Text(
-                f"\nNothing new for {silent / 60:.0f} minutes. If the run has ended: "
-                f"seqgan run --resume {shlex.quote(str(path))}"
+                f"\nNothing new for {silent / 60:.0f} minutes. If the run has ended: {seen.resume}"
             )
         )
     if seen.finished:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig
+from ..config.imports import dotted_names
 from ..config.reading import run_config
 from ..errors import CheckpointError, ConfigError, RunDirectoryError
 from .places import FILES, names_a_file, not_its_data
@@ -19,6 +21,7 @@ __all__ = [
     "Say",
     "check_same_settings",
     "folder_of",
+    "resume_command",
     "resumes",
     "rewind",
     "run_folder",
@@ -49,6 +52,33 @@ def run_folder(resume: bool | str) -> Path | None:
     if not RunDirectory.holds_run(path):
         raise RunDirectoryError(f"--resume: {resume}: neither a run nor one of its checkpoints")
     return path
+
+
+def resume_command(
+    run: RunDirectory, command: str | None = None, launcher: Sequence[str] = ("seqgan",)
+) -> str:
+    """The command line that resumes a run, or begins it again if it has no checkpoint yet.
+
+    Args:
+        run: the run.
+        command: run, pretrain or finetune; None: the one that made it.
+        launcher: words that start the toolkit.
+
+    Raises:
+        RunDirectoryError: its settings cannot be read.
+    """
+    config, folder = run.config(), str(run.path)
+    if command is None:
+        made_by = shlex.split(run.command())[1:2]
+        command = "pretrain" if made_by == ["pretrain"] else "run"
+        command = "finetune" if config.get("run") else command
+    if run.checkpoints.all():
+        words = ["--resume", folder]
+        if dotted_names(config):
+            words.append("--trust")
+    else:
+        words = ["--config", f"{folder}/config.yaml", "--output_dir", folder, "--resume", "auto"]
+    return shlex.join([*launcher, command, *words])
 
 
 def folder_of(config: RunConfig) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,8 +20,8 @@ from rollout.devices import autocast, reads_synchronise
 from rollout.graphs import Graphs, records_on
 from rollout.randomness import seed_everything
 
-from ..config.imports import dotted_names
 from ..errors import ConfigError, RunDirectoryError, RunInterrupted
+from ..runs.resume import resume_command
 from ..runs.run_directory import RunDirectory
 from ..runs.saver import Saver
 from ..runs.state import Stateful
@@ -287,15 +286,7 @@ class Runtime:
     def _resume_command(self) -> str:
         """The command that resumes the run."""
         assert self.run is not None
-        folder = str(self.run.path)
-        if self.run.checkpoints.all():
-            words = ["--resume", folder]
-            if dotted_names(self.run.config()):
-                words.append("--trust")
-        else:
-            words = ["--config", f"{folder}/config.yaml", "--output_dir", folder]
-            words += ["--resume", "auto"]
-        return shlex.join([*launcher(), self.command, *words])
+        return resume_command(self.run, self.command, launcher())
 
     def log(self, stage: str, step: int, **values: float | int | None) -> None:
         """One line of metrics."""

@@ -56,11 +56,29 @@ def test_the_terminal_shows_curves_samples_and_rewards(run):
     assert "-0.250  a [red] cat" in text and "1.000  b" not in text and "Nothing new" not in text
 
 
-def test_a_run_that_is_silent_may_have_ended(run):
-    console = Console(width=200, record=True, quiet=False, file=open(run / "out", "w"))
+SETTINGS = "--config RUN/config.yaml --output_dir RUN --resume auto"
+
+
+@pytest.mark.parametrize(
+    ("settings", "made_by", "checkpoint", "command"),
+    [
+        ("", "run", True, "run --resume RUN"),
+        ("", "pretrain", True, "pretrain --resume RUN"),
+        ("run: runs/mle\n", "finetune", True, "finetune --resume RUN"),
+        ("rewards: [my.own:words]\n", "run", True, "run --resume RUN --trust"),
+        ("", "run", False, f"run {SETTINGS}"),
+    ],
+)
+def test_a_run_that_is_silent_may_have_ended(run, settings, made_by, checkpoint, command):
+    (run / "config.yaml").write_text(CONFIG + settings)
+    (run / "environment.json").write_text(json.dumps({"command": ["seqgan", made_by]}))
+    if checkpoint:
+        (run / "checkpoints" / "step-00000003").mkdir(parents=True)
+        (run / "checkpoints" / "latest").write_text("step-00000003")
+    console = Console(width=400, record=True, quiet=False, file=open(run / "out", "w"))
     console.print(frame(run, look(RunDirectory.open(run)), 0, now=3.0 + 720))
-    text = console.export_text()
-    assert f"Nothing new for 12 minutes. If the run has ended: seqgan run --resume {run}" in text
+    text, wanted = console.export_text(), command.replace("RUN", str(run))
+    assert f"Nothing new for 12 minutes. If the run has ended: seqgan {wanted}\n" in text
 
 
 def test_a_line_that_is_cut_behind_a_bracket_is_left_out(run):
