@@ -98,6 +98,7 @@ class TextGenerator(
         conditions: what the policy can be asked for: labels, source texts.
         constraint: the setting that it was trained with; samples keep it if they name no other.
         settings: of the run, whose rewards stand beside samples; None: there is none.
+        run: the run, whose members can judge samples; None: there is none.
     """
 
     def __init__(
@@ -109,12 +110,13 @@ class TextGenerator(
         conditions: Conditions | None = None,
         constraint: str = "none",
         settings: Mapping[str, Any] | None = None,
+        run: RunDirectory | None = None,
     ):
         self.policy, self.codec, self.facts = policy.eval(), codec, facts
         self.discriminator, self.conditions = discriminator, conditions or Conditions()
         self.constraint = constraint
         self._terms, self._joined = terms_of_run(settings or {})
-        self._run: RunDirectory | None = None  # its members are read when they are asked for
+        self._run = run  # its members are read when they are asked for
         self._ensemble: Ensemble | None = None
         # The mixin would write the arguments above into config.json; they have files of their own.
         self._hub_mixin_config = {"library_name": "seqgan-toolkit", "format": FORMAT}
@@ -157,14 +159,7 @@ class TextGenerator(
         codec, conditions = run_codec(directory, policy, tokenizer)
         judge = load_discriminator(place / JUDGE, codec)
         rule = config.get("constraint", "none")
-        found = cls(policy, codec, facts, judge, conditions, rule, config)
-        found.of(directory)
-        return found
-
-    def of(self, run: RunDirectory) -> TextGenerator:
-        """The same model, which knows the run that it comes from: its members can judge samples."""
-        self._run = run
-        return self
+        return cls(policy, codec, facts, judge, conditions, rule, config, directory)
 
     def by_members(self) -> TextGenerator:
         """The ensemble of the run's members in the place of the policy, to sample from.
@@ -213,19 +208,19 @@ class TextGenerator(
 
     def lines(self, settings: Decoding, sources: Sequence[str] | None = None) -> list[str]:
         """Samples as lines of text, by settings that are made already."""
-        return self.codec.texts(self._decoded(settings, sources)[0])
+        return self.codec.texts(self._drawn(settings, sources))
 
     def show(self, settings: Decoding, place: Path, sources: Sequence[str] | None = None) -> Path:
         """Writes samples as people look at them or hear them: a picture, a MIDI file, or lines."""
-        return self.codec.show(self._decoded(settings, sources)[0], place.with_suffix(""))
+        return self.codec.show(self._drawn(settings, sources), place.with_suffix(""))
 
     def decode(self, settings: Decoding, sources: Sequence[str] | None = None) -> list[Sample]:
         """Samples with their figures, by settings that are made already."""
-        found, prefix = self._decoded(settings, sources)
+        rewards = self._rewards(settings)
+        found, prefix = self._decoded(settings, sources, rewards)
         figures = scores(self.policy, found, prefix, self._judge())
         count, odds = len(found), figures.log_odds
         asked = self.conditions.described(found.condition) or [{}] * count
-        rewards = self._rewards(settings)
         values = {} if rewards is None else rewards.values(found)
         beside = [
             {name: float(each[i]) for name, each in values.items() if not each[i].isnan()}
@@ -240,15 +235,22 @@ class TextGenerator(
             for row, names, terms in zip(rows, asked, beside, strict=True)
         ]
 
-    def _decoded(self, settings: Decoding, sources: Sequence[str] | None) -> tuple[Sequences, int]:
-        """Sequences, and the length of their prefix."""
+    def _drawn(self, settings: Decoding, sources: Sequence[str] | None) -> Sequences:
+        """Sequences without their figures; rewards are made only to choose by them."""
+        rewards = self._rewards(settings) if settings.chooses_by("reward") else None
+        return self._decoded(settings, sources, rewards)[0]
+
+    def _decoded(
+        self, settings: Decoding, sources: Sequence[str] | None, rewards: RewardsBeside | None
+    ) -> tuple[Sequences, int]:
+        """Sequences, chosen by `rewards` if they are to, and the length of their prefix."""
         prefix = self._encoded(settings.prefix, settings.max_length)
         questions = Questions(prefix, self.conditions.asked(settings.condition, sources))
         forbidden = [each for word in settings.forbid for each in self._forbidden(word)]
         if not settings.allow_unk:
             forbidden += self._unknown_ids()
         judge: Reward | None = None
-        best = settings.best_of > 1 and settings.best_by == "discriminator"
+        best = settings.chooses_by("discriminator")
         if best or settings.rescore > 1:
             judge = self._judge() or self._members()
             if judge is None:
@@ -258,8 +260,8 @@ class TextGenerator(
                     "fine-tuned model of a run that has a discriminator, or members (--method "
                     "ratio)"
                 )
-        if settings.best_of > 1 and settings.best_by == "reward":
-            judge = self._rewards(settings)
+        if settings.chooses_by("reward"):
+            judge = rewards
             if judge is None:
                 raise ConfigError(
                     "--best_by: reward: this model has none that judges a sequence by itself; "

@@ -119,7 +119,7 @@ def _sampled(settings: SampleConfig) -> TextGenerator:
     judge = load_discriminator(place / JUDGE, codec, device, settings.base_encoder)
     config = directory.config()
     rule = str(config.get("constraint", "none"))
-    model = TextGenerator(policy, codec, {}, judge, conditions, rule, config).of(directory)
+    model = TextGenerator(policy, codec, {}, judge, conditions, rule, config, directory)
     return model.by_members() if members else model
 
 

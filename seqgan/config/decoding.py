@@ -108,3 +108,7 @@ class Decoding(Settings):
         choice(self, "best_by", BEST_BY)
         seed(self.seed)
         check_search(self)
+
+    def chooses_by(self, judge: str) -> bool:
+        """Tells if the best of several samples are taken, and this is what judges them."""
+        return self.best_of > 1 and self.best_by == judge

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rollout import generate
-from seqgan import TextGenerator
+from seqgan import TextGenerator, hub
 from seqgan.cli.main import main
 from seqgan.config import LSTM
 from seqgan.config.decoding import Decoding
@@ -128,6 +128,15 @@ def test_rewards_stand_beside_the_samples():
         assert each.text == wanted.text
     with pytest.raises(ConfigError, match="--rewards: novelty needs data .* give length, repet"):
         ours.samples(1, rewards=["novelty"])
+
+
+def test_the_rewards_are_made_once_and_only_if_they_are_read(monkeypatch):
+    made, plain = [], hub.RewardsBeside
+    monkeypatch.setattr(hub, "RewardsBeside", lambda *given: made.append(1) or plain(*given))
+    ours, asked = model(), {"best_of": 2, "rewards": ["length"]}
+    assert ours.samples(2, best_by="reward", **asked) and len(made) == 1
+    assert ours.sample(2, best_by="reward", **asked) and len(made) == 2
+    assert ours.sample(2, best_by="likelihood", **asked) and len(made) == 2
 
 
 def test_a_runs_own_rewards_stand_beside_its_samples():
