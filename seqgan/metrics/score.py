@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Literal, TypeAlias, get_args
@@ -34,6 +34,8 @@ Direction: TypeAlias = Literal["higher", "lower", "none"]
 
 BATCH_NUMBERS = 1 << 17
 """Counts of draws that are floats at a time: 1 MB, which stays in the cache."""
+MOST_KEPT = 1 << 25
+"""Counts of draws that are kept for other scores: 64 MB; more are made again for each score."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def statistic_interval(
 ) -> tuple[float, float]:
     """The percentile bootstrap interval of a function of means of one value a sequence.
 
-    Scores with one seed of as many sequences share their draws, which are made once.
+    Scores with one seed of as many sequences share their draws.
 
     Args:
         statistic: a function of the mean of each array, floats or arrays [resamples] of them:
@@ -194,16 +196,28 @@ def statistic_interval(
         value = float(statistic(*(array.mean() for array in sets)))
         return (value, value)
     means = [
-        _resampled_means(array, _draws(array.size, resamples, seed, 0 if paired else place))
+        _resampled_means(array, resamples, seed, 0 if paired else place)
         for place, array in enumerate(sets)
     ]
     low, high = np.quantile(statistic(*means), [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
+def _resampled_means(values: Floats, resamples: int, seed: int, place: int) -> Floats:
+    """The mean of each resample [resamples], the draws turned into floats some at a time."""
+    asked = (values.size, resamples, seed, place)
+    draws = _kept_draws(*asked) if values.size * resamples <= MOST_KEPT else _draws(*asked)
+    return np.concatenate([part.astype(np.float64) @ values for part in draws]) / values.size
+
+
 @functools.lru_cache(maxsize=4)
-def _draws(size: int, resamples: int, seed: int, place: int) -> np.ndarray:
-    """Times that each of `size` sequences is drawn, for each resample: uint16 [resamples, size].
+def _kept_draws(size: int, resamples: int, seed: int, place: int) -> list[np.ndarray]:
+    """The draws, made once for all scores of as many sequences."""
+    return list(_draws(size, resamples, seed, place))
+
+
+def _draws(size: int, resamples: int, seed: int, place: int) -> Iterator[np.ndarray]:
+    """Times that each of `size` sequences is drawn, for some resamples at once: uint16 [., size].
 
     Args:
         size: of the set, and of each resample.
@@ -212,21 +226,13 @@ def _draws(size: int, resamples: int, seed: int, place: int) -> np.ndarray:
         place: of the set among those that are drawn apart.
     """
     rng = np.random.default_rng([seed, place] if place else seed)
-    counts = np.empty((resamples, size), dtype=np.uint16)
-    for row in counts:
-        row[:] = np.bincount(rng.integers(size, size=size), minlength=size)
-    counts.flags.writeable = False  # others are given the same
-    return counts
-
-
-def _resampled_means(values: Floats, draws: np.ndarray) -> Floats:
-    """The mean of each resample [resamples], the draws turned into floats some at a time."""
-    step = max(1, BATCH_NUMBERS // values.size)
-    parts = [
-        draws[start : start + step].astype(np.float64) @ values
-        for start in range(0, len(draws), step)
-    ]
-    return np.concatenate(parts) / values.size
+    step = max(1, BATCH_NUMBERS // size)
+    for start in range(0, resamples, step):
+        counts = np.empty((min(step, resamples - start), size), dtype=np.uint16)
+        for row in counts:
+            row[:] = np.bincount(rng.integers(size, size=size), minlength=size)
+        counts.flags.writeable = False  # others are given the same
+        yield counts
 
 
 def wilson_interval(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:

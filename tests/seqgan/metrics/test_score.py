@@ -20,6 +20,7 @@ from seqgan.metrics import (
     statistic_interval,
     wilson_interval,
 )
+from seqgan.metrics import score as module
 
 
 def test_a_signature_holds_the_settings_in_their_order_and_the_version_last():
@@ -82,6 +83,20 @@ def test_the_interval_is_reproducible_and_degenerate_where_all_values_agree():
 def test_an_interval_that_makes_no_sense_is_a_typed_error(values, settings):
     with pytest.raises(MetricError):
         bootstrap_interval(values, **settings)
+
+
+@pytest.mark.parametrize("batch", [1 << 17, 30])
+def test_more_draws_than_are_kept_give_the_same_interval(monkeypatch, batch):
+    values, made = np.arange(13.0) ** 2, []
+    monkeypatch.setattr(module, "BATCH_NUMBERS", batch)
+    module._kept_draws.cache_clear()
+    wanted = bootstrap_interval(values, 0.9, 50, 3)
+    plain = module._draws
+    monkeypatch.setattr(module, "_draws", lambda *asked: made.append(asked) or plain(*asked))
+    assert bootstrap_interval(values, 0.9, 50, 3) == wanted and not made  # kept
+    monkeypatch.setattr(module, "MOST_KEPT", 13 * 50 - 1)
+    assert bootstrap_interval(values, 0.9, 50, 3) == wanted and len(made) == 1
+    module._kept_draws.cache_clear()
 
 
 def test_the_interval_of_a_quotient_draws_both_parts_together():
