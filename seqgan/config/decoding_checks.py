@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 __all__ = ["check_search"]
 
+DRAWING = ("temperature", "top_k", "top_p", "min_p", "best_of", "rescore")
+IDLE = {
+    "beams": ("beam search draws nothing", (*DRAWING, "greedy")),
+    "greedy": ("the most likely token is taken", (*DRAWING, "unique")),
+}
+"""Settings that leave nothing to draw: why, and what has no effect then."""
+
 
 def check_search(settings: Decoding) -> None:
     """Refuses settings of drawing where nothing is drawn."""
-    drawing = ["temperature", "top_k", "top_p", "min_p", "best_of", "rescore"]
-    for name, why in (
-        ("beams", "beam search draws nothing"),
-        ("greedy", "the most likely token is taken"),
-    ):
-        if not getattr(settings, name):
-            continue
-        idle = [*drawing, "unique"] if name == "greedy" else drawing
-        given = [each for each in idle if getattr(settings, each) != getattr(type(settings), each)]
-        require(not given, f"--{name}: {why}; leave out --{' and --'.join(given)}")
-        drawing.append("greedy")
+    for name, (why, idle) in IDLE.items():
+        if getattr(settings, name):
+            given = [x for x in idle if getattr(settings, x) != getattr(type(settings), x)]
+            require(not given, f"--{name}: {why}; leave out --{' and --'.join(given)}")
     number, beams = settings.number, settings.beams
     if beams and number is not None:
         require(

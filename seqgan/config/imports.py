@@ -16,10 +16,14 @@ from .rewards.stages import reward_stages
 
 __all__ = ["dotted_names"]
 
-PLACES = (
-    "corpus.tokenizer", "evaluation.embedder", "evaluation.metrics", "critic.augment", "constraint",
-)  # fmt: skip
-"""Settings besides the rewards that take a dotted path."""
+PLACES: dict[str, tuple[str, ...]] = {
+    "corpus.tokenizer": TOKENIZER_FILES,
+    "evaluation.embedder": (),
+    "evaluation.metrics": (),
+    "critic.augment": (),
+    "constraint": (),
+}
+"""Settings besides the rewards that take a dotted path, with the ends that make a name a file's."""
 
 
 def dotted_names(content: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -32,13 +36,12 @@ def dotted_names(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ConfigError: its rewards or stages cannot be read.
     """
     found = []
-    for place in PLACES:
+    for place, files in PLACES.items():
         group, _, name = place.rpartition(".")
         inner = content.get(group) if group else content
         value = inner.get(name) if isinstance(inner, Mapping) else None
         for each in value if isinstance(value, list) else [value]:
-            file = place == "corpus.tokenizer" and str(each).endswith(TOKENIZER_FILES)
-            if isinstance(each, str) and is_dotted(each) and not file:
+            if isinstance(each, str) and is_dotted(each) and not each.endswith(files):
                 found.append((place, each))
     # Parsed as the run itself would: a term has a short form, with a weight or without.
     terms = [("rewards", x) for x in reward_terms(content.get("rewards") or [{}])]

@@ -158,7 +158,8 @@ def answer(
     between = None if against_control is None else against_control.label
     label = final_label(found.label, between, small=small)
     blocking = list(_blocking(pretraining, config, against_control, control_failed))
-    estimated = PRIMARY[found.metric].exact and _noise(config)
+    noise = config.generator.noise_size > 0
+    estimated = noise and PRIMARY[found.metric].exact
     if estimated:
         blocking.append(f"{OF_NOISE} {NO_DENSITY}")
     if small:
@@ -172,7 +173,7 @@ def answer(
         " ".join(_sentences(label, found, against_control, size)),
         [
             *blocking,
-            *([OF_NOISE] if _noise(config) and not estimated else []),
+            *([OF_NOISE] if noise and not estimated else []),
             *_cautions(found, config, summary, num_test, control),
         ],
         size,
@@ -180,10 +181,6 @@ def answer(
         against_control,
         control,
     )
-
-
-def _noise(config: RunConfig) -> bool:
-    return getattr(config.generator, "noise", 0) > 0
 
 
 def _too_small(num_test: int, config: RunConfig) -> str:

@@ -58,7 +58,7 @@ def attention_of(sequences: Sequences, **models: Any) -> list[dict[str, Attentio
             continue
         with torch.no_grad(), evaluating(model):
             own = model.attention_weights(sequences)
-            across = getattr(model, "source_weights", lambda _: None)(sequences)
+            across = model.source_weights(sequences)
         for row, length in enumerate(lengths):
             if own is not None:
                 found[row][name] = summary(own[row, :, :, :length, :length])

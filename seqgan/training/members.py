@@ -72,7 +72,7 @@ def check_runs(config: RunConfig, fingerprint: str) -> None:
                 f"--ensemble.runs: {name} was trained on other sequences, and may have seen this "
                 "run's test split; give both runs the same --data and --corpus.split_seed"
             )
-        noise = getattr(config.generator, "noise", 0)
+        noise = config.generator.noise_size
         theirs = run.config().get("generator", {}).get("noise", 0)
         if theirs != noise:
             raise ConfigError(

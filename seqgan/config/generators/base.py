@@ -21,6 +21,11 @@ class GeneratorConfig(Component):
     judge: ClassVar[str | None] = None
     """The only architecture of discriminators that it can be trained with; None: any."""
 
+    @property
+    def noise_size(self) -> int:
+        """Numbers from N(0, 1) that every sequence is drawn with; 0 in generators without noise."""
+        return int(getattr(self, "noise", 0))
+
     def check_corpus(self, corpus: CorpusConfig) -> None:
         """Requires data that the generator can be trained on; by default any.
 

@@ -189,3 +189,7 @@ class Discriminator(ReadsConditions, nn.Module, ABC):
     def attention_weights(self, sequences: Sequences) -> Tensor | None:
         """Attention weights [B, layers, heads, T, T], rows sum to 1; None without attention."""
         return None
+
+    def source_weights(self, sequences: Sequences) -> Tensor | None:
+        """None: no discriminator attends to a source."""
+        return None
