@@ -8,6 +8,7 @@ from ..config import RunConfig
 from ..config.names import TOKENIZER_FILES
 from ..data.dataset import Dataset
 from ..data.text.splits import SPLITS
+from ..data.text.tokenizers import FILE, HuggingFaceTokenizer
 from ..errors import ConfigError, DataError
 from ..models import Generator, load_generator
 from ..runs.resume import folder_of, resumes
@@ -80,12 +81,18 @@ def check_tokenizer(config: RunConfig) -> None:
     """
     where = config.pretrain.run
     assert where is not None
-    theirs = RunDirectory.open(where).config().get("corpus", {}).get("tokenizer")
+    run = RunDirectory.open(where)
+    theirs = run.config().get("corpus", {}).get("tokenizer")
     mine = getattr(config.corpus, "tokenizer", theirs)
-    files = [str(name).endswith(TOKENIZER_FILES) for name in (mine, theirs)]
-    if theirs is None or all(files):  # the same file may lie at two places
+    if theirs is None:
         return
-    if mine != theirs:
+    if all(str(name).endswith(TOKENIZER_FILES) for name in (mine, theirs)):
+        # By its content: the same file may lie at two places, and another one in its place.
+        theirs = str(run.path / FILE)
+        same = HuggingFaceTokenizer(mine).content == HuggingFaceTokenizer(theirs).content
+    else:
+        same = mine == theirs
+    if not same:
         raise ConfigError(
             f"--corpus.tokenizer: {mine}, and {where} was trained on tokens of {theirs}; set "
             f"--corpus.tokenizer {theirs}"

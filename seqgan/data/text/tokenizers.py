@@ -209,9 +209,16 @@ class HuggingFaceTokenizer:
 
 
 def _content(path: str, flag: str) -> str:
-    """The text of a ``tokenizer.json``, read or made out of a model's file."""
+    """The text of a ``tokenizer.json``, read or made out of a model's file.
+
+    Raises:
+        DataError: the model's file has none.
+    """
     if path.endswith(".gguf"):
-        return tokenizer_of(path, flag) or ""
+        content = tokenizer_of(path, flag)
+        if content is None:
+            raise DataError(f"{flag}: {path} holds no tokenizer of the library tokenizers")
+        return content
     with open(path, encoding="utf-8") as stream:
         return stream.read()
 

@@ -16,7 +16,7 @@ from seqgan.config.imports import dotted_names
 from seqgan.data.codec import load_codec, save_codec
 from seqgan.data.sources import load_data
 from seqgan.data.text.tokenizers import make_tokenizer
-from seqgan.errors import ConfigError, MissingExtraError
+from seqgan.errors import ConfigError, DataError, MissingExtraError
 from seqgan.hub import TextGenerator
 from seqgan.models import make_generator
 
@@ -137,6 +137,13 @@ def test_a_gguf_file_brings_model_and_tokenizer(model, gguf):
     with torch.no_grad():
         batch = data.test.select(slice(0, 4))
         assert torch.allclose(ours(batch).log_prob, theirs(batch).log_prob, atol=1e-4)
+
+
+def test_a_model_file_without_a_tokenizer_is_said(monkeypatch, tmp_path):
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
+    monkeypatch.setattr("seqgan.data.text.tokenizers.tokenizer_of", lambda *_: None)
+    with pytest.raises(DataError, match=r"tiny.gguf holds no tokenizer of the library tokenizers"):
+        make_tokenizer(str(tmp_path / "tiny.gguf"))
 
 
 def test_a_missing_package_is_named(model, monkeypatch, tmp_path):

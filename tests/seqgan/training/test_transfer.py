@@ -12,6 +12,8 @@ import pytest
 
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
+from seqgan.config import RunConfig
+from seqgan.errors import ConfigError
 from seqgan.runs.run_directory import RunDirectory
 from seqgan.training import transfer
 
@@ -93,6 +95,30 @@ def test_other_data_are_cut_as_those_of_the_first_run(tmp_path, capsys):
     assert main([*again, "--output_dir", b]) == 0
     vocabularies = [(Path(run) / "vocabulary.json").read_text() for run in (a, b)]
     assert vocabularies[0] == vocabularies[1]
+
+
+def test_tokenizer_files_are_compared_by_their_content(first, tmp_path):
+    """The same file may lie at two places; another file is another tokenizer."""
+    tokenizers = pytest.importorskip("tokenizers", reason="needs the extra lm")
+    run, files = tmp_path / "run", [tmp_path / name for name in ("a.json", "b.json", "c.json")]
+    for file, words in zip(files, ("dog cat", "dog cat", "cat dog"), strict=True):
+        vocabulary = {word: number for number, word in enumerate(words.split())}
+        tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary)).save(str(file))
+    shutil.copytree(first / "a", run)
+    shutil.copy(files[0], run / "tokenizer.json")
+    config = run / "config.yaml"
+    text = config.read_text()
+    assert text.count("tokenizer: words") == 1
+    config.write_text(text.replace("tokenizer: words", f"tokenizer: {files[0]}"))
+    files.append(run / "tokenizer.json")
+    settings = [
+        RunConfig(data="x.txt", corpus={"tokenizer": str(file)}, pretrain={"run": str(run)})
+        for file in files
+    ]
+    for number in (0, 1, 3):
+        transfer.check_tokenizer(settings[number])
+    with pytest.raises(ConfigError, match=f"c.json, and .* set --corpus.tokenizer {files[3]}"):
+        transfer.check_tokenizer(settings[2])
 
 
 def test_fine_tuning_on_other_data(first, tmp_path, capsys):
