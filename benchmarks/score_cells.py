@@ -12,10 +12,10 @@ __all__ = ["COMPUTE", "compute_columns", "score_cell"]
 
 COMPUTE = (
     "Training: tokens in gradient steps of all models behind an arm; their operations, 10^12 "
-    "multiplications and additions, 6 per token and parameter; minutes. Start and members are "
-    "included, but not those of a method whose control an arm is: its rewards are only as spread "
-    "out as that method's advantages were. Members that are larger than the policy make it "
-    "distillation."
+    "multiplications and additions, 6 per token and parameter, 4 of a frozen one; minutes. Start "
+    "and members are included, but not those of a method whose control an arm is: its rewards are "
+    "only as spread out as that method's advantages were. Members that are larger than the policy "
+    "make it distillation."
 )
 UNITS = {
     "tokens": ("training tokens, M", 1e6, ".2f"),

@@ -20,6 +20,8 @@ def mle_again(
     data: Dataset,
     runtime: Runtime,
     stage: str,
+    *,
+    phase: bool = False,
 ) -> None:
     """Trains a generator by MLE with the features of a discriminator, or what is left of it.
 
@@ -32,13 +34,14 @@ def mle_again(
         config: epochs in `adversarial`, the rest as in `pretrain`.
         data: the data set.
         runtime: device, seed, log.
-        stage: of the log, and of a checkpoint if it is a phase of the run.
+        stage: of the log.
+        phase: it is the phase of the run of that name, and has a state in checkpoints.
     """
     if not config.adversarial.mle_epochs or discriminator is None:
         return
     generator.see(discriminator)
     settings = replace(config.pretrain, epochs=config.adversarial.mle_epochs)
     work = Pretraining(generator, data.train, data.validation, settings, runtime, stage)
-    if stage == "again":
+    if phase:
         runtime.enter(stage, again=work)
     work.run("MLE again", "MLE with the discriminator's features")

@@ -157,7 +157,9 @@ class FineTuning:
         if self.critic is not None and not runtime.past("critic"):
             pretrain_critic(self.critic, runtime)
         if not runtime.past("again"):
-            mle_again(self.generator, self.discriminator, config, self.data, runtime, "again")
+            mle_again(
+                self.generator, self.discriminator, config, self.data, runtime, "again", phase=True
+            )
         health = Health(
             self.reference, self.critic, self.data.prompts("heldout"), runtime,
             self.data.constraint, scratch=self.config.adversarial.start == "scratch",

@@ -128,11 +128,13 @@ class Runtime:
         """Counts the tokens of a batch that a model takes a gradient step on, in `tokens`.
 
         Its `operations`, multiplications and additions, are taken for 6 per token and parameter: 2
-        forwards, 4 backwards (Kaplan et al. 2020, section 2.1; here embeddings count as well).
+        forwards, 4 backwards (Kaplan et al. 2020, section 2.1; here embeddings count as well). A
+        frozen parameter has 2 backwards: gradients pass through it, and it has none itself.
         """
-        found, size = mask.sum(), sum(each.numel() for each in model.parameters())
+        found = mask.sum()
+        each = sum((6 if own.requires_grad else 4) * own.numel() for own in model.parameters())
         self.tokens = self.tokens + found
-        self.operations = self.operations + 6 * size * found
+        self.operations = self.operations + each * found
 
     def prepare(self, model: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
         """A model on its device, and its optimizer for `Learner.update`.

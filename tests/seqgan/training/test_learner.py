@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from seqgan.config import OptimizerConfig
@@ -45,3 +46,13 @@ def test_the_cosine_schedule_resumes_and_keeps_a_halved_rate():
 def test_a_schedule_that_ends_at_nothing_is_refused():
     with pytest.raises(ConfigError, match=r"final_share: 0 is not in \(0, 1\]"):
         OptimizerConfig(final_share=0)
+
+
+def test_a_frozen_parameter_has_no_gradient_of_its_own_to_count():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    runtime = Runtime(make_accelerator("cpu"), 0)
+    model[0].requires_grad_(False)
+    mask = torch.tensor([[True, True], [True, False]])
+    runtime.count(mask, model)
+    # 3 tokens; 8 frozen numbers at 2 forwards and 2 backwards, 3 trained ones at 2 and 4
+    assert (runtime.tokens, runtime.operations) == (3, 3 * (8 * 4 + 3 * 6))
