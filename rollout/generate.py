@@ -82,7 +82,7 @@ def generate(
     size = chunk_size or default_chunk_size(policy, begun.device)
     if compact_every is None:
         fits = num_sequences <= rounded_down(size) and not begun.tokens.shape[1]
-        at_once = can_record(graphs, begun.device) and fits
+        at_once = fits and can_record(graphs, begun.device, _completed)
         compact_every = default_compaction(policy, begun.device, at_once)
     key, how = UniformStream(rng, begun.device).key, (policy, sampler, compact_every)
     with evaluating(policy):

@@ -32,9 +32,9 @@ _WARM = 2
 _DEVICES = ("cuda",)
 
 
-def can_record(graphs: Graphs | None, device: torch.device) -> bool:
-    """Tells if there are recordings, and a device that has graphs."""
-    return graphs is not None and not graphs.failed and records_on(device)
+def can_record(graphs: Graphs | None, device: torch.device, function: Callable[..., Any]) -> bool:
+    """Tells if there are recordings, a device that has graphs, and memory for a function's."""
+    return graphs is not None and graphs.holds(function) and records_on(device)
 
 
 def records_on(device: torch.device) -> bool:
@@ -132,12 +132,16 @@ class Graphs:
         self.limit, self.on_failure = limit, on_failure or _warn
         self.failed = False
         self.replays: Counter[Hashable] = Counter()
-        self._too_large: set[Hashable] = set()
+        self._too_large: set[tuple[Callable[..., Any], Hashable]] = set()
         _everyone.add(self)
         self._calls: dict[Hashable, int] = {}
         self._recorded: dict[Hashable, _Recorded] = {}
         self._pool: Any = None
         self._stream: Any = None
+
+    def holds(self, function: Callable[..., Any]) -> bool:
+        """Tells if nothing failed, and memory was enough for all recordings of a function."""
+        return not self.failed and all(of is not function for of, _ in self._too_large)
 
     def clear(self) -> None:
         """Forgets all recordings: where memory that they use was put in another place."""
@@ -189,7 +193,9 @@ class Graphs:
         finally:  # after an error too: memory may have run out, and less is tried next
             torch.cuda.current_stream().wait_stream(self._stream)
 
-    def _record(self, key: Hashable, function: Callable[..., Any], inputs: Any) -> bool:
+    def _record(
+        self, key: tuple[Callable[..., Any], Hashable], function: Callable[..., Any], inputs: Any
+    ) -> bool:
         try:
             graph = CudaGraph(self._pool, self._stream)
             self._recorded[key] = _Recorded(graph, function, inputs)
@@ -208,7 +214,7 @@ class Graphs:
             )
         return not self.failed
 
-    def _go_without(self, key: Hashable) -> bool:
+    def _go_without(self, key: tuple[Callable[..., Any], Hashable]) -> bool:
         """Notes a shape whose recording takes more memory than there is; False."""
         if not self._too_large:
             self.on_failure(

@@ -134,7 +134,7 @@ def action_values(
     given = chunk_size or default_chunk_size(policy, device)
     if compact_every is None:
         rows = len(sequences) * len(columns) * num_rollouts
-        at_once = can_record(graphs, device) and rows <= rounded_down(given)
+        at_once = rows <= rounded_down(given) and can_record(graphs, device, _completions)
         compact_every = default_compaction(policy, device, at_once)
     if compact_every:
         graphs = None

@@ -43,8 +43,8 @@ class RunConfig(Task):
             fp16 (CUDA devices).
         matmul_precision: of products of 32-bit numbers on CUDA devices: highest, or high: TF32,
             which rounds the factors to 10 bits and is several times faster.
-        sampling_precision: of the products in samples and rollouts of the rounds: no (32 bits), or
-            bf16; measurements are in 32 bits.
+        sampling_precision: of the products in the samples and rollouts that policy gradient and
+            ratio learn from: no (32 bits), or bf16; all others are in 32 bits.
         graphs: record training steps, samples and rollouts as CUDA graphs, on CUDA devices; false:
             one operation after another.
     """

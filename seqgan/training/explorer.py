@@ -77,7 +77,7 @@ class Explorer:
             batch: the samples.
             gain: rise of the policy's mean reward.
         """
-        self.learner.update(self._loss(batch, gain - self.level))
+        self.learner.update(self._loss, batch, gain - self.level)
         # The first gains are not drowned in a mean that begins at 0.
         share = min(MEMORY, self.count / (self.count + 1))
         self.level, self.count = share * self.level + (1 - share) * gain, self.count + 1

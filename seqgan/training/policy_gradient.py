@@ -214,13 +214,12 @@ class PolicyGradient(Updates):
         processes, settings = self.runtime.processes, self.settings
         rng = self.runtime.rng(self.stage, self.progress.number)
         prompts, given = self._prompts()
-        acting = self.sampling() or self.acting
-        if self.explorer is not None:
-            acting = self.explorer.acting
+        reshaped = self.sampling()
+        acting = reshaped or (self.acting if self.explorer is None else self.explorer.acting)
         drawn = draw(
             self.runtime.drawing(acting), settings.batch_size, rng, prompts, processes=processes,
-            # A recording belongs to one policy, and a tempered one is made at every step.
-            graphs=self.recordings if acting is self.acting else None,
+            # A recording belongs to one policy, and a reshaped one is made at every step.
+            graphs=self.recordings if reshaped is None else None,
         )  # fmt: skip
         whole, groups = drawn.sequences.trim(wait=False), drawn.prompt.groups
         chosen = drawn.chosen[:, : whole.tokens.shape[1]]
@@ -289,7 +288,7 @@ class PolicyGradient(Updates):
         rng = self.runtime.rng(self.stage, "gain", self.progress.number)
         drawn = draw(
             self.runtime.drawing(self.acting), self.settings.batch_size, rng, self._prompts()[0],
-            processes=processes,
+            processes=processes, graphs=self.recordings,
         )  # fmt: skip
         whole = drawn.sequences.trim(wait=False)
         part = processes.part(len(whole))

@@ -57,8 +57,8 @@ class Runtime:
         interruption: notes signals.
         callbacks: functions of the user's that are told how the rounds go.
         graphs: record gradient steps as CUDA graphs, on devices that have them.
-        sampling_precision: of the products of samples and rollouts in training: no (as they are),
-            or bf16.
+        sampling_precision: of the products of the samples and rollouts that a player learns from:
+            no (as they are), or bf16.
         processes: those that share the work.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from rollout import Sequences, action_values, generate
+from rollout.completion import Flight
 from rollout.graphs import CudaGraph, Graphs
 
 from ..capture import NoCapture, use_recorded_graphs
@@ -139,6 +141,35 @@ def test_memory_that_is_too_small_for_one_shape_spares_the_others(recorded):
         assert graphs.run(large, torch.ones(size)).tolist() == [2.0] * size
     assert len(said) == 1 and said[0].startswith("memory is too small for a CUDA graph")
     assert not graphs.failed and calls.count(3) == 6 and graphs.replays[large] == 1
+
+
+def test_work_that_is_too_large_to_record_drops_ended_rows(recorded, monkeypatch):
+    every = []
+
+    class Noted(Flight):
+        def __init__(self, *given):
+            super().__init__(*given)
+            every.append(self.compact_every)
+
+    class Small:
+        def __init__(self, *_):
+            raise torch.cuda.OutOfMemoryError("too many")
+
+    for module in ("generate", "monte_carlo"):
+        monkeypatch.setattr(sys.modules[f"rollout.{module}"], "Flight", Noted)
+    monkeypatch.setattr("rollout.graphs._Recorded", Small)
+    policy = lstm(5, 6, 0, 2, 0, 4, 4)
+    given = Sequences.from_lists([[3, 4, 1], [4, 1, 3]], pad_id=0)
+    for way in (
+        lambda graphs: generate(policy, 4, graphs=graphs),
+        lambda graphs: action_values(policy, given, count_of(2), 2, graphs=graphs),
+    ):
+        graphs = Graphs(on_failure=lambda line: None)
+        every.clear()
+        for _ in range(5):
+            way(graphs)
+        # Two calls before the recording, the one without it, and those that know of it.
+        assert every == [0, 0, 0, 8, 8]
 
 
 def test_after_a_failure_stream_and_random_numbers_are_as_before(monkeypatch):

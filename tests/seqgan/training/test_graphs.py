@@ -225,6 +225,7 @@ def test_samples_and_rollouts_in_16_bits(monkeypatch):
         {"kl_target": 0.1, "kl_weight": 0.1, "entropy_weight": 0.01},
         {"loss": "clipped", "updates": 2, "mle_weight": 0.5},
         {"rollouts": 0, "baseline": "value", "value": {"hidden": 4, "updates": 2}},
+        {"rollouts": 0, "explorer_rate": 0.01, "importance_cap": 2.0},
     ],
     ids=str,
 )
@@ -238,6 +239,10 @@ def test_steps_of_the_policy_gradient(recorded, settings):
     if head is not None:
         same(works[0].value_head.network, head.network)
         assert recorded.replays >= 3 + 8 and not head.learner.graphs.failed
+    explorer = works[1].explorer
+    if explorer is not None:
+        same(works[0].explorer.policy, explorer.policy)
+        assert explorer.learner.replays >= 3 and not works[1].recordings.failed
 
 
 def towards_an_ensemble(graphs: bool, own_reward: bool = False, **settings: Any) -> RatioUpdates:
