@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from seqgan.evaluation.attention import summary
 from seqgan.evaluation.explain import Alternative, Explanation
-from seqgan.report.explaining import ROWS, write_explanations
+from seqgan.report.explaining import ROWS, Cell, write_explanations
+from seqgan.report.extremes import Sample, extreme_samples
 
 LARGEST = 2_000_000
 """Bytes of a page of 20 sequences."""
@@ -48,6 +50,17 @@ def test_twenty_sequences_are_small(length, tmp_path):
     cut = f"The first {ROWS} of {length} tokens"
     assert (cut in text) == (length > ROWS)
     assert ("&lt;bos&gt;</text>" in text) == (length <= 40)  # names at the axes
+
+
+def test_extremes_without_shares_have_no_colours():
+    sample = {"tokens": ["a"], "shares": [], "log_prob": [-1.0], "judged": 2.0}
+    stored = {"kind": "reward", "most": [sample], "least": [sample]}
+    found = extreme_samples(SimpleNamespace(results={"explained": stored}))
+    assert not found.shares and found.groups[0] == (
+        "Highest reward", [Sample([("a", Cell(""))], 2.0, -1.0)]
+    )  # fmt: skip
+    for without in (None, {"most": [sample], "least": [sample]}):  # of an older version
+        assert extreme_samples(SimpleNamespace(results={"explained": without})) is None
 
 
 def test_what_is_impossible_is_null_in_json(tmp_path):

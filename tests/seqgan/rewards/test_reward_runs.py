@@ -168,6 +168,30 @@ def test_a_budget_ends_the_rounds(rewards, tmp_path, monkeypatch, capsys):
     assert rows[-1]["calls"] == 16 + 2 * 4
 
 
+@pytest.mark.parametrize(("budget", "samples"), [(120, 20), (1_500, 30)])
+def test_every_call_of_a_run_is_one_of_those_announced(tmp_path, monkeypatch, budget, samples):
+    without_report(monkeypatch)
+    from . import functions
+
+    asked, plain = [], functions.long
+
+    def counted(completions):
+        asked.extend(completions)
+        return plain(completions)
+
+    monkeypatch.setattr(functions, "long", counted)
+    words = ["run", *OWN, "--rewards", f"{HERE}:long", "--reward.cache", "false"]
+    words += ["--reward.calls", "24", "--reward.verdict_calls", str(budget)]
+    assert main([*words, "--output_dir", str(tmp_path / "run")]) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    tenth, finetuned = results["objective"]["rows"][1:]
+    shown = [*results["explained"]["most"], *results["explained"]["least"]]
+    explaining = sum(len(each["shares"]) for each in shown)
+    assert (explaining > 0) == (budget > 120)  # 6 samples of 21 tokens are more than a tenth
+    verdict = 3 * samples + tenth["calls"] + explaining  # the calls are too few for a best of n
+    assert verdict <= budget and len(asked) == finetuned["calls"] + verdict
+
+
 def test_callbacks(tmp_path, monkeypatch):
     without_report(monkeypatch)
     steps, rounds, samples = [], [], []
