@@ -56,7 +56,7 @@ def _lines(method: Method, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _changes(rows: list[dict[str, Any]]) -> list[str]:
-    """The settings with which a method was measured, where they are not its own."""
+    """The settings that a method was measured with, if they are not its own."""
     return [
         f"    measured on {row['suite']} with (its own in brackets): {', '.join(row['changed'])}"
         for row in rows

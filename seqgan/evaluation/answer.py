@@ -72,7 +72,7 @@ NO_DENSITY = (
     "A Jensen-Shannon divergence of such estimates is neither the models' nor a bound: "
     "--evaluation.primary likelihood compares the bounds."
 )
-"""Said of generators with noise, and besides where the metric takes the very density."""
+"""Said of generators with noise; the second, if the metric takes the density itself."""
 
 
 @dataclass(frozen=True)

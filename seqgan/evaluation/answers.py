@@ -60,7 +60,7 @@ class AnswerScores:
             self._read_pairs(count)
 
     def _learnt(self) -> LabelClassifier:
-        """A classifier of the labels, from splits that generators are not trained on if it can."""
+        """A classifier of the labels, trained on splits that no generator saw if they suffice."""
         data, count = self.data, len(self.names)
         rows = [*data.codec.tokens(data.heldout), *data.codec.tokens(data.validation)]
         labels = torch.cat([each.condition["label"] for each in (data.heldout, data.validation)])

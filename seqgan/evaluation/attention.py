@@ -28,7 +28,7 @@ class Attention(NamedTuple):
     Attributes:
         maps: [layer][head][row][column]; each row sums to 1.
         mean: [row][column], the mean over layers and heads.
-        detail: a key of `DETAILS`: what has been taken means over to keep `maps` small.
+        detail: a key of `DETAILS`: over what `maps` are means, to keep them small.
         tokens: tokens that a row stands for, 1 unless the sequence is long.
         looked_at: tokens that a column stands for.
     """

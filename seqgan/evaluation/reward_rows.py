@@ -23,10 +23,10 @@ TITLES = {
 
 @dataclass
 class Rewarded:
-    """The judgement of samples by the reward.
+    """Rewards of samples.
 
     Attributes:
-        total: their rewards [N].
+        total: rewards [N].
         terms: for each term its values [N], neither weighted nor shaped, NaN where it abstains.
     """
 

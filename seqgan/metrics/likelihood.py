@@ -58,7 +58,7 @@ def sequence_scores(
 
     Args:
         policy: the model.
-        sequences: what it is asked about.
+        sequences: the sequences.
         batch_size: sequences at once; None: 256 on a CPU, and more where small batches cost more
             calls than work, as far as memory allows.
     """

@@ -88,7 +88,7 @@ class Score:
         resamples: int = 2000,
         seed: int = 0,
     ) -> Score:
-        """The mean of one value a sequence, with its bootstrap interval.
+        """The mean of one value per sequence, with its bootstrap interval.
 
         Args:
             name: the metric.
@@ -146,7 +146,7 @@ def bootstrap_interval(
     others, it takes the references as given; and it knows nothing of the spread over training runs.
 
     Args:
-        values: float [S], one value a sequence, S at least 2.
+        values: float [S], one value per sequence, S at least 2.
         confidence: the coverage, between 0 and 1.
         resamples: how many times the sequences are drawn anew. The cost is S times this.
         seed: of the draws.
@@ -169,7 +169,7 @@ def statistic_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of a function of means of one value a sequence.
+    """The percentile bootstrap interval of a function of means of one value per sequence.
 
     Scores with one seed of as many sequences share their draws.
 

@@ -30,7 +30,7 @@ DOTS = " Dots: integrated gradients."
 CHANGED = {"shares", "gradients", "advantages"}
 """Columns whose sign tells what a token speaks for."""
 ROWS, DRAWN, LABELLED = 60, 40, 40
-"""Tokens of a sequence in the table; in a figure that is drawn as SVG, a longer one being pixels;
+"""Tokens of a sequence, at most: in the table, in a figure that is SVG (longer ones are pixels),
 and at the axes of a map of attention. So a page stays small, however long the sequences are."""
 NAMED = 60
 """Tokens with their names below the bars of a figure."""

@@ -31,7 +31,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Extremes:
-    """Both ends.
+    """Samples with the highest and the lowest numbers.
 
     Attributes:
         kind: a key of `KINDS`.
@@ -45,19 +45,19 @@ class Extremes:
 
     @property
     def words(self) -> Kind:
-        """For the judge's numbers."""
+        """Words for the judge's numbers."""
         return KINDS[self.kind]
 
     @property
     def title(self) -> str:
-        """Of the section."""
+        """Title of the section."""
         if self.kind in CONVINCING:
             return "The most and the least convincing samples"
         return f"The samples with the highest and the lowest {self.words.name}"
 
 
 def extreme_samples(record: Record) -> Extremes | None:
-    """Title and samples of both kinds; None if the run has stored none that say what they are."""
+    """The samples that a run has stored; None if there are none of a known kind."""
     stored = record.results.get("explained") or {}
     kind = stored.get("kind")
     if kind not in KINDS:

@@ -116,7 +116,7 @@ def frame(path: Path, seen: Look, samples: int, now: float) -> RenderableType:
 
 
 def _line(sample: dict[str, Any]) -> str:
-    """A sample behind its reward, if it has one."""
+    """The reward of a sample, if it has one, and its text."""
     reward = sample["reward"]
     return f"{'' if reward is None else f'{reward:+.3f}':>8}  {sample['text']}"
 

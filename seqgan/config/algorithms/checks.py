@@ -18,7 +18,7 @@ BASELINES = ("none", "mean", "leave_one_out", "moving_average", "value")
 TOKEN_LOSSES = ("reinforce", "probability", "clipped")
 """Losses of tokens, which `aggregation` adds up."""
 ON_POLICY = ("reinforce", "probability")
-"""Losses that hold for samples of the policy as it is."""
+"""Losses for samples of the current policy alone."""
 ONE_VALUE = ("sequence", "whole_sequence", "augmented")
 """Losses of whole sequences."""
 LOSSES = (*TOKEN_LOSSES, *ONE_VALUE)
