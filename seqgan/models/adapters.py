@@ -81,16 +81,38 @@ class LearnedRows(nn.Module):
     """
 
     _rows: Tensor  # int64 [K]
+    _places: Tensor  # int64 [V], the number among the learned rows, or -1
 
     def __init__(self, table: Tensor, rows: Sequence[int]):
         super().__init__()
         chosen = torch.tensor(list(rows), dtype=torch.int64, device=table.device)
+        places = torch.full((len(table),), -1, device=table.device)
+        places[chosen] = torch.arange(len(chosen), device=table.device)
         self.register_buffer("_rows", chosen, persistent=False)
+        self.register_buffer("_places", places, persistent=False)
         self.learned = nn.Parameter(table.detach()[chosen])
 
     def forward(self, table: Tensor) -> Tensor:
         """The table [V, E] with the learned rows in their places."""
         return table.index_copy(0, self._rows, self.learned.to(table.dtype))
+
+    def embedded(self, tokens: Tensor, table: Tensor) -> Tensor:
+        """Rows [..., E] of tokens [...]; nothing of the table's size is copied."""
+        places = self._places[tokens]
+        learned = nn.functional.embedding(places.clamp(min=0), self.learned.to(table.dtype))
+        found = nn.functional.embedding(tokens, table)
+        return torch.where((places >= 0)[..., None], learned, found)
+
+    def mixed(self, weights: Tensor, table: Tensor) -> Tensor:
+        """Sums [..., E] of rows with weights [..., V]; nothing of the table's size is copied."""
+        others = weights.index_fill(-1, self._rows, 0.0) @ table
+        return others + weights[..., self._rows] @ self.learned.to(table.dtype)
+
+    def products(self, features: Tensor, table: Tensor, bias: Tensor) -> Tensor:
+        """Products [..., V] of features [..., E] with all rows, plus `bias` [V]."""
+        own = nn.functional.linear(features, self.learned.to(table.dtype), bias[self._rows])
+        found = nn.functional.linear(features, table, bias)
+        return found.index_copy(-1, self._rows, own)
 
 
 def adapt(network: nn.Module, rank: int, alpha: float) -> None:

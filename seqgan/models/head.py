@@ -70,7 +70,10 @@ class TokenHead(nn.Linear):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [..., V] of features [..., H]."""
-        return nn.functional.linear(features, self.table(), self.bias + self._forbidden)
+        bias = self.bias + self._forbidden
+        if self.learned is not None:
+            return self.learned.products(features, self.weight, bias)
+        return nn.functional.linear(features, self.weight, bias)
 
     def scores(self, features: Tensor, sequences: Sequences) -> TokenScores:
         """Log-probability and entropy [B, T] of the tokens, without [B, T, V] in memory.
@@ -96,10 +99,11 @@ class TokenHead(nn.Linear):
     def sample_next(self, features: Tensor, uniforms: Tensor, sampler: Sampler) -> Tensor:
         """Tokens [R] or [R, N] drawn from features [R, H] with uniform numbers of that shape.
 
-        On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`).
+        On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`) and
+        all rows of the weights lie in one table.
         """
-        features, weight = _in_products(features.detach(), self.table().detach())
-        if draws_from(features, weight, sampler):
+        features, weight = _in_products(features.detach(), self.weight.detach())
+        if self.learned is None and draws_from(features, weight, sampler):
             from rollout.kernels.sampling import sample  # it imports triton, which is optional
 
             bias = (self.bias + self._forbidden).detach()

@@ -47,19 +47,27 @@ _LONGEST = {
 class _Embedding(nn.Embedding):
     """Embeddings of tokens, of which some may be trained where the others are not."""
 
-    learned: LearnedRows | None = None
+    def __init__(self, count: int, size: int):
+        super().__init__(count, size)
+        # Not of the class, where None would be found before the module that `learn` registers.
+        self.learned: LearnedRows | None = None
 
     def learn(self, tokens: Sequence[int]) -> None:
         """Trains the rows of `tokens`, whether or not the others are trained."""
         self.learned = LearnedRows(self.weight, tokens)
 
-    def table(self) -> Tensor:
-        """The embeddings [V, E]."""
-        return self.weight if self.learned is None else self.learned(self.weight)
-
     def forward(self, tokens: Tensor) -> Tensor:
         """The embeddings [..., E] of tokens [...]."""
-        return nn.functional.embedding(tokens, self.table())
+        if self.learned is not None:
+            return self.learned.embedded(tokens, self.weight)
+        return super().forward(tokens)
+
+    def mixed(self, weights: Tensor) -> Tensor:
+        """The mean embeddings [..., E] of tokens with weights [..., V]."""
+        weights = weights.to(self.weight.dtype)
+        if self.learned is not None:
+            return self.learned.mixed(weights, self.weight)
+        return weights @ self.weight
 
 
 class PretrainedGenerator(PartlyTrained, Generator):
@@ -139,8 +147,8 @@ class PretrainedGenerator(PartlyTrained, Generator):
 
     def embedded(self, weights: Tensor) -> Tensor:
         """The mean embeddings [..., E] of tokens with weights [..., V]."""
-        table = self.embedding.table()
-        return weights.to(table.dtype) @ table
+        found: Tensor = self.embedding.mixed(weights)
+        return found
 
     def initial_state(self, batch_size: int, condition: Any = None) -> State:
         """A cache that holds nothing."""

@@ -102,6 +102,23 @@ def test_adapters_alone_are_trained_copied_and_saved(kind, tmp_path):
 
 
 @KINDS
+def test_learned_rows_are_read_without_a_copy_of_the_table(kind, monkeypatch):
+    settings = Pretrained(model=tiny_language_model(kind), lora_rank=2, dropout=0.0)
+    policy = make_generator(settings, SPEC._replace(forbidden=(0, 1)), seed=0).eval()
+    for part in (policy.embedding, policy.head):
+        part.learned.learned.data.normal_(generator=torch.Generator().manual_seed(1))
+    embedding, head = (part.learned(part.weight) for part in (policy.embedding, policy.head))
+    monkeypatch.setattr(type(policy.head.learned), "forward", None)  # which copies it
+    tokens, features = torch.tensor([[4, 3], [3, 2]]), torch.randn(2, head.shape[1])
+    assert torch.equal(policy.embedding(tokens), embedding[tokens])
+    weights = torch.randn(2, len(embedding)).softmax(-1)
+    assert torch.allclose(policy.embedded(weights), weights @ embedding, atol=1e-6)
+    wanted = (features @ head.T + policy.head.bias)[:, 2:]
+    assert torch.allclose(policy.head(features)[:, 2:], wanted, atol=1e-5)
+    assert len(generate(policy, 3)) == 3
+
+
+@KINDS
 def test_a_token_that_the_model_lacks_is_learned_beside_the_adapters(kind, tmp_path):
     """`<unk>` is not the end of a text, though the tokenizer has no token for it."""
     settings = Pretrained(model=tiny_language_model(kind), lora_rank=2, dropout=0.0)
