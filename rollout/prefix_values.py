@@ -6,25 +6,21 @@ Shapes: N prefixes, R rollouts of each.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from .generate import generate
 from .policy import Policy
 from .rewards import Reward, reward_values
 from .sampling import Sampler
-from .sequences import Sequences
+from .sequences import Key, Sequences, keys_of
 
 __all__ = ["PrefixValues"]
 
 REMEMBERED = 1 << 17
 """Prefixes whose values are kept; the oldest go first."""
 _DEFAULT = Sampler()
-
-Key: TypeAlias = tuple[tuple[int, ...], tuple[float, ...]]
 
 
 class PrefixValues:
@@ -68,7 +64,7 @@ class PrefixValues:
             RewardError: the reward fails.
             ConditionError: prefixes with a condition, and a policy that reads none.
         """
-        keys = _keys(prefixes)
+        keys = keys_of(prefixes)
         new = {key: row for row, key in reversed([*enumerate(keys)]) if key not in self._known}
         rows = sorted(new.values())
         if rows:
@@ -92,11 +88,3 @@ class PrefixValues:
         total = values if values.ndim == 1 else values.sum(1)
         means: list[float] = total.view(len(prefixes), count).mean(1).tolist()
         return means
-
-
-def _keys(prefixes: Sequences) -> list[Key]:
-    """Tokens of each prefix, and the numbers of its condition."""
-    rows = prefixes.to_lists()
-    leaves = tree_leaves({} if prefixes.condition is None else prefixes.condition)
-    asked = [leaf.reshape(len(rows), -1).tolist() for leaf in leaves]
-    return [(tuple(row), tuple(x for leaf in asked for x in leaf[i])) for i, row in enumerate(rows)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,10 +18,12 @@ from .devices import reads_synchronise
 
 __all__ = [
     "ConditionError",
+    "Key",
     "Sequences",
     "concat_trees",
     "distinct_sequences",
     "inside",
+    "keys_of",
     "map_tree",
     "refuse_condition",
     "select_tree",
@@ -194,6 +196,18 @@ class Sequences:
             torch.cat([batch.terminated for batch in batches if batch.terminated is not None]),
             concat_trees([batch.condition for batch in batches]),
         )
+
+
+Key: TypeAlias = tuple[tuple[int, ...], tuple[float, ...]]
+"""Tokens of a sequence, and the numbers of its condition."""
+
+
+def keys_of(sequences: Sequences) -> list[Key]:
+    """Keys on the host that equal sequences share which were asked for the same."""
+    rows, condition = sequences.to_lists(), sequences.condition
+    leaves = tree_leaves({} if condition is None else condition)
+    asked = [leaf.reshape(len(rows), -1).tolist() for leaf in leaves]
+    return [(tuple(row), tuple(x for leaf in asked for x in leaf[i])) for i, row in enumerate(rows)]
 
 
 _STEP = 8

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from rollout import RewardError, Sequences
+from rollout.sequences import Key, keys_of
 
 from ..config import RewardConfig, RewardTerm
 from ..config.dotted import import_dotted
@@ -31,9 +31,6 @@ TEXTS = ("completions", "completion_ids", "prompts")
 """Names that a function may ask for in every run."""
 MOST_SHOWN = 200
 """Characters of a sequence in a message."""
-
-Key: TypeAlias = tuple[tuple[int, ...], tuple[float, ...]]
-"""Tokens of a sequence, and the numbers of its condition."""
 
 
 class FunctionReward:
@@ -252,8 +249,4 @@ def _shown(text: str) -> str:
 
 def sequence_keys(sequences: Sequences) -> list[Key]:
     """Keys that equal sequences share which were asked for the same; noise is no question."""
-    rows, condition = sequences.to_lists(), without_noise(sequences).condition
-    leaves = [leaf.reshape(len(rows), -1).tolist() for leaf in tree_leaves(condition or {})]
-    return [
-        (tuple(row), tuple(x for leaf in leaves for x in leaf[i])) for i, row in enumerate(rows)
-    ]
+    return keys_of(without_noise(sequences))
