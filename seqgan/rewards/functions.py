@@ -20,6 +20,7 @@ from ..config.dotted import import_dotted
 from ..errors import ConfigError
 from ..models.conditions import without_noise
 from .calls import CallFailed, Numbers, call_all, is_async, missing_columns
+from .failures import Failures
 from .ingredients import Ingredients
 from .workers import Workers
 
@@ -55,13 +56,13 @@ class FunctionReward:
     def __init__(self, term: RewardTerm, given: Ingredients):
         self.name, self.codec, self.config = term.name, given.codec, given.config
         self.conditions, self.columns = given.conditions, given.columns
-        self.skip, self.say = given.skip, given.say
+        self._failed = Failures(given, "skipped")
         self.function = imported(term.name, self.config)
         self.workers: Workers | None = None
         if self.config.workers:
             self.workers = given.pools.workers(term.name, self.config.workers, self.config.timeout)
         self.cache: OrderedDict[Key, float] = OrderedDict()
-        self._calls = self._skipped = 0
+        self._calls = 0
 
     def __call__(self, sequences: Sequences) -> Tensor:
         """Rewards [B] of the sequences; NaN where the function abstains."""
@@ -168,7 +169,7 @@ class FunctionReward:
             RewardError: there is one, and none may be skipped; or the batch fails as a whole.
         """
         texts = batch["completions"]
-        if error.row is not None and not self.skip:
+        if error.row is not None and not self._failed.skip:
             raise RewardError(
                 f"{self.name} {error.reason} for {_shown(texts[error.row])}"
             ) from error
@@ -179,14 +180,9 @@ class FunctionReward:
                 values += found
                 continue
             failed += 1
-            reason = f"{self.name} {found.reason} for {_shown(texts[row])}"
-            if not self.skip:
-                raise RewardError(reason) from error
+            self._failed(f"{self.name} {found.reason} for {_shown(texts[row])}", error)
             values.append(None)
-            self._skipped += 1
-            if self._skipped & (self._skipped - 1) == 0:  # 1, 2, 4, 8, ...
-                self.say(f"warning: {reason}; skipped, {self._skipped} so far")
-        if not failed and not self.skip:
+        if not failed and not self._failed.skip:
             raise RewardError(
                 f"{self.name} {error.reason} for a batch of {len(texts)}, none of them by itself; "
                 f"the first is {_shown(texts[0])}"

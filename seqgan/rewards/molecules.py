@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rollout import RewardError, Sequences
+from rollout import Sequences
 
 from ..config.rewards import MoleculeTerm, SimilarityTerm, SubstructureTerm
 from ..errors import ConfigError, MetricError
 from ..metrics.molecules import PROPERTIES, molecule, pattern, require_rdkit, similarity
+from .failures import Failures
 from .ingredients import Ingredients
 
 __all__ = ["MoleculeReward", "judge_of"]
@@ -43,7 +44,7 @@ class MoleculeReward:
 
     def __init__(self, term: MoleculeTerm, given: Ingredients):
         self.name, self.codec, self.judge = term.name, given.codec, judge_of(term)
-        self.skip, self.say, self._skipped = given.skip, given.say, 0
+        self._failed = Failures(given, "it counts as no molecule")
         self.invalid = term.worst if term.invalid is None else term.invalid
         if term.absent is not None:
             self.invalid = float("nan")
@@ -82,25 +83,12 @@ class MoleculeReward:
         try:
             value = self.judge(found)
         except Exception as error:
-            self._failed(f"raised {type(error).__name__}: {error}", text, error)
+            self._failed(f"{self.name} raised {type(error).__name__}: {error} for {text!r}", error)
             return self.invalid
         if not math.isfinite(value):
-            self._failed(f"is {value}", text)
+            self._failed(f"{self.name} is {value} for {text!r}")
             return self.invalid
         return value
-
-    def _failed(self, what: str, text: str, cause: Exception | None = None) -> None:
-        """Says that a molecule has no number.
-
-        Raises:
-            RewardError: it may not be skipped.
-        """
-        reason = f"{self.name} {what} for {text!r}"
-        if not self.skip:
-            raise RewardError(reason) from cause
-        self._skipped += 1
-        if self._skipped & (self._skipped - 1) == 0:  # 1, 2, 4, 8, ...
-            self.say(f"warning: {reason}; it counts as no molecule, {self._skipped} so far")
 
 
 def judge_of(term: MoleculeTerm) -> Judge:
