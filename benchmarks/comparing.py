@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from seqgan.errors import ConfigError
-from seqgan.evaluation.significance import student
+from seqgan.evaluation.significance import student_mean
 from seqgan.metrics.catalogue import (
     ARROWS,
     ENTROPY,
@@ -106,8 +105,7 @@ def folders_table(first: list[Result], second: list[Result], names: tuple[str, s
             change = values[:, 1] - values[:, 0]
             p_value = float("nan")
             if len(change) > 1:
-                error = float(stats.sem(change))
-                p_value = student(float(change.mean()), error, len(change) - 1).p_value
+                p_value = student_mean(change).p_value
             arrow = ARROWS[next(s["direction"] for s in cells[0][0]["scores"] if s["name"] == name)]
             head = [
                 f"{suite} {size}",

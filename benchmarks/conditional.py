@@ -29,7 +29,7 @@ import torch
 
 from seqgan.config import RunConfig
 from seqgan.config.recipes import merge
-from seqgan.evaluation.significance import student
+from seqgan.evaluation.significance import student_mean
 from seqgan.metrics.catalogue import JENSEN_SHANNON
 from seqgan.pipeline import run
 from seqgan.runs.files import write_json, write_text
@@ -197,8 +197,7 @@ def _cell(found: list[dict[str, Any] | None], most: float) -> str:
     values = [each["value"] for each in known]
     mean = float(np.mean(values))
     if len(values) > 1:
-        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-        _, low, high, _ = student(mean, error, len(values) - 1)
+        _, low, high, _ = student_mean(values)
     elif known[0]["interval"] is not None:
         low, high = known[0]["interval"]
     else:

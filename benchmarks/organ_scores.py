@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqgan.data.dataset import Dataset
+from seqgan.evaluation.molecules import MOST
+from seqgan.evaluation.significance import student_mean
 from seqgan.metrics import Score, signature
 from seqgan.metrics.molecules import PROPERTIES, molecules
 
@@ -21,8 +23,6 @@ LOGP = (-2.12178879609, 6.0429063424)
 """LogP that solubility 0 and 1 stand for."""
 ACCESSIBILITY = (5.0, 1.5)
 """Synthetic accessibility that synthesizability 0 and 1 stand for: small is easy."""
-MOST = 1_000
-"""Molecules that are scored at most, as of QED."""
 
 
 def solubility(samples: list[list[str]], data: Dataset) -> Score:
@@ -38,14 +38,15 @@ def synthesizability(samples: list[list[str]], data: Dataset) -> Score:
 def _scaled(
     name: str, of: str, samples: Sequence[Sequence[str]], nothing: float, all_of_it: float
 ) -> Score:
-    """The mean of a property along a line, with the interval of a normal mean."""
+    """The mean of a property along a line, with Student's interval; 0 where nothing is valid."""
     read = molecules(["".join(row) for row in samples])
     valid = [each for each in read if each is not None][:MOST]
     raw = np.array([PROPERTIES[of](each) for each in valid])
     values = np.clip((raw - nothing) / (all_of_it - nothing), 0.0, 1.0)
     count = len(values)
-    reach = 1.96 * float(values.std(ddof=1)) / count**0.5 if count > 1 else None
-    mean = float(values.mean()) if count else 0.0
-    interval = None if reach is None else (mean - reach, mean + reach)
+    mean, interval = float(values.mean()) if count else 0.0, None
+    if count > 1:
+        _, low, high, _ = student_mean(values)
+        interval = max(low, 0.0), min(high, 1.0)
     sign = signature(name, scale=f"{nothing:g}..{all_of_it:g}", n=count)
     return Score(name, mean, interval, count, "higher", sign)

@@ -11,9 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from seqgan.evaluation.significance import student
+from seqgan.evaluation.significance import student_mean
 from seqgan.metrics.catalogue import ENTROPY, NLL, NLL_SOURCE
 
 from .results import Result, grouped
@@ -116,7 +115,7 @@ def _against(cells: list[Result], others: list[Result]) -> str:
     mean = float(np.mean(found))
     if len(found) == 1:
         return f"{mean:+.3f} (one seed)"
-    interval = student(mean, float(stats.sem(found)), len(found) - 1)
+    interval = student_mean(found)
     return f"{mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 

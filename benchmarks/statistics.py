@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from seqgan.evaluation.significance import estimate, student
+from seqgan.evaluation.significance import estimate, student_mean
 
 __all__ = ["Combined", "combine", "holm"]
 
@@ -79,7 +78,7 @@ def combine(
     means = table[rows, _columns(rng, rows, names, table.shape[1])].mean(1)
     mean = float(values.mean())
     sequences = estimate(mean, means, confidence)
-    seeds = student(mean, float(stats.sem(values)), count - 1, confidence)
+    seeds = student_mean(values, confidence)
     return Combined(
         mean,
         min(sequences.low, seeds.low),

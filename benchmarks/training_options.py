@@ -39,7 +39,7 @@ from seqgan.config.recipes import merge
 from seqgan.data.dataset import Dataset
 from seqgan.data.sources import run_data
 from seqgan.evaluation.models import Evaluator
-from seqgan.evaluation.significance import student
+from seqgan.evaluation.significance import student_mean
 from seqgan.evaluation.sweep import Sweep
 from seqgan.metrics.catalogue import JENSEN_SHANNON
 from seqgan.metrics.likelihood import token_nll
@@ -289,8 +289,7 @@ def _difference(differences: list[float]) -> str:
     mean = float(np.mean(differences))
     if len(differences) < 2:
         return f"{mean:+.4f} | one seed"
-    error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
-    _, low, high, _ = student(mean, error, len(differences) - 1)
+    _, low, high, _ = student_mean(differences)
     found = "measurable" if low > 0 or high < 0 else "nothing measurable"
     return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}] | {found}"
 

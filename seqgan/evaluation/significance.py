@@ -106,6 +106,18 @@ def student(value: float, error: float, freedom: int, confidence: float = 0.95) 
     return Estimate(value, value - half, value + half, p_value)
 
 
+def student_mean(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Estimate:
+    """The mean of independent values, two or more, with Student's t interval and p-value.
+
+    Args:
+        values: [N].
+        confidence: level of the interval.
+    """
+    array = np.asarray(values, float)
+    error = float(array.std(ddof=1)) / math.sqrt(len(array))
+    return student(float(array.mean()), error, len(array) - 1, confidence)
+
+
 def unbiased(value: float, draws: Sequence[float] | np.ndarray) -> tuple[float, list[float]]:
     """A biased statistic and its bootstrap draws without their bias (Efron and Tibshirani 1993).
 

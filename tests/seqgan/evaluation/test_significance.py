@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from seqgan.evaluation.significance import estimate, label, practical_size, student, unbiased
+from seqgan.evaluation.significance import (
+    estimate,
+    label,
+    practical_size,
+    student,
+    student_mean,
+    unbiased,
+)
 
 
 def test_student_by_hand():
@@ -17,6 +24,7 @@ def test_student_by_hand():
     assert found[:3] == pytest.approx((2, 2 - half, 2 + half), abs=1e-5)
     # with 2 degrees of freedom the two-sided p-value is 1 - t / sqrt(2 + t^2), t = 2 sqrt(3)
     assert found.p_value == pytest.approx(1 - math.sqrt(12 / 14), abs=1e-9)
+    assert student_mean([1.0, 2.0, 3.0]) == pytest.approx(found)
     assert student(0.0, 0.0, 1) == (0, 0, 0, 1) and student(0.5, 0.0, 1) == (0.5, 0.5, 0.5, 0)
 
 
