@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -48,18 +49,40 @@ LOGGED = {
     ("validation", "nll"): 1e-3,
 }
 """Numbers of a run's log, in nats, and how far two runs may be apart that differ in rounding."""
+TRAINED = ("mle", "discriminator", "adversarial")
+"""Stages of a run's log that tell of steps of training."""
 MAIN = ("MLE pretraining", "discriminator", "adversarial")
 """Stages of a run whose steps have to be recorded."""
 
 
 def train(device: str, words: list[str], folder: Path) -> str:
-    """All phases of training with few steps, without the comparison at the end."""
+    """All phases of training with few steps, without the comparison at the end.
+
+    Raises:
+        AssertionError: there was no step of the rounds, or a number of the log is not finite.
+    """
     control = ["--evaluation.control", "false", "--adversarial.measure_every", "2"]
     with patch("seqgan.pipeline._finish"), recorded() as found:
         short_run(device, [*control, *words], folder)
-    steps = sum(row["stage"] == "adversarial" for row in log_of(folder / "run"))
+    steps = check_log(log_of(folder / "run"))
     shown = ", ".join(f"{name} {count}" for name, count in found().items())
     return f"{steps} steps of the rounds" + (f"; as graphs: {shown}" if shown else "")
+
+
+def check_log(log: list[Row]) -> int:
+    """The steps of the rounds in a log; each number of a stage of training has to be finite.
+
+    Raises:
+        AssertionError: one of them is not, or there are no steps.
+    """
+    for row in (each for each in log if each["stage"] in TRAINED):
+        for name, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise AssertionError(f"{row['stage']}/{name} is {value} at step {row['step']}")
+    steps = sum(row["stage"] == "adversarial" for row in log)
+    if not steps:
+        raise AssertionError("no step of the rounds was logged")
+    return steps
 
 
 def graphs(device: str, folder: Path) -> str:

@@ -81,6 +81,8 @@ class SpeedConfig(Settings):
         for part in self.parts:
             if part not in MORE_PARTS:
                 raise ConfigError(f"--parts: {part!r} is none of {', '.join(MORE_PARTS)}")
+        if self.peer is not None and "operations" not in self.parts:
+            raise ConfigError("--peer: it is timed beside the part operations: add it to --parts")
         if not 2 <= self.processes <= 1_000:
             raise ConfigError(f"--processes: {self.processes} is not in 2 .. 1,000")
         if self.repeats < 1:
@@ -127,7 +129,7 @@ def measure(config: SpeedConfig, console: Console) -> dict[str, Any]:
         few = EVALUATION_TINY if config.tiny else EvaluationSizes()
         result["evaluation"] = evaluation(device, config.seed, few)
     if "large" in config.parts:
-        result["large"] = large(device, timer, config.seed, config.tiny)
+        result["large"] = large(device, timer, config.seed, config.repeats, config.tiny)
     if device.type == "cuda":
         result["losses"] = losses(work)
     text = markdown(result)

@@ -26,13 +26,16 @@ SIZES = (
 TINY = ((Sizes(200, 6, 4, 2, filter_share=0.01), 16),)
 
 
-def large(device: torch.device, timer: Timer, seed: int, tiny: bool) -> list[dict[str, Any]]:
-    """Rollouts of each size in each precision: seconds, operations a second, and memory.
+def large(
+    device: torch.device, timer: Timer, seed: int, repeats: int, tiny: bool
+) -> list[dict[str, Any]]:
+    """Rollouts of each size in each precision: seconds, operations per second, and memory.
 
     Args:
         device: where.
         timer: of that device.
         seed: of models and samples.
+        repeats: of which the median counts.
         tiny: sizes that say nothing.
     """
     rows = []
@@ -46,7 +49,7 @@ def large(device: torch.device, timer: Timer, seed: int, tiny: bool) -> list[dic
             with way.products():
                 for _ in range(way.warm_calls):
                     rollouts()
-                seconds = min(timer.once(rollouts) for _ in range(3))
+                (seconds,) = timer.medians([rollouts], repeats)
                 peak = peak_memory(rollouts, device)
             rows.append(
                 {

@@ -126,6 +126,18 @@ def test_a_short_run_records_every_kind_of_step(monkeypatch, tmp_path):
     assert "of adversarial" in runs.graphs("cpu", tmp_path)
 
 
+def test_a_training_without_rounds_or_with_numbers_that_are_not_finite_has_failed():
+    log = [
+        {"stage": "mle", "step": 1, "nll": 2.0},
+        {"stage": "adversarial", "step": 2, "loss": 0.1},
+    ]
+    assert runs.check_log(log) == 1
+    with pytest.raises(AssertionError, match="no step of the rounds"):
+        runs.check_log(log[:1])
+    with pytest.raises(AssertionError, match="adversarial/loss is nan at step 2"):
+        runs.check_log([log[0], {**log[1], "loss": float("nan")}])
+
+
 def test_draws_are_compared_with_their_distribution():
     rng = torch.Generator().manual_seed(0)
     log_probs = torch.randn(2_000, 30, generator=rng, dtype=torch.float64).log_softmax(-1)

@@ -202,6 +202,11 @@ def test_a_folder_that_holds_no_peer(tmp_path, capsys):
     assert "holds no checkout of TextGAN-PyTorch" in capsys.readouterr().err
 
 
+def test_a_peer_without_the_operations_that_it_is_timed_beside(tmp_path, capsys):
+    assert main(["speed", "--parts", "[memory]", "--peer", str(tmp_path)]) == 2
+    assert "--peer: it is timed beside the part operations" in capsys.readouterr().err
+
+
 PEER = {
     "config.py": "CUDA = True\nopen('written', 'w').close()\n",
     "models/__init__.py": "",
