@@ -67,7 +67,7 @@ def goal_table(content: dict[str, Any], goal: str) -> str:
             f"From one MLE run ({MOLECULES:,} molecules): means over the seeds; in brackets the "
             "ends of their 95% intervals, the lowest and the highest. Verdicts of the seeds: "
             f"{'; '.join(verdicts)}. Processor time of a run, all arms and metrics: "
-            f"{min(seconds):.0f} to {max(seconds):.0f} s.{TIMED * timed}",
+            f"{_between(seconds)} s.{TIMED * timed}",
             *_command(content),
         ]
     )  # fmt: skip
@@ -79,9 +79,10 @@ def _rows(seeds: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def _command(content: dict[str, Any]) -> list[str]:
-    """The command of the first seed, as it was measured."""
-    commands = content.get("commands", {})
-    return ["", f"`{KEPT}`, seed 0: `{commands[KEPT]}`"] if KEPT in commands else []
+    """The command of the first seed: with the settings that are kept, if they were measured."""
+    commands, measured = content.get("commands", {}), [x["settings"] for x in content["seeds"]]
+    name = KEPT if KEPT in measured else measured[0]
+    return ["", f"`{name}`, seed 0: `{commands[name]}`"] if name in commands else []
 
 
 def _seconds(seeds: list[dict[str, Any]], name: str) -> str:
@@ -104,6 +105,11 @@ def _line(title: str, rows: list[dict[str, Any]], seconds: str | None = None) ->
         f"{_mean(row['calls'] for row in rows):,.0f}", *([] if seconds is None else [seconds]),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
+
+
+def _between(seconds: list[float]) -> str:
+    """The shortest and the longest time."""
+    return " to ".join(dict.fromkeys(f"{each:.0f}" for each in (min(seconds), max(seconds))))
 
 
 def _mean(values: Any) -> float:

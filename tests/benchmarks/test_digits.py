@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,24 @@ def test_every_method_has_the_same_mle(method):
     assert config.evaluation == first.evaluation
     own = {**vars(config.generator), "noise": 0}
     assert own == vars(first.generator) and config.generator.grid
+
+
+def test_the_page_has_the_figures_of_the_result():
+    root = Path(__file__).parents[2]
+    found = json.loads((root / "benchmarks" / "results" / "digits.json").read_text())
+    page = (root / "docs" / "digits.md").read_text()
+    assert f"> {found['sentence']}\n" in page
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    for name in ("nll", "picture-distance", "class-accuracy", "class-confidence"):
+        wanted = [
+            _cell(found["scores"][model].get(name)) for model in ("mle", "finetuned", "control")
+        ]
+        assert any(row[1:4] == wanted for row in rows)
+
+
+def _cell(score):
+    low, high = score["interval"]
+    return f"{score['value']:.3f} [{low:.3f}, {high:.3f}]"
 
 
 @pytest.mark.slow

@@ -62,6 +62,17 @@ def test_the_seconds_of_each_arm_are_those_between_its_lines():
     assert lines[-1] == "`once`, seed 0: `seqgan finetune --run mle`"
 
 
+def test_the_command_is_that_of_settings_that_were_measured():
+    seed = {
+        "seed": 0, "settings": "remembered", "processor_seconds": 70.2,
+        "objective": {"label": "better", "rows": [row(name, 0.5, 0.5, 1) for name in TITLES]},
+    }  # fmt: skip
+    commands = {KEPT: "seqgan finetune --method rloo", "remembered": "seqgan finetune --method x"}
+    lines = goal_table({"seeds": [seed], "commands": commands}, "jnk3").splitlines()
+    assert lines[-1] == "`remembered`, seed 0: `seqgan finetune --method x`"
+    assert lines[-3].endswith("all arms and metrics: 70 s.")
+
+
 def test_a_page_is_filled_between_its_marks():
     page = (
         "a\n<!-- molecules: qed -->\nold\n<!-- end -->\nb\n<!-- molecules: mask -->\n<!-- end -->\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -15,11 +16,20 @@ from seqgan.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+RESULTS = {
+    path.stem: json.loads(path.read_text()) for path in (ROOT / "benchmarks/results").glob("*.json")
+}
+RECORDED = {
+    name: content["command"]
+    for name, content in RESULTS.items()
+    if str(content.get("command")).startswith("seqgan run ")
+}
+"""Runs whose result file has their command: a picture of the same name is of their samples."""
 
 
 def test_every_picture_has_a_program_that_makes_it():
     others = {f"{name}-{model}" for name in ("digits", "music") for model in ("real", "mle")}
-    others |= {"digits-finetuned", "music-finetuned", "music-tune", "digits-minimax"}
+    others |= {"digits-finetuned", "music-finetuned", "music-tune"} | RECORDED.keys()
     others |= {f"digits-{method}-finetuned" for method in METHODS[1:]}
     there = {path.stem for path in (DOCS / "images").glob("*.png")}
     assert there <= pictures.PICTURES.keys() | others
@@ -38,6 +48,13 @@ def test_its_commands_are_understood(name, capsys):
 
 def test_the_report_in_the_docs_is_the_one_that_make_demo_makes():
     assert f"seqgan run {pictures.RUNS['demo']} --output_dir" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_command_of_a_recorded_run_stands_beside_its_picture(name):
+    pages = [page.read_text() for page in DOCS.rglob("*.md")]
+    (page,) = [text for text in pages if f"images/{name}.png" in text]
+    assert RECORDED[name] in " ".join(page.replace("\\\n", " ").split())
 
 
 def test_a_page_is_opened():
