@@ -1,8 +1,8 @@
 """The best MLE of a suite: the row that every table begins with.
 
 MLE is no single number: the shared model can be sampled at a temperature, by top-p or with
-rejection, and beside it stand larger models, averaged weights, the best of several seeds. The best
-of all that was run is chosen on validation, and named.
+rejection, and beside it stand larger models, averaged weights, the best of several seeds. The model
+that is best on validation over its temperatures is chosen, in its best way of sampling, and named.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class BestMLE(NamedTuple):
         arm: its name.
         values: the primary metric on the test split, of each seed.
         ways: how it was sampled, of each seed, in words; empty where results do not say.
-        validation: mean over seeds of the lowest primary metric on validation, which chooses.
+        validation: the lowest primary metric on validation over the temperatures, mean over seeds.
     """
 
     arm: str

@@ -24,6 +24,8 @@ RUN = (
 )
 COUNTING = "python -m benchmarks.policy_methods --seeds 5"
 """Measures the methods for rewards of a user's own, which are no arm of the suites."""
+COUNTED = "[counting tokens](rewards.md#methods)"
+"""A link to their figures."""
 UNCHANGED = "benchmarks.baselines:unchanged"
 SHARED_PAGES = {"seqgan-logodds": "seqgan"}
 """Methods that the page of another describes."""
@@ -53,7 +55,8 @@ def indexed(text: str, rows: dict[str, list[dict[str, Any]]]) -> str:
         method = read_method(name)
         source = f"[{method.paper}]({method.link})" if method.paper else ""
         page = f"[page](methods/{SHARED_PAGES.get(name, name)}.md)"
-        cells = [f"`{name}`", method.title, source, page, outcome(rows.get(name, []))]
+        told = outcome(rows.get(name, [])) if name in common_methods() else COUNTED
+        cells = [f"`{name}`", method.title, source, page, told]
         lines.append(f"| {' | '.join([*cells, f'`{command(name)}`'])} |")
     block = "\n".join(["<!-- methods -->", "", *lines, "", "<!-- /methods -->"])
     return BLOCK.sub(lambda match: block, text)

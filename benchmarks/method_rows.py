@@ -57,10 +57,7 @@ COUNTING_BLOCK = re.compile(
     r"<!-- counting: (?P<names>[^>]+?) -->\n.*?<!-- /counting -->", re.DOTALL
 )
 COUNTED = RESULTS_FOLDER / "policy-methods.md"
-UNREAD = (
-    "No published figure that would stand beside our suites could be read here; the paper may have "
-    "some."
-)
+UNREAD = "No published figure was found to set beside those of our suites; the paper may have some."
 
 
 @dataclass
@@ -178,8 +175,13 @@ def _counting(match: re.Match[str]) -> str:
         line.rpartition(" | ")[0] + " |"
         for line in [*lines[head : head + 1], *(rows[x] for x in names)]
     ]
-    table = "\n".join([told[0], "|---|---:|---|---:|---:|", *told[1:]])
-    about = "Median and range over 5 seeds; `benchmarks/results/policy-methods.md` has all methods."
+    rule = lines[head + 1].removesuffix("---:|")
+    table = "\n".join([told[0], rule, *told[1:]])
+    seeds = next(found[1] for line in lines if (found := re.search(r"--seeds (\d+)", line)))
+    about = (
+        f"Median and range over {seeds} seeds; `benchmarks/results/policy-methods.md` has all "
+        "methods."
+    )
     return f"<!-- counting: {match['names']} -->\n\n{table}\n\n{about}\n\n<!-- /counting -->"
 
 

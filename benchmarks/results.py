@@ -13,7 +13,7 @@ from typing import Any
 from seqgan.errors import ConfigError, RunDirectoryError
 from seqgan.runs.run_directory import environment, write_text
 
-from .suite import SIZES
+from .settings import SIZES
 
 __all__ = [
     "CellPlace",

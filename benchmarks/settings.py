@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from seqgan.config.settings import Settings
 from seqgan.errors import ConfigError, did_you_mean
 
-__all__ = ["CompareSettings", "ListSettings", "PlotSettings", "RunSettings", "TableSettings"]
+__all__ = [
+    "SIZES", "CompareSettings", "ListSettings", "PlotSettings", "RunSettings", "TableSettings",
+]  # fmt: skip
 
 SIZES = ("smoke", "standard", "full")
+"""Of suites."""
 
 
 @dataclass

@@ -23,13 +23,13 @@ from seqgan.errors import ConfigError, did_you_mean
 
 from .files import DataFile, Use, read_files, read_use
 from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
+from .settings import SIZES
 
 __all__ = [
-    "SIZES", "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "common_methods",
+    "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "common_methods",
     "load_methods", "load_suite", "named_arms", "of_control", "suite_names",
 ]  # fmt: skip
 
-SIZES = ("smoke", "standard", "full")
 FOLDER = Path(__file__).parent / "suites"
 COMMON = Path(__file__).parent / "common.yaml"
 REWARDS = ("constant", "random")

@@ -9,13 +9,13 @@ from .overview import HOLM, not_run, short, verdict_cell
 from .results import Result, grouped
 from .suite import arm_set
 from .table import Table
+from .verdict_table import GOING_ON
 from .verdicts import SuiteVerdict
 
 __all__ = ["summary_table"]
 
 MAIN = "main"
 """The set of arms, in the common file."""
-GOING_ON = "mle-continued"
 REWARDS = ("random", "constant")
 """Controls of a method, in the order in which a cell has them."""
 

@@ -16,9 +16,9 @@ import yaml
 from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
 from benchmarks.score_cells import compute_columns
+from benchmarks.settings import SIZES
 from benchmarks.suite import (
     COMMON,
-    SIZES,
     Arm,
     Method,
     arm_set,
