@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .results import Result, grouped
+from .table import mean_and_spread
 
 __all__ = ["BestMLE", "best_mle", "shared_mle"]
 
@@ -35,10 +36,9 @@ class BestMLE(NamedTuple):
     validation: float
 
     def __str__(self) -> str:
-        spread = f" ± {np.std(self.values, ddof=1):.4f}" if len(self.values) > 1 else ""
         told = [] if self.arm == SHARED else [self.arm]
         told += dict.fromkeys(way for way in self.ways if way)
-        return f"{np.mean(self.values):.4f}{spread} ({'; '.join(told)})"
+        return f"{mean_and_spread(self.values, 4)} ({'; '.join(told)})"
 
 
 def best_mle(results: list[Result]) -> BestMLE | None:

@@ -16,9 +16,9 @@ from .best_mle import BestMLE, best_mle, shared_mle
 from .changes import changed
 from .gains import UNITS, gains, values
 from .results import Result, grouped
-from .statistics import Combined
 from .suite import arm_set, common_methods, suite_names
 from .table import Table
+from .verdict_cells import difference_cells
 from .verdicts import SuiteVerdict
 
 __all__ = ["HOLM", "aggregate_tables", "not_run", "overview_table", "short", "verdict_cell"]
@@ -179,11 +179,8 @@ def verdict_cell(row: SuiteVerdict | None) -> str:
     label = f"**{row.label}**" if row.kind == "method" else row.label
     if row.found is None:
         return label
-    return f"{_interval(row.found)} {label}"
-
-
-def _interval(found: Combined) -> str:
-    return f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    difference, interval, *_ = difference_cells(row)
+    return f"{difference} {interval} {label}"
 
 
 def _over_control(runs: dict[str, Sampled], control: dict[str, Sampled] | None) -> str:

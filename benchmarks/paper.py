@@ -16,8 +16,8 @@ from seqgan.evaluation.significance import student_mean
 from seqgan.metrics.catalogue import ENTROPY, NLL, NLL_SOURCE
 
 from .results import Result, grouped
-from .suite import arm_set
-from .table import Table
+from .suite import REWARDS, arm_set
+from .table import Table, mean_and_spread
 
 __all__ = ["SOURCE_CURVES", "paper_table", "published_value"]
 
@@ -25,8 +25,6 @@ ARMS = "figure-3"
 """The set of arms, in the common file."""
 SOURCE_CURVES = {"source_nll": NLL_SOURCE, "trained_nll": NLL, "trained_entropy": ENTROPY}
 """Logged figures at temperature 1, and the scores that they are at the end."""
-CONTROLS = ("constant", "random")
-"""Rewards that an arm's end is compared with."""
 METHOD = "SeqGAN"
 """Name in `published.yaml` of the method whose figure is to be reached: its first row."""
 
@@ -51,7 +49,7 @@ def paper_table(results: list[Result], published: dict[str, Any]) -> Table | Non
     columns = [
         "arm", "seeds", "rounds", "generator steps", "NLL under the oracle: start", "end ↓",
         "lowest ↓", "held-out NLL: start", "end ↓", "entropy: start", "end",
-        *(f"end minus that of the {reward} reward" for reward in CONTROLS),
+        *(f"end minus that of the {reward} reward" for reward in REWARDS),
     ]  # fmt: skip
     if goal is not None:
         columns += [f"seeds that end at {goal:.3f} or below", "and whose lowest point is there"]
@@ -80,22 +78,25 @@ def _row(
     cells, seeds = arms[arm], [rows for rows in curves[arm] if rows]
     head = [cells[0]["title"], str(len(cells))]
     if not seeds:
-        ends = [_spread([_score(cell, name) for cell in cells]) for name in SOURCE_CURVES.values()]
+        ends = [
+            mean_and_spread([_score(cell, name) for cell in cells])
+            for name in SOURCE_CURVES.values()
+        ]
         last = lows = [_score(cell, NLL_SOURCE) for cell in cells]
-        row = [*head, "", "", "", ends[0], "", "", ends[1], "", ends[2], *("" for _ in CONTROLS)]
+        row = [*head, "", "", "", ends[0], "", "", ends[1], "", ends[2], *("" for _ in REWARDS)]
     else:
         settings = cells[0]["config"]["adversarial"]
         rounds = max(rows[-1]["round"] for rows in seeds)
         last = [rows[-1]["source_nll"] for rows in seeds]
         lows = [min(row["source_nll"] for row in rows) for rows in seeds]
         pairs = {
-            name: [_spread([rows[at][name] for rows in seeds]) for at in (0, -1)]
+            name: [mean_and_spread([rows[at][name] for rows in seeds]) for at in (0, -1)]
             for name in SOURCE_CURVES
         }
         row = [
             *head, str(rounds), str(rounds * settings["generator_steps"]), *pairs["source_nll"],
-            _spread(lows), *pairs["trained_nll"], *pairs["trained_entropy"],
-            *(_against(cells, arms.get(f"{arm}-{reward}", [])) for reward in CONTROLS),
+            mean_and_spread(lows), *pairs["trained_nll"], *pairs["trained_entropy"],
+            *(_against(cells, arms.get(f"{arm}-{reward}", [])) for reward in REWARDS),
         ]  # fmt: skip
     if goal is not None:
         row += [f"{sum(x <= goal for x in found)} of {len(found)}" for found in (last, lows)]
@@ -147,9 +148,3 @@ def _rows(cell: Result) -> list[dict[str, Any]]:
 
 def _score(cell: Result, name: str) -> float:
     return next((x["value"] for x in cell["scores"] if x["name"] == name), math.nan)
-
-
-def _spread(values: list[float]) -> str:
-    """Mean and standard deviation; of one value, the value."""
-    mean = f"{np.mean(values):.3f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.3f}"

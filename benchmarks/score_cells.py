@@ -7,6 +7,7 @@ import numpy as np
 from seqgan.metrics.catalogue import RESIDUAL_GAIN
 
 from .results import Result
+from .table import mean_and_spread
 
 __all__ = ["COMPUTE", "compute_columns", "score_cell"]
 
@@ -33,8 +34,7 @@ def score_cell(cells: list[Result], name: str) -> str:
     mean = float(np.mean([score["value"] for score in found]))
     intervals = [score["interval"] for score in found if score["interval"] is not None]
     if len(found) > 1:
-        spread = float(np.std([score["value"] for score in found], ddof=1))
-        text = f"{mean:.3f} ± {spread:.3f}"
+        text = mean_and_spread([score["value"] for score in found])
         if name != RESIDUAL_GAIN or not intervals:
             return text
         low, high = (min(low for low, _ in intervals), max(high for _, high in intervals))

@@ -32,7 +32,7 @@ class RunSettings(Settings):
 
     Attributes:
         suites: names of suites, .yaml files of your own, or all.
-        size: smoke (a minute a suite), standard, full (the scale of the papers).
+        size: smoke (a minute per suite), standard, full (the scale of the papers).
         seeds: seeds between commas; each is a cell of its own.
         jobs: cells that run at a time; they share the processor's cores.
         output_dir: folder of the results: DIR/SUITE/SIZE/seed-N/ARM.json.

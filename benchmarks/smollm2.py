@@ -82,7 +82,7 @@ WAIT = 0.2
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data", required=True, help="a file of captions, one a line")
+    parser.add_argument("--data", required=True, help="a file of captions, one per line")
     parser.add_argument("--folder", type=Path, required=True, help="of the run; kept")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--model", default="smollm2", help="smollm2, a .gguf file or a folder")

@@ -26,13 +26,14 @@ from .reading import Mapping, check_keys, dotted, listed, mapping, read_yaml
 from .settings import SIZES
 
 __all__ = [
-    "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "common_methods",
+    "REWARDS", "Arm", "Method", "Suite", "arm_set", "arms_of", "chosen_arms", "common_methods",
     "load_methods", "load_suite", "named_arms", "of_control", "suite_names",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent / "suites"
 COMMON = Path(__file__).parent / "common.yaml"
 REWARDS = ("constant", "random")
+"""Rewards of controls."""
 KINDS = ("method", "control", "ceiling")
 METHOD_GROUPS = ("discriminator", "critic", "rewards", "ensemble", "algorithm", "adversarial")
 """The settings that a method may have: data, MLE model and evaluation are the cell's."""

@@ -7,7 +7,7 @@ from seqgan.evaluation.answer import TOO_SMALL
 from .best_mle import best_mle
 from .overview import HOLM, not_run, short, verdict_cell
 from .results import Result, grouped
-from .suite import arm_set
+from .suite import REWARDS, arm_set
 from .table import Table
 from .verdict_table import GOING_ON
 from .verdicts import SuiteVerdict
@@ -16,8 +16,6 @@ __all__ = ["summary_table"]
 
 MAIN = "main"
 """The set of arms, in the common file."""
-REWARDS = ("random", "constant")
-"""Controls of a method, in the order in which a cell has them."""
 
 
 def summary_table(size: str, results: list[Result], found: list[SuiteVerdict]) -> Table | None:
@@ -73,7 +71,7 @@ def _judged(row: SuiteVerdict) -> bool:
 
 def _cell(rows: dict[tuple[str, str], SuiteVerdict], arm: str, suite: str) -> str:
     """A method's difference and verdict, and the labels of its controls in brackets."""
-    controls = {reward: rows.get((f"{arm}-{reward}", suite)) for reward in REWARDS}
+    controls = {reward: rows.get((f"{arm}-{reward}", suite)) for reward in reversed(REWARDS)}
     told = [f"{reward}: {row.label}" for reward, row in controls.items() if row is not None]
     text = verdict_cell(rows.get((arm, suite)))
     return f"{text} ({', '.join(told)})" if told else text

@@ -1,4 +1,4 @@
-"""Times the gymnasium environments: steps a second, one by one, in a loop, and as a batch.
+"""Times the gymnasium environments: steps per second, one by one, in a loop, and as a batch.
 
 Usage:
     python -m benchmarks.speed.environment
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"Python {platform.python_version()}, {versions}; {os.cpu_count()} CPUs, one thread")
     for vocabulary, length in TASKS:
-        print(f"\nvocabulary {vocabulary:,}, length {length}; steps a second")
+        print(f"\nvocabulary {vocabulary:,}, length {length}; steps per second")
         settings = {"reward": threes, "vocab_size": vocabulary, "max_length": length, "eos_id": 0}
         rates = [single_rate(options.steps // 10, settings) for _ in range(options.repeats)]
         print(row("1, gymnasium.make", rates))
@@ -59,7 +59,7 @@ def threes(sequences: Sequences) -> Tensor:
 
 
 def single_rate(steps: int, settings: dict) -> float:
-    """Steps a second of one environment."""
+    """Steps per second of one environment."""
     env = gymnasium.make(ENVIRONMENT, **settings)
     actions = np.random.default_rng(0).integers(1, settings["vocab_size"], steps).tolist()
     env.reset(seed=0)
@@ -72,7 +72,7 @@ def single_rate(steps: int, settings: dict) -> float:
 
 
 def batch_rate(steps: int, count: int, mode: str, settings: dict) -> float:
-    """Steps a second of `count` environments together, each of them counted."""
+    """Steps per second of `count` environments together, each of them counted."""
     envs = gymnasium.make_vec(ENVIRONMENT, num_envs=count, vectorization_mode=mode, **settings)
     actions = np.random.default_rng(0).integers(1, settings["vocab_size"], (steps, count))
     envs.reset(seed=0)

@@ -49,14 +49,14 @@ class Timer:
 
 
 def gemm_rate(timer: Timer, size: int = 1_024, repeats: int = 10) -> float:
-    """Operations a second of a product of square float32 matrices: the best of `repeats`."""
+    """Operations per second of a product of square float32 matrices: the best of `repeats`."""
     a, b = (torch.randn(size, size, device=timer.device) for _ in range(2))
     out = torch.empty_like(a)
     return 2 * size**3 / min(timer.once(lambda: torch.mm(a, b, out=out)) for _ in range(repeats))
 
 
 def memory_rate(timer: Timer, size: int = 1 << 26, repeats: int = 5) -> float:
-    """Bytes a second read and written by copying `size` bytes: the best of `repeats`."""
+    """Bytes per second read and written by copying `size` bytes: the best of `repeats`."""
     source = torch.zeros(size // 4, device=timer.device)
     target = torch.zeros_like(source)
     return 2 * size / min(timer.once(lambda: target.copy_(source)) for _ in range(repeats))

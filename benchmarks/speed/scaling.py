@@ -23,7 +23,7 @@ GROWTH: dict[str, tuple[int, ...]] = {
 
 
 def scaling(work: Workload, timer: Timer, tiny: bool) -> list[dict[str, Any]]:
-    """Rollouts with one size changed at a time: seconds, tokens sampled, nanoseconds a logit."""
+    """Rollouts with one size changed at a time: seconds, tokens sampled, nanoseconds per logit."""
     rows = []
     for name, values in GROWTH.items():
         usual = getattr(work.sizes, name)

@@ -36,7 +36,7 @@ Scores = dict[int, float]
 def main(arguments: list[str] | None = None) -> None:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a text file, one sentence a line")
+    parser.add_argument("--data", type=Path, help="a text file, one sentence per line")
     parser.add_argument("--sentences", type=int, default=10_000, help="lines to take")
     parser.add_argument("--repeats", type=int, default=15, help="repetitions of ours")
     parser.add_argument("--fast-repeats", type=int, default=2, help="repetitions of fast-bleu")

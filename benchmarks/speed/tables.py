@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from ..table import markdown_lines
+
 __all__ = ["markdown"]
 
 
@@ -38,12 +40,6 @@ def _of_bfloat16(machine: dict[str, Any]) -> str:
     )
 
 
-def rows(header: list[str], content: list[list[str]]) -> list[str]:
-    """A Markdown table, the first column left-aligned."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    return ["| " + " | ".join(cells) + " |" for cells in [header, rule, *content]]
-
-
 def seconds(value: float | None) -> str:
     """Three digits."""
     return "-" if value is None else f"{value:.3g} s"
@@ -72,7 +68,7 @@ def _operations(content: list[dict[str, Any]]) -> list[str]:
         "the products and the memory traffic which the work needs at least would take at the "
         "rates above.",
         "",
-        *rows(header, body),
+        *markdown_lines(header, body),
     ]
 
 
@@ -86,7 +82,7 @@ def _peer(content: dict[str, Any]) -> list[str]:
         f"Beside TextGAN-PyTorch (commit {content['revision']}) in the same process and sizes, "
         "each by its own models; it did a part of each operation, and its time is scaled up.",
         "",
-        *rows(["operation", "time", "TextGAN-PyTorch", "ratio"], body),
+        *markdown_lines(["operation", "time", "TextGAN-PyTorch", "ratio"], body),
     ]
 
 
@@ -105,11 +101,11 @@ def _scaling(content: list[dict[str, Any]]) -> list[str]:
                 f"{row['nanoseconds_a_logit']:.2f}",
             ]
         )
-    header = ["size", "value", "rollouts", "times the first", "tokens", "ns a logit"]
+    header = ["size", "value", "rollouts", "times the first", "tokens", "ns per logit"]
     return [
         "How the time of the rollouts grows, one size changed at a time.",
         "",
-        *rows(header, body),
+        *markdown_lines(header, body),
     ]
 
 
@@ -123,7 +119,7 @@ def _eos(row: dict[str, Any]) -> list[str]:
 
 def _memory(content: list[dict[str, Any]]) -> list[str]:
     body = [[row["work"], megabytes(row["peak_bytes"])] for row in content]
-    return rows(["work", "peak memory on top of the models"], body)
+    return markdown_lines(["work", "peak memory on top of the models"], body)
 
 
 def _stratified(row: dict[str, Any]) -> list[str]:
@@ -165,7 +161,7 @@ def _processes(content: list[dict[str, Any]]) -> list[str]:
         "Steps of a run in the paper's configuration by one process and by several that share each "
         "batch. Tokens of a generator step are those of its rollouts.",
         "",
-        *rows(header, body),
+        *markdown_lines(header, body),
     ]
 
 
@@ -184,7 +180,7 @@ def _transformer(row: dict[str, Any]) -> list[str]:
         f"V {sizes['vocabulary']:,}, T {sizes['length']}: {sizes['rollouts']} rollouts of every "
         f"prefix of {sizes['prefixes']} sequences; a training step of {sizes['batch']} sequences.",
         "",
-        *rows(["work", "time", "beside", "time", "ratio"], body),
+        *markdown_lines(["work", "time", "beside", "time", "ratio"], body),
         "",
         f"A row in flight takes {row['row_bytes']:,} bytes by the model's account (`row_bytes`)"
         + (
@@ -206,7 +202,7 @@ def _evaluation(content: dict[str, Any]) -> list[str]:
         f"{sizes['samples']:,} samples of each, {sizes['sweep']:,} at each temperature, "
         f"{sizes['resamples']:,} resamples.",
         "",
-        *rows(["part", "time", "share"], body),
+        *markdown_lines(["part", "time", "share"], body),
     ]
 
 
@@ -222,8 +218,8 @@ def _large(content: list[dict[str, Any]]) -> list[str]:
         ]
         for row in content
     ]
-    header = ["rollouts", "precision", "time", "10^12 operations a second", "peak memory"]
-    return ["16 rollouts of every prefix by large models.", "", *rows(header, body)]
+    header = ["rollouts", "precision", "time", "10^12 operations per second", "peak memory"]
+    return ["16 rollouts of every prefix by large models.", "", *markdown_lines(header, body)]
 
 
 TABLES: dict[str, Any] = {
