@@ -96,6 +96,7 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
     )
     require(
         settings.real_prefix == 0 or (settings.loss == "reinforce" and not settings.importance_cap),
-        f"--{group}real_prefix {settings.real_prefix}: the beginnings are trained by MLE, with the "
-        f"samples' loss and a weight of 1: --{group}loss reinforce --{group}importance_cap 0",
+        f"--{group}real_prefix {settings.real_prefix}: the beginnings are trained by MLE, in the "
+        f"samples' loss with a weight of 1; set --{group}real_prefix 0, or --{group}loss reinforce "
+        f"--{group}importance_cap 0",
     )

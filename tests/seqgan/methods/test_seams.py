@@ -212,7 +212,7 @@ def test_beginnings_are_trained_by_mle_and_get_shorter(data):
         ({"algorithm": {"temperature": 0.5}}, "--algorithm.importance_cap 2"),
         (
             {"method": "maligan", "algorithm": {"importance_cap": 2.0, "updates": 2}},
-            "a weight of 1: --algorithm.loss reinforce --algorithm.importance_cap 0",
+            "set --algorithm.real_prefix 0, or --algorithm.loss reinforce --algorithm.importance_c",
         ),
         ({"algorithm": {"discount": 0.5}}, "--algorithm.rollouts 0"),
         ({"algorithm": {"loss": "whole_sequence"}}, "needs one value per sequence"),
