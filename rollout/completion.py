@@ -120,7 +120,10 @@ class Flight:
 
     def run(self, joinings: list[Joining]) -> None:
         """Completes all rows of `joinings`, which come in the order of their positions."""
-        waiting = list(joinings)
+        with self.policy.drawing(self.output.device):
+            self._run(list(joinings))
+
+    def _run(self, waiting: list[Joining]) -> None:
         flying: _Flying | None = None
         for position in range(waiting[0].position, self.policy.max_length):
             parts = []

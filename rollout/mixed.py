@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,10 @@ class MixedPrecision(WrappedPolicy):
         """Tokens [R] or [R, N] and the new state, drawn as the policy behind it draws them."""
         with autocast(tokens.device, self.dtype):
             return self.policy.sample_next(tokens, state, uniforms, sampler)
+
+    def drawing(self, device: torch.device) -> AbstractContextManager[None]:
+        """One region of mixed precision around all steps: it rounds trained weights once."""
+        return autocast(device, self.dtype)
 
     def prefix_states(self, sequences: Sequences) -> Prefixes:
         """The states after every prefix."""

@@ -6,6 +6,7 @@ Shapes: B sequences, T tokens, V vocabulary, R rows in flight.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -175,6 +176,10 @@ class Policy(ABC):
         """This policy with its logits divided by `temperature`, for sampling and for scoring."""
         return TemperedPolicy(self, temperature)
 
+    def drawing(self, device: torch.device) -> AbstractContextManager[None]:
+        """Stands around all steps of a batch of samples; what they share is made once within."""
+        return nullcontext()
+
     def select(self, state: State, rows: Tensor) -> State:
         """The state of `rows` (int64 [R]) in that order; rows may repeat."""
         return select_tree(state, rows)
@@ -216,6 +221,10 @@ class WrappedPolicy(Policy):
     def branch(self, prefixes: Prefixes, rows: Tensor, positions: Tensor) -> State:
         """The states of the policy behind it."""
         return self.policy.branch(prefixes, rows, positions)
+
+    def drawing(self, device: torch.device) -> AbstractContextManager[None]:
+        """As of the policy behind it."""
+        return self.policy.drawing(device)
 
     def select(self, state: State, rows: Tensor) -> State:
         """The state of `rows`."""

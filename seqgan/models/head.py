@@ -102,10 +102,12 @@ class TokenHead(nn.Linear):
         On CUDA devices a kernel draws them without writing the logits, if it can (`draws_from`) and
         all rows of the weights lie in one table.
         """
-        features, weight = _in_products(features.detach(), self.weight.detach())
-        if self.learned is None and draws_from(features, weight, sampler):
+        # The type of the weights, without rounding all of them.
+        features, typed = _in_products(features.detach(), self.weight.detach()[:0])
+        if self.learned is None and draws_from(features, typed, sampler):
             from rollout.kernels.sampling import sample  # it imports triton, which is optional
 
+            weight = self.weight.detach().to(typed.dtype)
             bias = (self.bias + self._forbidden).detach()
             return sample(features, weight, bias, uniforms, sampler.temperature)
         return sampler.sample(self(features), uniforms)

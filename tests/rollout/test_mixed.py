@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rollout import MixedPrecision, Sequences, action_values, generate
 from rollout.graphs import Graphs
@@ -35,6 +36,29 @@ def test_most_tokens_are_the_same():
     one, other = (generate(each, 500, rng=seeded(1)) for each in (exact, MixedPrecision(exact)))
     same = one.tokens[:, 0] == other.tokens[:, 0]
     assert other.tokens.dtype == torch.int64 and same.double().mean() > 0.95
+
+
+class Roundings(TorchDispatchMode):
+    """Counts the copies of numbers of a shape in another type."""
+
+    def __init__(self, *shape: int):
+        super().__init__()
+        self.shape, self.count = torch.Size(shape), 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._to_copy.default and args[0].shape == self.shape
+        return func(*args, **(kwargs or {}))
+
+
+def test_weights_are_rounded_once_for_all_tokens():
+    exact = policy(None)
+    begun = generate(exact, 3, rng=seeded(0))
+    with Roundings(*exact.head.weight.shape) as roundings:
+        generate(MixedPrecision(exact), 5, rng=seeded(1))
+        assert roundings.count == 1
+        action_values(MixedPrecision(exact), begun, lambda s: s.lengths.float(), 2, rng=seeded(2))
+        assert roundings.count == 2
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_the_reward_is_asked_in_full_precision():
