@@ -458,7 +458,7 @@ def _explained(
 ) -> dict[str, Any]:  # fmt: skip
     """The extremes among the samples of the verdict, whose rewards are known."""
     rater = reward_rater(objective.reward, data, whole=not judged.explains)
-    rewards = torch.from_numpy(judged.rewards).to(judged.samples.device)
+    rewards = torch.from_numpy(judged.rewards).float().to(judged.samples.device)
     try:
         return {"explained": extremes(policy, rater, judged.samples, data, rewards)}
     except RewardError as error:  # of a sample without one of its tokens; the results stand
