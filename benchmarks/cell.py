@@ -26,6 +26,7 @@ from seqgan.errors import ConfigError
 from seqgan.evaluation.comparison import Comparison, Point
 from seqgan.training.members import member_sizes
 
+from .arm_names import chosen_arms
 from .arms import Lab, Measured
 from .failures import CellError, failed, forget
 from .files import Found, described, find_files, place_files
@@ -33,7 +34,7 @@ from .kept import Record
 from .objectives import reward_verdict
 from .recorder import Compute
 from .results import FORMAT, CellPlace, Result, machine, read_arm, write_arm
-from .suite import Arm, Suite, chosen_arms
+from .suite import Arm, Suite
 
 __all__ = ["CellJob", "run_cell", "suite_data"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from seqgan.config import RunConfig
 
 from .results import Result
-from .suite import METHOD_GROUPS, START_GROUPS
+from .suite_files import METHOD_GROUPS, START_GROUPS
 
 __all__ = ["changed"]
 

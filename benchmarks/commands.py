@@ -13,6 +13,7 @@ from seqgan.data.wordnet import wordnet_glosses
 from seqgan.errors import ConfigError
 from seqgan.terminal import say
 
+from .arm_names import arms_of, named_arms
 from .cell import CellJob
 from .comparing import controls_table, folders_table
 from .estimate import estimate
@@ -22,7 +23,8 @@ from .plots import make_plots, write_plots
 from .results import CellPlace, read_results
 from .running import cores, run_jobs
 from .settings import CompareSettings, ListSettings, PlotSettings, RunSettings, TableSettings
-from .suite import Suite, arms_of, load_methods, load_suite, named_arms, suite_names
+from .suite import Suite
+from .suite_files import load_methods, load_suite, suite_names
 from .table import Table
 from .tables import make_tables, write_tables
 

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
+from .arm_names import chosen_arms
 from .cell import CellJob
 from .reading import read_yaml
 from .results import CellPlace, read_arm
-from .suite import chosen_arms
 
 __all__ = ["estimate"]
 

@@ -11,7 +11,8 @@ from typing import Any
 from seqgan.cli.methods import outcome
 from seqgan.config.methods import method_names, read_method
 
-from .suite import Method, common_methods
+from .suite import Method
+from .suite_files import common_methods
 
 __all__ = ["command", "indexed"]
 

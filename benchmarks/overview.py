@@ -12,11 +12,12 @@ from .aggregate import (
     probability_of_improvement,
     stratified_bootstrap,
 )
+from .arm_names import arm_set
 from .best_mle import BestMLE, best_mle, shared_mle
 from .changes import changed
 from .gains import UNITS, gains, values
 from .results import Result, grouped
-from .suite import arm_set, common_methods, suite_names
+from .suite_files import common_methods, suite_names
 from .table import Table
 from .verdict_cells import difference_cells
 from .verdicts import SuiteVerdict

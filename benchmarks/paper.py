@@ -15,8 +15,9 @@ import numpy as np
 from seqgan.evaluation.significance import student_mean
 from seqgan.metrics.catalogue import ENTROPY, NLL, NLL_SOURCE
 
+from .arm_names import arm_set
 from .results import Result, grouped
-from .suite import REWARDS, arm_set
+from .suite_files import REWARDS
 from .table import Table, mean_and_spread
 
 __all__ = ["SOURCE_CURVES", "paper_table", "published_value"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from seqgan.evaluation.answer import TOO_SMALL
 
+from .arm_names import arm_set
 from .best_mle import best_mle
 from .overview import HOLM, not_run, short, verdict_cell
 from .results import Result, grouped
-from .suite import REWARDS, arm_set
+from .suite_files import REWARDS
 from .table import Table
 from .verdict_table import GOING_ON
 from .verdicts import SuiteVerdict

@@ -32,7 +32,7 @@ from seqgan.training.runtime import Runtime, make_accelerator
 from .cell import suite_data
 from .continued import begun
 from .files import data_folder, find_files
-from .suite import load_suite
+from .suite_files import load_suite
 
 __all__ = ["NETWORKS", "main", "table"]
 

@@ -62,7 +62,7 @@ def train(device: str, words: list[str], folder: Path) -> str:
         AssertionError: there was no step of the rounds, or a number of the log is not finite.
     """
     control = ["--evaluation.control", "false", "--adversarial.measure_every", "2"]
-    with patch("seqgan.pipeline._finish"), recorded() as found:
+    with patch("seqgan.pipeline.running.finish"), recorded() as found:
         short_run(device, [*control, *words], folder)
     steps = check_log(log_of(folder / "run"))
     shown = ", ".join(f"{name} {count}" for name, count in found().items())
@@ -95,7 +95,10 @@ def graphs(device: str, folder: Path) -> str:
     for switch in ("true", "false"):
         start = time.perf_counter()
         words = ["--graphs", switch, "--generator.dropout", "0.0"]
-        with patch("seqgan.pipeline.write_report", lambda run: run.path), recorded() as found:
+        with (
+            patch("seqgan.pipeline.finishing.write_report", lambda run: run.path),
+            recorded() as found,
+        ):
             short_run(device, words, folder / switch)
         times.append(time.perf_counter() - start)
         counts.append(found())
@@ -160,7 +163,7 @@ def resumed(device: str, folder: Path) -> str:
     words = ["--checkpoint.every_steps", "1", "--checkpoint.keep", "100"]
     with deterministic(warn_only=True), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        with patch("seqgan.pipeline._finish"):
+        with patch("seqgan.pipeline.running.finish"):
             short_run(device, words, folder)
             path = folder / "run"
             places = sorted(each for each in (path / "checkpoints").glob("step-*") if each.is_dir())

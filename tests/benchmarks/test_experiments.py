@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.arm_names import arms_of
 from benchmarks.experiments import experiments
 from benchmarks.pages import NOTHING, fill, named_tables
-from benchmarks.suite import arms_of, load_suite
+from benchmarks.suite_files import load_suite
 from benchmarks.tables import make_tables
 from seqgan.config import RunConfig
 from seqgan.errors import ConfigError

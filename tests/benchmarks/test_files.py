@@ -10,7 +10,7 @@ import pytest
 from benchmarks.cell import CellJob, run_cell
 from benchmarks.files import Found, Use, place_files
 from benchmarks.results import CellPlace
-from benchmarks.suite import load_suite
+from benchmarks.suite_files import load_suite
 from seqgan.config import ReadingConfig
 from seqgan.data.text.readers import read_lines
 from seqgan.errors import DataError

@@ -254,7 +254,7 @@ def test_parts_of_the_users_own(here, capsys):
         assert message in capsys.readouterr().err
         assert not Path(name).exists()
     from benchmarks.cell import _config, _data
-    from benchmarks.suite import load_methods, load_suite
+    from benchmarks.suite_files import load_methods, load_suite
 
     Path("sourced.yaml").write_text(yaml.safe_dump({**rest, "source": "my_parts:source"}))
     suite = load_suite("sourced.yaml")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import method_rows
+from benchmarks.arm_names import arms_of, named_arms
 from benchmarks.changes import changed
 from benchmarks.cli import main
 from benchmarks.method_index import command, indexed
@@ -23,7 +24,7 @@ from benchmarks.method_rows import (
 from benchmarks.overview import _other_settings
 from benchmarks.results import read_results
 from benchmarks.settings import RunSettings
-from benchmarks.suite import arms_of, load_suite, named_arms, suite_names
+from benchmarks.suite_files import load_suite, suite_names
 from seqgan.cli.main import main as seqgan
 from seqgan.cli.methods import outcome
 from seqgan.cli.parsing import parse_settings

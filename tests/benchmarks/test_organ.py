@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import objectives
+from benchmarks.arm_names import arm_set
 from benchmarks.arms import Lab
 from benchmarks.objectives import objective_table
 from benchmarks.organ_scores import solubility, synthesizability
-from benchmarks.suite import arm_set, load_suite
+from benchmarks.suite_files import load_suite
 from rollout import Sequences
 from seqgan.config.reading import run_config
 from seqgan.data.sources import run_data

@@ -9,12 +9,13 @@ import pytest
 import yaml
 
 from benchmarks import arms, prepared, starts
+from benchmarks.arm_names import named_arms
 from benchmarks.cell import CellJob
 from benchmarks.cli import main
 from benchmarks.estimate import estimate
 from benchmarks.kept import kept
 from benchmarks.results import CellPlace, read_arm, read_results
-from benchmarks.suite import load_suite, named_arms
+from benchmarks.suite_files import load_suite
 from benchmarks.tables import make_tables
 from seqgan.errors import ConfigError, DataError
 from seqgan.models import load_generator

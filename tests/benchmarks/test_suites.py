@@ -13,23 +13,13 @@ import pytest
 import torch
 import yaml
 
+from benchmarks.arm_names import arm_set, chosen_arms, named_arms
 from benchmarks.arms import Lab
 from benchmarks.cli import COMMANDS, main
 from benchmarks.score_cells import compute_columns
 from benchmarks.settings import SIZES
-from benchmarks.suite import (
-    COMMON,
-    Arm,
-    Method,
-    arm_set,
-    chosen_arms,
-    common_methods,
-    load_suite,
-    merge,
-    named_arms,
-    read_methods,
-    suite_names,
-)
+from benchmarks.suite import COMMON, Arm, Method, merge
+from benchmarks.suite_files import common_methods, load_suite, read_methods, suite_names
 from seqgan.config import RunConfig
 from seqgan.config.dotted import import_dotted
 from seqgan.config.methods import DEFAULT_METHOD

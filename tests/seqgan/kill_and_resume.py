@@ -156,11 +156,11 @@ def main() -> None:
     if options.fork:
         import torch
 
-        from seqgan import pipeline  # loaded once, before the forks
+        from seqgan.pipeline import finishing  # loaded once, before the forks
 
         torch.set_num_threads(1)
         if options.tiny or options.rewards:
-            pipeline.write_report = lambda run: run.path
+            finishing.write_report = lambda run: run.path
     settings = TINY if options.tiny else SETTINGS
     if options.rewards:  # longer than the tiny run, so that most of it is in the rounds
         rounds = ["--adversarial.rounds", "9", "--evaluation.control", "false"]

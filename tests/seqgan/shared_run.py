@@ -14,8 +14,8 @@ import sys
 
 import torch
 
-from seqgan import pipeline
 from seqgan.cli.main import main
+from seqgan.pipeline import finishing
 from seqgan.training.runtime import Runtime
 from seqgan.training.sampling import Judge
 
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     fault, process, step, *arguments = sys.argv[1:]
     sys.argv = ["seqgan", *arguments]
-    pipeline.write_report = lambda run: run.path
+    finishing.write_report = lambda run: run.path
     if process == os.environ["RANK"]:
         watch(fault, int(step))
     sys.exit(main())

@@ -22,7 +22,9 @@ def tried(capsys, command, path, *flags):
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """A run ends where its data are read; what comes then costs time."""
-    monkeypatch.setattr("seqgan.pipeline._pretrained", lambda *_: pytest.skip("not reached"))
+    monkeypatch.setattr(
+        "seqgan.pipeline.running._pretrained", lambda *_: pytest.skip("not reached")
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

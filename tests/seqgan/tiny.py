@@ -53,7 +53,7 @@ def without(words: list[str], *flags: str) -> list[str]:
 
 def without_report(patch: pytest.MonkeyPatch) -> None:
     """The figures take most of the time of so small a run."""
-    patch.setattr("seqgan.pipeline.write_report", lambda run: run.path)
+    patch.setattr("seqgan.pipeline.finishing.write_report", lambda run: run.path)
 
 
 def outcome(run: Path) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def test_questions_that_make_no_sense():
 
 def test_the_whole_path_with_labels(table, tmp_path, capsys, monkeypatch):
     """A run on labelled text: both networks read the label, and samples are asked for by it."""
-    monkeypatch.setattr("seqgan.pipeline.write_report", lambda run: run.path)
+    monkeypatch.setattr("seqgan.pipeline.finishing.write_report", lambda run: run.path)
     run = tmp_path / "run"
     flags = (
         "--corpus.column text --corpus.label mood --corpus.min_count 1 --corpus.tokenizer spaces "

@@ -101,7 +101,9 @@ def test_signals_finish_the_step_and_say_how_to_go_on(calm, tmp_path, capsys, mo
 def test_before_the_first_checkpoint_the_run_begins_again(calm, tmp_path, capsys, monkeypatch):
     path = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("seqgan.pipeline.pretrain", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(
+            "seqgan.pipeline.running.pretrain", lambda *_: signal.raise_signal(signal.SIGINT)
+        )
         assert main(["run", *TINY, "--output_dir", str(path)]) == 130
     command = shlex.split(capsys.readouterr().err.split("resume with: ")[1])[1:]
     assert command[-2:] == ["--resume", "auto"]
