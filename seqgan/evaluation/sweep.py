@@ -18,6 +18,7 @@ from ..config import EvaluationConfig
 from ..data.bounded import bounded
 from ..data.dataset import Dataset, random_rows
 from ..metrics import bleu, self_bleu
+from ..metrics.likelihood import noise_size_of
 from .decoding import FAMILIES, Decoder
 from .models import real_words, source_log_prob, wording
 from .point import Point
@@ -238,9 +239,12 @@ class Sweep:
     def variants(self, policy: Policy) -> dict[str, list[Point]]:
         """Measures a model sampled in other ways, on validation: for each family its points.
 
-        Only in those that the primary metric admits.
+        Only in those that the primary metric admits. A model that reads noise is not sampled by
+        top-p: the density of its samples is estimated over other draws of noise than their own,
+        under which their tokens may be cut off.
         """
-        if not self.metric.families:
+        families = [f for f in self.metric.families if f != "top-p" or not noise_size_of(policy)]
+        if not families:
             return {}
         whole = self.point(policy, 1.0, "validation")
         return {
@@ -251,7 +255,7 @@ class Sweep:
                 ),
                 replace(whole, family=family),
             ]
-            for family in self.metric.families
+            for family in families
         }
 
     def at_diversity(self, policy: Policy, diversity: float, around: list[Point]) -> float | None:

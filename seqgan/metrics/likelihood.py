@@ -24,7 +24,9 @@ from rollout.completion import default_chunk_size
 from rollout.devices import exact_device, reads_synchronise
 from rollout.modules import evaluating
 
-__all__ = ["NOISES", "SequenceScores", "sequence_scores", "spelling_nll", "token_nll"]
+__all__ = [
+    "NOISES", "SequenceScores", "noise_size_of", "sequence_scores", "spelling_nll", "token_nll",
+]  # fmt: skip
 
 NOISES = 16
 """Draws of noise over which the density of a model that reads it is averaged."""
@@ -95,12 +97,18 @@ def _totals(values: Tensor) -> Tensor:
     return values.to(exact_device(values.device)).double().sum(1)
 
 
-def _noise_of(policy: object) -> Tensor | None:
-    """The draws [K, Z] for a policy, or the one that it stands in front of; None: it reads none."""
+def noise_size_of(policy: object) -> int:
+    """Numbers of noise that a policy reads, or the one that it stands in front of; 0: none."""
     size = getattr(policy, "noise_size", None)
     if size is None:
         behind = getattr(policy, "policy", None)
-        return None if behind is None else _noise_of(behind)
+        return 0 if behind is None else noise_size_of(behind)
+    return int(size)
+
+
+def _noise_of(policy: object) -> Tensor | None:
+    """The draws [K, Z] for a policy; None: it reads no noise."""
+    size = noise_size_of(policy)
     return torch.randn(NOISES, size, generator=torch.Generator().manual_seed(0)) if size else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -204,6 +205,20 @@ def test_under_the_likelihood_only_the_temperature_is_swept(data):
     text = replace(data, density=None)
     sweep = Sweep(text, CONFIG, 0)
     assert sweep.metric.name == "nll" and sweep.variants(data.density) == {}
+
+
+def test_a_model_that_reads_noise_is_not_sampled_by_top_p(data):
+    """Its density is a mixture over other draws of noise, which may cut a sample's tokens off."""
+    model = make_generator(LSTM(hidden=8, embedding=8, noise=2), data.spec, seed=0).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(8)
+    sweep = Sweep(data, CONFIG, 0)
+    cut = sweep.decoder.draw(model, "top-p", 0.8, "validation", 300)
+    assert np.isinf(cut.own.entropy).any()  # why it is left out
+    assert set(sweep.variants(model)) == {"rejection"}
+    found = compare(model, model, data, CONFIG, 0).to_dict()
+    json.dumps(found, allow_nan=False)
 
 
 def letters(texts):
