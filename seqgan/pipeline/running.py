@@ -1,4 +1,4 @@
-"""What runs do until their models are there: begin, pretrain by MLE, fine-tune."""
+"""Beginning, MLE and fine-tuning: what runs do until their models are there."""
 
 from __future__ import annotations
 

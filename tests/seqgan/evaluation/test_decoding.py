@@ -215,7 +215,7 @@ def test_a_model_that_reads_noise_is_not_sampled_by_top_p(data):
             parameter.mul_(8)
     sweep = Sweep(data, CONFIG, 0)
     cut = sweep.decoder.draw(model, "top-p", 0.8, "validation", 300)
-    assert np.isinf(cut.own.entropy).any()  # why it is left out
+    assert bool(cut.own.entropy.isinf().any())  # why it is left out
     assert set(sweep.variants(model)) == {"rejection"}
     found = compare(model, model, data, CONFIG, 0).to_dict()
     json.dumps(found, allow_nan=False)
