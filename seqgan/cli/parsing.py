@@ -25,6 +25,7 @@ from ..config.recipes import GROUPS, merge
 from ..config.rewards import reward_terms
 from ..config.rewards.stages import StageConfig
 from ..config.settings import Settings, hints, settings_from, unknown
+from ..config.unnamed import named, unnamed_method
 from ..errors import ConfigError
 from ..terminal import warn
 from .arguments import Words, arranged
@@ -283,8 +284,11 @@ def _defaults(
             if name == "data" and typed[name] != content.get(name):
                 content.pop("corpus", None) if _other_source(typed[name], content) else None
             content[name] = typed[name]
-    if "method" not in content and (rewards := _rewards(typed, content)):
-        content["rewards"] = rewards  # they choose the method
+    if not content.get("method"):
+        rewards = _rewards(typed, content)
+        content["method"] = unnamed_method(
+            {**named(content), **typed}, reward_terms(rewards) if rewards else []
+        )
     for name, hint in hints(kind).items():
         selector = getattr(hint, "selector", None)
         flag = f"{name}.{selector}"

@@ -19,15 +19,17 @@ import yaml
 from ..errors import ConfigError, did_you_mean
 
 __all__ = [
-    "DEFAULT_METHOD", "FOLDER", "OBJECTIVE_METHOD", "RESULTS", "SIZES", "Method", "method_names",
-    "method_results", "read_method",
+    "DEFAULT_METHOD", "DISCRIMINATOR_METHOD", "FOLDER", "OBJECTIVE_METHOD", "RESULTS", "SIZES",
+    "Method", "method_names", "method_results", "read_method",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parents[1] / "methods"
 RESULTS = FOLDER / "results.json"
 """The verdicts on methods in the committed benchmarks: for each method a list of rows."""
 SIZES = ("smoke", "quick", "standard", "full")
-DEFAULT_METHOD = "seqgan-logodds"
+DEFAULT_METHOD = "ratio"
+DISCRIMINATOR_METHOD = "seqgan-logodds"
+"""The default if settings of a discriminator, of rewards or of policy gradient are given."""
 OBJECTIVE_METHOD = "rloo"
 """The default if all rewards say what is wanted of a sequence: rollouts would ask for every
 completion of every prefix, and a call may be dear."""

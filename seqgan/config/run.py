@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .checkpoint import CheckpointConfig
 from .data import corpus_kind
 from .format import CONFIG_FORMAT, check_format
-from .methods import DEFAULT_METHOD, OBJECTIVE_METHOD, SIZES, method_names
+from .methods import SIZES, method_names
 from .names import TRACKERS
 from .recipes import GROUPS, recommended
 from .rewards import reward_terms
@@ -16,6 +16,7 @@ from .rewards.stages import reward_stages
 from .run_checks import check_run
 from .settings import hints, settings_from
 from .task import Task
+from .unnamed import named, unnamed_method
 
 __all__ = ["RunConfig"]
 
@@ -81,8 +82,10 @@ class RunConfig(Task):
         self.rewards = reward_terms(self.rewards) if self.rewards else []
         self.stages = reward_stages(self.stages)
         if self.method == "":
-            wanted = self.rewards and all(term.objective for term in self.every_term())
-            self.method = OBJECTIVE_METHOD if wanted else DEFAULT_METHOD
+            groups = {
+                name: getattr(self, name) for name in ("discriminator", "critic", "algorithm")
+            }
+            self.method = unnamed_method(named(groups), self.every_term() if self.rewards else [])
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = self.rewards or reward_terms(layers.rewards)
         kinds["corpus"] = corpus_kind(self.data)

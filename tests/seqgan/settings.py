@@ -17,7 +17,7 @@ GROUPS = ("adversarial", "algorithm", "optimizer")
 
 def run_settings(**values: Any) -> RunConfig:
     """Settings of a run with these values in its rounds or in their algorithm."""
-    return changed(RunConfig(), **values)
+    return changed(RunConfig(method="seqgan-logodds"), **values)
 
 
 def changed(settings: Kind, **values: Any) -> Kind:

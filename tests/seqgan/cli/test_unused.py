@@ -202,7 +202,7 @@ def test_only_the_main_process_warns(capsys, monkeypatch):
 
 
 def test_pretraining_is_over_when_fine_tuning(capsys, tmp_path):
-    (tmp_path / "config.yaml").write_text("pretrain: {epochs: 5}\n")
+    (tmp_path / "config.yaml").write_text("method: seqgan\npretrain: {epochs: 5}\n")
     assert parse("finetune", [str(tmp_path)]) is not None
     assert capsys.readouterr().err == ""
     assert parse("finetune", [str(tmp_path), "--pretrain.epochs", "7"]) is not None

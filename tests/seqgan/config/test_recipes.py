@@ -95,8 +95,28 @@ def test_a_method_says_nothing_of_a_component_that_the_user_replaces():
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [
+        ({}, "ratio"),
+        ({"algorithm": {"objective": "jensen_shannon"}}, "ratio"),
+        ({"rewards": ["ratio"]}, "ratio"),
+        ({"pretrain": {"epochs": 3}}, "ratio"),
+        ({"discriminator": {"architecture": "cnn"}}, "seqgan-logodds"),
+        ({"critic": {"steps": 7}}, "seqgan-logodds"),
+        ({"algorithm": {"rollouts": 2}}, "seqgan-logodds"),
+        ({"algorithm": {"name": "relaxed"}}, "seqgan-logodds"),
+        ({"rewards": ["ratio", "discriminator"]}, "seqgan-logodds"),
+        ({"rewards": ["length"]}, "rloo"),
+        ({"rewards": ["length"], "discriminator": {"architecture": "cnn"}}, "rloo"),
+    ],
+)
+def test_the_method_of_a_run_that_names_none(settings, method):
+    assert RunConfig(**settings).method == method
+
+
 def test_the_paper_and_the_default_differ_where_they_should():
-    paper, ours = RunConfig(method="seqgan", size="full"), RunConfig()
+    paper, ours = RunConfig(method="seqgan", size="full"), RunConfig(method="seqgan-logodds")
     assert paper.rewards == [DiscriminatorTerm(form="probability")]
     assert ours.rewards == [DiscriminatorTerm()]
     assert (paper.algorithm.baseline, ours.algorithm.baseline) == ("none", "leave_one_out")
