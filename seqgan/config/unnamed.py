@@ -36,6 +36,8 @@ def _fits(setting: tuple[str, Any]) -> bool:
     group, _, rest = name.partition(".")
     if group in DISCRIMINATORS_OWN:
         return False
+    if name == "constraint":
+        return value == "none"
     if name in ("algorithm", "algorithm.name"):
         return value == "ratio" or isinstance(value, Ratio)
     return group != "algorithm" or rest.partition(".")[0] in hints(Ratio)

@@ -107,6 +107,7 @@ def test_a_method_says_nothing_of_a_component_that_the_user_replaces():
         ({"algorithm": {"rollouts": 2}}, "seqgan-logodds"),
         ({"algorithm": {"name": "relaxed"}}, "seqgan-logodds"),
         ({"rewards": ["ratio", "discriminator"]}, "seqgan-logodds"),
+        ({"constraint": "grammar"}, "seqgan-logodds"),
         ({"rewards": ["length"]}, "rloo"),
         ({"rewards": ["length"], "discriminator": {"architecture": "cnn"}}, "rloo"),
     ],
