@@ -26,5 +26,6 @@ def smoke_run(tmp_path_factory) -> Path:
     from seqgan.cli.main import main
 
     path = tmp_path_factory.mktemp("smoke") / "run"
-    assert main(["run", "--data", "grammar", "--size", "smoke", "--output_dir", str(path)]) == 0
+    command = "run --method seqgan-logodds --data grammar --size smoke"
+    assert main([*command.split(), "--output_dir", str(path)]) == 0
     return path

@@ -82,10 +82,9 @@ class RunConfig(Task):
         self.rewards = reward_terms(self.rewards) if self.rewards else []
         self.stages = reward_stages(self.stages)
         if self.method == "":
-            groups = {
-                name: getattr(self, name) for name in ("discriminator", "critic", "algorithm")
-            }
-            self.method = unnamed_method(named(groups), self.every_term() if self.rewards else [])
+            places = ("discriminator", "critic", "algorithm", "constraint")
+            given = named({name: getattr(self, name) for name in places})
+            self.method = unnamed_method(given, self.every_term() if self.rewards else [])
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = self.rewards or reward_terms(layers.rewards)
         kinds["corpus"] = corpus_kind(self.data)
