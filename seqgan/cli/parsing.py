@@ -20,6 +20,7 @@ from ..config import DataConfig, FileCorpus, FinetuneConfig, RewardTerm, RunConf
 from ..config.describe import Setting, every_setting, settings_of
 from ..config.format import CONFIG_FORMAT, check_format
 from ..config.imports import dotted_names
+from ..config.methods import DEFAULT_METHOD
 from ..config.reading import read_settings, run_config
 from ..config.recipes import GROUPS, merge
 from ..config.rewards import reward_terms
@@ -174,6 +175,9 @@ def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> di
             content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
         elif _now_objective(content, _rewards(typed, of_file)):
             content = {k: v for k, v in content.items() if k not in ("method", "algorithm")}
+        elif _another_method(content, {**named(of_file), **typed}, _rewards(typed, of_file)):
+            replaced = ("method", *REPLACED_BY_A_METHOD)
+            content = {k: v for k, v in content.items() if k not in replaced}
     group = of_file.get("pretrain")
     begun = typed.get("pretrain.run", group.get("run") if isinstance(group, dict) else None)
     if begun and command in ("run", "pretrain"):
@@ -218,6 +222,15 @@ def _now_objective(content: Mapping[str, Any], rewards: Any) -> bool:
         and all(term.objective for term in now)
         and not all(term.objective for term in before)
     )
+
+
+def _another_method(content: Mapping[str, Any], given: Mapping[str, Any], rewards: Any) -> bool:
+    """Tells if settings ask for another method than the default one that a run has.
+
+    A run that was pretrained has some method, whether one was named or not.
+    """
+    terms = reward_terms(rewards) if rewards else []
+    return content.get("method") == DEFAULT_METHOD != unnamed_method(given, terms)
 
 
 def _refuse_imports(content: Mapping[str, Any], given: set[str]) -> None:
