@@ -110,9 +110,9 @@ def test_rewards_of_whole_sequences_take_no_rollouts_unless_they_are_asked_for(r
         ({"rewards": "length"}, "rloo", 0),
         ({"rewards": "length", "algorithm": {"rollouts": 3}}, "rloo", 3),
         ({"rewards": "length", "method": DEFAULT_METHOD}, DEFAULT_METHOD, None),
-        ({"rewards": ["length", "discriminator"]}, DEFAULT_METHOD, None),
+        ({"rewards": ["length", "discriminator"]}, DISCRIMINATOR_METHOD, None),
         ({"stages": [{"rewards": ["discriminator"], "steps": 1}], "rewards": "length",
-          "algorithm": {"name": "policy_gradient"}}, DEFAULT_METHOD, None),
+          "algorithm": {"name": "policy_gradient"}}, DISCRIMINATOR_METHOD, None),
     ):  # fmt: skip
         found = seqgan.RunConfig(**given)
         assert found.method == method
