@@ -36,7 +36,7 @@ lint: setup
 	$(BIN)/mypy
 
 demo: setup
-	$(BIN)/seqgan run --data grammar --size quick --output_dir runs/demo --overwrite true
+	$(BIN)/seqgan run --data grammar --size quick --corpus.num_train 4000 --output_dir runs/demo --overwrite true
 
 # On a machine without a network, whose Python has the packages: PYTHON=python make gpu-here
 gpu: setup

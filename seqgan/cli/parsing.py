@@ -16,21 +16,18 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from ..config import DataConfig, FileCorpus, FinetuneConfig, RewardTerm, RunConfig
+from ..config import DataConfig, FinetuneConfig, RewardTerm, RunConfig
 from ..config.describe import Setting, every_setting, settings_of
 from ..config.format import CONFIG_FORMAT, check_format
-from ..config.imports import dotted_names
-from ..config.methods import DEFAULT_METHOD
-from ..config.reading import read_settings, run_config
-from ..config.recipes import GROUPS, merge
-from ..config.rewards import reward_terms
+from ..config.reading import read_settings
 from ..config.rewards.stages import StageConfig
-from ..config.settings import Settings, hints, settings_from, unknown
-from ..config.unnamed import named, unnamed_method
+from ..config.settings import Settings, flat, hints, settings_from, unknown
+from ..config.unnamed import unnamed_method
 from ..errors import ConfigError
 from ..terminal import warn
 from .arguments import Words, arranged
 from .help import help_text
+from .stored import given_rewards, stored_settings
 from .table import COMMANDS
 from .unused import unused_settings
 
@@ -38,18 +35,12 @@ __all__ = ["parse", "parse_settings"]
 
 REWARDS = list[str | dict[str, Any]]
 """A list of reward terms on a command line: short forms, or mappings."""
-CUT = ("tokenizer", "max_length", "eos")
-"""Settings of the corpus that a run which begins with another one takes over from it."""
 KINDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
     "list": "a list: brackets around, commas between",
 }
-REPLACED_BY_A_METHOD = (
-    "discriminator", "critic", "rewards", "ensemble", "algorithm", "adversarial", "evaluation",
-)  # fmt: skip
-"""Groups of a run that fine-tuning by another method or size does not take over."""
 
 
 def parse(command: str, argv: list[str]) -> Any:
@@ -101,7 +92,7 @@ def _read(
         argv = [re.sub(r"^--run(?==|$)", "--pretrain.run", word) for word in argv]
     argv = arranged(argv, known, words, program)
     typed = _typed(argv)
-    content = _content(kind, typed, command)
+    content = stored_settings(kind, typed, command)
     try:
         defaults = _defaults(kind, content, typed, argv, words)
     except ConfigError as error:
@@ -142,7 +133,7 @@ def _changed(kind: type[Settings], content: dict[str, Any]) -> set[str]:
                 choices[name] = content[name]
         usual = settings_from(kind, choices)
     defaults = {each.name: each.default for each in settings_of(usual)}
-    given = _values(content)
+    given = flat(content)
     return {name for name, value in given.items() if defaults.get(name, MISSING) != value}
 
 
@@ -154,129 +145,6 @@ def _typed(argv: list[str]) -> dict[str, str]:
 
 def _end(argv: list[str]) -> int:
     return argv.index("--") if "--" in argv else len(argv)
-
-
-def _content(kind: type[Settings], typed: Mapping[str, str], command: str) -> dict[str, Any]:
-    """The settings that come from files: of a run that is fine-tuned or resumed, of --config."""
-    content: dict[str, Any] = {}
-    of_file = read_settings(Path(typed["config"])) if "config" in typed else {}
-    if not issubclass(kind, RunConfig):
-        return of_file
-    _refuse_names_alone(typed, of_file)
-    run = typed.get("run", of_file.get("run"))
-    chosen = {"method", "size"} & ({*typed} | {*of_file})
-    if command == "finetune" and run:
-        from ..runs.run_directory import RunDirectory
-
-        directory = RunDirectory.open(str(run))
-        content = directory.config()
-        run_config(content, str(directory.path / "config.yaml"))  # errors name its file
-        if chosen:
-            content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
-        elif _now_objective(content, _rewards(typed, of_file)):
-            content = {k: v for k, v in content.items() if k not in ("method", "algorithm")}
-        elif _another_method(content, {**named(of_file), **typed}, _rewards(typed, of_file)):
-            replaced = ("method", *REPLACED_BY_A_METHOD)
-            content = {k: v for k, v in content.items() if k not in replaced}
-    group = of_file.get("pretrain")
-    begun = typed.get("pretrain.run", group.get("run") if isinstance(group, dict) else None)
-    if begun and command in ("run", "pretrain"):
-        content = _as_begun(str(begun), typed.get("data", of_file.get("data", "")))
-    content |= _resumed(str(typed.get("resume", of_file.get("resume", ""))), command)
-    if not (typed.get("trust") == "true" or of_file.get("trust") is True):
-        _refuse_imports(content, {*typed, *_values(of_file), *of_file})
-    return merge(content, of_file)
-
-
-def _as_begun(run: str, data: str) -> dict[str, Any]:
-    """The settings of the run that training begins with which say how other data are cut."""
-    from ..config.data import corpus_kind
-    from ..runs.run_directory import RunDirectory
-
-    directory = RunDirectory.open(run)
-    found = directory.config()
-    kinds = {corpus_kind(found.get("data", "grammar")), corpus_kind(data or "grammar")}
-    if kinds != {FileCorpus}:
-        return {}
-    corpus = {name: found["corpus"][name] for name in CUT if name in found["corpus"]}
-    return {"data": data, "corpus": corpus}
-
-
-def _rewards(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> Any:
-    """The rewards that the user gives, on the command line or in a file; None: none."""
-    try:
-        return yaml.safe_load(typed["rewards"]) if "rewards" in typed else of_file.get("rewards")
-    except yaml.YAMLError:
-        return None  # the parser says what is wrong
-
-
-def _now_objective(content: Mapping[str, Any], rewards: Any) -> bool:
-    """Tells if rewards that say what is wanted take the place of others in the settings of a run.
-
-    Its updates were for those: rollouts, say, of which each would be a call.
-    """
-    before = reward_terms(content["rewards"]) if content.get("rewards") else []
-    now = reward_terms(rewards) if rewards else []
-    return (
-        bool(now)
-        and all(term.objective for term in now)
-        and not all(term.objective for term in before)
-    )
-
-
-def _another_method(content: Mapping[str, Any], given: Mapping[str, Any], rewards: Any) -> bool:
-    """Tells if settings ask for another method than the default one that a run has.
-
-    A run that was pretrained has some method, whether one was named or not.
-    """
-    terms = reward_terms(rewards) if rewards else []
-    return content.get("method") == DEFAULT_METHOD != unnamed_method(given, terms)
-
-
-def _refuse_imports(content: Mapping[str, Any], given: set[str]) -> None:
-    """Refuses to import what the folder of a run names, which may be a stranger's.
-
-    Args:
-        content: the settings of the run.
-        given: names of the settings that the user gives.
-    """
-    kept = {key: value for key, value in content.items() if key not in given}
-    for setting, name in dotted_names(kept):
-        if "." not in setting or setting not in given:  # groups are kept as a whole
-            none = " ('[]' for none)" if setting == "stages" else ""
-            raise ConfigError(
-                f"--{setting}: {name} is named by the settings of another run, which may be a "
-                f"stranger's: --trust imports it, or name your own --{setting}{none}"
-            )
-
-
-def _refuse_names_alone(typed: Mapping[str, str], of_file: Mapping[str, Any]) -> None:
-    """Refuses another method or size for a file that has the settings of the first one itself."""
-    groups = [name for name in GROUPS if name in of_file]
-    for name in ("method", "size"):
-        if groups and name in typed and name in of_file and typed[name] != of_file[name]:
-            raise ConfigError(
-                f"--{name} {typed[name]}: {typed['config']} is for the {name} {of_file[name]} and "
-                f"sets {', '.join(groups)} itself; take out of it what --{name} shall decide, and "
-                f"its {name}"
-            )
-
-
-def _resumed(resume: str, command: str) -> dict[str, Any]:
-    """The settings that the run of ``--resume PATH`` was started with; empty for auto and true."""
-    if resume.lower() in ("auto", "true", "false", ""):
-        return {}
-    from ..runs.resume import run_folder
-    from ..runs.run_directory import RunDirectory
-
-    folder = run_folder(resume)
-    assert folder is not None
-    directory = RunDirectory.open(folder)
-    settings = directory.config()
-    run_config(settings, str(directory.path / "config.yaml"))
-    if command != "finetune" and settings.pop("run", None) is not None:
-        raise ConfigError(f"--resume: {folder} is fine-tuned: seqgan finetune --resume {folder}")
-    return settings
 
 
 def _defaults(
@@ -298,9 +166,8 @@ def _defaults(
                 content.pop("corpus", None) if _other_source(typed[name], content) else None
             content[name] = typed[name]
     if not content.get("method"):
-        rewards = _rewards(typed, content)
         content["method"] = unnamed_method(
-            {**named(content), **typed}, reward_terms(rewards) if rewards else []
+            {**flat(content), **typed}, *given_rewards(typed, content)
         )
     for name, hint in hints(kind).items():
         selector = getattr(hint, "selector", None)
@@ -359,15 +226,6 @@ def _parsed(program: str, argv: list[str], shown: list[Setting], words: Words) -
     except ArgumentError as error:
         raise ConfigError(_one_line(str(error), parser)) from None
     return {name: value for name, value in values.items() if name != "config"}
-
-
-def _values(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        inner = _values(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
-        found |= inner or {f"{prefix}{key}": value}
-    return found
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:

@@ -12,11 +12,11 @@ from .methods import SIZES, method_names
 from .names import TRACKERS
 from .recipes import GROUPS, recommended
 from .rewards import reward_terms
-from .rewards.stages import reward_stages
+from .rewards.stages import of_stages, reward_stages
 from .run_checks import check_run
-from .settings import hints, settings_from
+from .settings import flat, hints, settings_from
 from .task import Task
-from .unnamed import named, unnamed_method
+from .unnamed import unnamed_method
 
 __all__ = ["RunConfig"]
 
@@ -82,9 +82,9 @@ class RunConfig(Task):
         self.rewards = reward_terms(self.rewards) if self.rewards else []
         self.stages = reward_stages(self.stages)
         if self.method == "":
-            places = ("discriminator", "critic", "algorithm", "constraint")
-            given = named({name: getattr(self, name) for name in places})
-            self.method = unnamed_method(given, self.every_term() if self.rewards else [])
+            places = ("generator", "discriminator", "critic", "algorithm", "constraint")
+            given = flat({name: getattr(self, name) for name in places})
+            self.method = unnamed_method(given, self.rewards, of_stages(self.stages))
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = self.rewards or reward_terms(layers.rewards)
         kinds["corpus"] = corpus_kind(self.data)

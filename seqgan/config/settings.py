@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from ..errors import ConfigError, did_you_mean
 from .kinds import as_plain, kind_name, of_kind
 
-__all__ = ["Settings", "hints", "settings_from", "unknown"]
+__all__ = ["Settings", "flat", "hints", "settings_from", "unknown"]
 
 Kind = TypeVar("Kind", bound="Settings")
 
@@ -101,3 +101,12 @@ def hints(kind: type) -> dict[str, Any]:
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
+
+
+def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by the names of their flags, as in ``critic.optimizer.learning_rate``."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
+        found |= inner or {f"{prefix}{key}": value}
+    return found

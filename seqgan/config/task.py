@@ -15,7 +15,7 @@ from .evaluation import EvaluationConfig
 from .generators import GeneratorConfig
 from .pretrain import PretrainConfig
 from .rewards import RewardConfig, RewardTerm
-from .rewards.stages import StageConfig
+from .rewards.stages import StageConfig, of_stages
 from .settings import Settings
 
 __all__ = ["Task"]
@@ -84,8 +84,7 @@ class Task(Settings):
 
     def every_term(self) -> list[RewardTerm]:
         """The terms of the reward in all of its stages."""
-        stages = [term for stage in self.stages for term in stage.rewards]
-        return [*stages, *self.rewards]
+        return [*of_stages(self.stages), *self.rewards]
 
     @property
     def ratio_alone(self) -> bool:

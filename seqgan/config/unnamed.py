@@ -10,43 +10,42 @@ from .methods import DEFAULT_METHOD, DISCRIMINATOR_METHOD, OBJECTIVE_METHOD
 from .rewards import RewardTerm
 from .settings import hints
 
-__all__ = ["named", "unnamed_method"]
+__all__ = ["unnamed_method"]
 
 DISCRIMINATORS_OWN = ("discriminator", "critic")
 
 
-def unnamed_method(given: Mapping[str, Any], terms: Iterable[RewardTerm]) -> str:
+def unnamed_method(
+    given: Mapping[str, Any], rewards: Iterable[RewardTerm], of_stages: Iterable[RewardTerm]
+) -> str:
     """The method that settings ask for.
 
     Args:
         given: the settings that are given, by their names, as in ``critic.steps``.
-        terms: of the reward and of its stages, if any are given.
+        rewards: the terms of the reward, if any are given.
+        of_stages: the terms of the stages that follow it.
     """
-    rewards = list(terms)
-    if rewards and all(term.objective for term in rewards):
+    first = list(rewards)
+    terms = [*first, *of_stages]
+    if first and all(term.objective for term in terms):
         return OBJECTIVE_METHOD
-    if any(term.name != "ratio" for term in rewards) or not all(map(_fits, given.items())):
+    if any(term.name != "ratio" for term in terms) or len(terms) > len(first):
         return DISCRIMINATOR_METHOD
-    return DEFAULT_METHOD
+    return DEFAULT_METHOD if all(map(_fits, given.items())) else DISCRIMINATOR_METHOD
 
 
 def _fits(setting: tuple[str, Any]) -> bool:
     """Tells if a run of the ratio has a setting."""
     name, value = setting
     group, _, rest = name.partition(".")
+    if value == {}:
+        return True  # nothing of the group is given
     if group in DISCRIMINATORS_OWN:
         return False
+    if name in ("generator", "generator.architecture"):  # members would be copies of a large model
+        return getattr(value, "architecture", value) != "pretrained"
     if name == "constraint":
         return value == "none"
     if name in ("algorithm", "algorithm.name"):
         return value == "ratio" or isinstance(value, Ratio)
     return group != "algorithm" or rest.partition(".")[0] in hints(Ratio)
-
-
-def named(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in groups as a mapping from names to values, for the groups of one depth."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        inner = value if isinstance(value, Mapping) else None
-        found |= {name: value} if inner is None else {f"{name}.{k}": v for k, v in inner.items()}
-    return found

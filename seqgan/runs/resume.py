@@ -12,6 +12,7 @@ from typing import Any
 from ..config import RunConfig
 from ..config.imports import dotted_names
 from ..config.reading import run_config
+from ..config.settings import flat
 from ..errors import CheckpointError, ConfigError, RunDirectoryError
 from .places import FILES, names_a_file, not_its_data
 from .run_directory import ENVIRONMENT, RunDirectory, environment
@@ -125,7 +126,7 @@ def check_same_settings(run: RunDirectory, settings: dict[str, Any]) -> None:
         raise ConfigError(
             f"--resume: {run.path} is fine-tuned: seqgan finetune --resume {run.path}"
         )
-    before, now = _flat(asdict(run_config(stored, where))), _flat(settings)
+    before, now = flat(asdict(run_config(stored, where))), flat(settings)
     for key, value in now.items():
         if key.split(".")[0] in FREE or key not in before or before[key] == value:
             continue
@@ -135,15 +136,6 @@ def check_same_settings(run: RunDirectory, settings: dict[str, Any]) -> None:
             f"--{key}: {value!r} is not what the run in {run.path} was started with "
             f"({before[key]!r}); resume it with its own settings, or choose another --output_dir"
         )
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings by their flags."""
-    flat = {}
-    for key, value in settings.items():
-        inner = value.items() if isinstance(value, dict) else ()
-        flat.update({f"{key}.{name}": each for name, each in inner} or {key: value})
-    return flat
 
 
 def starting_point(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..settings import Settings, settings_from
 from . import reward_terms
 from .base import RewardTerm
 
-__all__ = ["StageConfig", "reward_stages"]
+__all__ = ["StageConfig", "of_stages", "reward_stages"]
 
 
 @dataclass
@@ -61,3 +61,8 @@ def reward_stages(given: Any) -> list[StageConfig]:
             )
         found.append(settings_from(StageConfig, each) if isinstance(each, Mapping) else each)
     return found
+
+
+def of_stages(stages: Iterable[StageConfig]) -> list[RewardTerm]:
+    """The terms of all stages, in their order."""
+    return [term for stage in stages for term in stage.rewards]

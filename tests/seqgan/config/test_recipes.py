@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 import seqgan
+from seqgan.cli.parsing import parse
 from seqgan.config import (
     ALGORITHMS,
     CNN,
@@ -23,7 +25,7 @@ from seqgan.config import (
 )
 from seqgan.config.components import Component, build
 from seqgan.config.methods import FOLDER, SIZES, method_names, read_method
-from seqgan.config.settings import Settings, hints, settings_from
+from seqgan.config.settings import Settings, flat, hints, settings_from
 from seqgan.data.dataset import TokenSpec
 from seqgan.errors import ConfigError
 from seqgan.models import Discriminator, Generator
@@ -108,12 +110,20 @@ def test_a_method_says_nothing_of_a_component_that_the_user_replaces():
         ({"algorithm": {"name": "relaxed"}}, "seqgan-logodds"),
         ({"rewards": ["ratio", "discriminator"]}, "seqgan-logodds"),
         ({"constraint": "grammar"}, "seqgan-logodds"),
+        ({"generator": {"architecture": "transformer"}}, "ratio"),
+        ({"generator": {"architecture": "pretrained", "model": "gpt2"}}, "seqgan-logodds"),
+        ({"stages": [{"rewards": ["discriminator"], "steps": 3}]}, "seqgan-logodds"),
         ({"rewards": ["length"]}, "rloo"),
         ({"rewards": ["length"], "discriminator": {"architecture": "cnn"}}, "rloo"),
     ],
 )
 def test_the_method_of_a_run_that_names_none(settings, method):
     assert RunConfig(**settings).method == method
+    flags = [
+        f"--{name}={value if isinstance(value, str | int) else json.dumps(value)}"
+        for name, value in flat(settings).items()
+    ]
+    assert parse("run", flags).method == method
 
 
 def test_the_paper_and_the_default_differ_where_they_should():

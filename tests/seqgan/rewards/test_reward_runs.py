@@ -14,7 +14,7 @@ import seqgan
 from seqgan.cli.main import main
 from seqgan.cli.parsing import parse
 from seqgan.config.imports import dotted_names
-from seqgan.config.methods import DEFAULT_METHOD
+from seqgan.config.methods import DEFAULT_METHOD, DISCRIMINATOR_METHOD
 from seqgan.training.callbacks import Sample
 
 from ..signals import send
