@@ -170,7 +170,7 @@ def answer(
     return Answer(
         label,
         label == "better" and not blocking,
-        " ".join(_sentences(label, found, against_control, size)),
+        " ".join(_sentences(label, found, against_control, control, size)),
         [
             *blocking,
             *([OF_NOISE] if noise and not estimated else []),
@@ -297,7 +297,11 @@ def _cautions(
 
 
 def _sentences(
-    label: str, found: Verdict, against_control: Verdict | None, size: Effect | None
+    label: str,
+    found: Verdict,
+    against_control: Verdict | None,
+    control: Verdict | None,
+    size: Effect | None,
 ) -> Iterator[str]:
     """Yields the answer and its reasons, a sentence each."""
     yield f"{label.capitalize()}."
@@ -315,3 +319,5 @@ def _sentences(
         f"reward ({PRIMARY[found.metric].title}: {against_control.mle_value:.4f}; difference "
         f"{against_control.difference:+.4f} [{low:+.4f}, {high:+.4f}])."
     )
+    if control is not None and control.label != "not comparable":
+        yield f"The control itself is {relation(control.label)} MLE."

@@ -103,7 +103,7 @@ def test_evaluating_a_run_again(run, tmp_path, capsys):
 def test_pretraining_then_fine_tuning_is_a_run_in_two_parts(run, tmp_path, capsys, monkeypatch):
     without_report(monkeypatch)
     first, second = tmp_path / "mle", tmp_path / "finetuned"
-    base = ["--data", "grammar", "--size", "smoke"]
+    base = ["--method", "seqgan-logodds", "--data", "grammar", "--size", "smoke"]
     assert main(["pretrain", *base, "--output_dir", str(first)]) == 0
     results = json.loads((first / "results.json").read_text())
     assert set(results["scores"]) == {"mle", "real"} and results["verdict"] is None

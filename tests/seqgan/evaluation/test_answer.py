@@ -77,6 +77,7 @@ def test_a_success_has_all_of_it():
     assert found.label == "better" and found.helped
     assert found.sentence.startswith("Better. The sentence on better. The size of the difference")
     assert "It is better than the control, the same training with a random reward" in found.sentence
+    assert found.sentence.endswith("The control itself is not distinguishable from MLE.")
     assert [caution[:17] for caution in found.cautions] == ["One training seed"]
 
 
