@@ -125,6 +125,11 @@ def _compared(record: Record) -> str:
     judge = "to please a second network, the discriminator, that tries to tell real from generated"
     if record.reward in CONTROLS:
         judge = f"on a reward with nothing to teach, {CONTROLS[record.reward]}: a control"
+    elif record.reward == "ratio":
+        judge = (
+            "to write what an ensemble of other MLE models of the same data finds likelier than it "
+            "does itself (the density ratio)"
+        )
     elif "discriminator" not in record.reward:
         judge = f"on another reward, {record.reward}"
     return (

@@ -116,6 +116,17 @@ def test_the_answer_comes_first_in_words_and_in_figures(whole):
             "on a reward with nothing to teach, the same for every sequence: a",
             "samples: constant.",
         ),
+        (
+            {"name": "ratio"},
+            "to write what an ensemble of other MLE models of the same data finds likelier than it "
+            "does itself (the density ratio).",
+            "samples: ratio.",
+        ),
+        (
+            {"name": "length"},
+            "on another reward, length.",
+            "samples: length.",
+        ),
     ],
 )
 def test_the_words_say_what_the_reward_was(tmp_path, term, judge, caption):
