@@ -31,7 +31,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 COLOURS = 128
 """Of a picture: text and plain areas need no more."""
 RUNS: dict[str, str | None] = {
-    "demo": "--data grammar --size quick",
+    "demo": "--data grammar --size quick --corpus.num_train 4000",
     "explained": (
         "--data grammar --method seqgan-logodds --size quick --corpus.num_train 2000 "
         "--generator.architecture transformer --generator.width 64 --generator.layers 2 "

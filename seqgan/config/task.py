@@ -33,7 +33,7 @@ class Task(Settings):
     size recommend.
 
     Attributes:
-        method: what is done; none: rloo for rewards of your own alone.
+        method: what is done; none: ratio, or what the settings ask for (docs/methods.md).
         size: how much is done: some seconds, some minutes, a careful run, the scale of the papers.
         data: a text file with one sequence per line, or grammar, oracle, wordnet,
             digits, styles, translation.
