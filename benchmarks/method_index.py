@@ -1,4 +1,4 @@
-"""The index of the methods in docs/methods.md: what each is, what our tables say, its command.
+"""The index of the methods in docs/methods.md: how a row is made, what each is, what it came to.
 
 ``seqgan-bench methods`` writes it between ``<!-- methods -->`` and ``<!-- /methods -->``.
 """
@@ -27,6 +27,8 @@ COUNTING = "python -m benchmarks.policy_methods --seeds 5"
 """Measures the methods for rewards of a user's own, which are no arm of the suites."""
 COUNTED = "[counting tokens](rewards.md#methods)"
 """A link to their figures."""
+USUAL = ("random",)
+"""Rewards of the controls that nearly every method has."""
 UNCHANGED = "benchmarks.baselines:unchanged"
 SHARED_PAGES = {"seqgan-logodds": "seqgan"}
 """Methods that the page of another describes."""
@@ -39,9 +41,7 @@ def command(name: str) -> str:
         return COUNTING
     method = known[name]
     arms = ["mle", name, *(f"{name}-{reward}" for reward in method.controls)]
-    if method.own_start:
-        arms += _mle_of(method, known)
-    return RUN.format(suites=SUITES, arms=",".join(arms))
+    return RUN.format(suites=SUITES, arms=",".join([*arms, *_mle_of(method, known)]))
 
 
 def indexed(text: str, rows: dict[str, list[dict[str, Any]]]) -> str:
@@ -51,20 +51,41 @@ def indexed(text: str, rows: dict[str, list[dict[str, Any]]]) -> str:
         text: the page.
         rows: for each method its rows, as `method_rows.rows_by_method` gives them.
     """
-    lines = ["| method | what it is | source | page | our table | command |", f"|{'---|' * 6}"]
+    lines = ["| method | what it is | source | page | our table |", f"|{'---|' * 5}"]
     for name in method_names():
         method = read_method(name)
         source = f"[{method.paper}]({method.link})" if method.paper else ""
         page = f"[page](methods/{SHARED_PAGES.get(name, name)}.md)"
         told = outcome(rows.get(name, [])) if name in common_methods() else COUNTED
         cells = [f"`{name}`", method.title, source, page, told]
-        lines.append(f"| {' | '.join([*cells, f'`{command(name)}`'])} |")
-    block = "\n".join(["<!-- methods -->", "", *lines, "", "<!-- /methods -->"])
+        lines.append(f"| {' | '.join(cells)} |")
+    block = "\n".join(["<!-- methods -->", "", _commands(), "", *lines, "", "<!-- /methods -->"])
     return BLOCK.sub(lambda match: block, text)
+
+
+def _commands() -> str:
+    """The command of a row, and the methods whose rows need more, or another one."""
+    known, counted, more = common_methods(), [], []
+    for name in method_names():
+        if name not in known:
+            counted.append(f"`{name}`")
+            continue
+        method = known[name]
+        others = [f"{name}-{reward}" for reward in method.controls if reward not in USUAL]
+        others += _mle_of(method, known)
+        if others:
+            more.append(f"`{name}`: {', '.join(f'`{arm}`' for arm in others)}")
+    run = RUN.format(suites=SUITES, arms=",".join(["mle", "NAME", *(f"NAME-{x}" for x in USUAL)]))
+    return (
+        f"The row of the method NAME is made by `{run}`; some have more arms ({'; '.join(more)}). "
+        f"Those of {', '.join(counted)} are made by `{COUNTING}`."
+    )
 
 
 def _mle_of(method: Method, known: dict[str, Method]) -> list[str]:
     """The arms with MLE of the network that a method begins with, if it has one of its own."""
+    if not method.own_start:
+        return []
     generator = method.config.get("generator")
     return [
         each.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -73,7 +74,6 @@ def test_the_index_has_every_method_with_a_command_that_parses():
     known = {arm.name for arm in load_suite("grammar").arms("standard", 0)}
     for name in method_names():
         words = shlex.split(command(name))
-        assert f"`{command(name)}`" in text
         if name in OWN_REWARDS:
             assert words[:3] == ["python", "-m", "benchmarks.policy_methods"]
             continue
@@ -82,6 +82,18 @@ def test_the_index_has_every_method_with_a_command_that_parses():
         assert {"mle", name, f"{name}-random"} <= arms_of(settings.arms, known)
         assert {*settings.suites} <= {*suite_names()} and settings.data_dir == "data"
     assert "mle-relational" in command("catgan") and "mle-leak" in command("leakgan")
+    # what stands above the table, with the arms that it names besides, is the command of each row
+    above = text.split("<!-- methods -->")[1].split("\n| method |")[0]
+    for name in {*method_names()} - {*OWN_REWARDS}:
+        besides = re.search(rf"[(;] ?`{name}`: ([^;)]*)", above)
+        arms = {"mle", name, f"{name}-random"}
+        arms |= {*re.findall(r"`([\w-]+)`", besides[1])} if besides else set()
+        named = shlex.split(command(name))
+        assert {*named[named.index("--arms") + 1].split(",")} == arms, name
+    plain = re.search(r"`(seqgan-bench run .*? --arms mle,NAME,.*?)`", above)[1]
+    assert plain.replace("NAME", "ratio") == command("ratio")
+    assert f"`{command('rloo')}`" in above
+    assert all(f"`{name}`" in above.split("Those of")[1] for name in OWN_REWARDS)
     rows = {"cot": [{"label": "worse", "suite": "grammar", "seeds": [0, 1]}]}
     assert "| worse on grammar (2 seeds) |" in indexed(text, rows)
 
