@@ -17,6 +17,7 @@ from seqgan.errors import ConfigError
 from seqgan.models import Generator, load_generator, save_model
 from seqgan.runs.files import write_folder, write_json
 
+from .recorder import Compute
 from .results import git_state
 
 __all__ = ["Record", "kept"]
@@ -56,13 +57,14 @@ def kept(
             return policy, record
         _write(place, policy, record, beside)
     record = json.loads((place / TRAINING).read_text(encoding="utf-8"))
-    for key, value in wanted.items():
+    noted = {**wanted, **dict.fromkeys(Compute._fields, 0.0)}
+    for key, value in noted.items():
         if value is not None and key not in record:
             raise ConfigError(
                 f"{place} was made by an earlier version, which did not note its {key}: remove "
                 "that folder, so that it is trained again"
             )
-        if record.get(key) != value:
+        if key in wanted and record.get(key) != value:
             raise ConfigError(
                 f"{place} was trained with other settings or data ({key}): choose another "
                 "--output_dir, or remove the cell's folder"

@@ -43,6 +43,7 @@ def reward_verdict(lab: Lab, policy: Policy, config: RunConfig, calls: int) -> d
     )  # fmt: skip
     reward = build_reward(config.rewards, given)
     objective = Objective(reward, mle, data, config.evaluation, config.seed)
+    objective.settle()
     training = lab.starts(lab.config).first()[1]["training"]
     unfit = UNFIT.get(training["state"], "").format(**training)
     return verdict_of(objective, policy, calls, config, runtime, unfit).to_dict()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgan.config import AlgorithmConfig, DiscriminatorConfig, GeneratorConfig, RunConfig
-from seqgan.config.methods import read_method
+from seqgan.config.methods import DISCRIMINATOR_METHOD, read_method
 from seqgan.config.reading import run_config
 from seqgan.config.recipes import merge
 from seqgan.config.rewards import reward_terms
@@ -44,7 +44,7 @@ class Method:
         arguments: keyword arguments of that function.
         own_start: it begins with an MLE model of its own, trained as its own settings have it. It
             is compared with the cell's tuned one all the same.
-        recipe: the method of ``seqgan run --method`` that it is; None: the default one.
+        recipe: the method of ``seqgan run --method`` that it is; None: ``seqgan-logodds``.
         members: MLE models with other seeds that the function is called with, as ``members``.
         members_of: the arm whose network these, or the members of its ensemble, have; None: the
             network that the method begins with.
@@ -158,9 +158,13 @@ class Suite:
         return _plain(run_config(self._given(size, seed), f"suite {self.name}"))
 
     def _given(self, size: str, seed: int) -> Mapping:
-        """The settings on top of what the size recommends."""
+        """The settings on top of what the size recommends.
+
+        Of a method without a recipe the settings do not choose one, which could differ from size to
+        size: it begins with the same one always.
+        """
         shared = common()["sizes"].get(size, {})
-        head: dict[str, Any] = {"size": size, "seed": seed}
+        head: dict[str, Any] = {"size": size, "seed": seed, "method": DISCRIMINATOR_METHOD}
         if "data" in (uses := self.uses(size)):  # the kind of data decides on its settings
             head["data"] = self.files[uses["data"].file].name
         elif self.prepare is not None:

@@ -42,6 +42,8 @@ _SMALL = [
     # A shape is recorded at its third time: every kind of step is taken more often.
     "--pretrain.batch_size", "16", "--adversarial.generator_steps", "4",
 ]  # fmt: skip
+ADVERSARIAL = ["--method", "seqgan-logodds"]
+"""A method with all kinds of steps."""
 LOGGED = {
     ("mle", "validation_nll"): 1e-4,
     ("discriminator", "heldout_cross_entropy"): 1e-2,
@@ -94,7 +96,7 @@ def graphs(device: str, folder: Path) -> str:
     logs, times, counts = [], [], []
     for switch in ("true", "false"):
         start = time.perf_counter()
-        words = ["--graphs", switch, "--generator.dropout", "0.0"]
+        words = [*ADVERSARIAL, "--graphs", switch, "--generator.dropout", "0.0"]
         with (
             patch("seqgan.pipeline.finishing.write_report", lambda run: run.path),
             recorded() as found,
@@ -160,7 +162,7 @@ def resumed(device: str, folder: Path) -> str:
     Raises:
         AssertionError: weights of a checkpoint or numbers of the log are other ones.
     """
-    words = ["--checkpoint.every_steps", "1", "--checkpoint.keep", "100"]
+    words = [*ADVERSARIAL, "--checkpoint.every_steps", "1", "--checkpoint.keep", "100"]
     with deterministic(warn_only=True), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         with patch("seqgan.pipeline.running.finish"):

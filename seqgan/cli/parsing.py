@@ -165,6 +165,8 @@ def _defaults(
             if name == "data" and typed[name] != content.get(name):
                 content.pop("corpus", None) if _other_source(typed[name], content) else None
             content[name] = typed[name]
+    if typed.get("method") == "":
+        raise ConfigError("--method: an empty name; without --method the settings choose one")
     if not content.get("method"):
         content["method"] = unnamed_method(
             {**flat(content), **typed}, *given_rewards(typed, content)

@@ -44,13 +44,14 @@ def stored_settings(kind: type[Settings], typed: Mapping[str, str], command: str
         directory = RunDirectory.open(str(run))
         content = directory.config()
         run_config(content, str(directory.path / "config.yaml"))  # errors name its file
-        if chosen:
-            content = {k: v for k, v in content.items() if k not in REPLACED_BY_A_METHOD}
-        elif _now_objective(content, *given_rewards(typed, of_file)):
-            content = {k: v for k, v in content.items() if k not in ("method", "algorithm")}
-        elif _another_method(content, {**flat(of_file), **typed}, *given_rewards(typed, of_file)):
-            replaced = ("method", *REPLACED_BY_A_METHOD)
-            content = {k: v for k, v in content.items() if k not in replaced}
+        replaced = set(REPLACED_BY_A_METHOD) if chosen else set()
+        if "method" not in chosen:
+            rewards = given_rewards(typed, of_file)
+            if _another_method(content, {**flat(of_file), **typed}, *rewards):
+                replaced |= {"method", *REPLACED_BY_A_METHOD}
+            elif _now_objective(content, *rewards):
+                replaced |= {"method", "algorithm"}
+        content = {k: v for k, v in content.items() if k not in replaced}
     group = of_file.get("pretrain")
     begun = typed.get("pretrain.run", group.get("run") if isinstance(group, dict) else None)
     if begun and command in ("run", "pretrain"):
@@ -92,7 +93,7 @@ def given_rewards(
 def _now_objective(
     content: Mapping[str, Any], rewards: list[RewardTerm], stages: list[RewardTerm]
 ) -> bool:
-    """Tells if rewards that say what is wanted take the place of others in the settings of a run.
+    """Tells if rewards that say what is wanted, in all stages, take the place of a run's others.
 
     Its updates were for those: rollouts, say, of which each would be a call.
     """

@@ -19,7 +19,8 @@ def check_classes(config: RunConfig) -> None:
         ConfigError: there is another.
     """
     judge: Any = config.discriminator
-    if not getattr(judge, "label_classes", False):
+    asked = any(term.needs_discriminator for term in config.every_term())
+    if not asked or not getattr(judge, "label_classes", False):
         return
     where = "--discriminator.label_classes: the loss is the cross-entropy of the classes"
     critic, algorithm = config.critic, config.algorithm

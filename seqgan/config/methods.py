@@ -29,7 +29,8 @@ RESULTS = FOLDER / "results.json"
 SIZES = ("smoke", "quick", "standard", "full")
 DEFAULT_METHOD = "ratio"
 DISCRIMINATOR_METHOD = "seqgan-logodds"
-"""The default if settings of a discriminator, of rewards or of policy gradient are given."""
+"""The default if the settings ask for a discriminator or for policy gradients, or are not for an
+ensemble (see `seqgan.config.unnamed`)."""
 OBJECTIVE_METHOD = "rloo"
 """The default if all rewards say what is wanted of a sequence: rollouts would ask for every
 completion of every prefix, and a call may be dear."""

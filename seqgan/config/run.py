@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from .checkpoint import CheckpointConfig
 from .data import corpus_kind
@@ -82,8 +82,7 @@ class RunConfig(Task):
         self.rewards = reward_terms(self.rewards) if self.rewards else []
         self.stages = reward_stages(self.stages)
         if self.method == "":
-            places = ("generator", "discriminator", "critic", "algorithm", "constraint")
-            given = flat({name: getattr(self, name) for name in places})
+            given = flat({each.name: getattr(self, each.name) for each in fields(self)})
             self.method = unnamed_method(given, self.rewards, of_stages(self.stages))
         layers, kinds = recommended(self.method, self.size), hints(type(self))
         self.rewards = self.rewards or reward_terms(layers.rewards)

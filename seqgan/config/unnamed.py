@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .algorithms.ratio import Ratio
+from .generators import GENERATORS
 from .methods import DEFAULT_METHOD, DISCRIMINATOR_METHOD, OBJECTIVE_METHOD
 from .rewards import RewardTerm
 from .settings import hints
@@ -13,6 +14,7 @@ from .settings import hints
 __all__ = ["unnamed_method"]
 
 DISCRIMINATORS_OWN = ("discriminator", "critic")
+DISCRIMINATORS_ROUNDS = ("adversarial.critic_steps", "adversarial.mle_epochs")
 
 
 def unnamed_method(
@@ -40,10 +42,13 @@ def _fits(setting: tuple[str, Any]) -> bool:
     group, _, rest = name.partition(".")
     if value == {}:
         return True  # nothing of the group is given
-    if group in DISCRIMINATORS_OWN:
+    if group in DISCRIMINATORS_OWN or name in DISCRIMINATORS_ROUNDS:
         return False
-    if name in ("generator", "generator.architecture"):  # members would be copies of a large model
-        return getattr(value, "architecture", value) != "pretrained"
+    if name in ("generator", "generator.architecture"):
+        kind: Any = GENERATORS.get(str(getattr(value, "architecture", value)))
+        return kind is None or kind.has_members
+    if name in ("pretrain", "pretrain.run", "transfer"):  # members begin with fresh weights
+        return getattr(value, "run", value) in (None, "", "null", False, "false")
     if name == "constraint":
         return value == "none"
     if name in ("algorithm", "algorithm.name"):

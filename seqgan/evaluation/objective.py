@@ -5,7 +5,7 @@ Shapes: N samples, K terms.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -61,7 +61,21 @@ class Objective:
         self.advice, self.validation = advice, validation or config.sweep_samples
         self.reward, self.mle, self.data, self.config = reward, mle, data, config
         self.seed = seed
-        self._told(lambda: centre_on_mle(reward, mle, data, self.validation, seed))
+
+    def settle(self) -> None:
+        """Lets the shape "standardise" measure by samples of MLE, unless it does already."""
+        if not _centred(self.reward):
+            judged = (self.reward, self.mle, self.data, self.validation, self.seed)
+            self._told(lambda: centre_on_mle(*judged))
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint: what the shape "standardise" measures by."""
+        return {"centres": self.reward.centres if isinstance(self.reward, Terms) else []}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores it."""
+        if isinstance(self.reward, Terms):
+            self.reward.centres = state["centres"]
 
     @cached_property
     def training(self) -> list[list[int]]:
@@ -171,9 +185,16 @@ def centre_on_mle(reward: Reward, mle: Policy, data: Dataset, count: int, seed: 
         count: samples.
         seed: of the samples.
     """
-    if isinstance(reward, Terms) and reward.standardises:
+    if isinstance(reward, Terms) and not _centred(reward):
         drawn = _samples(mle, data, seed, "objective", count)
         reward.begin([of_sequences(each) for each in reward.judge(drawn)])
+
+
+def _centred(reward: Reward) -> bool:
+    """Tells if no term of a reward waits for samples to measure by."""
+    return not isinstance(reward, Terms) or all(
+        term.shape != "standardise" or term.centre is not None for term in reward.terms
+    )
 
 
 def _samples(

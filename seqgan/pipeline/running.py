@@ -166,6 +166,8 @@ def _fine_tuned(config: RunConfig, data: Dataset, generator: Generator, runtime:
             reward, reference, data, config.evaluation, config.seed, planned.validation,
             runtime.saved_before,
         )  # fmt: skip
+        runtime.hold(objective=objective)
+        runtime.processes.agree(objective.settle)
         return Tuned(work, work.run(objective.validate), None, objective, None, None)
     check_allowed(data)
     sweep = Sweep(data, config.evaluation, config.seed)

@@ -47,7 +47,7 @@ class Look(NamedTuple):
         time: of the last line, seconds since 1970; None: there is none.
         verdict: of a finished run; None: it is not finished, or compared nothing.
         finished: the run has ended.
-        resume: the command that resumes it.
+        resume: the command that resumes it; empty if it is finished.
     """
 
     curves: dict[tuple[str, str], list[float]]
@@ -75,7 +75,8 @@ def look(run: RunDirectory) -> Look:
     results = run.results() if finished else {}
     verdict = (results.get("verdict") or results.get("objective") or {}).get("sentence")
     last = float(whole[-1]["time"]) if whole else None
-    return Look(curves, samples, len(whole), last, verdict, finished, resume_command(run))
+    resume = "" if finished else resume_command(run)
+    return Look(curves, samples, len(whole), last, verdict, finished, resume)
 
 
 def frame(path: Path, seen: Look, samples: int, now: float) -> RenderableType:

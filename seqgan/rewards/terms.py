@@ -105,6 +105,16 @@ class Terms:
             if term.shape == "standardise":
                 term.centre = mean_and_spread(found)
 
+    @property
+    def centres(self) -> list[tuple[Tensor, Tensor] | None]:
+        """For each term what its shape "standardise" measures by."""
+        return [term.centre for term in self.terms]
+
+    @centres.setter
+    def centres(self, centres: Sequence[tuple[Tensor, Tensor] | None]) -> None:
+        for term, centre in zip(self.terms, centres, strict=True):
+            term.centre = centre
+
     def joined(self, sequences: Sequences, values: Sequence[Tensor]) -> Tensor:
         """Rewards [B] (or [B, T]), of the values that `judge` found.
 

@@ -134,7 +134,8 @@ def check_same_settings(run: RunDirectory, settings: dict[str, Any]) -> None:
             continue
         raise ConfigError(
             f"--{key}: {value!r} is not what the run in {run.path} was started with "
-            f"({before[key]!r}); resume it with its own settings, or choose another --output_dir"
+            f"({before[key]!r}); {resume_command(run)} resumes it with its own settings; or choose "
+            "another --output_dir"
         )
 
 

@@ -369,7 +369,8 @@ def test_a_policy_of_another_function_or_other_members_is_not_read(tmp_path, oth
         lab.model(Arm("m", "m", "method", {}, Method("m", "m", **{**facts, **other})), config)
 
 
-def test_a_policy_that_does_not_tell_its_method_is_refused_and_can_be_made_again(tmp_path):
+@pytest.mark.parametrize("lost", ["method", "operations"])
+def test_a_policy_that_lacks_a_fact_is_refused_and_can_be_made_again(tmp_path, lost):
     """As an earlier version wrote it."""
     config = tiny()
     arm = Arm("m", "m", "method", {}, Method("m", "m", call="benchmarks.baselines:unchanged"))
@@ -378,9 +379,9 @@ def test_a_policy_that_does_not_tell_its_method_is_refused_and_can_be_made_again
     lab.model(arm, config)
     path = tmp_path / "policies" / "m" / "training.json"
     record = json.loads(path.read_text())
-    del record["method"]
+    del record[lost]
     path.write_text(json.dumps(record))
-    with pytest.raises(ConfigError, match="did not note its method: remove that folder"):
+    with pytest.raises(ConfigError, match=f"did not note its {lost}: remove that folder"):
         lab.model(arm, config)
     shutil.rmtree(path.parent)
     assert lab.model(arm, config)[1]["method"] == arm.facts()

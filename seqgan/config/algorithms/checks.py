@@ -98,5 +98,6 @@ def check_policy_gradient(settings: PolicyGradient) -> None:
         settings.real_prefix == 0 or (settings.loss == "reinforce" and not settings.importance_cap),
         f"--{group}real_prefix {settings.real_prefix}: the beginnings are trained by MLE, in the "
         f"samples' loss with a weight of 1; set --{group}real_prefix 0, or --{group}loss reinforce "
-        f"--{group}importance_cap 0",
+        f"--{group}importance_cap 0 --{group}temperature 1 --{group}nucleus 1 "
+        f"--{group}explorer_rate 0",
     )

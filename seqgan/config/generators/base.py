@@ -20,6 +20,8 @@ class GeneratorConfig(Component):
     listed: ClassVar[str] = "seqgan.config.generators:GENERATORS"
     judge: ClassVar[str | None] = None
     """The only architecture of discriminators that it can be trained with; None: any."""
+    has_members: ClassVar[bool] = True
+    """False if an ensemble of such models is made only where it is asked for by name."""
 
     @property
     def noise_size(self) -> int:

@@ -28,6 +28,7 @@ class Leak(GeneratorConfig):
     """
 
     judge = "cnn"
+    has_members = False  # without a discriminator it reads features of nothing
     rare = ("horizon", "leaked", "widths", "filters")
 
     builds: ClassVar[str] = "seqgan.models.generators.leak"

@@ -29,6 +29,7 @@ class Pretrained(GeneratorConfig):
 
     builds: ClassVar[str] = "seqgan.models.generators.pretrained"
     files: ClassVar[str] = "model"
+    has_members = False  # each would be a large model
     architecture: str = "pretrained"
     model: str = ""
     lora_rank: int = 0

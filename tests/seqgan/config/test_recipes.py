@@ -21,6 +21,7 @@ from seqgan.config import (
     DiscriminatorTerm,
     FileCorpus,
     GeneratorConfig,
+    PretrainConfig,
     RunConfig,
 )
 from seqgan.config.components import Component, build
@@ -110,6 +111,8 @@ def test_a_method_says_nothing_of_a_component_that_the_user_replaces():
         ({"algorithm": {"name": "relaxed"}}, "seqgan-logodds"),
         ({"rewards": ["ratio", "discriminator"]}, "seqgan-logodds"),
         ({"constraint": "grammar"}, "seqgan-logodds"),
+        ({"adversarial": {"critic_steps": 3}}, "seqgan-logodds"),
+        ({"adversarial": {"rounds": 3}}, "ratio"),
         ({"generator": {"architecture": "transformer"}}, "ratio"),
         ({"generator": {"architecture": "pretrained", "model": "gpt2"}}, "seqgan-logodds"),
         ({"stages": [{"rewards": ["discriminator"], "steps": 3}]}, "seqgan-logodds"),
@@ -124,6 +127,12 @@ def test_the_method_of_a_run_that_names_none(settings, method):
         for name, value in flat(settings).items()
     ]
     assert parse("run", flags).method == method
+
+
+def test_training_that_goes_on_from_another_run_has_no_members_of_fresh_weights():
+    assert RunConfig(pretrain={"run": "runs/other"}).method == "seqgan-logodds"
+    assert RunConfig(pretrain=PretrainConfig(run="runs/other")).method == "seqgan-logodds"
+    assert RunConfig(pretrain=PretrainConfig(epochs=3)).method == "ratio"
 
 
 def test_the_paper_and_the_default_differ_where_they_should():

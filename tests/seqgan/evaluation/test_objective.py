@@ -32,6 +32,12 @@ def test_a_row_has_a_normal_interval():
     [
         (PolicyGradient(batch_size=64, rollouts=0), 600 * 64),
         (PolicyGradient(batch_size=8, rollouts=2, positions=4), 600 * 8 * (1 + 2 * 3)),
+        (
+            PolicyGradient(
+                batch_size=8, rollouts=0, loss="reinforce", importance_cap=2.0, explorer_rate=0.1
+            ),
+            600 * 3 * 8,
+        ),
         (Distill(), 500),  # the samples of the pretrained policy, once
         (Distill(samples=1600, refresh=100), 6 * 1600),
         (Distill(samples=1600, refresh=250), 3 * 1600),
@@ -199,12 +205,20 @@ def test_mle_is_judged_before_the_rounds_for_the_shape_that_asks_for_it():
 
     data = SimpleNamespace(prompts=lambda split: None, constraint=None)
     samples = Sequences.from_lists([[5, 2], [5, 6, 2]], 0, terminated=True)
+    rest = None, data, EvaluationConfig(), 0
     for shape in ("none", "standardise"):
         terms = Counted([Term("length", 1.0, lambda each: each.lengths.float(), shape)])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(objective_module, "_samples", lambda *_: samples)
-            Objective(terms, None, data, EvaluationConfig(), 0)
+            objective = Objective(terms, *rest)
+            assert not judged  # the main process alone settles it
+            objective.settle()
+            objective.settle()
+            resumed = Objective(Counted([replace(terms.terms[0], centre=None)]), *rest)
+            resumed.load_state_dict(objective.state_dict())
+            resumed.settle()
     assert judged == [2]
+    assert resumed.reward.centres == terms.centres != [None]
     config = RunConfig(rewards=[{"name": "length", "shape": "standardise"}], size="standard")
     assert (planned_calls(config).measurements, planned_calls(config).before) == (22, 1)
 
