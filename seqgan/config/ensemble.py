@@ -37,7 +37,7 @@ class EnsembleConfig(Settings):
 
     size: int = 3
     runs: list[str] = field(default_factory=list)
-    combination: str = "minimum"
+    combination: str = "mixture"
     quantile: float = 0.25
     temperature: float = 1.0
     refresh: int = 0

@@ -4,7 +4,7 @@ With p the ensemble's density and q the policy's, the reward of a token is log p
 optimal discriminator between the two, known without training one. The policy descends KL(q, p), the
 Jensen-Shannon divergence, or KL(p, q). Relatives: on-policy distillation (Agarwal et al. 2024),
 CoT's mediator (Lu et al. 2019). What differs: p is made of models of the policy's own size and
-data, with other seeds, and combined pessimistically by default.
+data, with other seeds.
 
 Estimators of the gradient, from sequences y of q. J_t is the divergence of the next token's
 distributions at the prefix y_<t, g_t the score of the token that was drawn (`rollout.divergences`):

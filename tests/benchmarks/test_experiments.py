@@ -48,10 +48,10 @@ def tables(results: list[dict]) -> dict:
 def test_a_table_has_the_arms_of_its_question_against_mle_and_each_other():
     found = [result("mle", 0, None), result("mle", 1, None)]
     for seed in (0, 1):
-        found += [result("ratio-mixture", seed, -0.02), result("ratio", seed, -0.05)]
+        found += [result("ratio", seed, -0.02), result("ratio-minimum", seed, -0.05)]
     table = tables(found)["experiment-combination-standard"]
     mle, mixture, pessimism = table.rows
-    head = table.columns.index("minus ratio-mixture ↓")
+    head = table.columns.index("minus ratio ↓")
     assert mle[:4] == ["MLE", "grammar", "", "2"] and mle[4] == mle[head] == ""
     assert mixture[4] == "-0.0200" and mixture[head] == ""
     assert pessimism[4] == "-0.0500" and pessimism[head] == "-0.0300"

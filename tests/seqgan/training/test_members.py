@@ -50,7 +50,7 @@ def test_members_of_a_run_choose_among_its_samples(whole, tmp_path):
     place = RunDirectory.open(whole).checkpoint("finetuned")
     parts = read_checkpoint(place).parts["refresh"]["members"]
     members = [load_generator(whole / "members" / str(n) / "generator") for n in (1, 2)]
-    ensemble = Ensemble(members, "minimum")
+    ensemble = Ensemble(members)
     ensemble.load_state_dict(parts)  # trained against the policy in the rounds
     every = generate_all(ours, 40)
     with torch.no_grad():
