@@ -49,7 +49,8 @@ class AlgorithmConfig(Component):
         """
         same = self.as_policy_gradient()
         prefixes = -(-length // same.positions)
-        return steps * same.batch_size * (1 + same.rollouts * prefixes)
+        own = 2 if same.explorer_rate > 0 else 0  # samples of the policy before and after a step
+        return steps * same.batch_size * (1 + own + same.rollouts * prefixes)
 
 
 @dataclass

@@ -118,8 +118,3 @@ class PolicyGradient(AlgorithmConfig):
     def as_policy_gradient(self) -> PolicyGradient:
         """These settings themselves."""
         return self
-
-    def judged(self, steps: int, length: int, training: int) -> int:
-        """As of every algorithm; with an explorer, samples of the policy before and after too."""
-        own = 2 * steps * self.batch_size if self.explorer_rate > 0 else 0
-        return own + super().judged(steps, length, training)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import COMMANDS as BENCHMARKS
-from seqgan import pipeline
 from seqgan.cli.main import COMMANDS, main
 from seqgan.config.dotted import import_dotted
+from seqgan.pipeline import running
 
 from ..advice import check_advice, flags_in, flags_of
 
@@ -46,7 +46,7 @@ def here(tmp_path, monkeypatch) -> Path:
     def begun(*_, **__):
         raise Done
 
-    monkeypatch.setattr(pipeline, "_pretrained", begun)
+    monkeypatch.setattr(running, "_pretrained", begun)
     return tmp_path
 
 

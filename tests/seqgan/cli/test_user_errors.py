@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from seqgan import pipeline
 from seqgan.cli import commands
 from seqgan.cli.main import main
 from seqgan.config import BiLSTM
 from seqgan.errors import SeqganError
 from seqgan.models import make_discriminator, save_model
+from seqgan.pipeline import running
 from seqgan.runs.checkpoints import SUMS, checksum
 from seqgan.training import fine_tuning
 
@@ -354,7 +354,7 @@ def here(workplace, monkeypatch) -> Path:
         raise AssertionError("a training started")
 
     monkeypatch.chdir(workplace)
-    for module, name in ((pipeline, "pretrain"), (fine_tuning, "pretrain_critic")):
+    for module, name in ((running, "pretrain"), (fine_tuning, "pretrain_critic")):
         monkeypatch.setattr(module, name, started)
     return workplace
 
