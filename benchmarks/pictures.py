@@ -75,7 +75,8 @@ class Shot(NamedTuple):
 
 
 PICTURES = {
-    "report": Shot("demo", "report.html", 1100, 3380),
+    "report": Shot("demo", "report.html", 1100, 1270),
+    "report-curves": Shot("demo", "report.html", 1100, 720, "<h2>Quality and diversity"),
     "explain": Shot("explained", "explain/explain.html", 1280, 1400),
     "explain-attention": Shot(
         "explained", "explain/explain.html", 1280, 1150, "<details>\n<summary>Attention", True
