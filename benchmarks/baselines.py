@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from rollout import Policy
+from rollout.policy import TemperedPolicy
 from seqgan.config import RunConfig
 from seqgan.data.dataset import Dataset
 from seqgan.metrics.likelihood import token_nll
@@ -84,5 +85,9 @@ def unchanged(mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime) -
 def cooled(
     mle: Policy, data: Dataset, config: RunConfig, runtime: Runtime, temperature: float
 ) -> Policy:
-    """MLE at another temperature, passed off as a method: what must not be called better."""
-    return mle.tempered(temperature)
+    """MLE at another temperature, passed off as a method: what must not be called better.
+
+    It is no model that could be written: a network with tied embeddings has no output layer of its
+    own, which a temperature would change.
+    """
+    return TemperedPolicy(mle, temperature)
