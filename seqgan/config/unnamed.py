@@ -14,7 +14,9 @@ from .settings import hints
 __all__ = ["unnamed_method"]
 
 DISCRIMINATORS_OWN = ("discriminator", "critic")
+"""Groups of settings that only a discriminator has."""
 DISCRIMINATORS_ROUNDS = ("adversarial.critic_steps", "adversarial.mle_epochs")
+"""Settings of the rounds that only a discriminator has."""
 
 
 def unnamed_method(
@@ -25,7 +27,7 @@ def unnamed_method(
     Args:
         given: the settings that are given, by their names, as in ``critic.steps``.
         rewards: the terms of the reward, if any are given.
-        of_stages: the terms of the stages that follow it.
+        of_stages: the terms of the stages that come before it.
     """
     first = list(rewards)
     terms = [*first, *of_stages]

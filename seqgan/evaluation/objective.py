@@ -64,9 +64,8 @@ class Objective:
 
     def settle(self) -> None:
         """Lets the shape "standardise" measure by samples of MLE, unless it does already."""
-        if not _centred(self.reward):
-            judged = (self.reward, self.mle, self.data, self.validation, self.seed)
-            self._told(lambda: centre_on_mle(*judged))
+        given = (self.reward, self.mle, self.data, self.validation, self.seed)
+        self._told(partial(centre_on_mle, *given))
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint: what the shape "standardise" measures by."""
@@ -179,22 +178,16 @@ def centre_on_mle(reward: Reward, mle: Policy, data: Dataset, count: int, seed: 
     """Lets the shape "standardise" measure by samples of the pretrained policy.
 
     Args:
-        reward: nothing is judged if none of its terms has that shape.
+        reward: nothing is judged if none of its terms has that shape, or all that have it measure
+            by some samples already.
         mle: the pretrained policy.
         data: the data set.
         count: samples.
         seed: of the samples.
     """
-    if isinstance(reward, Terms) and not _centred(reward):
+    if isinstance(reward, Terms) and not reward.centred:
         drawn = _samples(mle, data, seed, "objective", count)
         reward.begin([of_sequences(each) for each in reward.judge(drawn)])
-
-
-def _centred(reward: Reward) -> bool:
-    """Tells if no term of a reward waits for samples to measure by."""
-    return not isinstance(reward, Terms) or all(
-        term.shape != "standardise" or term.centre is not None for term in reward.terms
-    )
 
 
 def _samples(

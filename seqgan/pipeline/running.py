@@ -22,11 +22,7 @@ from ..evaluation.text_scores import check_available
 from ..models import Generator, load_generator, make_generator
 from ..rewards.build import check_rewards
 from ..runs.resume import folder_of
-from ..runs.run_directory import (
-    PRETRAINING,
-    RunDirectory,
-    write_json,
-)
+from ..runs.run_directory import PRETRAINING, RunDirectory, write_json
 from ..seeding import derive_seed
 from ..training.begin import begin, check_config, files_found, on_data_of, source_run
 from ..training.callbacks import CallbackArguments, Callbacks
@@ -41,7 +37,7 @@ from ..training.showing import SampleTable
 from ..training.transfer import beginning
 from .finishing import RunResult, Tuned, finish
 
-__all__ = ["RunResult", "finetune", "pretrain_only", "run"]
+__all__ = ["finetune", "pretrain_only", "run"]
 
 
 def run(

@@ -147,14 +147,14 @@ class Terms:
         return {t.name: t.reward for t in self.terms if isinstance(t.reward, FunctionReward)}
 
     @property
-    def standardises(self) -> bool:
-        """Tells if a term measures by the samples that `begin` gets."""
-        return any(term.shape == "standardise" for term in self.terms)
+    def centred(self) -> bool:
+        """Tells if no term waits for the samples of `begin` to measure by."""
+        return all(term.shape != "standardise" or term.centre is not None for term in self.terms)
 
     @property
     def moves(self) -> bool:
         """Tells if a sequence may be worth something else at another step."""
-        return self.standardises or any(term.moves for term in self.terms)
+        return any(term.moves or term.shape == "standardise" for term in self.terms)
 
     def take_calls(self) -> int:
         """Sequences that were judged since the last call.
